@@ -1,0 +1,111 @@
+"""raylab: an experiment lab on a Ray cluster. Submit a sweep, close the laptop, come back to the results.
+
+    lab.py  sweep.py  progress.py  cli.py     what a person touches
+    experiment.py  outcome.py                 how one trial is run
+    cluster/                                  the Ray shell: actor, leases, workers, connections
+    notebook/                                 the disk: put-if-absent, numbered Arrow tables, rows and columns
+    core/                                     pure decisions: designs, run order, the ledger
+    errors.py
+
+The face is lazy: a worker process imports parts of raylab without paying for polars or tqdm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raylab.core.design import Design, Factorial, Points
+    from raylab.errors import (
+        DesignError,
+        ExperimentError,
+        LabBusy,
+        LabFenced,
+        LabNotFound,
+        LabUnavailable,
+        NameRefused,
+        NotebookDamaged,
+        RaylabError,
+        SweepExists,
+        SweepLocked,
+        SweepNotFound,
+        VersionMismatch,
+    )
+    from raylab.experiment import Experiment
+    from raylab.lab import Lab, labs
+    from raylab.notebook.notebook import Notebook
+    from raylab.progress import Progress
+    from raylab.sweep import Sweep
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Design": "raylab.core.design",
+    "Factorial": "raylab.core.design",
+    "Points": "raylab.core.design",
+    "Experiment": "raylab.experiment",
+    "Lab": "raylab.lab",
+    "labs": "raylab.lab",
+    "Notebook": "raylab.notebook.notebook",
+    "Progress": "raylab.progress",
+    "Sweep": "raylab.sweep",
+    **dict.fromkeys(
+        (
+            "DesignError",
+            "ExperimentError",
+            "LabBusy",
+            "LabFenced",
+            "LabNotFound",
+            "LabUnavailable",
+            "NameRefused",
+            "NotebookDamaged",
+            "RaylabError",
+            "SweepExists",
+            "SweepLocked",
+            "SweepNotFound",
+            "VersionMismatch",
+        ),
+        "raylab.errors",
+    ),
+}
+
+__all__ = [
+    "Design",
+    "DesignError",
+    "Experiment",
+    "ExperimentError",
+    "Factorial",
+    "Lab",
+    "LabBusy",
+    "LabFenced",
+    "LabNotFound",
+    "LabUnavailable",
+    "NameRefused",
+    "Notebook",
+    "NotebookDamaged",
+    "Points",
+    "Progress",
+    "RaylabError",
+    "Sweep",
+    "SweepExists",
+    "SweepLocked",
+    "SweepNotFound",
+    "VersionMismatch",
+    "__version__",
+    "labs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'raylab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

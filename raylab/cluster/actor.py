@@ -1,0 +1,283 @@
+"""The lab's verbs: a plain class that Ray runs as a detached, named, asynchronous actor.
+
+Each verb is idempotent by its content, answers within a minute or raises, and changes nothing before what it changes is
+durable. What goes on between the verbs is the conductor's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from raylab.cluster.conductor import Conductor
+from raylab.core import events as ev
+from raylab.core.plan import slots
+from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
+from raylab.errors import LabBusy, SweepExists, SweepLocked, SweepNotFound
+from raylab.notebook import layout
+from raylab.notebook.store import Store
+
+PROTOCOL = 1
+"""What client and lab say to each other; both name theirs in `hello`."""
+
+PIECE_BYTES = 8 * 2**20
+"""The most that one call hands out of the notebook."""
+
+
+class LabActor:
+    """One lab, as the cluster sees it; `raylab.Lab` says what the verbs mean."""
+
+    def __init__(self, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
+        self._versions = versions
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._submitting = asyncio.Lock()
+        self._lab = Conductor(name, Path(notebook), user, versions.get("raylab", ""))
+
+    async def _open(self) -> Conductor:
+        """The lab, once it is open; why it is not, otherwise."""
+        await self._lab.opened.wait()
+        if self._lab.refusal is not None:
+            raise self._lab.refusal
+        return self._lab
+
+    # about the lab ----------------------------------------------------------------------------------------------
+
+    async def hello(self) -> dict[str, Any]:
+        """Who this is. The one verb that answers in any state."""
+        return {"protocol": PROTOCOL, "versions": self._versions, "pid": os.getpid()}
+
+    async def info(self) -> dict[str, Any]:
+        """What `Lab.info()` gives."""
+        lab = await self._open()
+        assert lab.identity is not None
+        return {
+            "name": lab.name,
+            "notebook": str(lab.notebook),
+            "id": lab.identity.id,
+            "user": lab.identity.user,
+            "node": platform.node(),
+            "pid": os.getpid(),
+            "started": self._started,
+            "format": layout.VERSION,
+            **self._versions,
+        }
+
+    async def close(self, force: bool) -> None:
+        """Get ready to end: nothing runs any more, all that came is on disk. The caller ends the actor."""
+        await self._lab.opened.wait()
+        lab = self._lab
+        if lab.refusal is not None:
+            return
+        outstanding = lab.ledger.outstanding()
+        if outstanding and not force:
+            raise LabBusy(
+                f"the lab {lab.name!r} has {outstanding:,} trials outstanding, so it was not shut down; cancel its "
+                "sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
+            )
+        await lab.retire()
+
+    # sweeps -----------------------------------------------------------------------------------------------------
+
+    async def submit(self, submission: Submission) -> dict[str, Any]:
+        """Take a sweep on, durably; say its name and what became of the submission."""
+        lab = await self._open()
+        async with self._submitting:
+            done = {name: queue.by_status["done"] for name, queue in lab.ledger.queues.items()}
+            decision = decide(submission, lab.sweeps, done)
+            if decision.kind == "refuse":
+                raise _exists(decision, lab.sweeps[decision.name])
+            if decision.kind == "same":
+                await self._submit_again(lab, lab.sweeps[decision.name], submission)
+            else:
+                await self._submit_new(lab, decision, submission)
+            lab.bulletin.post(decision.name, urgent=True)
+        fits = slots(lab.nodes, submission.policy.resources) > 0
+        return {
+            "name": decision.name,
+            "kind": decision.kind,
+            "differences": decision.differences,
+            "fits": fits,
+        }
+
+    async def _submit_again(self, lab: Conductor, known: SweepRecord, submission: Submission) -> None:
+        requests = []
+        if submission.policy.dumps() != known.policy.dumps():
+            if known.locked:
+                raise SweepLocked(_locked(known.name))
+            text = submission.policy.dumps()
+            requests.append(Request(kind="policy", sweep=known.name, user=submission.user, policy=text))
+        if known.cancelled or known.paused:
+            requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
+        if requests:
+            await lab.note(*requests)
+        if known.cancelled:
+            await lab.activate(known.name)  # it may have been left unopened since the lab started
+        elif known.name in lab.ledger.queues:
+            lab.happened(ev.SweepResumed(sweep=known.name))
+
+    async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> None:
+        code, modules = await lab.keep_code(submission.pickle, submission.modules)
+        name = decision.name
+        generation = lab.sweeps[name].generation + 1 if name in lab.sweeps else 1
+        request = Request(
+            kind="submitted",
+            sweep=layout.check_name(name, "sweep"),
+            user=submission.user,
+            folder=layout.sweep_folder(name, generation),
+            label=submission.label,
+            design=submission.design,
+            shape=submission.shape,
+            size=submission.size,
+            repeats=submission.repeats,
+            seed=draw_seed(secrets.token_bytes(16)) if submission.seed is None else submission.seed,
+            seed_given=submission.seed is not None,
+            order=submission.order,
+            code=code,
+            modules=modules,
+            ingredients=json.dumps(dict(submission.ingredients)),
+            policy=submission.policy.dumps(),
+        )
+        await lab.note(request)
+        lab.forget(name)
+        lab.rows[name] = 0
+        lab.spawn(lab.activate(name))
+
+    async def cancel(self, sweep: str, user: str) -> int:
+        """Give up what is not recorded; say how many trials that is."""
+        lab = await self._open()
+        record = self._record(lab, sweep)
+        if record.locked:
+            raise SweepLocked(_locked(sweep))
+        if not record.cancelled:
+            await lab.note(Request(kind="cancelled", sweep=sweep, user=user))
+            if sweep in lab.ledger.queues:
+                lab.happened(ev.SweepCancelled(sweep=sweep))
+            lab.bulletin.post(sweep, urgent=True)
+        return int(self._counts(lab, sweep)["cancelled"])
+
+    async def lock(self, sweep: str, user: str) -> None:
+        """Let the sweep take no change any more."""
+        lab = await self._open()
+        if not self._record(lab, sweep).locked:
+            await lab.note(Request(kind="locked", sweep=sweep, user=user))
+            lab.bulletin.post(sweep, urgent=True)
+
+    # asking -----------------------------------------------------------------------------------------------------
+
+    async def overview(self, sweeps: Sequence[str] | None) -> list[dict[str, Any]]:
+        """One dict of counts, state and description for each of these sweeps, for all if None."""
+        lab = await self._open()
+        return [self._counts(lab, name) for name in self._names(lab, sweeps)]
+
+    async def news(
+        self, sweeps: Sequence[str] | None, seen: tuple[int, int] | None, longest: float
+    ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+        """Wait until there is something a client has not seen, `longest` seconds at most; its new mark, the overview."""
+        lab = await self._open()
+        names = self._names(lab, sweeps)
+        if seen is not None and seen[0] == lab.opening:
+            await lab.bulletin.differs(names, seen[1], longest)
+        mark = (lab.opening, lab.bulletin.number(names))
+        return mark, await self.overview(sweeps)
+
+    async def record(self, sweep: str) -> SweepRecord:
+        """What was asked for under this name."""
+        return self._record(await self._open(), sweep)
+
+    def _names(self, lab: Conductor, sweeps: Sequence[str] | None) -> list[str]:
+        return list(lab.sweeps) if sweeps is None else [self._record(lab, name).name for name in sweeps]
+
+    def _record(self, lab: Conductor, sweep: str) -> SweepRecord:
+        record = lab.sweeps.get(sweep)
+        if record is None:
+            there = ", ".join(map(repr, lab.sweeps)) or "none yet"
+            raise SweepNotFound(f"the lab {lab.name!r} has no sweep {sweep!r}; its sweeps: {there}")
+        return record
+
+    def _counts(self, lab: Conductor, name: str) -> dict[str, Any]:
+        """A sweep in numbers and words."""
+        record = lab.sweeps[name]
+        if name in lab.ledger.queues:
+            counts = lab.ledger.counts(name)
+            state, reason = lab.ledger.standing(name)
+        else:  # just submitted, its table is being opened
+            counts = {
+                "total": record.total,
+                "done": 0,
+                "failed": 0,
+                "cancelled": 0,
+                "running": 0,
+                "retrying": 0,
+            }
+            counts |= {"waiting": record.total, "by_status": {}, "eta_s": None}
+            state, reason = "running", ""
+        if name in lab.broken:
+            state, reason = "paused", lab.broken[name]
+        elif lab.recorder.trouble and state == "running":
+            state, reason = "disk_full", lab.recorder.trouble
+        elif record.locked and state == "ready":
+            state = "locked"
+        return {
+            "name": name,
+            "user": record.user,
+            "state": state,
+            "reason": reason,
+            **counts,
+            "rows": lab.rows.get(name, 0),
+            "repeats": record.segment.repeats,
+            "design": record.shape,
+            "description": record.policy.description,
+            "submitted_us": record.time_us,
+            "first_error": lab.ledger.queues[name].first_error if name in lab.ledger.queues else "",
+        }
+
+    # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
+
+    async def names(self, folders: Sequence[str]) -> list[list[str]]:
+        """The files in some folders of the notebook."""
+        lab = await self._open()
+        return await asyncio.to_thread(lambda: [lab.writer.store.names(folder) for folder in folders])
+
+    async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
+        """Some files: of each its bytes, of the first from `offset` on, and its size. As many files as PIECE_BYTES
+        allow, the first cut if it alone is larger; None for a file that is not there any more."""
+        lab = await self._open()
+        return await asyncio.to_thread(_read_pieces, lab.writer.store, list(paths), offset)
+
+
+def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[bytes, int] | None]:
+    pieces: list[tuple[bytes, int] | None] = []
+    left = PIECE_BYTES
+    for path in paths:
+        try:
+            size = store.path(path).stat().st_size
+            if pieces and size > left:
+                break
+            with store.open(path) as file:
+                file.seek(0 if pieces else offset)
+                piece = file.read(left)
+        except FileNotFoundError:
+            pieces.append(None)
+            continue
+        pieces.append((piece, size))
+        left -= len(piece)
+    return pieces
+
+
+def _exists(decision: Decision, known: SweepRecord) -> SweepExists:
+    differs = "; ".join(decision.differences)
+    return SweepExists(
+        f"the sweep {decision.name!r} of {known.user} is another one. What differs: {differs}. "
+        "Give the new one another name, or submit the old one as it was to get its results"
+    )
+
+
+def _locked(name: str) -> str:
+    return f"the sweep {name!r} is locked, so it takes no change any more; submit under another name"

@@ -1,0 +1,173 @@
+"""What an object takes along when it is pickled: its globals, closures, defaults, attributes and arguments.
+
+Promises: only what really travels. What cloudpickle names instead of copying (everything an importable module
+has under its name) takes nothing along; the worker imports it anew.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType
+from typing import Literal
+
+from ray import cloudpickle
+
+from raylab.cluster.value import by_name
+from raylab.experiment import Experiment
+
+__all__ = ["Captured", "body_imports", "by_reference", "captured"]
+
+Kind = Literal[
+    "function", "class", "object", "global", "closure", "default", "argument", "attribute", "member", "item"
+]  # fmt: skip
+
+# What runs leave in an instance: an experiment that somebody tried by hand is still the same.
+_LEFT_BY_RUNS = frozenset({"seed", "_rng", "_rng_key"})
+_LEFT_BY_EPYC_RUNS = frozenset({"_metadata", "_parameters", "_results"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """One thing that an object takes along."""
+
+    kind: Kind
+    name: str
+    value: object
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}".rstrip()
+
+
+def by_reference(value: object) -> bool:
+    """Whether cloudpickle writes only the name of this function or class."""
+    named = by_name(value)
+    module = getattr(value, "__module__", "")
+    parts = module.split(".")
+    registered: set[str] = cloudpickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
+    return named is not None and not any(".".join(parts[:n]) in registered for n in range(1, len(parts) + 1))
+
+
+def captured(value: object) -> Iterator[Captured]:
+    """What the value takes along, one step deep, in an order that depends on its code only."""
+    if isinstance(value, functools.partial):
+        yield Captured(kind="function", name="", value=value.func)
+        for index, argument in enumerate(value.args):
+            yield Captured(kind="argument", name=str(index), value=argument)
+        for name, argument in sorted(value.keywords.items()):
+            yield Captured(kind="argument", name=name, value=argument)
+    elif isinstance(value, MethodType):
+        yield Captured(kind="function", name=value.__func__.__name__, value=value.__func__)
+        yield Captured(kind="object", name="", value=value.__self__)
+    elif isinstance(value, FunctionType):
+        if not by_reference(value):
+            yield from _of_function(value)
+    elif isinstance(value, type):
+        if not by_reference(value):
+            yield from _of_class(value)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield Captured(kind="item", name=repr(key), value=entry)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, entry in enumerate(value):
+            yield Captured(kind="item", name=str(index), value=entry)
+    else:
+        yield from _of_instance(value)
+
+
+def body_imports(function: FunctionType) -> Iterator[str]:
+    """The modules that a function imports when it runs. From the bytecode, which is always there."""
+    package = function.__globals__.get("__package__") or ""
+    for code in _codes(function.__code__):
+        operands: list[object] = []  # an import takes the level and the names from the two loads before it
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "IMPORT_NAME" and len(operands) == 2:
+                yield from import_names(str(instruction.argval), operands[1], operands[0], package)
+            if instruction.opname != "EXTENDED_ARG":
+                operands = [*operands[-1:], instruction.argval]
+
+
+def import_names(module: str, names: object, level: object, package: str) -> Iterator[str]:
+    """`from .module import names` in a package, as absolute names; each of the names may be a module too."""
+    if isinstance(level, int) and level > 0:
+        base = package.rsplit(".", level - 1)[0] if level > 1 else package
+        if not base:  # outside of any package: it would fail there too
+            return
+        module = f"{base}.{module}" if module else base
+    yield module
+    for name in names if isinstance(names, tuple) else ():
+        if name != "*":
+            yield f"{module}.{name}"
+
+
+def _of_function(function: FunctionType) -> Iterator[Captured]:
+    for name in _global_names(function.__code__):
+        if name in function.__globals__:
+            yield Captured(kind="global", name=name, value=function.__globals__[name])
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name != "__class__":  # `super()` puts it there; it is the class that has the function
+            try:
+                yield Captured(kind="closure", name=name, value=cell.cell_contents)
+            except ValueError:  # not filled yet
+                continue
+    for name, parameter in _parameters(function).items():
+        if parameter.default is not parameter.empty:
+            yield Captured(kind="default", name=name, value=parameter.default)
+    for name, value in sorted(vars(function).items()):
+        yield Captured(kind="attribute", name=name, value=value)
+
+
+def _of_class(cls: type) -> Iterator[Captured]:
+    for base in cls.__bases__:
+        if base is not object:
+            yield Captured(kind="class", name=base.__name__, value=base)
+    for name, member in sorted(vars(cls).items()):
+        if isinstance(member, staticmethod | classmethod):
+            member = member.__func__
+        for value in (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,):
+            hidden = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
+            if isinstance(value, FunctionType) or (value is not None and not hidden):
+                yield Captured(kind="member", name=name, value=value)
+
+
+def _of_instance(value: object) -> Iterator[Captured]:
+    yield Captured(kind="class", name=type(value).__name__, value=type(value))
+    attributes = dict(getattr(value, "__dict__", {}))
+    for cls in type(value).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(value, name):
+                attributes[name] = getattr(value, name)
+    left: frozenset[str] = frozenset()
+    if isinstance(value, Experiment):
+        left = _LEFT_BY_RUNS
+    elif hasattr(type(value), "set") and hasattr(type(value), "run"):
+        left = _LEFT_BY_EPYC_RUNS
+    for name in sorted(attributes.keys() - left):
+        yield Captured(kind="attribute", name=name, value=attributes[name])
+
+
+def _parameters(function: FunctionType) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function, follow_wrapped=False).parameters)
+    except (ValueError, TypeError):
+        return {}
+
+
+def _global_names(code: CodeType) -> list[str]:
+    names: dict[str, None] = {}  # a dict keeps the order of the code
+    for part in _codes(code):
+        for instruction in dis.get_instructions(part):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):  # LOAD_NAME: in the body of an inner class
+                names[str(instruction.argval)] = None
+    return sorted(names)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

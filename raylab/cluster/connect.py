@@ -1,0 +1,307 @@
+"""The client's way to a lab: to a cluster, to the actor by name, and calls that survive its restart."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.exceptions
+from ray.util import list_named_actors
+
+from raylab.cluster import places
+from raylab.cluster.actor import PROTOCOL
+from raylab.cluster.birth import NAMESPACE, give_birth
+from raylab.cluster.places import Place
+from raylab.errors import LabNotFound, LabUnavailable, NameRefused, RaylabError, VersionMismatch
+
+ANSWER_S = 55.0
+"""Every call but those that wait answers or raises within a minute."""
+
+_TOKEN_HINT = (
+    "A cluster that wants a token looks like this to a client without one: put the token into ~/.ray/auth_token or "
+    "RAY_AUTH_TOKEN and set RAY_AUTH_MODE=token"
+)
+_GONE = (
+    ray.exceptions.ActorDiedError,
+    ray.exceptions.ActorUnavailableError,
+    ray.exceptions.RayActorError,
+    ray.exceptions.OwnerDiedError,
+    ray.exceptions.RpcError,
+)
+
+
+def notice(text: str) -> None:
+    """A line for the person at the keyboard."""
+    print(f"raylab: {text}", file=sys.stderr)
+
+
+# -- to a cluster
+
+
+def connect(address: str | None, *, start: bool) -> None:
+    """Connect this process to a Ray cluster, unless it is connected.
+
+    Args:
+        address: of the cluster; None means the one that RAY_ADDRESS names or that runs on this machine.
+        start: whether to start a cluster inside this process if there is none.
+
+    Raises:
+        LabUnavailable: there is no cluster, or it does not let us in.
+    """
+    if ray.is_initialized():
+        return
+    if "RAY_AUTH_MODE" not in os.environ and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token"
+    quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
+    wanted = address or os.environ.get("RAY_ADDRESS")
+    try:
+        ray.init(wanted or "auto", **quiet)
+    except ConnectionError as error:
+        if wanted:
+            raise LabUnavailable(f"no Ray cluster answers at {wanted} ({error}). {_TOKEN_HINT}") from error
+        if not start:
+            raise LabUnavailable(
+                "no Ray cluster runs on this machine and no address was given; `raylab start` starts one"
+            ) from error
+        ray.init(address="local", include_dashboard=False, **quiet)
+        notice(
+            "started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays"
+        )
+
+
+def _has_token() -> bool:
+    return bool(
+        os.environ.get("RAY_AUTH_TOKEN")
+        or os.environ.get("RAY_AUTH_TOKEN_PATH")
+        or Path("~/.ray/auth_token").expanduser().is_file()
+    )
+
+
+def _address() -> str:
+    """Where another process of this machine reaches the cluster this one is connected to."""
+    from ray.util.client import ray as client
+
+    if client.is_connected():
+        return f"ray://{client.get_context().client_worker._conn_str}"
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def versions() -> dict[str, str]:
+    """What this process runs."""
+    from raylab import __version__
+
+    return {"raylab": __version__, "ray": ray.__version__, "python": platform.python_version()}
+
+
+# -- to a lab
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the head node knows: its labs, and where a lab's notebook is or would be."""
+
+    labs: list[Place]
+    place: Place | None
+    refusal: RaylabError | None = None
+
+
+def _survey(name: str | None, notebook: str | None) -> Survey:
+    """Runs on the head node, where the notebooks are."""
+    labs = places.known()
+    if name is None:
+        return Survey(labs, None)
+    try:
+        folder = places.place_of(name, notebook)
+    except RaylabError as error:
+        return Survey(labs, None, error)
+    return Survey(labs, places.look(name, folder))
+
+
+def survey(name: str | None = None, notebook: str | None = None) -> Survey:
+    """Ask the head node for the labs it knows."""
+    task = ray.remote(_survey).options(num_cpus=0, resources={"node:__internal_head__": 0.001})
+    try:
+        found: Survey = ray.get(task.remote(name, notebook), timeout=ANSWER_S)
+    except ray.exceptions.GetTimeoutError as error:
+        raise LabUnavailable(
+            f"the cluster's head node did not answer within {ANSWER_S:.0f} s; try again"
+        ) from error
+    return found
+
+
+def running() -> list[str]:
+    """The labs whose actor is there."""
+    return sorted(a["name"] for a in list_named_actors(all_namespaces=True) if a["namespace"] == NAMESPACE)
+
+
+def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
+    """Find the lab's actor; start it on its notebook if it is gone; make a new lab if there is none and `create`.
+
+    Raises:
+        LabNotFound: there is no such lab, and `create` is False.
+        NameRefused: `notebook` is not where this lab's notebook is, or is another lab's.
+        VersionMismatch: client and lab do not speak the same protocol.
+        LabUnavailable: the cluster or the lab does not answer.
+    """
+    connection = Connection(name)
+    if connection.find():
+        connection.greet()
+        info = connection.info()
+        if notebook is not None and Path(notebook).expanduser().absolute() != Path(info["notebook"]):
+            raise NameRefused(
+                f"the lab {name!r} has its notebook in {info['notebook']}, not in {notebook}; leave notebook= out to "
+                "attach to it, or give the new lab another name"
+            )
+        _say_whose(name, info["user"])
+        return connection
+    found = survey(name, notebook)
+    if found.refusal is not None:
+        raise found.refusal
+    assert found.place is not None
+    others = ", ".join(repr(place.name) for place in found.labs) or "none"
+    if not found.place.user:
+        if found.place.name == name and not create:
+            raise LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {others}")
+        notice(
+            f"{name!r} is a new lab, its notebook is {found.place.notebook}; labs there were before: {others}"
+        )
+    elif found.place.name != name:
+        raise NameRefused(
+            f"{found.place.notebook} is the notebook of the lab {found.place.name!r}; attach to that, or give another folder"
+        )
+    else:
+        _say_whose(name, found.place.user)
+    give_birth(_address(), name, found.place.notebook, getpass.getuser(), versions())
+    if not connection.find():
+        raise LabUnavailable(f"the lab {name!r} was started and is gone again; try again, and see Ray's logs")
+    connection.greet()
+    connection.info()
+    return connection
+
+
+def _say_whose(name: str, user: str) -> None:
+    if user and user != getpass.getuser():
+        notice(f"the lab {name!r} is {user}'s")
+
+
+class Connection:
+    """Calls to one lab. A call whose answer was lost is repeated: every verb is idempotent by its content."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._handle: Any = None
+
+    def find(self) -> bool:
+        """Look the actor up; whether it is there."""
+        try:
+            self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
+        except ValueError:
+            self._handle = None
+        return self._handle is not None
+
+    def greet(self) -> None:
+        """Make sure that both sides speak the same protocol."""
+        there = self.call("hello")
+        if there["protocol"] != PROTOCOL:
+            raise VersionMismatch(
+                f"the lab {self.name!r} runs raylab {there['versions']['raylab']} (protocol {there['protocol']}), this "
+                f"is raylab {versions()['raylab']} (protocol {PROTOCOL}); install the same version here, or shut the "
+                "lab down and attach again to start it with this one"
+            )
+
+    def info(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("info")
+        return found
+
+    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any:
+        """Call a verb of the lab.
+
+        Args:
+            verb: its name.
+            *args: its arguments.
+            within: seconds after which to give up.
+
+        Raises:
+            LabUnavailable: no answer in time. Nobody knows whether it was carried out; repeating it is safe.
+            RaylabError: whatever the lab says.
+        """
+        until = time.monotonic() + within
+        why: BaseException | None = None
+        pause = 0.05
+        while (left := until - time.monotonic()) > 0:
+            try:
+                return ray.get(getattr(self._handle, verb).remote(*args), timeout=left)
+            except ray.exceptions.GetTimeoutError as error:
+                why = error
+                break
+            except ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, RaylabError):
+                    raise error.cause from None
+                raise
+            except _GONE as error:
+                why = error
+            time.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(2 * pause, 1.0)
+            if isinstance(why, ray.exceptions.ActorDiedError) and not self._find_again():
+                break
+        raise LabUnavailable(
+            f"the lab {self.name!r} did not answer {verb} within {within:.0f} s ({type(why).__name__}); it is safe to "
+            f"repeat the call. If the lab was shut down, Lab({self.name!r}) starts it again on its notebook"
+        ) from why
+
+    def _find_again(self) -> bool:
+        """The actor is dead for good; whether there is another of this name."""
+        before = self._handle
+        return self.find() and self._handle != before
+
+    def end(self, force: bool) -> None:
+        """Shut the lab down; its notebook stays."""
+        self.call("close", force)
+        ray.kill(self._handle, no_restart=True)
+        until = time.monotonic() + ANSWER_S
+        while self.find() and time.monotonic() < until:
+            time.sleep(0.05)  # Ray frees the name when the process is gone
+
+
+class RemoteReader:
+    """The notebook's files through the lab, for a client that cannot reach the folder."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def names(self, folder: str) -> list[str]:
+        found: list[str] = self._connection.call("names", [folder])[0]
+        return found
+
+    def get(self, path: str) -> bytes:
+        return self.get_many([path])[0]
+
+    def get_many(self, paths: Any) -> list[bytes]:
+        wanted = list(paths)
+        got: list[bytes] = []
+        while len(got) < len(wanted):
+            got += self._some(wanted[len(got) :])
+        return got
+
+    def _some(self, paths: list[str]) -> list[bytes]:
+        """The first of these files whole, and as many more as came along with it."""
+        pieces: list[tuple[bytes, int] | None] = self._connection.call("pieces", paths, 0)
+        whole: list[bytes] = []
+        for path, found in zip(paths, pieces, strict=False):
+            if found is None:
+                raise FileNotFoundError(2, "the notebook's file is gone", path)
+            data, size = found
+            while len(data) < size:
+                more = self._connection.call("pieces", [path], len(data))[0]
+                if more is None:
+                    raise FileNotFoundError(2, "the notebook's file is gone", path)
+                data += more[0]
+            whole.append(data)
+        return whole

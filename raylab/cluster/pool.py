@@ -1,0 +1,146 @@
+"""Leases as Ray tasks: start one, follow its stream, cancel it; and how much the cluster could run.
+
+A lease's task yields a Header and then Batches. The private option `_generator_backpressure_num_objects` is what keeps
+yielded batches when a worker dies and bounds what a worker runs ahead (tests/ray pins it). `max_retries=1` is there
+only because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is
+refused by the worker, so a stream that ends early, even normally, is a lease that died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import ray
+import ray.exceptions
+
+from raylab.cluster.worker import Batch, Header, LeaseOrder, Package, run_lease
+from raylab.core.events import End
+from raylab.core.request import Policy
+
+
+def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
+    """What Ray runs. A repeated attempt is Ray's own idea, not the ledger's: it does nothing."""
+    from ray._private.worker import global_worker
+
+    if global_worker.core_worker.get_current_task_attempt_number() == 0:
+        yield from run_lease(order, package)
+
+
+class Pool:
+    """The leases in flight.
+
+    Args:
+        on_header: called when a lease's process is up.
+        on_batch: called with each batch, in order.
+        on_end: called once for each lease, when its stream has ended: how, and with which words.
+        room: awaited before each further item is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_header: Callable[[int, Header], None],
+        on_batch: Callable[[int, Batch], None],
+        on_end: Callable[[int, End, str], None],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._on_header = on_header
+        self._on_batch = on_batch
+        self._on_end = on_end
+        self._room = room
+        self._streams: dict[int, Any] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._remote = ray.remote(_lease)
+
+    def launch(self, order: LeaseOrder, package: Any, options: Mapping[str, Any]) -> None:
+        """Start a lease; `package` is an object ref of its sweep's Package."""
+        stream = self._remote.options(
+            num_returns="streaming", max_retries=1, _generator_backpressure_num_objects=2, **options
+        ).remote(order, package)
+        self._streams[order.lease] = stream
+        task = asyncio.get_running_loop().create_task(self._follow(order.lease, stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def stop(self, lease: int) -> None:
+        """Cancel a lease by force; its end is reported as always."""
+        stream = self._streams.get(lease)
+        if stream is not None:
+            ray.cancel(stream, force=True)
+
+    def stop_all(self) -> None:
+        """Cancel every lease by force."""
+        for lease in list(self._streams):
+            self.stop(lease)
+
+    async def _follow(self, lease: int, stream: Any) -> None:
+        end, words = await self._drain(lease, stream)
+        self._streams.pop(lease, None)
+        self._on_end(lease, end, words)
+
+    async def _drain(self, lease: int, stream: Any) -> tuple[End, str]:
+        started = False
+        try:
+            async for ref in stream:
+                await self._room()
+                item = await ref
+                del ref  # the object store keeps what is referred to
+                if isinstance(item, Header):
+                    started = True
+                    self._on_header(lease, item)
+                else:
+                    self._on_batch(lease, item)
+        except Exception as error:
+            return judge(error, started)
+        return "normal", ""
+
+
+def judge(error: Exception, started: bool) -> tuple[End, str]:
+    """What the end of a stream means for its lease."""
+    words = _first_lines(error)
+    match error:
+        case ray.exceptions.TaskCancelledError():
+            return "stopped", words
+        case ray.exceptions.RuntimeEnvSetupError():
+            return "environment", words
+        case ray.exceptions.RayTaskError() if not started:
+            return "environment", words
+        case ray.exceptions.NodeDiedError() | ray.exceptions.ObjectLostError():
+            return "lost", words
+        case ray.exceptions.OutOfMemoryError():
+            return "died", "it needed more memory than its node could give"
+        case ray.exceptions.WorkerCrashedError():
+            return "died", "its process ended unexpectedly"
+        case _:
+            return "died", words
+
+
+def _first_lines(error: Exception) -> str:
+    if isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
+        return f"{type(error.cause).__name__}: {error.cause}"[:1_000]
+    return f"{type(error).__name__}: {error}"[:1_000]
+
+
+def options(policy: Policy, modules: str | None) -> dict[str, Any]:
+    """A sweep's policy in Ray's words. Sweeps that bring modules get worker processes by the modules' hash."""
+    resources = dict(policy.resources)
+    words: dict[str, Any] = {**policy.ray_remote_args, "num_cpus": resources.pop("CPU", 0)}
+    if gpus := resources.pop("GPU", 0):
+        words["num_gpus"] = gpus
+    if memory := resources.pop("memory", 0):
+        words["memory"] = memory
+    if resources:
+        words["resources"] = resources
+    environment = dict(policy.runtime_env)
+    if modules:
+        environment["env_vars"] = {**environment.get("env_vars", {}), "RAYLAB_MODULES": modules}
+    if environment:
+        words["runtime_env"] = environment
+    return words
+
+
+def node_resources() -> list[dict[str, float]]:
+    """What each living node has in all."""
+    return [node["Resources"] for node in ray.nodes() if node.get("Alive")]

@@ -1,0 +1,206 @@
+"""From batches to durable rows: commits what has come, in groups, and says so when it is on disk.
+
+One commit is in flight; what arrives meanwhile is the next. All disk work is in a thread, so the lab's loop never
+waits for it. When the disk refuses, the same bytes are tried again until it takes them; nothing is acknowledged
+meanwhile and no more than LIMIT_BYTES is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from raylab.cluster.worker import Batch
+from raylab.core.request import Request
+from raylab.errors import LabFenced
+from raylab.notebook.table import FileInfo
+from raylab.notebook.writer import SweepTable, Writer
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SPACING_S = 0.1
+"""Between commits: at most 36,000 files an hour before sealing."""
+
+LIMIT_BYTES = 64 * 2**20
+"""What may wait for the disk; beyond it the lab takes no batch and starts no lease."""
+
+AGAIN_S = 1.0
+"""Before a disk that refused is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one commit made durable."""
+
+    sweep: str
+    batches: Sequence[Batch]
+    info: FileInfo
+
+
+class Recorder:
+    """Writes for one lab. Its callbacks run in the lab's loop.
+
+    Args:
+        writer: the notebook.
+        on_written: called after each commit.
+        on_pressure: called with True when too much waits, with False when it no longer does.
+        on_fenced: called when another lab has taken over the notebook; nothing is written after that.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        on_written: Callable[[Written], None],
+        on_pressure: Callable[[bool], None],
+        on_fenced: Callable[[LabFenced], None],
+    ) -> None:
+        self.writer = writer
+        self.tables: dict[str, SweepTable] = {}
+        self.trouble = ""  # why the disk takes nothing at the moment
+        self._on_written = on_written
+        self._on_pressure = on_pressure
+        self._on_fenced = on_fenced
+        self._waiting: dict[str, list[Batch]] = {}
+        self._bytes = 0
+        self._high = False
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._requests = asyncio.Lock()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    # results ----------------------------------------------------------------------------------------------------
+
+    def keep(self, sweep: str, batch: Batch) -> None:
+        """Take a batch; it is durable when `on_written` says so."""
+        self._waiting.setdefault(sweep, []).append(batch)
+        self._bytes += batch.rows.nbytes
+        self._idle.clear()
+        self._work.set()
+        self._weigh()
+
+    async def room(self) -> None:
+        """Wait until another batch may be taken."""
+        await self._room.wait()
+
+    async def idle(self) -> None:
+        """Wait until all that was taken is durable."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            waiting, self._waiting = self._waiting, {}
+            try:
+                for sweep, batches in waiting.items():
+                    await self._commit(sweep, batches)
+            except LabFenced as error:
+                self._on_fenced(error)
+                return
+            if not self._waiting:
+                self._idle.set()
+            await asyncio.sleep(SPACING_S)
+
+    async def _commit(self, sweep: str, batches: list[Batch]) -> None:
+        held = self.tables.get(sweep)
+        if held is not None:  # else the sweep was replaced, and nobody asks for these rows any more
+            meta = _describe(batches)
+            rows = [batch.rows for batch in batches]
+            info = await self._insist(
+                lambda: held.table.resume() if held.table.pending else held.commit(rows, meta)
+            )
+            self._on_written(Written(sweep, batches, info))
+        self._bytes -= sum(batch.rows.nbytes for batch in batches)
+        self._weigh()
+        if held is not None and held.table.should_seal:
+            await self.seal(sweep)
+
+    async def seal(self, sweep: str) -> None:
+        """Put the sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
+        held = self.tables.get(sweep)
+        if held is None:
+            return
+        try:
+            await asyncio.to_thread(held.seal)
+        except OSError as error:
+            log.warning("the journal of %s stays as it is for now: %s", sweep, error)
+
+    def _weigh(self) -> None:
+        high = self._bytes > LIMIT_BYTES
+        if high != self._high:
+            self._high = high
+            (self._room.clear if high else self._room.set)()
+            self._on_pressure(high)
+
+    # requests ---------------------------------------------------------------------------------------------------
+
+    async def add(self, *requests: Request) -> None:
+        """Write requests; they are durable when this returns."""
+        async with self._requests:
+            first = True
+
+            def write() -> None:
+                nonlocal first
+                if first:
+                    first = False
+                    self.writer.add(requests)
+                else:
+                    self.writer.resume()
+
+            try:
+                await self._insist(write)
+            except LabFenced as error:
+                self._on_fenced(error)
+                raise
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Run other disk work in a thread, again and again until the disk lets it pass."""
+        return await self._insist(work)
+
+    async def _insist(self, work: Callable[[], T]) -> T:
+        while True:
+            try:
+                result = await asyncio.to_thread(work)
+            except ConnectionError:
+                raise
+            except OSError as error:
+                if not self.trouble:
+                    log.warning("the notebook cannot be written: %s", error)
+                self.trouble = (
+                    f"the notebook cannot be written: {error}; the lab goes on by itself when it can"
+                )
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self.trouble = ""
+                return result
+
+
+def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
+    """A commit's metadata: with it a restart needs to read no row."""
+    by_status: Counter[str] = Counter()
+    for batch in batches:
+        by_status.update(batch.by_status)
+    runs: list[list[int]] = []
+    for first, count in sorted((batch.first, batch.count) for batch in batches):
+        if runs and runs[-1][1] == first:
+            runs[-1][1] = first + count
+        else:
+            runs.append([first, first + count])
+    return {
+        "positions": runs,
+        "by_status": dict(by_status),
+        "rows": sum(batch.rows.num_rows for batch in batches),
+        "seconds": round(sum(batch.busy_s for batch in batches), 6),
+    }

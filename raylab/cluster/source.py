@@ -1,0 +1,140 @@
+"""Sources, normalised: what a function, a class or a module says, whatever its layout.
+
+Promises: comments, blank lines, layout and docstrings do not count, and the digest of a source is the same in
+every process and on every Python that parses it. It reads source files; it never imports or runs anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import linecache
+import sys
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+
+__all__ = ["class_source", "code_digest", "digest", "function_source", "parse", "source_digest"]
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+# `kind` tells u"" from "", `type_comment` is a comment, `ctx` follows from the place.
+_IGNORED_FIELDS = {"kind", "type_comment", "ctx"}
+
+
+def digest(data: bytes) -> str:
+    """128 bits of sha256: short enough to be stored by the hundred, and nobody attacks his own sweep."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def parse(text: str | bytes) -> ast.Module | None:
+    """None for what does not parse (another Python, a template)."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def source_digest(node: ast.AST) -> str:
+    """The digest of a piece of source."""
+    return digest("".join(_normalised(node)).encode("utf-8", "surrogatepass"))
+
+
+def function_source(function: FunctionType) -> ast.AST | None:
+    """The definition of a function, found in its file (or notebook cell) by name and line.
+
+    The whole file is parsed, not the function's lines: those of a lambda are a fragment of some statement.
+    None if there is no source, or another one than the function was made from.
+    """
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    tree = parse("".join(linecache.getlines(code.co_filename, function.__globals__)))
+    if tree is None:
+        return None
+    found = [node for node in ast.walk(tree) if isinstance(node, _Definition) and _is_of(node, code)]
+    if len(found) > 1:  # several lambdas in a line: the columns tell them apart
+        places = set(code.co_positions())
+        found = [node for node in found if isinstance(node, ast.Lambda) and _place(node.body) in places]
+    return found[0] if len(found) == 1 else None
+
+
+def class_source(cls: type) -> ast.AST | None:
+    """The definition of a class, found in its module's file by its qualified name; None in a notebook."""
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return None
+    linecache.checkcache(file)
+    node: ast.AST | None = parse("".join(linecache.getlines(file)))
+    for name in cls.__qualname__.split("."):
+        if node is None:
+            return None
+        found = [n for n in _scope(node) if isinstance(n, ast.ClassDef | _Definition) and _name(n) == name]
+        node = found[-1] if found else None  # the last definition of a name is the one in force
+    return node if isinstance(node, ast.ClassDef) else None
+
+
+def code_digest(code: CodeType, docstring: str | None = None) -> str:
+    """The digest of compiled code, for functions without source; other Pythons compile it differently."""
+    return digest(repr(_code_parts(code, docstring)).encode("utf-8", "surrogatepass"))
+
+
+def _code_parts(code: CodeType, docstring: str | None) -> tuple[object, ...]:
+    constants = [
+        _code_parts(c, None) if isinstance(c, CodeType)
+        else sorted(map(repr, c)) if isinstance(c, frozenset)  # its order changes with the process
+        else repr(c)
+        for c in code.co_consts
+    ]  # fmt: skip
+    if docstring is not None and code.co_consts[:1] == (docstring,):
+        constants[0] = repr(None)
+    arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_varnames)
+    return (code.co_code, constants, code.co_names, arguments, code.co_freevars, code.co_cellvars)
+
+
+def _is_of(node: _Definition, code: CodeType) -> bool:
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return _name(node) == code.co_name and first == code.co_firstlineno
+
+
+def _name(node: _Definition | ast.ClassDef) -> str:
+    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
+
+
+def _place(node: ast.expr) -> tuple[int | None, int | None, int | None, int | None]:
+    return (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
+
+
+def _scope(node: ast.AST) -> Iterator[ast.AST]:
+    """What is defined in a scope, also under `if` and `try`, but not inside another definition."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.ClassDef | _Definition):
+            yield from _scope(child)
+
+
+def _normalised(node: ast.AST) -> Iterator[str]:
+    """The tree as text. Not `ast.dump`: its form, and a node's fields, change with Python's versions."""
+    yield f"({type(node).__name__}"
+    for name, value in ast.iter_fields(node):
+        if name in _IGNORED_FIELDS or value is None or value == []:
+            continue
+        yield f" {name}="
+        if name == "body" and isinstance(value, list):
+            value = _without_docstring(node, value)
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, ast.AST):
+                yield from _normalised(entry)
+            else:
+                yield f"{type(entry).__name__}:{entry!r},"
+    if isinstance(node, ast.Constant) and node.value is None:
+        yield "None"
+    yield ")"
+
+
+def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return body
+    first = body[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return body[1:] if is_text and isinstance(first.value.value, str) else body  # type: ignore[attr-defined]

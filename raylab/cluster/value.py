@@ -1,0 +1,155 @@
+"""Plain values as text: equal text means equal value, in every process.
+
+Promises: no address, no hash order, no session in the text; types are told apart (1, 1.0 and True). A value
+whose equality cannot be decided that way is refused with `IncomparableError`, never guessed.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import re
+import sys
+import types
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from raylab.cluster.source import digest
+
+__all__ = ["IncomparableError", "by_name", "value_text"]
+
+# Above this an error message shows that a value has changed, not from what to what.
+SHOWN_CHARS = 60
+
+_REPR_TYPES: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
+_MORE_REPR_TYPES: frozenset[type] = _REPR_TYPES | {
+    bytearray, range, slice, type(...), uuid.UUID, decimal.Decimal, fractions.Fraction,
+    datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
+}  # fmt: skip
+
+
+class IncomparableError(Exception):
+    """There is no telling whether two such values are equal; the message is the type's name."""
+
+
+def value_text(value: object) -> str:
+    """The value itself if it is short, else its type and digest.
+
+    Raises:
+        IncomparableError: it is, or contains, something that is no plain data.
+
+    Example:
+        >>> value_text({"b": 1.0, "a": {3, 1}})
+        "{'a': {1, 3}, 'b': 1.0}"
+        >>> value_text(list(range(1000)))
+        'list of 1000, sha256:3e726f1b6f58ece8e52f367572eb9944'
+    """
+    try:
+        text = _text(value)
+    except RecursionError:  # it contains itself
+        raise IncomparableError(type(value).__name__) from None
+    if len(text) <= SHOWN_CHARS:
+        return text
+    size = (
+        f" of {len(value)}" if isinstance(value, list | tuple | dict | set | frozenset | str | bytes) else ""
+    )
+    return f"{type(value).__name__}{size}, sha256:{digest(text.encode('utf-8', 'surrogatepass'))}"
+
+
+def by_name(value: Any) -> str | None:
+    """`module.name` if the value is what its module has under that name; None for what `__main__` has."""
+    module = getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or module in ("__main__", "__mp_main__"):
+        return None
+    found: object = sys.modules.get(module)
+    if found is None:
+        return None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}.{name}" if found is value else None
+
+
+def _text(value: Any) -> str:
+    kind = type(value)
+    if kind in _MORE_REPR_TYPES:
+        return _repr(value)
+    for types_, write in _WRITERS:
+        if isinstance(value, types_):
+            return write(value)
+    # A class of `__main__` is more than its fields: its methods travel too.
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and by_name(kind) is not None:
+        parts = ((field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value))
+        return f"{kind.__qualname__}({', '.join(f'{name}={_text(part)}' for name, part in parts)})"
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
+        return _numpy_text(value)
+    named = _global_name(value) if callable(value) else None
+    if named is None:
+        raise IncomparableError(kind.__name__)
+    return named
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an int of more digits than Python writes
+        return hex(value) if isinstance(value, int) else str(value)
+
+
+def _sequence(value: Any) -> str:
+    name = "" if type(value) in (list, tuple) else type(value).__qualname__
+    plain = _REPR_TYPES.issuperset(map(type, value))
+    if plain and not name:
+        return _repr(value)
+    opening, closing = "[]" if isinstance(value, list) else "()"
+    return f"{name}{opening}{', '.join(map(_text, value))}{',' if len(value) == 1 else ''}{closing}"
+
+
+def _set(value: Any) -> str:
+    # Sorted: the order of a set of strings is another one in every process.
+    name = "" if type(value) is set and value else type(value).__qualname__  # {} is a dict
+    return f"{name}{{{', '.join(sorted(map(_text, value)))}}}"
+
+
+def _mapping(value: Any) -> str:
+    name = "" if type(value) is dict else type(value).__qualname__
+    return f"{name}{{{', '.join(sorted(f'{_text(k)}: {_text(v)}' for k, v in value.items()))}}}"
+
+
+def _numpy_text(value: Any) -> str:
+    if value.ndim == 0 and not value.dtype.hasobject:
+        return f"{value.dtype.str}({value!s})"
+    if value.dtype.hasobject:
+        return f"array({_text(value.tolist())})"
+    shape, dtype = (
+        "x".join(map(str, value.shape)),
+        value.dtype.descr if value.dtype.names else value.dtype.str,
+    )
+    return f"array({shape} {dtype} sha256:{digest(value.tobytes())})"
+
+
+def _global_name(value: Any) -> str | None:
+    """How pickle would name a function of C code that has no `__module__`, as numpy's ufuncs."""
+    named = by_name(value)
+    if named is None and type(value) in copyreg.dispatch_table:
+        reduced = copyreg.dispatch_table[type(value)](value)
+        named = f"{type(value).__name__} {reduced}" if isinstance(reduced, str) else None
+    return named
+
+
+_WRITERS: list[tuple[type | tuple[type, ...], Callable[[Any], str]]] = [
+    (enum.Enum, lambda value: f"{type(value).__qualname__}.{value.name}"),
+    (pathlib.PurePath, lambda value: f"{type(value).__name__}({str(value)!r})"),
+    (re.Pattern, lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})"),
+    (types.ModuleType, lambda value: f"module {value.__name__}"),
+    ((list, tuple), _sequence),
+    ((set, frozenset), _set),
+    (dict, _mapping),
+]

@@ -1,0 +1,306 @@
+"""What a lease does in a worker process: load the experiment once, run its positions, send rows back in batches.
+
+Promises: trials run in the main thread, one after the other, in the order of their positions; a batch holds whole
+trials; nothing that an experiment does or raises ends the lease, but for the death of the process.
+Knows no Ray, no ledger: it is a generator, whoever drives it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raylab.cluster.code import load, unpack
+from raylab.core.design import MISSING, Design
+from raylab.core.order import Order, seeds
+from raylab.core.request import Segment
+from raylab.experiment import Outcome, Runner, adapt
+from raylab.notebook.records import Parameters, Trials, wire
+
+WIRE = 1
+"""The version of what lab and workers say to each other; a worker of another one refuses the lease."""
+
+BLOCK = 4_096
+"""Positions that are prepared at a time."""
+
+FIRST_ROWS = 16
+"""The most rows of the first batch, whose size nobody knows yet; each later one may have 8 times as many."""
+
+MAX_ROWS = 65_536
+BATCH_BYTES = 8 * 2**20
+"""What waits in a worker at most, by the size of the rows before."""
+
+RECORD_BYTES = 64 * 2**20
+"""The most that one trial may return."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """All that workers need of a sweep."""
+
+    key: str  # unique to the sweep and its request; what is loaded is kept by it
+    segment: Segment
+    pickle: bytes
+    modules: bytes | None = None
+    modules_hash: str | None = None
+    wire: int = WIRE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseOrder:
+    """What one lease is asked to do."""
+
+    lease: int
+    start: int
+    stop: int
+    flush_s: float
+    retries: int = 0
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The first thing a lease sends: its process is up and the experiment is loaded."""
+
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows of `count` trials from position `first` on."""
+
+    first: int
+    count: int
+    rows: pa.RecordBatch
+    by_status: dict[str, int]
+    busy_s: float
+    trial_s: float
+    error: str | None = None
+
+
+class Job:
+    """A sweep as it is loaded in this process."""
+
+    def __init__(self, package: Package, folder: Path) -> None:
+        if package.wire != WIRE:
+            raise RuntimeError(
+                f"this node's raylab speaks version {WIRE} with the lab, the lab speaks {package.wire}; "
+                "install the same raylab on all nodes and start the lab again"
+            )
+        path = None
+        if package.modules is not None:
+            assert package.modules_hash is not None
+            path = unpack(package.modules, folder)
+        segment = package.segment
+        self.runner: Runner = adapt(load(package.pickle, path))
+        self.design = Design.loads(segment.design)
+        self.order = Order(segment.order, segment.total, segment.key)
+        self.segment = segment
+        self.parameters = Parameters(self.design)
+        self.levels = {name: self.design.levels(name) for name in self.design.parameters}
+        # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
+        plain = (bool, int, float, str, bytes, type(None))
+        self.simple = all(
+            isinstance(levels, range)
+            or all(isinstance(level, plain) and level is not MISSING for level in levels)
+            for levels in self.levels.values()
+        )
+        self.max_rows = FIRST_ROWS
+
+    def points(self, points: Any) -> Iterator[dict[str, Any]]:
+        """The parameters of these points, one dict each."""
+        if not self.simple or not self.levels:
+            return (self.design[point] for point in points.tolist())
+        names = tuple(self.levels)
+        columns = []
+        for name, levels in self.levels.items():
+            index = self.design.index(name, points).tolist()
+            columns.append([levels[i] for i in index])
+        return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+_jobs: dict[str, Job] = {}
+
+
+def job(package: Package) -> Job:
+    """Load a sweep, once per process."""
+    found = _jobs.get(package.key)
+    if found is None:
+        while len(_jobs) >= 8:  # a process serves many sweeps in its life; what it holds of them is bounded
+            _jobs.pop(next(iter(_jobs)))
+        folder = Path(tempfile.gettempdir()) / f"raylab-code-{os.getuid()}"
+        found = _jobs[package.key] = Job(package, folder)
+    return found
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Trials that are done and not sent yet."""
+
+    first: int
+    blocks: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
+    elapsed: list[float] = field(default_factory=list)
+    failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    times: dict[int, dict[str, float]] = field(default_factory=dict)
+    metadata: dict[int, dict[str, object]] = field(default_factory=dict)
+
+    def note(self, at: int, outcome: Outcome) -> Any:
+        """Keep what an outcome says beside its rows; return the rows."""
+        if outcome.status != "done":
+            self.failures[at] = (outcome.status, outcome.error, outcome.traceback)
+        if outcome.times is not None:
+            self.times[at] = outcome.times
+        if outcome.metadata is not None:
+            self.metadata[at] = outcome.metadata
+        return outcome.rows[0] if len(outcome.rows) == 1 else outcome.rows
+
+
+def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
+    """Work through a lease.
+
+    Yields:
+        A Header, then Batches that together hold each of its positions once, in order.
+
+    Raises:
+        Exception: what keeps the experiment from being loaded, before anything is yielded.
+    """
+    loaded = job(package)
+    node, pid = platform.node(), os.getpid()
+    yield Header(node=node, pid=pid)
+    runner, retries, key = loaded.runner, order.retries, loaded.segment.key
+    pending = _Pending(first=order.start)
+    began = then = perf_counter()
+    due = began + order.flush_s
+    wall = time.time() - began
+    for start in range(order.start, order.stop, BLOCK):
+        trials, points, repeats, own_seeds = _block(loaded, start, min(start + BLOCK, order.stop))
+        pending.blocks.append((points, repeats, own_seeds))
+        kept = 0  # trials of this block that were sent already
+        for at, (params, seed, trial) in enumerate(
+            zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True), 1
+        ):
+            made = runner.attempt(params, seed, (key, trial))
+            if type(made) is not dict:
+                attempt = 1
+                while isinstance(made, Outcome) and made.status == "failed" and attempt <= retries:
+                    attempt += 1
+                    made = runner.attempt(params, seed, (key, trial))
+                if attempt > 1:
+                    pending.attempts[len(pending.results)] = order.deaths + attempt
+                if isinstance(made, Outcome):
+                    made = pending.note(len(pending.results), made)
+            pending.results.append(made)
+            now = perf_counter()
+            pending.started.append(wall + then)
+            pending.elapsed.append(now - then)
+            then = now
+            if now >= due or len(pending.results) >= loaded.max_rows:
+                pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))  # type: ignore[assignment]
+                kept = at
+                yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
+                pending = _Pending(first=start + at, blocks=[(points, repeats, own_seeds)])
+                began = then = perf_counter()
+                due = began + order.flush_s
+        pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
+    if pending.results:
+        yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
+
+
+def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
+    """Trials, points, repeats and seeds of these positions."""
+    segment = loaded.segment
+    trials = loaded.order.trials(start - segment.first_position, stop - segment.first_position)
+    points = trials // segment.repeats
+    return (
+        trials,
+        points,
+        trials - points * segment.repeats,
+        seeds(segment.key, trials + segment.first_position),
+    )
+
+
+def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, began: float) -> Batch:
+    count = len(pending.results)
+    points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
+    trials = Trials(
+        points=points,
+        repeats=repeats,
+        seeds=own_seeds,
+        started=pending.started,
+        elapsed=pending.elapsed,
+        results=pending.results,
+        failures=pending.failures,
+        attempts=pending.attempts,
+        attempt=attempt,
+        first_point=loaded.segment.first_point,
+        times=[pending.times.get(at, {}) for at in range(count)] if pending.times else None,
+        metadata=[pending.metadata.get(at) for at in range(count)] if pending.metadata else None,
+    )
+    rows = wire(trials, loaded.parameters, node, pid)
+    if rows.nbytes > RECORD_BYTES and _refuse_too_large(pending):
+        rows = wire(trials, loaded.parameters, node, pid)
+    each = max(1, rows.nbytes // count)
+    loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES // each))
+    failed = len(pending.failures)
+    by_status = {
+        status: number for status, number in (("done", count - failed), ("failed", failed)) if number
+    }
+    error = next(iter(pending.failures.values()))[1] if failed else None
+    return Batch(
+        first=pending.first,
+        count=count,
+        rows=rows,
+        by_status=by_status,
+        busy_s=perf_counter() - began,
+        trial_s=sum(pending.elapsed),
+        error=error,
+    )
+
+
+def _refuse_too_large(pending: _Pending) -> bool:
+    """Make every record over the limit a failure that says so; whether there was one."""
+    found = False
+    for at, result in enumerate(pending.results):
+        rows = result if isinstance(result, list) else [result]
+        size = sum(_size(value) for row in rows for value in row.values())
+        if size > RECORD_BYTES:
+            found = True
+            pending.results[at] = {}
+            message = (
+                f"its result has {size / 2**20:.0f} MB, a record can have {RECORD_BYTES // 2**20}; "
+                "write it to a file and return the file's path"
+            )
+            pending.failures[at] = ("failed", message, None)
+    return found
+
+
+def _size(value: object) -> int:
+    """About the bytes of what can be large; numbers and short texts count nothing."""
+    if isinstance(value, float | int):
+        return 0
+    if isinstance(value, str | bytes | bytearray | list | tuple):
+        if (
+            isinstance(value, list | tuple)
+            and value
+            and isinstance(value[0], list | tuple | str | bytes | np.ndarray)
+        ):
+            return sum(_size(each) for each in value)
+        return len(value) * (8 if isinstance(value, list | tuple) else 1)
+    if isinstance(value, dict):
+        return sum(_size(each) for each in value.values())
+    nbytes = getattr(value, "nbytes", 0)
+    return nbytes if isinstance(nbytes, int) else 0

@@ -1,0 +1,1 @@
+"""The pure core: designs, run order, intervals, the ledger and its plan. No Ray, no clock, no disk."""

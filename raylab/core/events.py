@@ -1,0 +1,195 @@
+"""What can happen to the queue, and what the queue can ask for.
+
+Events are facts in the past tense, instructions are imperatives. Both are plain frozen data: a run of the lab can be
+written down, replayed and compared. Positions are half-open runs `[start, stop)` of a sweep's run order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Run = tuple[int, int]
+
+End = Literal["normal", "died", "lost", "stopped", "environment"]
+"""How a lease's stream ended: by itself; its process died; its node is gone; we cancelled it; it never came to its
+first trial (an environment that could not be built, code that does not load)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOpened(Event):
+    """A sweep is in the request table: submitted just now, or found there when the lab started."""
+
+    sweep: str
+    total: int
+    group: str = ""  # sweeps of one group share worker processes
+    recorded: tuple[Run, ...] = ()
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    strikes: Mapping[int, int] = field(default_factory=dict)
+    cancelled: bool = False
+    paused: str = ""  # the reason, if it paused itself and was not resumed
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResumed(Event):
+    """It was submitted again: what was paused or cancelled goes on."""
+
+    sweep: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepCancelled(Event):
+    sweep: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReplaced(Event):
+    """Another request has taken its name; nothing of it counts any more."""
+
+    sweep: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotsChanged(Event):
+    """How many trials of each sweep the cluster could run at once, were it empty."""
+
+    slots: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PressureChanged(Event):
+    """Whether more results wait for the disk than the lab wants to hold."""
+
+    high: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseStarted(Event):
+    """Its process is up, the experiment is loaded, the first trial is about to run."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchArrived(Event):
+    """Results of `count` trials from position `first` on; `busy_s` is what they took, row building included."""
+
+    lease: int
+    first: int
+    count: int
+    by_status: Mapping[str, int]
+    busy_s: float
+    error: str | None = None  # the first failure's, for the sweep that pauses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsCommitted(Event):
+    """Rows of these positions are durable. The only event that makes a trial ready."""
+
+    sweep: str
+    first: int
+    count: int
+    by_status: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseEnded(Event):
+    lease: int
+    end: End
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrikeNoted(Event):
+    """The row that says a suspect is about to run alone is durable."""
+
+    sweep: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked(Event):
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """Something the shell must do, in the order given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch(Instruction):
+    """Run these positions as one Ray task; `deaths` is how many leases died with the first of them."""
+
+    lease: int
+    sweep: str
+    start: int
+    stop: int
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep(Instruction):
+    """The batch that just arrived counts: write it, then say `RowsCommitted`."""
+
+    lease: int
+    sweep: str
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse(Instruction):
+    """The batch that just arrived is nobody's: drop it."""
+
+    lease: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(Instruction):
+    """Cancel the lease's task by force; its `LeaseEnded` follows."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteStrike(Instruction):
+    """Write that this trial runs alone now, as the `strikes`-th such try, then say `StrikeNoted`."""
+
+    sweep: str
+    position: int
+    strikes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCrash(Instruction):
+    """Write the record of a trial that killed its process each time, then say `RowsCommitted`."""
+
+    sweep: str
+    position: int
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(Instruction):
+    """Write that the sweep has paused itself, and why."""
+
+    sweep: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake(Instruction):
+    """Say `Ticked` at this time."""
+
+    at: float

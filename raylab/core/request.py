@@ -1,0 +1,275 @@
+"""What was asked of a lab: submissions, the history of requests, and what to do with one more.
+
+A sweep's identity is its experiment's code, design, repeats, seed and order; everything else is policy. The history is
+a list of requests, never changed; `fold` reads it into the sweeps there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a sweep is run. May change while it runs."""
+
+    description: str = ""
+    retries: int = 0
+    resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
+    ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+
+    def dumps(self) -> str:
+        """As canonical JSON: equal policies give equal text."""
+        names = ("description", "retries", "resources", "ray_remote_args", "runtime_env")
+        return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True)
+
+    @staticmethod
+    def loads(text: str) -> Policy:
+        return Policy(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a client hands over, whole: nothing of the client is needed afterwards."""
+
+    name: str | None
+    label: str
+    design: str  # as JSON
+    shape: str  # the design in a few words
+    size: int
+    repeats: int
+    seed: int | None
+    order: str
+    pickle: bytes
+    modules: bytes | None
+    ingredients: Mapping[str, str]
+    policy: Policy
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One row of the request table. Which fields are set depends on its kind."""
+
+    kind: Kind
+    sweep: str
+    user: str = ""
+    time_us: int = 0  # since the epoch, UTC
+    folder: str | None = None
+    label: str | None = None
+    design: str | None = None
+    shape: str | None = None
+    size: int | None = None
+    repeats: int | None = None
+    seed: int | None = None
+    seed_given: bool | None = None
+    order: str | None = None
+    code: str | None = None
+    modules: str | None = None
+    ingredients: str | None = None
+    policy: str | None = None
+    reason: str | None = None
+    position: int | None = None
+    strikes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A part of a sweep that never changes; positions and points count through the segments."""
+
+    design: str
+    repeats: int
+    order: str
+    key: int
+    size: int  # points
+    first_position: int = 0
+    first_point: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.size * self.repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """A sweep as the requests tell it."""
+
+    name: str
+    folder: str
+    user: str
+    time_us: int
+    label: str
+    shape: str
+    segment: Segment
+    seed: int
+    seed_given: bool
+    code: str
+    modules: str | None
+    ingredients: Mapping[str, str]
+    policy: Policy
+    generation: int = 1
+    cancelled: bool = False
+    locked: bool = False
+    paused: str = ""
+    strikes: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return self.segment.total
+
+
+def fold(
+    requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None
+) -> dict[str, SweepRecord]:
+    """The sweeps there are after these requests, by name, in the order of their first submission."""
+    sweeps = dict(before or {})
+    for request in requests:
+        known = sweeps.get(request.sweep)
+        if request.kind == "submitted":
+            sweeps[request.sweep] = _submitted(request, known.generation + 1 if known else 1)
+        elif known is not None:
+            sweeps[request.sweep] = _changed(known, request)
+    return sweeps
+
+
+def _submitted(request: Request, generation: int) -> SweepRecord:
+    assert request.seed is not None
+    assert request.policy is not None
+    return SweepRecord(
+        name=request.sweep,
+        folder=request.folder or "",
+        user=request.user,
+        time_us=request.time_us,
+        label=request.label or "",
+        shape=request.shape or "",
+        segment=Segment(
+            design=request.design or "",
+            repeats=request.repeats or 1,
+            order=request.order or "",
+            key=request.seed,
+            size=request.size or 0,
+        ),
+        seed=request.seed,
+        seed_given=bool(request.seed_given),
+        code=request.code or "",
+        modules=request.modules,
+        ingredients=json.loads(request.ingredients or "{}"),
+        policy=Policy.loads(request.policy),
+        generation=generation,
+    )
+
+
+def _changed(before: SweepRecord, request: Request) -> SweepRecord:
+    match request.kind:
+        case "policy":
+            return replace(before, policy=Policy.loads(request.policy or "{}"))
+        case "cancelled":
+            return replace(before, cancelled=True)
+        case "resumed":
+            return replace(before, cancelled=False, paused="")
+        case "paused":
+            return replace(before, paused=request.reason or "paused")
+        case "locked":
+            return replace(before, locked=True)
+        case "strike":
+            assert request.position is not None
+            return replace(before, strikes={**before.strikes, request.position: request.strikes or 1})
+        case _:
+            return (
+                before  # a kind of a later version; what it means for older readers is that version's concern
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with a submission."""
+
+    kind: Literal["new", "same", "replace", "refuse"]
+    name: str
+    differences: tuple[str, ...] = ()
+
+
+def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:
+    """Whether a submission is a sweep that is there, a new one, or one that takes the place of another.
+
+    Args:
+        submission: what was handed over.
+        sweeps: the sweeps there are.
+        done: how many trials of each are recorded as done; of a sweep without any, another may take the name.
+    """
+    if submission.name is not None:
+        return _compare(submission.name, submission, sweeps, done)
+    number = 1
+    while True:
+        name = submission.label if number == 1 else f"{submission.label}-{number}"
+        decision = _compare(name, submission, sweeps, done)
+        if decision.kind != "refuse":
+            return decision
+        number += 1
+
+
+def _compare(
+    name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]
+) -> Decision:
+    known = sweeps.get(name)
+    if known is None:
+        return Decision(kind="new", name=name)
+    differences = tuple(differing(known, submission))
+    if not differences:
+        return Decision(kind="same", name=name)
+    if done.get(name, 0) == 0 and not known.locked:
+        return Decision(kind="replace", name=name, differences=differences)
+    return Decision(kind="refuse", name=name, differences=differences)
+
+
+def differing(known: SweepRecord, submission: Submission) -> list[str]:
+    """What makes a submission another sweep than the one that is there, readable."""
+    found = []
+    if known.segment.design != submission.design:
+        same_words = known.shape == submission.shape
+        found.append(
+            "the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}"
+        )
+    if known.segment.repeats != submission.repeats:
+        found.append(f"repeats: {submission.repeats}, was {known.segment.repeats}")
+    if submission.seed is not None and submission.seed != known.seed:
+        found.append(f"seed: {submission.seed}, was {known.seed}")
+    if known.segment.order != submission.order:
+        found.append(f"order: {submission.order}, was {known.segment.order}")
+    return found + changed_code(known.ingredients, submission.ingredients)
+
+
+def changed_code(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What differs between two experiments, by the ingredients they were packed with."""
+    found = []
+    for name in [*old, *(name for name in new if name not in old)]:
+        if old.get(name) == new.get(name):
+            continue
+        values = (
+            f": {new[name]}, was {old[name]}"
+            if name in old and name in new and _short(old[name], new[name])
+            else ""
+        )
+        verb = (
+            ""
+            if values
+            else (" is new" if name not in old else " is gone" if name not in new else " has changed")
+        )
+        found.append(f"{name}{verb}{values}")
+    return found
+
+
+def _short(*texts: str) -> bool:
+    return all(len(text) <= 60 and not text.startswith("sha256:") for text in texts)
+
+
+def draw_seed(entropy: bytes) -> int:
+    """A sweep's seed for those who gave none: 1 … 2^31 - 1."""
+    return int.from_bytes(hashlib.sha256(entropy).digest()[:8], "big") % (2**31 - 1) + 1

@@ -1,0 +1,80 @@
+"""The errors a caller can meet, grouped by what the caller would do about them.
+
+    correct the call    ValueError        DesignError  ExperimentError  NameRefused  SweepExists  SweepLocked
+    look elsewhere      LookupError       LabNotFound  SweepNotFound
+    try again           ConnectionError   LabUnavailable
+    ask someone         RuntimeError      LabBusy  LabFenced  NotebookDamaged  VersionMismatch
+
+Every one carries a single sentence or two: the thing, what was expected, what came, what to do. They cross process
+borders, so each is its message and nothing else.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DesignError",
+    "ExperimentError",
+    "LabBusy",
+    "LabFenced",
+    "LabNotFound",
+    "LabUnavailable",
+    "NameRefused",
+    "NotebookDamaged",
+    "RaylabError",
+    "SweepExists",
+    "SweepLocked",
+    "SweepNotFound",
+    "VersionMismatch",
+]
+
+
+class RaylabError(Exception):
+    """What all errors of raylab have in common; never raised itself."""
+
+
+class DesignError(RaylabError, ValueError):
+    """A design, or an argument that shapes one, cannot be used. Nothing was stored."""
+
+
+class ExperimentError(RaylabError, ValueError):
+    """The experiment cannot be run as it is: its parameters, its protocol or its pickling. Nothing was stored."""
+
+
+class NameRefused(RaylabError, ValueError):
+    """A name that no folder can have, or one that already stands for something else."""
+
+
+class SweepExists(RaylabError, ValueError):
+    """Another sweep has this name; the message says what differs and what to do. Nothing was stored."""
+
+
+class SweepLocked(RaylabError, ValueError):
+    """The sweep was locked, so it takes no change any more."""
+
+
+class LabNotFound(RaylabError, LookupError):
+    """No lab has this name; the message lists the labs there are."""
+
+
+class SweepNotFound(RaylabError, LookupError):
+    """No sweep of this lab has this name; the message lists the sweeps there are."""
+
+
+class LabUnavailable(RaylabError, ConnectionError):
+    """The lab did not answer in time. Whether the call was carried out is unknown; it is safe to repeat it."""
+
+
+class LabBusy(RaylabError, RuntimeError):
+    """The lab has trials outstanding, so it was not shut down."""
+
+
+class LabFenced(RaylabError, RuntimeError):
+    """Another lab has taken over the notebook; this one writes nothing any more."""
+
+
+class NotebookDamaged(RaylabError, RuntimeError):
+    """A file of the notebook is missing or not what was written; the message names it."""
+
+
+class VersionMismatch(RaylabError, RuntimeError):
+    """Client, lab, worker or notebook speak different versions; the message says which is needed."""

@@ -1,0 +1,398 @@
+"""How one trial is run: an experiment of any kind, one point, one seed; what comes out is plain data.
+
+An experiment is a function of its parameters, a subclass of `Experiment`, or any object that speaks epyc's
+protocol (`set(params)`, then `run()`). `adapt` makes a `Runner` of it, with all work on signatures done once.
+
+Promises: nothing that user code does or raises leaves a runner, except what a cancellation raised.
+Standard library only (numpy is imported when a trial asks for `rng`). Knows no Ray, no disk.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from raylab.errors import ExperimentError
+from raylab.outcome import ATOMS, Outcome, Row, UnfitResultError, failure, known_names, read, read_epyc
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+__all__ = ["Experiment", "Outcome", "Runner", "adapt", "check_parameters", "failure", "label"]
+
+
+class Experiment:
+    """An experiment that wants to prepare and to clean up. Subclass it and write at least `do`.
+
+    One instance serves many trials, one after the other. Before each, `seed` (an int) and `rng` (a numpy
+    Generator, made at its first use) are set to the trial's own. An axis called `seed` or `rng` wins.
+
+    Example:
+        >>> class Coin(Experiment):
+        ...     def do(self, params):
+        ...         return {"heads": int(self.rng.binomial(params["tosses"], 0.5)) <= params["tosses"]}
+        >>> adapt(Coin()).run({"tosses": 10}, seed=7, rng_key=(1, 0)).rows
+        [{'heads': True}]
+    """
+
+    seed: int = 0
+    _rng_key: tuple[int, ...] | None = None
+    _rng: Generator | None = None
+
+    @property
+    def rng(self) -> Generator:
+        """The trial's own random numbers, the same whatever the order or the machine."""
+        if self._rng is None:
+            # Not `self._rng = ...`: subclasses may be frozen dataclasses.
+            object.__setattr__(self, "_rng", _generator(self._rng_key))
+        assert self._rng is not None
+        return self._rng
+
+    @rng.setter
+    def rng(self, generator: Generator) -> None:
+        object.__setattr__(self, "_rng", generator)
+
+    def set_up(self, params: dict[str, Any]) -> None:
+        """Prepare the trial. If this raises, neither `do` nor `tear_down` runs."""
+
+    def do(self, params: dict[str, Any]) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
+        """Run the trial and return its results: a mapping, a list of mappings (a row each), or None."""
+        raise NotImplementedError
+
+    def tear_down(self) -> None:
+        """Clean up; runs also after a `do` that raised."""
+
+
+class Runner:
+    """Runs trials of one experiment; made by `adapt`.
+
+    `attempt` is for tight loops: a trial that is done and has one row and nothing else to tell is that row, a
+    plain dict; everything else is an `Outcome`. `run` always gives an `Outcome`.
+    """
+
+    __slots__ = ("_is_cancelled",)
+
+    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
+        self._is_cancelled = is_cancelled
+
+    def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
+        """Run one trial; the row itself if there is nothing more to say."""
+        try:
+            return self._execute(params, seed, rng_key)
+        except BaseException as error:
+            if self._is_cancelled():
+                raise
+            return failure(error)
+
+    def run(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
+        """Run one trial.
+
+        Args:
+            params: the point; it is not changed.
+            seed: the trial's seed.
+            rng_key: the sweep's seed and the trial's number; `rng` is made of them if it is asked for.
+        """
+        made = self.attempt(params, seed, rng_key)
+        return made if isinstance(made, Outcome) else Outcome(status="done", rows=[made])
+
+    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
+        raise NotImplementedError
+
+
+def adapt(experiment: object, *, is_cancelled: Callable[[], bool] = lambda: False) -> Runner:
+    """Make a runner of whatever an experiment may be.
+
+    Args:
+        experiment: a callable, an `Experiment` (instance or class), or an object with epyc's `set` and `run`.
+        is_cancelled: asked after every exception; True lets that exception through (a cancelled task, a time
+            limit).
+
+    Raises:
+        ExperimentError: it is nothing that can be run.
+
+    Example:
+        >>> adapt(lambda p, seed: {"x": p + seed}).run({"p": 1}, seed=41, rng_key=(0, 0)).rows
+        [{'x': 42}]
+    """
+    kind = _kind(experiment)
+    if kind == "experiment":
+        instance = experiment() if isinstance(experiment, type) else experiment
+        assert isinstance(instance, Experiment)
+        return _ExperimentRunner(instance, is_cancelled)
+    if kind == "epyc":
+        return _EpycRunner(experiment, is_cancelled)
+    assert callable(experiment)
+    return _FunctionRunner(experiment, is_cancelled)
+
+
+def check_parameters(experiment: object, parameters: Sequence[str], optional: Collection[str] = ()) -> None:
+    """Refuse an experiment that the design's parameters do not fit, before anything is stored.
+
+    Args:
+        experiment: anything `adapt` takes. Only functions are compared; an `Experiment` takes any parameters.
+        parameters: the names the design gives.
+        optional: those of them that some points lack; a function must have a default for each.
+
+    Raises:
+        ExperimentError: it is nothing that can be run, does not take a parameter, or needs one that no axis
+            gives.
+    """
+    if _kind(experiment) != "function":
+        return
+    takes = _takes(experiment)
+    if takes is None:
+        return
+    name = label(experiment)
+    if takes.unnamed:
+        raise ExperimentError(
+            f"{name} takes {_listed(takes.unnamed)} by position only, and parameters are given by name. "
+            f"Wrap it: lambda {takes.unnamed[0]}: {{...}}."
+        )
+    unknown = [p for p in parameters if p not in takes.named] if not takes.everything else []
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], sorted(takes.named), n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ExperimentError(
+            f"{name} does not take {_listed(unknown)}, which the design gives; it takes "
+            f"{_listed(sorted(takes.named)) or 'nothing'}.{hint} "
+            f"Rename the axis, leave it out, or add **kwargs."
+        )
+    missing = [p for p in takes.required if p not in parameters and p not in ("seed", "rng")]
+    if missing:
+        raise ExperimentError(
+            f"{name} needs {_listed(missing)}, and the design gives {_listed(parameters) or 'nothing'}. "
+            f"Add an axis, or give it a default."
+        )
+    partly = [p for p in takes.required if p in optional and p not in ("seed", "rng")]
+    if partly:
+        raise ExperimentError(
+            f"{name} needs {_listed(partly)}, which some points of the design do not give. "
+            f"Give it a default, or a value at every point."
+        )
+
+
+def label(experiment: object) -> str:
+    """What an experiment is called where nobody named it.
+
+    Example:
+        >>> label(lambda p: p), label(functools.partial(max, 3)), label(Experiment)
+        ('lambda', 'max', 'Experiment')
+    """
+    while isinstance(experiment, functools.partial):
+        experiment = experiment.func
+    name = getattr(experiment, "__name__", None)
+    if not isinstance(name, str):
+        name = type(experiment).__name__
+    return "lambda" if name == "<lambda>" else name
+
+
+class _FunctionRunner(Runner):
+    __slots__ = ("_function", "_rng", "_seed")
+
+    def __init__(self, function: Callable[..., object], is_cancelled: Callable[[], bool]) -> None:
+        super().__init__(is_cancelled)
+        takes = _takes(function)
+        self._function = function
+        self._seed = takes is not None and "seed" in takes.named - takes.bound
+        self._rng = takes is not None and "rng" in takes.named - takes.bound
+
+    def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
+        # One call less than the base class: at a microsecond a trial, it shows.
+        try:
+            if self._seed and "seed" not in params:
+                params = {**params, "seed": seed}
+            if self._rng and "rng" not in params:
+                params = {**params, "rng": _generator(rng_key)}
+            result = self._function(**params)
+            if (
+                type(result) is dict
+                and known_names.issuperset(result)
+                and ATOMS.issuperset(map(type, result.values()))
+            ):
+                return result.copy()
+            made = read(result)
+            return made if isinstance(made, dict) else Outcome(status="done", rows=made)
+        except BaseException as error:
+            if self._is_cancelled():
+                raise
+            return failure(error)
+
+
+class _ExperimentRunner(Runner):
+    __slots__ = ("_experiment",)
+
+    def __init__(self, experiment: Experiment, is_cancelled: Callable[[], bool]) -> None:
+        super().__init__(is_cancelled)
+        self._experiment = experiment
+
+    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
+        params = dict(params)
+        # An axis of either name wins. Set past a frozen dataclass's own __setattr__.
+        object.__setattr__(self._experiment, "seed", params.get("seed", seed))
+        object.__setattr__(self._experiment, "_rng_key", rng_key)
+        object.__setattr__(self._experiment, "_rng", params.get("rng"))
+        times: dict[str, float] = {}
+        try:
+            with _Timed(times, "_set_up_s"):
+                self._experiment.set_up(params)
+            made = self._do_and_tear_down(params, times)
+        except BaseException as error:
+            if self._is_cancelled():
+                raise
+            return failure(error, times)
+        return Outcome(status="done", rows=made if isinstance(made, list) else [made], times=times)
+
+    def _do_and_tear_down(self, params: dict[str, Any], times: dict[str, float]) -> Row | list[Row]:
+        try:
+            with _Timed(times, "_do_s"):
+                made = read(self._experiment.do(params))
+        except BaseException:
+            try:
+                self._tear_down(times)
+            except BaseException:
+                # do's error is the one that explains the trial; but a cancellation must not be lost here.
+                if self._is_cancelled():
+                    raise
+            raise
+        self._tear_down(times)
+        return made
+
+    def _tear_down(self, times: dict[str, float]) -> None:
+        with _Timed(times, "_tear_down_s"):
+            self._experiment.tear_down()
+
+
+class _EpycRunner(Runner):
+    __slots__ = ("_experiment",)
+
+    def __init__(self, experiment: Any, is_cancelled: Callable[[], bool]) -> None:
+        super().__init__(is_cancelled)
+        self._experiment = experiment
+
+    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
+        self._experiment.set(dict(params))
+        record = self._experiment.run()
+        if isinstance(record, list):
+            record = {"metadata": {}, "results": record}
+        if not isinstance(record, Mapping) or "results" not in record:
+            without = " without 'results'" if isinstance(record, Mapping) else ""
+            raise UnfitResultError(
+                f"run() returned {type(record).__name__}{without}; epyc's results dict is expected"
+            )
+        return read_epyc(record)
+
+
+class _Timed:
+    """Notes the seconds of its block, however the block ends."""
+
+    __slots__ = ("_name", "_started", "_times")
+
+    def __init__(self, times: dict[str, float], name: str) -> None:
+        self._times, self._name = times, name
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._times[self._name] = perf_counter() - self._started
+
+
+def _kind(experiment: object) -> Literal["experiment", "epyc", "function"]:
+    name = label(experiment)
+    if isinstance(experiment, type):
+        return _kind_of_class(experiment)
+    if isinstance(experiment, Experiment):
+        _check_do(type(experiment))
+        return "experiment"
+    if callable(getattr(experiment, "set", None)) and callable(getattr(experiment, "run", None)):
+        return "epyc"
+    if not callable(experiment):
+        raise ExperimentError(
+            f"{name} ({type(experiment).__name__}) cannot be run: a function, a raylab.Experiment or an "
+            f"object with epyc's set() and run() is expected."
+        )
+    if type(experiment).__module__.startswith("ray.") and hasattr(experiment, "remote"):
+        raise ExperimentError(f"{name} is a Ray remote function; give the plain one, without @ray.remote.")
+    _refuse_lazy(experiment, name)
+    return "function"
+
+
+def _kind_of_class(experiment: type) -> Literal["experiment"]:
+    name = experiment.__name__
+    if not issubclass(experiment, Experiment):
+        raise ExperimentError(
+            f"{name} is a class and no raylab.Experiment. Give an instance of it, or a function that uses it."
+        )
+    _check_do(experiment)
+    try:
+        inspect.signature(experiment).bind()
+    except TypeError as error:
+        raise ExperimentError(
+            f"{name}() cannot be made without arguments ({error}). Give an instance: {name}(...)."
+        ) from None
+    return "experiment"
+
+
+def _check_do(experiment: type[Experiment]) -> None:
+    if experiment.do is Experiment.do:
+        raise ExperimentError(
+            f"{experiment.__name__} has no do(self, params); write it, it returns the results."
+        )
+    _refuse_lazy(experiment.do, f"{experiment.__name__}.do")
+
+
+def _refuse_lazy(function: Any, name: str) -> None:
+    # A callable object is judged by its __call__; inspect looks through partials itself.
+    plain = inspect.isroutine(function) or isinstance(function, functools.partial)
+    called = function if plain else type(function).__call__
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+        raise ExperimentError(
+            f"{name} is async; a plain function is expected. Wrap it: asyncio.run({name}(...))."
+        )
+    if inspect.isgeneratorfunction(called):
+        raise ExperimentError(f"{name} is a generator; return a list of mappings instead of yielding them.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Takes:
+    """Which names a function takes."""
+
+    named: frozenset[str]
+    required: tuple[str, ...]
+    unnamed: tuple[str, ...]  # needed, but by position only
+    bound: frozenset[str]  # given by a functools.partial: `partial(f, seed=3)` keeps its seed
+    everything: bool
+
+
+def _takes(function: object) -> _Takes | None:
+    """None for what has no signature, as some builtins: they get every parameter and neither seed nor rng."""
+    assert callable(function)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return None
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return _Takes(
+        named=frozenset(p.name for p in named),
+        required=tuple(p.name for p in named if p.default is p.empty),
+        unnamed=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty),
+        bound=frozenset(function.keywords if isinstance(function, functools.partial) else ()),
+        everything=any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )
+
+
+def _generator(key: tuple[int, ...] | None) -> Generator:
+    import numpy as np  # here: a worker whose experiments never ask for rng does not pay for it
+
+    if key is None:  # outside a lab, when somebody tries an experiment by hand
+        return np.random.default_rng()
+    return np.random.default_rng(np.random.SeedSequence(key[0], spawn_key=key[1:]))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

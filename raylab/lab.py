@@ -1,0 +1,510 @@
+"""The lab, as a person uses it: attach by name, submit, ask, wait."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from raylab.cluster.code import Include, pack
+from raylab.cluster.connect import RemoteReader, attach, connect, running, survey
+from raylab.core.design import MISSING, Design, Factorial, as_design
+from raylab.core.order import KINDS, MAX_SIZE
+from raylab.core.request import Policy, Submission, SweepRecord
+from raylab.errors import DesignError, ExperimentError, SweepNotFound
+from raylab.experiment import check_parameters, label
+from raylab.notebook import layout
+from raylab.notebook.frames import check_status, scan
+from raylab.notebook.notebook import Files, sweeps_frame
+from raylab.notebook.store import Reader, Store
+from raylab.progress import STANDSTILL, Bar, Progress
+from raylab.sweep import Sweep
+
+POLL_S = 20.0
+
+OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
+"""Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
+
+
+class Lab:
+    """A lab on a Ray cluster, attached to by name.
+
+    Attaching is about the notebook: if the lab's actor is gone (a new cluster, a shutdown), it is started again on the
+    notebook that is there, and the work goes on. Without any cluster, one is started inside this process.
+
+    Args:
+        name: the lab's.
+        address: of the Ray cluster (`ray://head:10001`, `host:6379`), unless this process is connected already.
+        notebook: the notebook's folder on the lab's node; `~/raylab/NAME` there unless said otherwise.
+        create: make a new lab if there is none of this name.
+
+    Raises:
+        LabNotFound: there is no such lab and `create` is False; the message lists those there are.
+        LabUnavailable: the cluster or the lab does not answer.
+        NameRefused: no folder can have this name, or the lab's notebook lies elsewhere.
+        VersionMismatch: the lab runs a raylab that speaks another protocol.
+
+    Example:
+        >>> lab = raylab.Lab("percolation")          # doctest: +SKIP
+        >>> lab["p"] = [0.1, 0.2]                    # doctest: +SKIP
+        >>> sweep = lab.submit(percolation)          # doctest: +SKIP
+    """
+
+    __iter__ = None
+    """A lab is no collection: its items are its axes, its sweeps are `sweeps()`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        address: str | None = None,
+        notebook: str | Path | None = None,
+        create: bool = True,
+    ) -> None:
+        self.name = layout.check_name(name, "lab")
+        self.axes: dict[str, Any] = {}
+        connect(address, start=create)
+        self._connection = attach(
+            name, notebook=str(notebook) if notebook is not None else None, create=create
+        )
+        self._seen: dict[str, int] = {}  # rows of each sweep at this client's last update_results()
+        self._files: Files | None = None
+
+    # axes -------------------------------------------------------------------------------------------------------
+
+    def __setitem__(self, axis: str, levels: Any) -> None:
+        """Set an axis of this client's; `submit` without a design takes the full factorial of them."""
+        self.axes[axis] = levels
+
+    def __getitem__(self, axis: str) -> Any:
+        if axis in self.axes:
+            return self.axes[axis]
+        raise SweepNotFound(
+            f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})"
+        )
+
+    def __delitem__(self, axis: str) -> None:
+        del self.axes[axis]
+
+    # submitting -------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        experiment: object,
+        design: Any = None,
+        *,
+        name: str | None = None,
+        repeats: int = 1,
+        seed: int | None = None,
+        order: str = "random",
+        description: str = "",
+        retries: int = 0,
+        time_limit: float | None = None,
+        num_cpus: float = 1,
+        num_gpus: float = 0,
+        memory: float | None = None,
+        resources: Mapping[str, float] | None = None,
+        ray_remote_args: Mapping[str, Any] | None = None,
+        runtime_env: Mapping[str, Any] | None = None,
+        include: Include | Sequence[Include] = (),
+    ) -> Sweep:
+        """Ask for a sweep. Back as soon as the request is durable; nothing is waited for.
+
+        The same again (experiment's code, design, repeats, seed, order) returns the sweep that is there, and lets a
+        paused or cancelled one go on; the other arguments take effect from then on.
+
+        Args:
+            experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.
+            design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None.
+            name: the sweep's, unique in the lab; the experiment's own if None.
+            repeats: independent runs of each point, each with a seed of its own.
+            seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
+            order: `random` (what is in stands for the whole) or `design`.
+            description: for people.
+            retries: how often a trial that raises is tried again, at once.
+            time_limit: not in this version.
+            num_cpus: what one trial needs, as Ray counts, like the next four.
+            num_gpus: see `num_cpus`.
+            memory: in bytes.
+            resources: custom resources.
+            ray_remote_args: more of Ray's options for the tasks, as plain data.
+            runtime_env: `pip`, `conda` and `env_vars` for the trials; local code travels by itself.
+            include: files, folders or modules that the experiment needs and imports do not reach.
+
+        Raises:
+            DesignError: the design, repeats, seed, order or a policy cannot be used.
+            ExperimentError: the experiment cannot be run over this design, or cannot travel.
+            NameRefused: no folder can have this name.
+            SweepExists: another sweep has this name; the message says what differs.
+            SweepLocked: the sweep is locked and the policy differs.
+            LabUnavailable: no answer; it is safe to submit again.
+
+        Example:
+            >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
+        """
+        if time_limit is not None:
+            raise ExperimentError(
+                "time_limit is not in this version of raylab; end a long trial from inside it"
+            )
+        if name is not None:
+            layout.check_name(name, "sweep")
+        points = Factorial(self.axes) if design is None else as_design(design)
+        _check_plan(points, repeats, seed, order)
+        policy = _policy(
+            description, retries, num_cpus, num_gpus, memory, resources, ray_remote_args, runtime_env
+        )
+        check_parameters(experiment, points.parameters, _optional(points))
+        code = pack(experiment, include)
+        for warning in code.warnings:
+            warnings.warn(warning, stacklevel=2)
+        answer = self._connection.call(
+            "submit",
+            Submission(
+                name=name,
+                label=layout.check_name(label(experiment), "sweep"),
+                design=points.dumps(),
+                shape=repr(points),
+                size=points.size,
+                repeats=repeats,
+                seed=seed,
+                order=order,
+                pickle=code.pickle,
+                modules=code.modules,
+                ingredients=code.ingredients,
+                policy=policy,
+                user=getpass.getuser(),
+            ),
+        )
+        if not answer["fits"]:
+            warnings.warn(
+                f"no node of the cluster has what one trial of {answer['name']!r} asks for "
+                f"({dict(policy.resources)}); it waits until one joins",
+                stacklevel=2,
+            )
+        return Sweep(self, answer["name"])
+
+    # sweeps -----------------------------------------------------------------------------------------------------
+
+    def sweep(self, name: str) -> Sweep:
+        """The sweep of this name.
+
+        Raises:
+            SweepNotFound: there is none; the message lists those there are.
+        """
+        self._record(name)
+        return Sweep(self, name)
+
+    def sweeps(self) -> pl.DataFrame:
+        """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
+        repeats, design, description, submitted (UTC)."""
+        return sweeps_frame(self._overview(None))
+
+    def cancel(self, name: str) -> int:
+        """Give up what is not recorded of a sweep; returns how many trials that is."""
+        cancelled: int = self._connection.call("cancel", name, getpass.getuser())
+        return cancelled
+
+    # asking -----------------------------------------------------------------------------------------------------
+
+    def progress(self, name: str | None = None) -> Progress:
+        """How far a sweep is, or all of them together."""
+        return Progress.of(self._overview(name))
+
+    def ready(self, name: str | None = None) -> bool:
+        """Whether every trial that was not cancelled is in the notebook."""
+        return self.progress(name).outstanding == 0
+
+    def ready_fraction(self, name: str | None = None) -> float:
+        """The share of the trials that is in the notebook; 1.0 when nothing was asked."""
+        return self.progress(name).ready_fraction
+
+    def number_of_results(self, name: str | None = None) -> int:
+        """Rows in the notebook, of every status."""
+        return self.progress(name).rows
+
+    def update_results(self, name: str | None = None) -> int:
+        """How many rows came in since this client last asked. One small call, whatever the size of the sweep."""
+        new = 0
+        for sweep in self._overview(name):
+            new += sweep["rows"] - self._seen.get(sweep["name"], 0)
+            self._seen[sweep["name"]] = sweep["rows"]
+        return new
+
+    def wait(self, name: str | None = None, *, timeout: float | None = None, progress: bool = True) -> bool:
+        """Wait until all is in, with a tqdm bar. Nothing is cancelled when the wait ends early.
+
+        Args:
+            name: of a sweep; all of them if None.
+            timeout: seconds to wait at most; None waits as long as it takes.
+            progress: show the bar.
+
+        Returns:
+            True when all is in; False at the timeout, or when what is left stands still for a reason that time does
+            not cure (the reason is shown).
+
+        Raises:
+            LabUnavailable: the lab has not answered for a minute.
+            ValueError: the timeout is negative.
+        """
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
+        until = None if timeout is None else time.monotonic() + timeout
+        mark, sweeps = self._news(name, None, None)
+        with Bar(name or self.name, Progress.of(sweeps), shown=progress) as bar:
+            while True:
+                now = Progress.of(sweeps)
+                bar.show(now)
+                left = None if until is None else until - time.monotonic()
+                if now.outstanding == 0 or _stands_still(sweeps) or (left is not None and left <= 0):
+                    break
+                mark, sweeps = self._news(name, mark, left)
+        if progress:
+            self._tell_end(name, sweeps)
+        return now.outstanding == 0
+
+    def results(
+        self,
+        name: str | None = None,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+    ) -> pl.DataFrame:
+        """Everything of a sweep that is in the notebook at the call.
+
+        Args:
+            name: of the sweep; the only one there is if None.
+            status: `done`, `failed`, `crashed`, `timed_out`, several of them, or `all`.
+            metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
+
+        Returns:
+            A row for each trial (several where the experiment returns a list): the parameters, `_repeat` when there
+            are repeats, the results (nulls for failed trials), the metadata asked for.
+
+        Raises:
+            SweepNotFound: no such sweep, or no name given and not just one sweep; the message lists them.
+            NotebookDamaged: a file is not what was written.
+        """
+        return self.scan(name, status=status, metadata=metadata).collect()
+
+    def scan(
+        self,
+        name: str | None = None,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+    ) -> pl.LazyFrame:
+        """As `results`, as a LazyFrame."""
+        check_status(status)
+        record = self._record(name)
+        return scan(record, self._reading().of(record.folder), status=status, metadata=metadata)
+
+    def info(self) -> dict[str, Any]:
+        """The lab: name, notebook (its folder), node, pid of the actor, started, user, and the versions of raylab,
+        Ray, Python and the notebook's format."""
+        return self._connection.info()
+
+    def shutdown(self, *, force: bool = False) -> None:
+        """End the lab's actor. The notebook stays; attaching again starts the lab on it.
+
+        Args:
+            force: also with trials outstanding; they go on when somebody attaches.
+
+        Raises:
+            LabBusy: trials are outstanding and `force` is False.
+        """
+        self._connection.end(force)
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.name!r}>"
+
+    # for Sweep --------------------------------------------------------------------------------------------------
+
+    def _record(self, name: str | None) -> SweepRecord:
+        if name is None:
+            names = [sweep["name"] for sweep in self._overview(None)]
+            if len(names) != 1:
+                there = ", ".join(map(repr, names)) or "none yet"
+                raise SweepNotFound(f"the lab {self.name!r} has not just one sweep; say which: {there}")
+            name = names[0]
+        record: SweepRecord = self._connection.call("record", name)
+        return record
+
+    def _overview(self, name: str | None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._connection.call("overview", None if name is None else [name])
+        return found
+
+    def _news(
+        self, name: str | None, mark: tuple[int, int] | None, left: float | None
+    ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+        longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
+        found: tuple[tuple[int, int], list[dict[str, Any]]] = self._connection.call(
+            "news", None if name is None else [name], mark, longest
+        )
+        return found
+
+    def _lock(self, name: str) -> None:
+        self._connection.call("lock", name, getpass.getuser())
+
+    def _updates(self, name: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
+        until = None if timeout is None else time.monotonic() + timeout
+        record = self._record(name)
+        mark: tuple[int, int] | None = None
+        while True:
+            left = None if until is None else until - time.monotonic()
+            mark, sweeps = self._news(name, mark, left)
+            if sweeps[0]["rows"] > since:
+                files = self._reading().of(record.folder)
+                frame = scan(record, files, status="all", metadata=True, since=since).collect()
+                if frame.height:
+                    since = frame["_seq"].max() + 1  # type: ignore[operator, assignment]
+                    yield frame
+            if (
+                not Progress.of(sweeps).outstanding
+                or _stands_still(sweeps)
+                or (left is not None and left <= 0)
+            ):
+                return
+
+    def _reading(self) -> Files:
+        """The notebook's files: from the folder where it is reachable, else through the lab."""
+        if self._files is None:
+            info = self.info()
+            root = Path(info["notebook"])
+            reader: Reader = RemoteReader(self._connection)
+            try:
+                here = layout.Identity.loads((root / layout.NOTEBOOK).read_bytes(), str(root))
+                if here.id == info["id"]:
+                    reader = Store(root)
+            except (OSError, RuntimeError):
+                pass
+            self._files = Files(reader)
+        return self._files
+
+    def _tell_end(self, name: str | None, sweeps: Sequence[Mapping[str, Any]]) -> None:
+        """A line on failures, and on what stands still."""
+        for sweep in sweeps:
+            if sweep["state"] in STANDSTILL:
+                print(f"{sweep['name']} is {sweep['state']}: {sweep['reason']}")
+            elif sweep["failed"]:
+                error = sweep["first_error"] or "see failures()"
+                print(
+                    f"{sweep['name']}: {sweep['failed']:,} of {sweep['total']:,} trials failed, the first with {error}"
+                )
+
+    @staticmethod
+    def _when(time_us: int) -> datetime:
+        return datetime.fromtimestamp(time_us / 1e6, UTC)
+
+
+def labs(address: str | None = None) -> pl.DataFrame:
+    """The labs of a cluster.
+
+    Args:
+        address: of the cluster, unless this process is connected already.
+
+    Returns:
+        A row for each lab: name, user, running (whether its actor is there), notebook, created.
+
+    Raises:
+        LabUnavailable: there is no cluster, or it does not answer.
+    """
+    connect(address, start=False)
+    up = set(running())
+    known = {place.name: place for place in survey().labs}
+    rows = [
+        {
+            "name": name,
+            "user": known[name].user if name in known else "",
+            "running": name in up,
+            "notebook": known[name].notebook if name in known else "",
+            "created": known[name].created if name in known else "",
+        }
+        for name in sorted(up | set(known))
+    ]
+    schema = {
+        "name": pl.String,
+        "user": pl.String,
+        "running": pl.Boolean,
+        "notebook": pl.String,
+        "created": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _stands_still(sweeps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether everything outstanding waits for something that time does not bring."""
+    left = [sweep for sweep in sweeps if sweep["running"] + sweep["waiting"]]
+    return bool(left) and all(sweep["state"] in STANDSTILL for sweep in left)
+
+
+def _optional(design: Design) -> list[str]:
+    """Parameters that some points do not have."""
+    found = []
+    for name in design.parameters:
+        levels = design.levels(name)
+        if not isinstance(levels, range) and any(level is MISSING for level in levels):
+            found.append(name)
+    return found
+
+
+def _check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
+    if design.size * repeats > MAX_SIZE:
+        raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
+    if order not in KINDS:
+        raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
+
+
+def _policy(
+    description: str,
+    retries: int,
+    num_cpus: float,
+    num_gpus: float,
+    memory: float | None,
+    resources: Mapping[str, float] | None,
+    ray_remote_args: Mapping[str, Any] | None,
+    runtime_env: Mapping[str, Any] | None,
+) -> Policy:
+    """The policy, checked: what is stored must be plain data that another process can use."""
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise DesignError(
+            f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}"
+        )
+    wanted = {"CPU": num_cpus, "GPU": num_gpus, "memory": memory or 0, **(resources or {})}
+    for name, amount in wanted.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
+            raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
+    words = dict(ray_remote_args or {})
+    if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
+        raise DesignError(
+            f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out"
+        )
+    environment = {
+        name: value
+        for name, value in (runtime_env or {}).items()
+        if name not in ("working_dir", "py_modules")
+    }
+    for what, value in (("ray_remote_args", words), ("runtime_env", environment)):
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise DesignError(
+                f"{what} is kept in the notebook, so it must be plain data as JSON has it: {error}"
+            ) from error
+    return Policy(
+        description=description,
+        retries=retries,
+        resources={name: amount for name, amount in wanted.items() if amount or name == "CPU"},
+        ray_remote_args=words,
+        runtime_env=environment,
+    )

@@ -1,0 +1,141 @@
+"""Where everything lies in a notebook's folder, and the two files that explain it. All names on disk are made here.
+
+NAME/
+├── README.md         how to read the folder without raylab
+├── notebook.json     what this is; never changed
+├── requests/         table: what was asked, one row each
+├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
+├── sweeps/NAME/      table: what came out of a sweep (NAME~2 where another took the name of one without results)
+└── tmp/              half-written files
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from raylab.errors import NameRefused, NotebookDamaged, VersionMismatch
+
+FORMAT = "raylab-notebook"
+VERSION = 1
+
+NOTEBOOK = "notebook.json"
+README = "README.md"
+REQUESTS = "requests"
+CODE = "code"
+SWEEPS = "sweeps"
+
+MAX_NAME = 120
+_FORBIDDEN = '/\\<>:"|?*~\0'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What `notebook.json` says: whose notebook of which lab this is."""
+
+    id: str
+    name: str
+    user: str
+    created: str
+    format: str = FORMAT
+    version: int = VERSION
+
+    def dumps(self) -> bytes:
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+    @staticmethod
+    def loads(data: bytes, where: str) -> Identity:
+        """Read it; refuse what is no notebook, or one of a later format.
+
+        Raises:
+            NotebookDamaged: the file is not what raylab writes.
+            VersionMismatch: the notebook was written by a later format than this raylab knows.
+        """
+        try:
+            found = json.loads(data)
+            version = int(found["version"])
+            identity = Identity(
+                **{name: found[name] for name in ("id", "name", "user", "created", "format", "version")}
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotebookDamaged(
+                f"{where}/{NOTEBOOK} is not what raylab writes ({type(error).__name__}: {error}); "
+                "restore it from a copy of the folder"
+            ) from error
+        if version > VERSION:
+            raise VersionMismatch(
+                f"the notebook {where} has format {version}, this raylab knows up to {VERSION}; install a later raylab"
+            )
+        return identity
+
+
+def check_name(name: object, what: str) -> str:
+    """A lab's or a sweep's name, which is also its folder's.
+
+    Raises:
+        NameRefused: no folder can have it everywhere.
+    """
+    if not isinstance(name, str):
+        raise NameRefused(f"the name of a {what} must be a string, not {type(name).__name__} {name!r}")
+    bad = sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()})
+    trouble = ""
+    if not name or name in (".", ".."):
+        trouble = "it is empty or stands for a folder itself"
+    elif bad:
+        trouble = f"it holds {' '.join(repr(c) for c in bad)}"
+    elif name[0] in ".- " or name[-1] in ". ":
+        trouble = "it begins with a dot, a dash or a space, or ends with a dot or a space"
+    elif len(name.encode()) > MAX_NAME:
+        trouble = f"it is longer than {MAX_NAME} bytes"
+    if trouble:
+        raise NameRefused(
+            f"{name!r} cannot be the name of a {what}, because a folder is named after it and {trouble}; "
+            "use letters, digits, '-', '_' and '.'"
+        )
+    return name
+
+
+def sweep_folder(name: str, generation: int) -> str:
+    """The table of a sweep's results; a later generation took the name of one that had none."""
+    return f"{SWEEPS}/{name}" if generation == 1 else f"{SWEEPS}/{name}~{generation}"
+
+
+def pickle_path(digest: str) -> str:
+    return f"{CODE}/{digest}.pkl"
+
+
+def modules_path(digest: str) -> str:
+    return f"{CODE}/{digest}.zip"
+
+
+def readme(name: str) -> str:
+    """The text that lets somebody read the folder in twenty years, with polars alone."""
+    return f"""\
+# The notebook of the lab {name!r}
+
+raylab keeps here what was asked of the lab and what came out, as Arrow IPC files that many programs read. Nothing
+is ever overwritten; files appear, and journal files disappear once a sealed file beside `journal/` holds their rows.
+To copy the notebook, copy the folder. To read a sweep with polars alone:
+
+```python
+from pathlib import Path
+import polars as pl
+
+folder = Path("{SWEEPS}") / "SWEEP"  # the sweep's name
+files = sorted(folder.glob("*.arrow")) + sorted(folder.glob("journal/*.arrow"))
+rows = pl.concat([pl.scan_ipc(f) for f in files], how="diagonal_relaxed").unique("_seq", maintain_order=True)
+rows = rows.filter(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
+results = rows.collect()
+```
+
+- The record of a trial is the rows of its highest `_attempt`; that is what the filter keeps.
+- Columns that begin with `_` are about the trial: `_seq` counts the rows of the sweep, `_point` and `_repeat` name the
+  trial, `_status` is `done`, `failed`, `crashed` or `timed_out`, `_seed` is the trial's own, `_started` (UTC) and
+  `_elapsed_s` say when and how long, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
+  All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type.
+- `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
+- `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle only
+  what you trust.
+- A sweep `NAME~2` took the name of an earlier one that had no result yet; `{REQUESTS}/` says which.
+- Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
+"""

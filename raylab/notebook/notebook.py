@@ -1,0 +1,184 @@
+"""A notebook to read: what was asked and what came out, without Ray, without the lab, while it works or long after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from raylab.core.request import SweepRecord, fold
+from raylab.errors import LabNotFound, SweepNotFound
+from raylab.notebook import layout
+from raylab.notebook.frames import scan
+from raylab.notebook.records import summary
+from raylab.notebook.requests import from_rows
+from raylab.notebook.store import Reader, Store
+from raylab.notebook.table import Loaded, listing
+
+
+class Notebook:
+    """Reads a notebook's folder. Needs neither Ray nor the lab, and changes nothing.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        LabNotFound: there is no notebook in the folder.
+        NotebookDamaged: a file is missing or not what was written (also from every method).
+        VersionMismatch: it was written by a later format.
+
+    Example:
+        >>> notebook = Notebook("~/raylab/percolation")                             # doctest: +SKIP
+        >>> notebook.results("coarse").group_by("p").agg(pl.col("spans").mean())    # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        root = Path(path).expanduser().absolute()
+        try:
+            data = (root / layout.NOTEBOOK).read_bytes()
+        except OSError as error:
+            raise LabNotFound(
+                f"there is no notebook in {root} ({error.strerror}); give a lab's folder"
+            ) from error
+        self.identity = layout.Identity.loads(data, str(root))
+        self.name = self.identity.name
+        self.path = root
+        self._files = Files(Store(root))
+
+    def __repr__(self) -> str:
+        return f"Notebook({str(self.path)!r})"
+
+    def records(self) -> dict[str, SweepRecord]:
+        """What was asked, by sweep."""
+        requests = [row for loaded in self._files.of(layout.REQUESTS) for row in from_rows(loaded.table)]
+        return fold(requests)
+
+    def sweeps(self) -> pl.DataFrame:
+        """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows."""
+        return sweeps_frame([self._counts(record) for record in self.records().values()])
+
+    def results(
+        self,
+        name: str | None = None,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+    ) -> pl.DataFrame:
+        """The rows of a sweep, as `Lab.results` gives them."""
+        return self.scan(name, status=status, metadata=metadata).collect()
+
+    def scan(
+        self,
+        name: str | None = None,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+    ) -> pl.LazyFrame:
+        """The rows of a sweep as a LazyFrame."""
+        record = choose(self.records(), name, self.name)
+        return scan(record, self._files.of(record.folder), status=status, metadata=metadata)
+
+    def progress(self, name: str | None = None) -> dict[str, Any]:
+        """The sweep (or all of them) in numbers, as far as the disk knows: nothing is running."""
+        records = self.records()
+        chosen = records.values() if name is None else [choose(records, name, self.name)]
+        counts = [self._counts(record) for record in chosen]
+        keys = ("total", "done", "failed", "cancelled", "running", "waiting", "ready", "rows")
+        return {key: sum(each[key] for each in counts) for key in keys}
+
+    def _counts(self, record: SweepRecord) -> dict[str, Any]:
+        found = summary([loaded.info.meta for loaded in self._files.of(record.folder)])
+        recorded = sum(found["by_status"].values())
+        done = found["by_status"].get("done", 0)
+        rest = record.total - recorded
+        state = (
+            "ready"
+            if not rest
+            else "cancelled"
+            if record.cancelled
+            else "paused"
+            if record.paused
+            else "waiting"
+        )
+        return {
+            "name": record.name,
+            "user": record.user,
+            "state": "locked" if record.locked and not rest else state,
+            "total": record.total,
+            "ready": recorded,
+            "done": done,
+            "failed": recorded - done,
+            "cancelled": rest if record.cancelled else 0,
+            "running": 0,
+            "waiting": 0 if record.cancelled else rest,
+            "rows": found["rows"],
+            "repeats": record.segment.repeats,
+            "design": record.shape,
+            "description": record.policy.description,
+            "submitted_us": record.time_us,
+        }
+
+
+class Files:
+    """A notebook's tables, read through any reader. What cannot change is kept, so asking again reads what is new."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[str, dict[str, Loaded]] = {}
+
+    def of(self, folder: str) -> list[Loaded]:
+        """The files of a table in force, in order, without its openings."""
+        found = listing(self._reader, folder, self._known.get(folder))
+        self._known[folder] = {loaded.info.path: loaded for loaded in found}
+        return [loaded for loaded in found if loaded.info.kind != "opening"]
+
+
+def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> SweepRecord:
+    """The sweep of this name; without a name, the only one there is.
+
+    Raises:
+        SweepNotFound: there is none, or several and no name was given; the message lists them.
+    """
+    there = ", ".join(map(repr, records)) or "none yet"
+    if name is None and len(records) == 1:
+        return next(iter(records.values()))
+    if name is None:
+        raise SweepNotFound(
+            f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {there}"
+        )
+    if name not in records:
+        raise SweepNotFound(f"the lab {lab!r} has no sweep {name!r}; its sweeps: {there}")
+    return records[name]
+
+
+SWEEPS_SCHEMA: dict[str, Any] = {
+    "name": pl.String,
+    "user": pl.String,
+    "state": pl.String,
+    "total": pl.Int64,
+    "ready": pl.Int64,
+    "done": pl.Int64,
+    "failed": pl.Int64,
+    "cancelled": pl.Int64,
+    "running": pl.Int64,
+    "waiting": pl.Int64,
+    "rows": pl.Int64,
+    "repeats": pl.Int64,
+    "design": pl.String,
+    "description": pl.String,
+    "submitted": pl.Datetime("us", "UTC"),
+}
+
+
+def sweeps_frame(counts: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Sweeps in numbers as a frame, a row each."""
+    rows = []
+    for each in counts:
+        submitted = datetime.fromtimestamp(each["submitted_us"] / 1e6, UTC)
+        row = {"ready": each["done"] + each["failed"], **each, "submitted": submitted}
+        rows.append({name: row[name] for name in SWEEPS_SCHEMA})
+    return pl.DataFrame(rows, schema=SWEEPS_SCHEMA)

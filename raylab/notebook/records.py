@@ -1,0 +1,207 @@
+"""Records: what came of trials, as rows. Built in the worker, whole columns at a time.
+
+A record batch on its way to the lab ("wire") may have several columns of one name and different types; the lab's
+`Schema` gives each its name. Parameters are computed or taken by index, never converted value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from raylab.core.design import MISSING, Design
+from raylab.notebook.schema import column
+
+METADATA: dict[str, Any] = {
+    "_point": pa.int64(),
+    "_repeat": pa.int64(),
+    "_attempt": pa.int64(),
+    "_status": pa.string(),
+    "_seed": pa.int64(),
+    "_started": pa.timestamp("us", tz="UTC"),
+    "_elapsed_s": pa.float64(),
+    "_error": pa.string(),
+    "_traceback": pa.string(),
+    "_node": pa.string(),
+    "_pid": pa.int64(),
+}
+"""What every row says about its trial, beside `_seq`, which the table adds."""
+
+TIMES: dict[str, Any] = {"_set_up_s": pa.float64(), "_do_s": pa.float64(), "_tear_down_s": pa.float64()}
+"""What a `raylab.Experiment` adds: seconds of its three parts."""
+
+RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
+
+
+class Parameters:
+    """The parameter columns of any points of a design."""
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._levels: dict[str, list[tuple[Any, Any]] | range] = {}
+        for name in design.parameters:
+            levels = design.levels(name)
+            if isinstance(levels, range):
+                self._levels[name] = levels
+            else:
+                self._levels[name] = column(name, [None if level is MISSING else level for level in levels])
+
+    def columns(self, points: NDArray[np.int64]) -> list[tuple[Any, Any]]:
+        """One (field, array) for each parameter and kind of value, a row for each point."""
+        columns: list[tuple[Any, Any]] = []
+        for name, levels in self._levels.items():
+            index = self._design.index(name, points)
+            if isinstance(levels, range):
+                columns.append((pa.field(name, pa.int64()), pa.array(levels.start + levels.step * index)))
+            else:
+                taken = pa.array(index)
+                columns.extend((field, array.take(taken)) for field, array in levels)
+        return columns
+
+
+@dataclass(slots=True)
+class Trials:
+    """What is known of some trials in a row, in lists and arrays of one entry each."""
+
+    points: NDArray[np.int64]  # of the design
+    repeats: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    started: Sequence[float]  # seconds since the epoch
+    elapsed: Sequence[float]
+    results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
+    failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
+    attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
+    attempt: int = 1
+    first_point: int = 0  # the number of the design's first point in the sweep
+    times: Sequence[Mapping[str, float]] | None = None
+    metadata: Sequence[Mapping[str, object] | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.RecordBatch:
+    """The rows of these trials: parameters, results, metadata.
+
+    Args:
+        trials: what came of them.
+        parameters: the design's columns.
+        node: the name of the machine they ran on.
+        pid: of the process they ran in.
+    """
+    rows, lengths = _flat(trials.results)
+    own = None if lengths is None else np.repeat(np.arange(len(trials)), lengths)
+    columns = parameters.columns(trials.points)
+    columns += _result_columns(rows, {field.name for field, _ in columns}) if own is None else []
+    columns += _about(trials, node, pid)
+    if own is not None:  # records of several rows share all but their results
+        index = pa.array(own)
+        columns = [(f, array.take(index)) for f, array in columns]
+        columns += _result_columns(rows, {name for name in parameters._levels})
+    return pa.RecordBatch.from_arrays(
+        [array for _, array in columns], schema=pa.schema([f for f, _ in columns])
+    )
+
+
+def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[int] | None]:
+    """The rows of all trials one after the other, and how many each has; None if each has just one."""
+    if list not in set(map(type, results)):
+        return results, None
+    rows: list[Mapping[str, object]] = []
+    lengths = []
+    for result in results:
+        own = (result or [{}]) if isinstance(result, list) else [result]
+        rows.extend(own)
+        lengths.append(len(own))
+    return rows, lengths
+
+
+def _result_columns(rows: Sequence[Mapping[str, object]], taken: set[str]) -> list[tuple[Any, Any]]:
+    columns: list[tuple[Any, Any]] = []
+    for name, values in _transposed(rows).items():
+        kept = f"{name}__result" if name in taken or name in RESERVED else name
+        columns += column(kept, values)
+    return columns
+
+
+def _transposed(rows: Sequence[Mapping[str, object]]) -> dict[str, Sequence[object]]:
+    """Rows to columns; nearly always all rows have the same keys, and then no row is looked at twice."""
+    if not rows:
+        return {}
+    first = rows[0]
+    if set(map(len, rows)) == {len(first)}:
+        try:
+            return {name: [row[name] for row in rows] for name in first}
+        except KeyError:
+            pass
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
+    """The metadata columns, in the order of METADATA."""
+    count = len(trials)
+    failures = trials.failures
+    attempts = np.full(count, trials.attempt, dtype=np.int64)
+    for at, attempt in trials.attempts.items():
+        attempts[at] = attempt
+    started = np.asarray(trials.started, dtype=np.float64)
+    values: dict[str, Any] = {
+        "_point": pa.array(trials.points + trials.first_point),
+        "_repeat": pa.array(trials.repeats),
+        "_attempt": pa.array(attempts),
+        "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
+        "_seed": pa.array(trials.seeds),
+        "_started": pa.array((started * 1e6).astype(np.int64)).cast(METADATA["_started"]),
+        "_elapsed_s": pa.array(np.asarray(trials.elapsed, dtype=np.float64)),
+        "_error": _mostly(None, count, {at: failure[1] for at, failure in failures.items()}),
+        "_traceback": _mostly(None, count, {at: failure[2] for at, failure in failures.items()}),
+        "_node": pa.repeat(pa.scalar(node), count),
+        "_pid": pa.repeat(pa.scalar(pid, pa.int64()), count),
+    }
+    columns = [(pa.field(name, kind), values[name]) for name, kind in METADATA.items()]
+    if trials.times is not None:
+        for name, kind in TIMES.items():
+            columns.append(
+                (pa.field(name, kind), pa.array([times.get(name) for times in trials.times], kind))
+            )
+    if trials.metadata is not None:
+        columns += column("_metadata", [dict(each) if each else None for each in trials.metadata])
+    return columns
+
+
+def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None]) -> Any:
+    """A column of one string, but for a few rows."""
+    if not exceptions:
+        return pa.repeat(pa.scalar(usual, pa.string()), count)
+    values = [usual] * count
+    for at, value in exceptions.items():
+        values[at] = value
+    return pa.array(values, pa.string())
+
+
+def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What some commits hold together: positions as runs, trials by status, rows, seconds in trials."""
+    runs: list[list[int]] = []
+    for start, stop in sorted(tuple(run) for meta in metas for run in meta.get("positions", ())):
+        if runs and start <= runs[-1][1]:
+            runs[-1][1] = max(runs[-1][1], stop)
+        else:
+            runs.append([start, stop])
+    by_status: dict[str, int] = {}
+    for meta in metas:
+        for status, count in meta.get("by_status", {}).items():
+            by_status[status] = by_status.get(status, 0) + count
+    return {
+        "positions": runs,
+        "by_status": by_status,
+        "rows": sum(meta.get("rows", 0) for meta in metas),
+        "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
+        # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
+        "again": any(meta.get("again", False) for meta in metas),
+    }

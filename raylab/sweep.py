@@ -1,0 +1,127 @@
+"""One sweep, as its lab's client sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from raylab.core.design import Design
+from raylab.progress import Progress
+
+if TYPE_CHECKING:
+    from raylab.lab import Lab
+
+
+class Sweep:
+    """One experiment over one design. Made by `Lab.submit` and `Lab.sweep`.
+
+    Every method asks the lab afresh; nothing here goes stale.
+
+    Example:
+        >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
+        >>> sweep.ready_fraction()                                # doctest: +SKIP
+        0.43
+    """
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self._lab = lab
+        self._design: Design | None = None
+        self.name = name
+
+    @property
+    def design(self) -> Design:
+        """What turns indices into points."""
+        if self._design is None:
+            self._design = Design.loads(self._lab._record(self.name).segment.design)
+        return self._design
+
+    def info(self) -> dict[str, Any]:
+        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force."""
+        record = self._lab._record(self.name)
+        return {
+            "name": record.name,
+            "user": record.user,
+            "submitted": self._lab._when(record.time_us),
+            "experiment": record.label,
+            "design": record.shape,
+            "total": record.total,
+            "repeats": record.segment.repeats,
+            "seed": record.seed,
+            "order": record.segment.order,
+            "description": record.policy.description,
+            "retries": record.policy.retries,
+            "resources": dict(record.policy.resources),
+            "runtime_env": dict(record.policy.runtime_env),
+            "folder": record.folder,
+        }
+
+    def progress(self) -> Progress:
+        """How far it is, in numbers."""
+        return self._lab.progress(self.name)
+
+    def ready(self) -> bool:
+        """Whether every trial that was not cancelled is in the notebook."""
+        return self._lab.ready(self.name)
+
+    def ready_fraction(self) -> float:
+        """The share of its trials that is in the notebook, 0.0 to 1.0."""
+        return self._lab.ready_fraction(self.name)
+
+    def number_of_results(self) -> int:
+        """Rows in the notebook, of every status."""
+        return self._lab.number_of_results(self.name)
+
+    def update_results(self) -> int:
+        """How many rows came in since this client last asked."""
+        return self._lab.update_results(self.name)
+
+    def wait(self, *, timeout: float | None = None, progress: bool = True) -> bool:
+        """Wait until all is in; see `Lab.wait`."""
+        return self._lab.wait(self.name, timeout=timeout, progress=progress)
+
+    def results(
+        self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False
+    ) -> pl.DataFrame:
+        """The rows that are in; see `Lab.results`."""
+        return self._lab.results(self.name, status=status, metadata=metadata)
+
+    def scan(
+        self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False
+    ) -> pl.LazyFrame:
+        """The rows that are in, as a LazyFrame; see `Lab.results`."""
+        return self._lab.scan(self.name, status=status, metadata=metadata)
+
+    def failures(self) -> pl.DataFrame:
+        """The trials that came to nothing: parameters, `_status`, `_attempt`, `_error`, `_traceback`, `_node`, `_seed`."""
+        columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
+        frame = self.results(status=("failed", "crashed", "timed_out"), metadata=columns)
+        keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]
+        return frame.select([name for name in keep if name in frame.columns])
+
+    def updates(self, *, since: int = 0, timeout: float | None = None) -> Iterator[pl.DataFrame]:
+        """The rows as they come in: a frame at a time, each row once, until the sweep ends.
+
+        Args:
+            since: the first `_seq` of interest; the last one seen, plus one, goes on from there.
+            timeout: seconds after which to end in any case.
+
+        Yields:
+            Frames of all statuses with all metadata, in the order of `_seq`.
+
+        Raises:
+            LabUnavailable: the lab does not answer.
+        """
+        return self._lab._updates(self.name, since, timeout)
+
+    def cancel(self) -> int:
+        """Give up what is not recorded; returns how many trials that is. Submitting again goes on."""
+        return self._lab.cancel(self.name)
+
+    def lock(self) -> None:
+        """Let the sweep take no change any more: no cancel, no other policy, no other sweep in its place."""
+        self._lab._lock(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.name!r} of lab {self._lab.name!r}>"

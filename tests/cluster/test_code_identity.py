@@ -1,0 +1,397 @@
+"""The same experiment has the same ingredients, in every process; another one says what is different."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import doctest
+import enum
+import functools
+import itertools
+import json
+import linecache
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import raylab.cluster.identity
+import raylab.cluster.value
+from raylab.cluster.code import pack
+from raylab.cluster.identity import differences
+from raylab.cluster.value import IncomparableError, value_text
+from raylab.experiment import adapt
+
+cells = itertools.count()
+
+
+def cell(text: str, name: str = "f", **names: object) -> object:
+    """What a notebook cell defines under `name`: its source is in linecache, its module is `__main__`."""
+    file = f"<ipython-input-{next(cells)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    space = {"__name__": "__main__", **names}
+    exec(compile(text, file, "exec"), space)
+    return space[name]
+
+
+def changes(old: object, new: object) -> list[str]:
+    return differences(pack(old).ingredients, pack(new).ingredients)
+
+
+# the same
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(p):\n    return {'x': p * N}\n",
+        "\n\n# a comment\ndef f( p ):  # another\n\n    return {\n        'x': p*N,\n    }\n",
+        "def f(p):\n    'what it does'\n    return {'x': (p * N)}",
+        'import os, json\nX = 9\ndef other(): pass\ndef f(p): return {"x": p * N}',
+    ],
+)
+def test_layout_comments_docstrings_and_neighbours_do_not_count(text):
+    assert changes(cell("def f(p): return {'x': p * N}", N=3), cell(text, N=3)) == []
+
+
+def test_a_lambda_is_the_same_whatever_the_call_it_stands_in():
+    first = cell("f = keep(lambda p: {'x': p}, name='a')", keep=lambda f, name: f)
+    second = cell("f = keep(\n    lambda p: {'x': p},\n    name='b')", keep=lambda f, name: f)
+
+    assert changes(first, second) == []
+    assert changes(first, cell("f = lambda p: {'x': -p}")) == ["function lambda: its source has changed"]
+
+
+def test_two_lambdas_in_a_line_are_told_apart():
+    both = "pair = (lambda p: {'x': p}, lambda p: {'x': -p})"
+    left, right = cell(both, "pair")
+
+    assert changes(left, cell(both, "pair")[0]) == []
+    assert changes(left, right) == ["function lambda: its source has changed"]
+
+
+def test_a_set_or_dict_counts_by_what_is_in_it():
+    text = "def f(p): return {'x': p in N}"
+
+    assert changes(cell(text, N={"a", "b"}), cell(text, N={"b", "a"})) == []
+    assert changes(cell(text, N={"a": 1, "b": 2}), cell(text, N={"b": 2, "a": 1})) == []
+
+
+SCRIPT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+{imports}
+import helpers
+from raylab.cluster.code import pack
+from raylab.experiment import Experiment
+NAMES = {{"a", "b", "c", "d"}}
+TABLE = {{name: len(name) for name in NAMES}}
+class Local:
+    def __init__(self): self.names = set("xyz")
+LOCAL = Local()
+def inner(p): return p in {{"one", "two", "three"}}
+class E(Experiment):
+    def __init__(self): self.names = frozenset("hello")
+    def do(self, params):
+        return {{"x": helpers.two(), "n": len(NAMES), "i": inner(1), "t": TABLE, "l": LOCAL}}
+print(json.dumps([pack(E()).ingredients, pack(eval("lambda p: p in {{'u', 'v', 'w'}}")).ingredients]))
+"""
+
+
+def test_ingredients_are_the_same_in_every_process(tmp_path):
+    (tmp_path / "helpers.py").write_text("def two(): return 2")
+    (tmp_path / "plots.py").write_text("")
+    found = []
+    for seed, imports in (("1", ""), ("2", "import unittest, plots")):
+        (tmp_path / "main.py").write_text(SCRIPT.format(imports=imports))
+        found.append(
+            subprocess.run(
+                [sys.executable, tmp_path / "main.py", tmp_path],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                stdout=subprocess.PIPE,
+                check=True,
+            ).stdout
+        )
+
+    assert found[0] == found[1]
+    ingredients = json.loads(found[0])[0]
+    assert {
+        "class E",
+        "module helpers",
+        "helper function inner",
+        "helper class Local",
+        "attribute names",
+    } <= set(ingredients)
+
+
+def test_an_experiment_that_was_tried_by_hand_is_still_the_same():
+    text = """
+from raylab.experiment import Experiment
+class E(Experiment):
+    def do(self, params): return {"x": self.rng.random()}
+class Epyc:
+    def set(self, params): self._parameters = params
+    def run(self):
+        self._results = {"x": 1}
+        return {"metadata": {}, "results": self._results}
+"""
+    for name in ("E", "Epyc"):
+        fresh, tried = cell(text, name)(), cell(text, name)()
+        adapt(tried).run({}, 5, (1, 2))
+        assert changes(fresh, tried) == []
+
+
+# different, and said how
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (3, 2, ["global N: 2, was 3"]),
+        (1, 1.0, ["global N: 1.0, was 1"]),
+        (1, True, ["global N: True, was 1"]),
+        ("a", b"a", ["global N: b'a', was 'a'"]),
+        ([1, 2], (1, 2), ["global N: (1, 2), was [1, 2]"]),
+        (list(range(999)), list(range(1000)), ["global N: its value has changed"]),
+        (np.zeros(3), np.array([0.0, 0.0, 1e-300]), ["global N: its value has changed"]),
+        (np.float32(1), np.float64(1), ["global N: <f8(1.0), was <f4(1.0)"]),
+        (os.path, json, ["global N: module json, was module posixpath"]),
+        (np.sin, np.cos, ["global N: numpy.cos, was numpy.sin"]),
+        (len, max, ["global N: builtins.max, was builtins.len"]),
+        (json.dumps, json.loads, ["global N: json.loads, was json.dumps"]),
+    ],
+)
+def test_another_global_is_told(old, new, told):
+    text = "def f(p): return {'x': N}"
+
+    assert changes(cell(text, N=old), cell(text, N=new)) == told
+
+
+def test_another_body_default_closure_argument_and_helper_are_told():
+    text = """
+def make(shift):
+    def f(p, L={default}): return {{'x': h(p) + shift}}
+    return f
+def h(p): return {body}
+"""
+
+    def version(default=1, shift=2, body="p", bound=3):
+        space: dict[str, object] = {}
+        made = cell(text.format(default=default, body=body), "make", **space)(shift)
+        return functools.partial(made, q=bound)
+
+    assert changes(version(), version()) == []
+    assert changes(version(), version(default=5)) == [
+        "default L: 5, was 1",
+        "function f: its source has changed",
+    ]
+    assert changes(version(), version(shift=5)) == ["closure shift: 5, was 2"]
+    assert changes(version(), version(body="-p")) == ["helper function h: its source has changed"]
+    assert changes(version(), version(bound=5)) == ["argument q: 5, was 3"]
+
+
+def test_another_method_attribute_and_inherited_class_are_told():
+    text = """
+from raylab.experiment import Experiment
+class Base(Experiment):
+    def helper(self): return {base}
+class E(Base):
+    size = {size}
+    def __init__(self, beta): self.beta = beta
+    def do(self, params): return {{"x": self.helper() + {body} + N}}
+"""
+
+    def version(base=1, body=2, beta=3, n=4, size=5):
+        return cell(text.format(base=base, body=body, size=size), "E", N=n)(beta)
+
+    assert changes(version(), version()) == []
+    assert changes(version(), version(base=9)) == ["helper class Base: its source has changed"]
+    assert changes(version(), version(body=9)) == ["class E: its source has changed"]
+    assert changes(version(), version(beta=9)) == ["attribute beta: 9, was 3"]
+    assert changes(version(), version(n=9)) == ["global N: 9, was 4"]
+    assert changes(version(), version(size=9)) == ["member size: 9, was 5"]
+
+
+def test_an_experiment_inside_an_experiment_is_looked_into():
+    text = """
+class Inner:
+    def __init__(self, n): self.n = n
+    def set(self, params): pass
+    def run(self): return {body}
+class Outer(Inner):
+    def __init__(self, inner): self.inner = inner
+"""
+
+    def version(n=1, body=2):
+        space = {"__name__": "__main__"}
+        outer = cell(text.format(body=body), "Outer", **space)
+        return outer(outer.__mro__[1](n))
+
+    assert changes(version(), version()) == []
+    assert changes(version(), version(n=9)) == ["attribute inner.n: 9, was 1"]
+    assert changes(version(), version(body=9)) == ["helper class Inner: its source has changed"]
+
+
+def test_functions_in_containers_and_caches_are_looked_into():
+    text = "import functools\n@functools.cache\ndef h(p): return {body}\nH = [h]\ndef f(p): return H[0](p)"
+
+    assert changes(cell(text.format(body=1)), cell(text.format(body=1))) == []
+    assert changes(cell(text.format(body=1)), cell(text.format(body=2))) == [
+        "helper function h: its source has changed"
+    ]
+
+
+def test_without_source_the_compiled_code_counts():
+    def version(text):
+        space = {"__name__": "__main__"}
+        exec(text, space)
+        return space["f"]
+
+    same = version("def f(p):\n    'doc'\n    return p in {'a', 'b'}")
+    assert changes(same, version("def f(p):\n\n    'tale'\n    return p in {'b', 'a'}")) == []
+    assert changes(same, version("def f(p): return p in {'a', 'c'}")) == [
+        "function f: its source has changed"
+    ]
+    assert changes(same, cell("def f(p): return 3")) == []  # source and code cannot be compared
+
+
+def test_what_cannot_be_compared_is_a_warning_and_counts_as_the_same():
+    text = "def f(p): return N"
+    first, second = cell(text, N=[object()]), cell(text, N=[object()])
+
+    assert changes(first, second) == []
+    assert pack(first).warnings == ["cannot compare global N[0] (object): counts as the same"]
+
+
+def test_lists_made_by_other_rules_are_not_compared():
+    assert differences({"rule": "0", "global N": "1"}, {"rule": "1", "global N": "2"}) == []
+
+
+# modules
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A function that packs `model.f` in a process of its own and gives the ingredients."""
+    (tmp_path / "proj").mkdir()
+    files = {
+        "model.py": "from proj import used\nN = 3\ndef f(p): return {'x': used.two() * N}",
+        "proj/__init__.py": "",
+        "proj/used.py": "def two(): return 2",
+        "proj/unused.py": "",
+        "proj/data.csv": "1",
+        "proj/book.ipynb": "{}",
+    }
+
+    def ingredients(**changed: str | None) -> dict[str, str]:
+        for name, text in {
+            **files,
+            **{key.replace("__", "/", 1): value for key, value in changed.items()},
+        }.items():
+            path = tmp_path / next(
+                (f for f in files if f == name or f.rsplit(".", 1)[0] == name), name + ".py"
+            )
+            path.write_text(text or "")
+        script = (
+            "import json, model; from raylab.cluster.code import pack; "
+            "print(json.dumps(pack(model.f).ingredients))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            check=True,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        return json.loads(done.stdout)
+
+    return ingredients
+
+
+def test_reached_modules_and_data_count_and_nothing_else_of_the_package(project):
+    first = project()
+
+    assert set(first) == {
+        "rule",
+        "function f",
+        "module model",
+        "module proj",
+        "module proj.used",
+        "file proj/data.csv",
+    }
+    unrelated = project(
+        proj__unused="X = 1", proj__book="{1}", proj__used="# comment\ndef two():\n    'doc'\n\n    return 2"
+    )
+    assert differences(first, unrelated) == []
+    assert differences(first, project(proj__used="def two(): return 3")) == ["module proj.used: changed"]
+    assert differences(first, project(proj__data="2")) == ["file proj/data.csv: changed"]
+    other = "from proj import used, unused\nN = 3\ndef f(p): return {'x': used.two() * N}"
+    assert differences(first, project(model=other)) == [
+        "module model: changed",
+        "module proj.unused: newly reached",
+    ]
+
+
+# values
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Config:
+    beta: float
+    names: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, 10**5000, float("nan"), 1j, "é\udc80", bytearray(b"a"), range(3), ..., Color.RED,
+        Config(1.0, ("a",)), np.array([{"a": 1}], dtype=object), {1: {2: [3, (4,)]}}, {(1, 2): {3}},
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), decimal.Decimal("1.10"), Fraction(1, 3),
+        pathlib.PurePosixPath("a/b"), re.compile("a+"), np.datetime64("2020-01-01"),
+        np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]), np.arange(6).reshape(2, 3),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_plain_values_have_a_text(value):
+    assert value_text(value) == value_text(value)
+    assert "0x7f" not in value_text(value)
+
+
+def test_the_text_tells_shapes_types_and_nesting_apart():
+    values = [
+        1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: 1}, [[1]], np.int64(1), np.array([1]), np.array([[1]]),
+        np.array([1.0]), -0.0, 0.0, frozenset({1}), Config(1.0), Config(1), [1, 2], [2, 1],
+        np.array([1, 0], "i4"), "[1]", [None], [], (), {}, set(),
+    ]  # fmt: skip
+    texts = [value_text(value) for value in values]
+
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {"a": lambda: 1}, iter([])], ids=repr)
+def test_what_is_no_plain_data_has_no_text(value):
+    with pytest.raises(IncomparableError):
+        value_text(value)
+
+
+def test_a_value_that_contains_itself_has_no_text():
+    endless: list[object] = []
+    endless.append(endless)
+
+    with pytest.raises(IncomparableError):
+        value_text(endless)
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    assert doctest.testmod(raylab.cluster.identity).failed == 0
+    assert doctest.testmod(raylab.cluster.value).failed == 0

@@ -1,0 +1,408 @@
+"""No value is refused, none is changed into another, and polars, pyarrow and duckdb read all of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import math
+import pickle
+import tempfile
+from decimal import Decimal
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raylab.notebook import schema as schema_module
+from raylab.notebook.schema import Schema, align, cast, column, unify, wire_batch
+from raylab.notebook.store import Store
+from raylab.notebook.table import Table, listing
+
+UTC = dt.UTC
+NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 5)
+
+
+class Nasty:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError("no pickle")
+
+
+class Color(IntEnum):
+    RED = 3
+
+
+def kinds(values: list[Any]) -> list[str]:
+    return [str(field.type) for field, _ in column("x", values)]
+
+
+def one(values: list[Any]) -> list[Any]:
+    ((_, array),) = column("x", values)
+    result: list[Any] = array.to_pylist()
+    return result
+
+
+# -- the worker's side
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "back"),
+    [
+        (True, "bool", True),
+        (3, "int64", 3),
+        (2**63, "uint64", 2**63),
+        (2.5, "double", 2.5),
+        ("a", "string", "a"),
+        (b"a", "binary", b"a"),
+        (bytearray(b"a"), "binary", b"a"),
+        (NOON, "timestamp[us]", NOON),
+        (NOON.replace(tzinfo=UTC), "timestamp[us, tz=UTC]", NOON.replace(tzinfo=UTC)),
+        (
+            NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))),
+            "timestamp[us, tz=UTC]",
+            NOON.replace(hour=10, tzinfo=UTC),
+        ),
+        (NOON.date(), "date32[day]", NOON.date()),
+        (NOON.time(), "time64[us]", NOON.time()),
+        (dt.timedelta(days=1, microseconds=1), "duration[us]", dt.timedelta(days=1, microseconds=1)),
+        (Decimal("1.50"), "decimal128(38, 18)", Decimal("1.5")),
+        ([1, None], "list<item: int64>", [1, None]),
+        ((1, 2.5), "list<item: double>", [1.0, 2.5]),
+        ({"a": 1, "b": [True]}, "struct<a: int64, b: list<item: bool>>", {"a": 1, "b": [True]}),
+        ([], "list<item: null>", []),
+        (np.float32(1.5), "double", 1.5),
+        (np.float16(1.5), "double", 1.5),
+        (np.uint64(2**63), "uint64", 2**63),
+        (np.int8(3), "int64", 3),
+        (np.bool_(True), "bool", True),
+        (np.str_("a"), "string", "a"),
+        (np.datetime64("2026-01-02T12:00:00.000005"), "timestamp[us]", NOON),
+        (np.datetime64("2026-01-02"), "date32[day]", NOON.date()),
+        (np.timedelta64(3, "s"), "duration[us]", dt.timedelta(seconds=3)),
+        (np.arange(3), "list<item: int64>", [0, 1, 2]),
+        (np.array([[1.5], [2.5]], np.float32), "list<item: list<item: double>>", [[1.5], [2.5]]),
+        (np.array(["a", "b"]), "list<item: string>", ["a", "b"]),
+        (np.array([1, None], object), "list<item: int64>", [1, None]),
+        (np.ma.masked_array([1, 2], [False, True]), "list<item: int64>", [1, None]),
+        (np.array(1.5), "double", 1.5),
+        (Color.RED, "int64", 3),
+    ],
+    ids=repr,
+)
+def test_a_value_gets_its_type(value: Any, kind: str, back: Any) -> None:
+    ((field, array),) = column("x", [None, value])
+    assert (str(field.type), array.to_pylist()) == (kind, [None, back])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1, 2},
+        1j,
+        2**64,
+        -(2**63) - 1,
+        [1, "a"],
+        {},
+        {1: 2},
+        {"a\0b": 1},
+        {"a": {}},
+        Decimal("NaN"),
+        Decimal("1e-30"),
+        Decimal("1e30"),
+        "\ud800",
+        ["\ud800"],
+        np.longdouble(1.5),
+        np.complex64(1),
+        dt.time(1, tzinfo=UTC),
+        range(3),
+    ],
+    ids=repr,
+)
+def test_a_value_of_no_type_is_pickled_beside_its_repr(value: Any) -> None:
+    ((field, array),) = column("x", [value, None])
+    assert field.metadata == {b"raylab.kind": b"pickle"}
+    cell, none = array.to_pylist()
+    assert none is None
+    assert cell["repr"] == repr(value)
+    if value == value:
+        assert pickle.loads(cell["pickle"]) == value
+
+
+def test_what_can_neither_be_shown_nor_pickled_is_noted() -> None:
+    deep: list[Any] = []
+    for _ in range(2000):
+        deep = [deep]
+    nasty, nested = one([Nasty(), deep])
+    assert nasty == {"repr": "<Nasty; its repr raises an error>", "pickle": None}
+    assert len(nested["repr"]) <= 10_000
+
+
+def test_one_sick_value_does_not_sink_its_neighbours() -> None:
+    assert kinds([1.5, Nasty(), 2.5]) == ["double", str(schema_module.PICKLED)]
+    (_, floats), _ = column("x", [1.5, Nasty(), 2.5])
+    assert floats.to_pylist() == [1.5, None, 2.5]
+
+
+def test_mixed_columns_are_split_by_kind_and_ints_widen() -> None:
+    assert one([1, 2.5, 2**60 + 1, np.float32(1)]) == [1.0, 2.5, float(2**60 + 1), 1.0]
+    assert one([[1], [2**60 + 1], [0.5]]) == [[1.0], [float(2**60 + 1)], [0.5]]
+    assert one([{"a": 1}, {"a": 0.5, "b": "x"}]) == [{"a": 1.0, "b": None}, {"a": 0.5, "b": "x"}]
+    assert one([[], [1], [None]]) == [[], [1], [None]]
+    assert kinds([1, "a", True, None]) == ["int64", "string", "bool"]
+    assert kinds([NOON, NOON.replace(tzinfo=UTC)]) == ["timestamp[us]", "timestamp[us, tz=UTC]"]
+    assert kinds([1, 2**63]) == ["int64", "uint64"]
+    assert kinds([None, None]) == kinds([]) == kinds([np.datetime64("NaT")]) == []
+
+
+def test_nan_is_a_number_and_none_is_nothing() -> None:
+    values = one([math.nan, None, math.inf])
+    assert math.isnan(values[0])
+    assert values[1:] == [None, math.inf]
+
+
+def test_a_wire_batch_may_name_a_column_twice() -> None:
+    batch = wire_batch({"x": [1, "a"], "none": [None, None]}, {"_point": pa.array([4, 5])}, 2)
+    assert batch.schema.names == ["_point", "x", "x"]
+    with pytest.raises(ValueError, match="one list of 3 values"):
+        wire_batch({"x": [1]}, {}, 3)
+
+
+def test_names_that_readers_choke_on_are_cleaned() -> None:
+    assert wire_batch({"a\0b\ud800": [1]}, {}, 1).schema.names == [r"a\x00b\ud800"]
+
+
+def test_cast_works_on_slices_and_nulls() -> None:
+    array = pa.array([[{"a": 1}], None, [], [{"a": None}, None, {"a": 3}]])[1:]
+    wide = cast(array, pa.list_(pa.struct([("b", pa.string()), ("a", pa.float64())])))
+    assert wide.to_pylist() == [None, [], [{"b": None, "a": None}, None, {"b": None, "a": 3.0}]]
+    wide.validate(full=True)
+
+
+# -- the actor's side
+
+
+def conform(schema: Schema, values: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = schema.conform(
+        wire_batch(values, {}, len(next(iter(values.values()))))
+    ).to_pylist()
+    return result
+
+
+def test_the_plain_name_belongs_to_the_kind_that_came_first() -> None:
+    schema = Schema()
+    assert conform(schema, {"x": [1]}) == [{"x": 1}]
+    assert conform(schema, {"x": ["a", 2.5]}) == [
+        {"x": None, "x__string": "a"},
+        {"x": 2.5, "x__string": None},
+    ]
+    assert conform(schema, {"y": [True]}) == [{"x": None, "x__string": None, "y": True}]
+    assert conform(schema, {"x": ["b"]})[0]["x__string"] == "b"
+    assert str(schema.arrow.field("x").type) == "double"
+
+
+def test_siblings_bear_short_words_and_second_ones_a_number() -> None:
+    schema = Schema()
+    odd = [1, "a", [1], ["a"], {"a": 1}, {1}, NOON, NOON.replace(tzinfo=UTC), NOON.date(), 2**63, b"", True]
+    for value in odd:
+        conform(schema, {"x": [value]})
+    words = [
+        "string",
+        "list",
+        "list2",
+        "struct",
+        "pickle",
+        "datetime",
+        "datetime_utc",
+        "date",
+        "uint",
+        "binary",
+        "bool",
+    ]
+    assert schema.arrow.names == ["x", *(f"x__{word}" for word in words)]
+
+
+def test_sibling_names_never_collide_with_the_users_own() -> None:
+    schema = Schema()
+    conform(schema, {"x": [1], "x__string": [1]})
+    assert conform(schema, {"x": ["a"], "x__string": ["b"]}) == [
+        {"x": None, "x__string": None, "x__string2": "a", "x__string__string": "b"}
+    ]
+    assert conform(schema, {"_seq": [1]})[0]["_seq__int"] == 1
+
+
+def test_a_dict_that_looks_like_a_pickled_value_stays_a_dict() -> None:
+    schema = Schema()
+    row = conform(schema, {"x": [{"repr": "r", "pickle": b"p"}, {1}]})
+    assert row[0] == {"x": {"repr": "r", "pickle": b"p"}, "x__pickle": None}
+    assert row[1]["x"] is None
+
+
+def test_kinds_that_meet_in_a_wider_column_are_put_together() -> None:
+    schema = Schema()
+    conform(schema, {"x": [0.5]})
+    assert conform(schema, {"x": [1, 2**63, None]}) == [{"x": 1.0}, {"x": 2.0**63}, {"x": None}]
+
+
+def test_the_schema_is_rebuilt_from_files(tmp_path: Path) -> None:
+    schema = Schema()
+    table = Table(Store(tmp_path), "t", {})
+    table.open()
+    for values in ({"x": [1]}, {"x": ["a"]}, {"x": [{1}]}, {"x": [0.5]}):
+        table.commit(schema.conform(wire_batch(values, {}, 1)), {})
+    again = Schema.from_files(file.info for file in listing(table.store, "t"))
+    assert again.arrow.equals(schema.arrow, check_metadata=True)
+    assert Schema.from_files([listing(table.store, "t")[-1].info]).arrow == schema.arrow
+    assert Schema(schema.fields).arrow == schema.arrow
+    assert conform(again, {"x": ["b"]})[0]["x__string"] == "b"
+    assert conform(again, {"x": [{2}]})[0]["x__pickle"]["repr"] == "{2}"
+
+
+def test_several_batches_become_one_table_in_the_final_columns() -> None:
+    batches = [wire_batch(v, {}, 1) for v in ({"x": [1]}, {"x": ["a"]}, {"x": [0.5], "y": [1]})]
+    table = Schema().concat(batches)
+    assert table.to_pydict() == {"x": [1.0, None, 0.5], "x__string": [None, "a", None], "y": [None, None, 1]}
+
+
+def test_too_many_columns_go_into_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_module, "MAX_COLUMNS", 2)
+    schema = Schema()
+    rows = conform(schema, {"a": [1, 2], "b": [1, 2], "c": [3, None], "d": ["x", None]})
+    assert [row["a"] for row in rows] == [1, 2]
+    assert pickle.loads(rows[0]["_more"]) == {"c": 3, "d": "x"}
+    assert rows[1]["_more"] is None
+    rows = conform(schema, {"e": [1], "a": ["clash"]})
+    assert pickle.loads(rows[0]["_more"]) == {"e": 1, "a": "clash"}
+    assert schema.arrow.names == ["a", "b", "_more"]
+
+
+def test_other_arrow_types_are_turned_into_the_few() -> None:
+    strange = {
+        "small": pa.array([1], pa.int8()),
+        "half": pa.array([1.5], pa.float32()),
+        "large": pa.array(["a"], pa.large_string()),
+        "view": pa.array(["a"], pa.string_view()),
+        "dict": pa.array(["a"]).dictionary_encode(),
+        "ns": pa.array([1000], pa.timestamp("ns")),
+        "zone": pa.array([1000], pa.timestamp("us", "Europe/Rome")),
+        "fixed": pa.array([[1, 2]], pa.list_(pa.int32(), 2)),
+        "null": pa.nulls(1),
+    }
+    batch = Schema().conform(wire_batch({}, strange, 1))
+    assert {f.name: str(f.type) for f in batch.schema} == {
+        "small": "int64",
+        "half": "double",
+        "large": "string",
+        "view": "string",
+        "dict": "string",
+        "ns": "timestamp[us]",
+        "zone": "timestamp[us, tz=UTC]",
+        "fixed": "list<item: int64>",
+    }
+
+
+def test_unify_knows_what_clashes() -> None:
+    assert unify(pa.bool_(), pa.int64()) is None
+    assert unify(pa.timestamp("us"), pa.timestamp("us", "UTC")) is None
+    assert unify(pa.null(), pa.string()) == pa.string()
+    wide = [pa.struct([(f"{letter}{n}", pa.int64()) for n in range(600)]) for letter in "ab"]
+    assert unify(*wide) is None
+    with pytest.raises(ValueError, match="'x' is int64 in one file and string"):
+        align([pa.table({"x": [1]}), pa.table({"x": ["a"]})])
+
+
+# -- the law: whatever comes, all readers see the same
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**65), 2**65),
+    st.integers(-5, 5),
+    st.floats(),
+    st.text(max_size=4),
+    st.binary(max_size=4),
+    st.datetimes(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.dates(),
+    st.times(),
+    st.timedeltas(dt.timedelta(-1000), dt.timedelta(1000)),
+    st.decimals(-1000, 1000, places=3),
+    st.complex_numbers(),
+    st.frozensets(st.integers(), max_size=2),
+    st.builds(Nasty),
+    st.floats(width=32).map(np.float32),
+    st.integers(0, 255).map(np.uint8),
+    st.lists(st.floats(width=32), max_size=3).map(lambda v: np.array(v, np.float32)),
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+batches = st.lists(
+    st.lists(st.dictionaries(st.sampled_from("abc") | st.text(max_size=3), anything, max_size=4), max_size=4),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches)
+def test_any_rows_come_through_and_all_readers_agree(given_batches: list[list[dict[str, Any]]]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        schema, table = Schema(), Table(Store(Path(root)), "t", {})
+        table.open()
+        for number, rows in enumerate(given_batches):
+            names = {name: None for row in rows for name in row}
+            columns = {name: [row.get(name) for row in rows] for name in names}
+            fixed = {"_n": pa.array([number] * len(rows), pa.int64())}
+            table.commit(schema.conform(wire_batch(columns, fixed, len(rows))), {})
+        before = check_readers(root, given_batches)
+        table.seal(lambda metas: {})
+        assert_same(check_readers(root, given_batches), before)
+
+
+def check_readers(root: str, given_batches: list[list[dict[str, Any]]]) -> pl.DataFrame:
+    total = sum(map(len, given_batches))
+    paths = sorted(glob.glob(f"{root}/t/*.arrow")) + sorted(glob.glob(f"{root}/t/journal/*.arrow"))  # noqa: PTH207
+    lf = pl.concat([pl.scan_ipc(path) for path in paths], how="diagonal_relaxed")
+    frame = lf.unique("_seq", keep="first", maintain_order=True).collect()
+    assert frame["_seq"].to_list() == list(range(total))
+    ours = align([file.table for file in listing(Store(Path(root)), "t")])
+    ours.validate(full=True)
+    assert set(frame.columns) == set(ours.column_names)
+    assert duckdb.sql("select * from ours").arrow().read_all().num_rows == total
+    assert duckdb.sql("select * from frame").arrow().read_all().num_rows == total
+    # Every value that was given is there, in exactly one column.
+    given_cells = sum(value is not None for rows in given_batches for row in rows for value in row.values())
+    cells = sum(
+        len(ours) - ours.column(name).null_count for name in ours.column_names if name not in {"_seq", "_n"}
+    )
+    assert cells == given_cells
+    return frame
+
+
+def assert_same(a: pl.DataFrame, b: pl.DataFrame) -> None:
+    assert a.select(sorted(a.columns)).equals(b.select(sorted(b.columns)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.none() | st.floats() | st.integers(-(2**53), 2**53) | st.text(max_size=3), max_size=8))
+def test_simple_values_come_back_as_they_were(values: list[Any]) -> None:
+    back: list[Any] = [None] * len(values)
+    for _, array in column("x", values):
+        for row, value in enumerate(array.to_pylist()):
+            if value is not None:
+                assert back[row] is None
+                back[row] = value
+    assert [repr(float(v) if isinstance(v, int) else v) for v in back] == [
+        repr(float(v) if isinstance(v, int) else v) for v in values
+    ]
