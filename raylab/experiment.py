@@ -209,11 +209,7 @@ class _FunctionRunner(Runner):
             if self._rng and "rng" not in params:
                 params = {**params, "rng": _generator(rng_key)}
             result = self._function(**params)
-            if (
-                type(result) is dict
-                and known_names.issuperset(result)
-                and ATOMS.issuperset(map(type, result.values()))
-            ):
+            if type(result) is dict and known_names.issuperset(result) and ATOMS.issuperset(map(type, result.values())):
                 return result.copy()
             made = read(result)
             return made if isinstance(made, dict) else Outcome(status="done", rows=made)
@@ -281,9 +277,7 @@ class _EpycRunner(Runner):
             record = {"metadata": {}, "results": record}
         if not isinstance(record, Mapping) or "results" not in record:
             without = " without 'results'" if isinstance(record, Mapping) else ""
-            raise UnfitResultError(
-                f"run() returned {type(record).__name__}{without}; epyc's results dict is expected"
-            )
+            raise UnfitResultError(f"run() returned {type(record).__name__}{without}; epyc's results dict is expected")
         return read_epyc(record)
 
 
@@ -340,9 +334,7 @@ def _kind_of_class(experiment: type) -> Literal["experiment"]:
 
 def _check_do(experiment: type[Experiment]) -> None:
     if experiment.do is Experiment.do:
-        raise ExperimentError(
-            f"{experiment.__name__} has no do(self, params); write it, it returns the results."
-        )
+        raise ExperimentError(f"{experiment.__name__} has no do(self, params); write it, it returns the results.")
     _refuse_lazy(experiment.do, f"{experiment.__name__}.do")
 
 
@@ -351,9 +343,7 @@ def _refuse_lazy(function: Any, name: str) -> None:
     plain = inspect.isroutine(function) or isinstance(function, functools.partial)
     called = function if plain else type(function).__call__
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
-        raise ExperimentError(
-            f"{name} is async; a plain function is expected. Wrap it: asyncio.run({name}(...))."
-        )
+        raise ExperimentError(f"{name} is async; a plain function is expected. Wrap it: asyncio.run({name}(...)).")
     if inspect.isgeneratorfunction(called):
         raise ExperimentError(f"{name} is a generator; return a list of mappings instead of yielding them.")
 

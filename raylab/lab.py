@@ -71,9 +71,7 @@ class Lab:
         self.name = layout.check_name(name, "lab")
         self.axes: dict[str, Any] = {}
         connect(address, start=create)
-        self._connection = attach(
-            name, notebook=str(notebook) if notebook is not None else None, create=create
-        )
+        self._connection = attach(name, notebook=str(notebook) if notebook is not None else None, create=create)
         self._seen: dict[str, int] = {}  # rows of each sweep at this client's last update_results()
         self._files: Files | None = None
 
@@ -86,9 +84,7 @@ class Lab:
     def __getitem__(self, axis: str) -> Any:
         if axis in self.axes:
             return self.axes[axis]
-        raise SweepNotFound(
-            f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})"
-        )
+        raise SweepNotFound(f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})")
 
     def __delitem__(self, axis: str) -> None:
         del self.axes[axis]
@@ -150,16 +146,12 @@ class Lab:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
         """
         if time_limit is not None:
-            raise ExperimentError(
-                "time_limit is not in this version of raylab; end a long trial from inside it"
-            )
+            raise ExperimentError("time_limit is not in this version of raylab; end a long trial from inside it")
         if name is not None:
             layout.check_name(name, "sweep")
         points = Factorial(self.axes) if design is None else as_design(design)
         _check_plan(points, repeats, seed, order)
-        policy = _policy(
-            description, retries, num_cpus, num_gpus, memory, resources, ray_remote_args, runtime_env
-        )
+        policy = _policy(description, retries, num_cpus, num_gpus, memory, resources, ray_remote_args, runtime_env)
         check_parameters(experiment, points.parameters, _optional(points))
         code = pack(experiment, include)
         for warning in code.warnings:
@@ -365,11 +357,7 @@ class Lab:
                 if frame.height:
                     since = frame["_seq"].max() + 1  # type: ignore[operator, assignment]
                     yield frame
-            if (
-                not Progress.of(sweeps).outstanding
-                or _stands_still(sweeps)
-                or (left is not None and left <= 0)
-            ):
+            if not Progress.of(sweeps).outstanding or _stands_still(sweeps) or (left is not None and left <= 0):
                 return
 
     def _reading(self) -> Files:
@@ -477,22 +465,16 @@ def _policy(
 ) -> Policy:
     """The policy, checked: what is stored must be plain data that another process can use."""
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise DesignError(
-            f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}"
-        )
+        raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
     wanted = {"CPU": num_cpus, "GPU": num_gpus, "memory": memory or 0, **(resources or {})}
     for name, amount in wanted.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
             raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
-        raise DesignError(
-            f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out"
-        )
+        raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
     environment = {
-        name: value
-        for name, value in (runtime_env or {}).items()
-        if name not in ("working_dir", "py_modules")
+        name: value for name, value in (runtime_env or {}).items() if name not in ("working_dir", "py_modules")
     }
     for what, value in (("ray_remote_args", words), ("runtime_env", environment)):
         try:

@@ -161,11 +161,7 @@ def _epyc_metadata(record: Mapping[str, Any]) -> tuple[dict[str, object], str | 
     for key, value in found.items():
         match key.split(".")[-1]:
             case "exception":
-                error = (
-                    _short(value)
-                    if isinstance(value, BaseException)
-                    else _clean(str(value))[:MAX_ERROR_CHARS]
-                )
+                error = _short(value) if isinstance(value, BaseException) else _clean(str(value))[:MAX_ERROR_CHARS]
             case "traceback":
                 trace = _cut_head(_clean(str(value)))
             case _:

@@ -81,15 +81,11 @@ class Sweep:
         """Wait until all is in; see `Lab.wait`."""
         return self._lab.wait(self.name, timeout=timeout, progress=progress)
 
-    def results(
-        self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False
-    ) -> pl.DataFrame:
+    def results(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.DataFrame:
         """The rows that are in; see `Lab.results`."""
         return self._lab.results(self.name, status=status, metadata=metadata)
 
-    def scan(
-        self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False
-    ) -> pl.LazyFrame:
+    def scan(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame; see `Lab.results`."""
         return self._lab.scan(self.name, status=status, metadata=metadata)
 

@@ -99,9 +99,7 @@ class Inode:
     def after_power_loss(self, rng: random.Random) -> bytes:
         if self.durable == self.data:
             return self.data
-        return rng.choice(
-            [b"", self.data[: rng.randrange(len(self.data) + 1)], bytes(len(self.data)), self.data]
-        )
+        return rng.choice([b"", self.data[: rng.randrange(len(self.data) + 1)], bytes(len(self.data)), self.data])
 
 
 class PowerLoss(Faulty):

@@ -117,9 +117,7 @@ def test_seed_and_rng_are_given_only_if_the_function_names_them():
 
 
 def test_an_axis_named_seed_or_rng_wins():
-    assert run(lambda seed, rng: {"s": seed, "r": rng}, {"seed": 5, "rng": "mine"}).rows == [
-        {"s": 5, "r": "mine"}
-    ]
+    assert run(lambda seed, rng: {"s": seed, "r": rng}, {"seed": 5, "rng": "mine"}).rows == [{"s": 5, "r": "mine"}]
 
 
 def test_the_parameters_of_the_point_are_not_changed_by_adding_a_seed():
@@ -269,9 +267,7 @@ def test_an_exception_goes_through_when_the_trial_was_cancelled(kind):
         set = raising
         run = raising
 
-    experiment = {"function": raising, "experiment": Raising(), "tear_down": RaisingLate(), "epyc": Epyc()}[
-        kind
-    ]
+    experiment = {"function": raising, "experiment": Raising(), "tear_down": RaisingLate(), "epyc": Epyc()}[kind]
     cancelled = adapt(experiment, is_cancelled=lambda: True)
     with pytest.raises(KeyboardInterrupt):
         cancelled.run({}, 1, KEY)

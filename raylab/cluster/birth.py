@@ -52,17 +52,13 @@ def give_birth(address: str, name: str, notebook: str, user: str, versions: dict
             ) from error
     if MARK not in child.stdout:
         tail = "\n".join(child.stderr.strip().splitlines()[-5:])
-        raise LabUnavailable(
-            f"the lab {name!r} could not be started at {address}; it is safe to try again. {tail}"
-        )
+        raise LabUnavailable(f"the lab {name!r} could not be started at {address}; it is safe to try again. {tail}")
 
 
 def create(address: str, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
     """Create the actor, unless somebody else was quicker, and wait until it answers."""
     ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-    actor = ray.remote(
-        LabActor
-    ).options(
+    actor = ray.remote(LabActor).options(
         name=name,
         namespace=NAMESPACE,
         lifetime="detached",
@@ -70,9 +66,7 @@ def create(address: str, name: str, notebook: str, user: str, versions: dict[str
         num_cpus=0,
         max_restarts=-1,
         max_concurrency=10_000,  # a waiting poll takes a place; at the default of 1,000 calls queue behind polls
-        resources={
-            "node:__internal_head__": 0.001
-        },  # by name, not by node id: a head that comes back has another
+        resources={"node:__internal_head__": 0.001},  # by name, not by node id: a head that comes back has another
         # Without it Ray would run again by itself what its memory monitor killed; the ledger decides that.
         runtime_env={"env_vars": {"RAY_task_oom_retries": "0"}},
     )

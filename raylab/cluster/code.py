@@ -62,9 +62,7 @@ class Code:
     warnings: list[str]
 
 
-def pack(
-    experiment: object, include: Include | Iterable[Include] = (), limit_bytes: int = LIMIT_BYTES
-) -> Code:
+def pack(experiment: object, include: Include | Iterable[Include] = (), limit_bytes: int = LIMIT_BYTES) -> Code:
     """Pack an experiment with all local code it reaches.
 
     Args:

@@ -65,9 +65,7 @@ class Conductor:
         self.broken: dict[str, str] = {}  # sweeps whose table cannot be opened, and why
         self.identity: layout.Identity | None = None
         self.opening = 0  # the number of our opening of the request table
-        self.refusal: RaylabError | None = (
-            None  # why the lab cannot work: fenced, or its notebook cannot be opened
-        )
+        self.refusal: RaylabError | None = None  # why the lab cannot work: fenced, or its notebook cannot be opened
         self.opened = asyncio.Event()
         self.bulletin = Bulletin()
         self.nodes: list[dict[str, float]] = []
@@ -228,9 +226,7 @@ class Conductor:
         name = written.sweep
         self.rows[name] = written.info.seq + written.info.rows
         for batch in written.batches:
-            event = ev.RowsCommitted(
-                sweep=name, first=batch.first, count=batch.count, by_status=batch.by_status
-            )
+            event = ev.RowsCommitted(sweep=name, first=batch.first, count=batch.count, by_status=batch.by_status)
             self.happened(event)
         ended = name in self.ledger.queues and not self.ledger.queues[name].outstanding
         self.bulletin.post(name, urgent=ended)
@@ -264,9 +260,7 @@ class Conductor:
         return self._packages[sweep.folder]
 
     async def _note_strike(self, order: ev.NoteStrike) -> None:
-        await self.note(
-            Request(kind="strike", sweep=order.sweep, position=order.position, strikes=order.strikes)
-        )
+        await self.note(Request(kind="strike", sweep=order.sweep, position=order.position, strikes=order.strikes))
         self.happened(ev.StrikeNoted(sweep=order.sweep, position=order.position))
 
     async def _record_crash(self, order: ev.RecordCrash) -> None:

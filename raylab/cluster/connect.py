@@ -71,9 +71,7 @@ def connect(address: str | None, *, start: bool) -> None:
                 "no Ray cluster runs on this machine and no address was given; `raylab start` starts one"
             ) from error
         ray.init(address="local", include_dashboard=False, **quiet)
-        notice(
-            "started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays"
-        )
+        notice("started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
 
 
 def _has_token() -> bool:
@@ -130,9 +128,7 @@ def survey(name: str | None = None, notebook: str | None = None) -> Survey:
     try:
         found: Survey = ray.get(task.remote(name, notebook), timeout=ANSWER_S)
     except ray.exceptions.GetTimeoutError as error:
-        raise LabUnavailable(
-            f"the cluster's head node did not answer within {ANSWER_S:.0f} s; try again"
-        ) from error
+        raise LabUnavailable(f"the cluster's head node did not answer within {ANSWER_S:.0f} s; try again") from error
     return found
 
 
@@ -169,9 +165,7 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     if not found.place.user:
         if found.place.name == name and not create:
             raise LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {others}")
-        notice(
-            f"{name!r} is a new lab, its notebook is {found.place.notebook}; labs there were before: {others}"
-        )
+        notice(f"{name!r} is a new lab, its notebook is {found.place.notebook}; labs there were before: {others}")
     elif found.place.name != name:
         raise NameRefused(
             f"{found.place.notebook} is the notebook of the lab {found.place.name!r}; attach to that, or give another folder"

@@ -42,9 +42,7 @@ def object_ingredients(experiment: object, local: Collection[str] = ()) -> tuple
     return {"rule": RULE, **survey.ingredients}, survey.warnings
 
 
-def file_ingredients(
-    modules: Mapping[str, Local], files: Mapping[str, Path], extra: set[str]
-) -> dict[str, str]:
+def file_ingredients(modules: Mapping[str, Local], files: Mapping[str, Path], extra: set[str]) -> dict[str, str]:
     """The ingredients that the files bring.
 
     Args:
@@ -80,13 +78,7 @@ def _difference(name: str, old: str | None, new: str | None) -> str | None:
     if old == new:
         return None
     if old is None:
-        return (
-            f"{name}: newly reached"
-            if is_file
-            else f"{name}: newly used"
-            if is_code
-            else f"{name}: {new}, is new"
-        )
+        return f"{name}: newly reached" if is_file else f"{name}: newly used" if is_code else f"{name}: {new}, is new"
     if new is None:
         return f"{name}: no longer {'reached' if is_file else 'used'}"
     if is_code:
@@ -218,9 +210,7 @@ def _function_text(function: FunctionType) -> str | None:
         return f"source {source_digest(node)}"
     if by_reference(function):  # its module counts, with the file that travels
         return f"named {by_name(function)}"
-    return (
-        f"code-{sys.version_info[0]}.{sys.version_info[1]} {code_digest(function.__code__, function.__doc__)}"
-    )
+    return f"code-{sys.version_info[0]}.{sys.version_info[1]} {code_digest(function.__code__, function.__doc__)}"
 
 
 def _class_text(cls: type) -> str | None:

@@ -118,9 +118,7 @@ class Recorder:
         if held is not None:  # else the sweep was replaced, and nobody asks for these rows any more
             meta = _describe(batches)
             rows = [batch.rows for batch in batches]
-            info = await self._insist(
-                lambda: held.table.resume() if held.table.pending else held.commit(rows, meta)
-            )
+            info = await self._insist(lambda: held.table.resume() if held.table.pending else held.commit(rows, meta))
             self._on_written(Written(sweep, batches, info))
         self._bytes -= sum(batch.rows.nbytes for batch in batches)
         self._weigh()
@@ -178,9 +176,7 @@ class Recorder:
             except OSError as error:
                 if not self.trouble:
                     log.warning("the notebook cannot be written: %s", error)
-                self.trouble = (
-                    f"the notebook cannot be written: {error}; the lab goes on by itself when it can"
-                )
+                self.trouble = f"the notebook cannot be written: {error}; the lab goes on by itself when it can"
                 await asyncio.sleep(AGAIN_S)
             else:
                 self.trouble = ""

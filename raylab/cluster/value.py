@@ -56,9 +56,7 @@ def value_text(value: object) -> str:
         raise IncomparableError(type(value).__name__) from None
     if len(text) <= SHOWN_CHARS:
         return text
-    size = (
-        f" of {len(value)}" if isinstance(value, list | tuple | dict | set | frozenset | str | bytes) else ""
-    )
+    size = f" of {len(value)}" if isinstance(value, list | tuple | dict | set | frozenset | str | bytes) else ""
     return f"{type(value).__name__}{size}, sha256:{digest(text.encode('utf-8', 'surrogatepass'))}"
 
 

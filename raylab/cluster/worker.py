@@ -112,8 +112,7 @@ class Job:
         # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
         plain = (bool, int, float, str, bytes, type(None))
         self.simple = all(
-            isinstance(levels, range)
-            or all(isinstance(level, plain) and level is not MISSING for level in levels)
+            isinstance(levels, range) or all(isinstance(level, plain) and level is not MISSING for level in levels)
             for levels in self.levels.values()
         )
         self.max_rows = FIRST_ROWS
@@ -256,9 +255,7 @@ def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, be
     each = max(1, rows.nbytes // count)
     loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES // each))
     failed = len(pending.failures)
-    by_status = {
-        status: number for status, number in (("done", count - failed), ("failed", failed)) if number
-    }
+    by_status = {status: number for status, number in (("done", count - failed), ("failed", failed)) if number}
     error = next(iter(pending.failures.values()))[1] if failed else None
     return Batch(
         first=pending.first,
@@ -293,11 +290,7 @@ def _size(value: object) -> int:
     if isinstance(value, float | int):
         return 0
     if isinstance(value, str | bytes | bytearray | list | tuple):
-        if (
-            isinstance(value, list | tuple)
-            and value
-            and isinstance(value[0], list | tuple | str | bytes | np.ndarray)
-        ):
+        if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple | str | bytes | np.ndarray):
             return sum(_size(each) for each in value)
         return len(value) * (8 if isinstance(value, list | tuple) else 1)
     if isinstance(value, dict):

@@ -340,9 +340,7 @@ def _name(name: Any) -> str:
     if not isinstance(name, str):
         raise DesignError(f"the name of a parameter is a string; got {name!r} ({_type(name)})")
     if not name or name.startswith("_"):
-        raise DesignError(
-            f"a parameter's name is neither empty nor begins with '_', as ours do; got {name!r}"
-        )
+        raise DesignError(f"a parameter's name is neither empty nor begins with '_', as ours do; got {name!r}")
     return _text(name, "a parameter's name")
 
 
@@ -455,9 +453,7 @@ def _text(value: str, where: str) -> str:
 
 def _integer(value: int, where: str) -> int:
     if value.bit_length() > MAX_INT_BITS:
-        raise DesignError(
-            f"{where}: an integer has at most {MAX_INT_BITS:,} bits; got {value.bit_length():,}"
-        )
+        raise DesignError(f"{where}: an integer has at most {MAX_INT_BITS:,} bits; got {value.bit_length():,}")
     return int.__int__(value)
 
 

@@ -130,9 +130,7 @@ class Intervals:
     def __repr__(self) -> str:
         runs = self.pairs()
         shown = ", ".join(map(repr, runs[:10]))
-        return (
-            f"Intervals([{shown}])" if len(runs) <= 10 else f"Intervals([{shown}, ...]) of {len(runs)} runs"
-        )
+        return f"Intervals([{shown}])" if len(runs) <= 10 else f"Intervals([{shown}, ...]) of {len(runs)} runs"
 
     def _overlapping(self, start: int, stop: int) -> tuple[int, int]:
         """From which run to which (half-open) they share an integer with `[start, stop)`."""

@@ -144,13 +144,13 @@ class Ledger:
         if lease is None or queue is None or queue.cancelled:
             return [Refuse(lease=event.lease, reason="no such lease is out")]
         if event.first != lease.next or event.count < 1 or event.first + event.count > lease.stop:
-            reason = f"positions {event.first}+{event.count} do not follow {lease.next} of [{lease.start}, {lease.stop})"
+            reason = (
+                f"positions {event.first}+{event.count} do not follow {lease.next} of [{lease.start}, {lease.stop})"
+            )
             return [Refuse(lease=event.lease, reason=reason)]
         lease.started = True
         queue.accept(lease, event.count, event.busy_s)
-        orders: list[Instruction] = [
-            Keep(lease=lease.ident, sweep=lease.sweep, first=event.first, count=event.count)
-        ]
+        orders: list[Instruction] = [Keep(lease=lease.ident, sweep=lease.sweep, first=event.first, count=event.count)]
         if queue.judge(event.by_status, event.error):
             orders.append(Pause(sweep=lease.sweep, reason=queue.pause_reason))
             orders += self._stop_all(queue)
@@ -193,11 +193,7 @@ class Ledger:
     def _queue_of(self, lease: Lease | None) -> Queue | None:
         """The lease's queue, unless the sweep was replaced since."""
         queue = self.queues.get(lease.sweep) if lease else None
-        return (
-            queue
-            if queue is not None and lease is not None and queue.leases.get(lease.ident) is lease
-            else None
-        )
+        return queue if queue is not None and lease is not None and queue.leases.get(lease.ident) is lease else None
 
     def _stop_all(self, queue: Queue) -> list[Instruction]:
         orders: list[Instruction] = []
@@ -208,7 +204,9 @@ class Ledger:
         return orders
 
     def _crash(self, sweep: str, position: int, deaths: int, detail: str) -> RecordCrash:
-        error = f"its worker process died {deaths} times while it ran alone; the last time: {detail or 'no reason given'}"
+        error = (
+            f"its worker process died {deaths} times while it ran alone; the last time: {detail or 'no reason given'}"
+        )
         return RecordCrash(sweep=sweep, position=position, attempts=deaths, error=error)
 
     def _notes(self, sweep: str) -> list[Instruction]:
@@ -234,9 +232,7 @@ class Ledger:
                 break
             yield self._launch(name)
         later = [
-            q.not_before
-            for q in self.queues.values()
-            if q.not_before > now and q.available and not q.pause_reason
+            q.not_before for q in self.queues.values() if q.not_before > now and q.available and not q.pause_reason
         ]
         if self._turn_over_at(now):
             later.append(self._turn_since + plan.TURN_S)
@@ -246,9 +242,7 @@ class Ledger:
     def _wants(self, queue: Queue, now: float) -> bool:
         if queue.cancelled or queue.pause_reason or now < queue.not_before or not queue.available:
             return False
-        if (
-            queue.slots < 1
-        ):  # infeasible: one lease stands in Ray's queue, so that an autoscaler sees the demand
+        if queue.slots < 1:  # infeasible: one lease stands in Ray's queue, so that an autoscaler sees the demand
             return not queue.leases
         return True
 
@@ -273,9 +267,7 @@ class Ledger:
         return after[0] if after else min(groups)
 
     def _turn_over_at(self, now: float) -> bool:
-        groups = {
-            queue.group for queue in self.queues.values() if queue.slots >= 1 and self._wants(queue, now)
-        }
+        groups = {queue.group for queue in self.queues.values() if queue.slots >= 1 and self._wants(queue, now)}
         return len(groups) > 1 and self._turn_since + plan.TURN_S > now
 
     def load(self) -> float:

@@ -80,9 +80,7 @@ class Queue:
     def available(self) -> int:
         """Trials that could be leased now."""
         return (
-            0
-            if self.cancelled
-            else self.waiting.count + sum(b - a for a, b, _ in self.returned) + self._ready_suspects
+            0 if self.cancelled else self.waiting.count + sum(b - a for a, b, _ in self.returned) + self._ready_suspects
         )
 
     @property
@@ -126,9 +124,7 @@ class Queue:
         for position, durable in self.noted.items():
             if durable:
                 del self.noted[position]
-                lease = Lease(
-                    ident=ident, sweep=sweep, start=position, stop=position + 1, next=position, alone=True
-                )
+                lease = Lease(ident=ident, sweep=sweep, start=position, stop=position + 1, next=position, alone=True)
                 break
         else:
             start, stop = self._next_run(length)
@@ -235,14 +231,10 @@ class Queue:
         pieces.sort()
         at = 0
         for start, stop in pieces:
-            assert start == at, (
-                f"positions {at} to {start} are in {'no' if start > at else 'more than one'} place"
-            )
+            assert start == at, f"positions {at} to {start} are in {'no' if start > at else 'more than one'} place"
             at = stop
         assert at == self.total, f"positions end at {at}, not at {self.total}"
-        assert self.recorded.count == sum(self.by_status.values()), (
-            "the counts by status differ from what is recorded"
-        )
+        assert self.recorded.count == sum(self.by_status.values()), "the counts by status differ from what is recorded"
         for lease in self.leases.values():
             assert lease.start <= lease.next <= lease.stop, lease
             assert not lease.alone or lease.stop - lease.start == 1, lease

@@ -125,9 +125,7 @@ class SweepRecord:
         return self.segment.total
 
 
-def fold(
-    requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None
-) -> dict[str, SweepRecord]:
+def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
     """The sweeps there are after these requests, by name, in the order of their first submission."""
     sweeps = dict(before or {})
     for request in requests:
@@ -182,9 +180,7 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             assert request.position is not None
             return replace(before, strikes={**before.strikes, request.position: request.strikes or 1})
         case _:
-            return (
-                before  # a kind of a later version; what it means for older readers is that version's concern
-            )
+            return before  # a kind of a later version; what it means for older readers is that version's concern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,9 +211,7 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapp
         number += 1
 
 
-def _compare(
-    name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]
-) -> Decision:
+def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:
     known = sweeps.get(name)
     if known is None:
         return Decision(kind="new", name=name)
@@ -234,9 +228,7 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
     found = []
     if known.segment.design != submission.design:
         same_words = known.shape == submission.shape
-        found.append(
-            "the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}"
-        )
+        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}")
     if known.segment.repeats != submission.repeats:
         found.append(f"repeats: {submission.repeats}, was {known.segment.repeats}")
     if submission.seed is not None and submission.seed != known.seed:
@@ -253,15 +245,9 @@ def changed_code(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         if old.get(name) == new.get(name):
             continue
         values = (
-            f": {new[name]}, was {old[name]}"
-            if name in old and name in new and _short(old[name], new[name])
-            else ""
+            f": {new[name]}, was {old[name]}" if name in old and name in new and _short(old[name], new[name]) else ""
         )
-        verb = (
-            ""
-            if values
-            else (" is new" if name not in old else " is gone" if name not in new else " has changed")
-        )
+        verb = "" if values else (" is new" if name not in old else " is gone" if name not in new else " has changed")
         found.append(f"{name}{verb}{values}")
     return found
 

@@ -23,9 +23,7 @@ def check_status(status: str | Sequence[str]) -> list[str]:
     words = [status] if isinstance(status, str) else list(status)
     unknown = [word for word in words if word != "all" and word not in STATUSES]
     if unknown or not words:
-        raise ValueError(
-            f"status is one or several of {', '.join(map(repr, STATUSES))}, or 'all'; got {status!r}"
-        )
+        raise ValueError(f"status is one or several of {', '.join(map(repr, STATUSES))}, or 'all'; got {status!r}")
     return list(STATUSES) if "all" in words else words
 
 
@@ -49,9 +47,7 @@ def scan(
     words = check_status(status)
     parameters = tuple(Design.loads(record.segment.design).parameters)
     frames = [
-        _frame(loaded.table)
-        for loaded in files
-        if loaded.info.rows and loaded.info.seq + loaded.info.rows > since
+        _frame(loaded.table) for loaded in files if loaded.info.rows and loaded.info.seq + loaded.info.rows > since
     ]
     rows = pl.concat([_empty(record), *frames], how="diagonal_relaxed") if frames else _empty(record)
     if since:
@@ -60,9 +56,7 @@ def scan(
         rows = rows.filter(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
     if set(words) != set(STATUSES):
         rows = rows.filter(pl.col("_status").is_in(words))
-    return rows.select(
-        _columns(rows.collect_schema().names(), parameters, record.segment.repeats > 1, metadata)
-    )
+    return rows.select(_columns(rows.collect_schema().names(), parameters, record.segment.repeats > 1, metadata))
 
 
 def _frame(table: pa.Table) -> pl.LazyFrame:
@@ -100,18 +94,9 @@ def _columns(
         unknown = [name for name in wanted if name not in names]
         if unknown:
             there = ", ".join(name for name in about if name in names)
-            raise ValueError(
-                f"metadata names {', '.join(map(repr, unknown))}, which is not there; there are {there}"
-            )
-    mine = {
-        name for name in names if name in parameters or any(name.startswith(f"{p}__") for p in parameters)
-    }
-    own = [
-        name
-        for p in parameters
-        for name in names
-        if name == p or (name in mine and name.startswith(f"{p}__"))
-    ]
+            raise ValueError(f"metadata names {', '.join(map(repr, unknown))}, which is not there; there are {there}")
+    mine = {name for name in names if name in parameters or any(name.startswith(f"{p}__") for p in parameters)}
+    own = [name for p in parameters for name in names if name == p or (name in mine and name.startswith(f"{p}__"))]
     own = list(dict.fromkeys(name for name in own if not name.endswith("__result")))
     results = [name for name in names if name not in own and (name not in RESERVED or name == MORE)]
     first = [*own, *(["_repeat"] if repeats and "_repeat" not in wanted else []), *results]

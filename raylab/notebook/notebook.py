@@ -41,9 +41,7 @@ class Notebook:
         try:
             data = (root / layout.NOTEBOOK).read_bytes()
         except OSError as error:
-            raise LabNotFound(
-                f"there is no notebook in {root} ({error.strerror}); give a lab's folder"
-            ) from error
+            raise LabNotFound(f"there is no notebook in {root} ({error.strerror}); give a lab's folder") from error
         self.identity = layout.Identity.loads(data, str(root))
         self.name = self.identity.name
         self.path = root
@@ -95,15 +93,7 @@ class Notebook:
         recorded = sum(found["by_status"].values())
         done = found["by_status"].get("done", 0)
         rest = record.total - recorded
-        state = (
-            "ready"
-            if not rest
-            else "cancelled"
-            if record.cancelled
-            else "paused"
-            if record.paused
-            else "waiting"
-        )
+        state = "ready" if not rest else "cancelled" if record.cancelled else "paused" if record.paused else "waiting"
         return {
             "name": record.name,
             "user": record.user,
@@ -147,9 +137,7 @@ def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> Sweep
     if name is None and len(records) == 1:
         return next(iter(records.values()))
     if name is None:
-        raise SweepNotFound(
-            f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {there}"
-        )
+        raise SweepNotFound(f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {there}")
     if name not in records:
         raise SweepNotFound(f"the lab {lab!r} has no sweep {name!r}; its sweeps: {there}")
     return records[name]

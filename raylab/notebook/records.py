@@ -103,9 +103,7 @@ def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.Reco
         index = pa.array(own)
         columns = [(f, array.take(index)) for f, array in columns]
         columns += _result_columns(rows, {name for name in parameters._levels})
-    return pa.RecordBatch.from_arrays(
-        [array for _, array in columns], schema=pa.schema([f for f, _ in columns])
-    )
+    return pa.RecordBatch.from_arrays([array for _, array in columns], schema=pa.schema([f for f, _ in columns]))
 
 
 def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[int] | None]:
@@ -167,9 +165,7 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     columns = [(pa.field(name, kind), values[name]) for name, kind in METADATA.items()]
     if trials.times is not None:
         for name, kind in TIMES.items():
-            columns.append(
-                (pa.field(name, kind), pa.array([times.get(name) for times in trials.times], kind))
-            )
+            columns.append((pa.field(name, kind), pa.array([times.get(name) for times in trials.times], kind)))
     if trials.metadata is not None:
         columns += column("_metadata", [dict(each) if each else None for each in trials.metadata])
     return columns

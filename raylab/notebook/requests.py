@@ -50,6 +50,4 @@ def from_rows(table: pa.Table) -> list[Request]:
     if "time" in table.column_names:
         at = table.column_names.index("time")
         table = table.set_column(at, "time_us", table.column(at).cast(pa.int64()))
-    return [
-        Request(**{name: value for name, value in row.items() if name in _NAMES}) for row in table.to_pylist()
-    ]
+    return [Request(**{name: value for name, value in row.items() if name in _NAMES}) for row in table.to_pylist()]

@@ -278,15 +278,11 @@ def cast(array: Array, kind: DataType) -> Array:
     if pa.types.is_list(kind):
         # Copied, because from_arrays refuses a mask beside sliced offsets.
         offsets = pa.array(array.offsets.to_numpy().copy(), pa.int32())
-        return pa.ListArray.from_arrays(
-            offsets, cast(array.values, kind.value_type), type=kind, mask=array.is_null()
-        )
+        return pa.ListArray.from_arrays(offsets, cast(array.values, kind.value_type), type=kind, mask=array.is_null())
     if pa.types.is_struct(kind):
         here = {field.name: index for index, field in enumerate(array.type)}
         children = [
-            cast(array.field(here[field.name]), field.type)
-            if field.name in here
-            else pa.nulls(len(array), field.type)
+            cast(array.field(here[field.name]), field.type) if field.name in here else pa.nulls(len(array), field.type)
             for field in kind
         ]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
@@ -366,9 +362,7 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
     return _of_many_kinds(_clean(name), values)
 
 
-def wire_batch(
-    columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Array], rows: int
-) -> pa.RecordBatch:
+def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Array], rows: int) -> pa.RecordBatch:
     """What a worker sends: the fixed arrays, then the columns, several of which may share a name.
 
     Args:
@@ -436,9 +430,7 @@ def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Arr
     return out
 
 
-def _sort_in(
-    kinds: list[DataType], members: list[dict[int, object]], row: int, value: object, kind: DataType
-) -> None:
+def _sort_in(kinds: list[DataType], members: list[dict[int, object]], row: int, value: object, kind: DataType) -> None:
     for index, known in enumerate(kinds):
         wider = unify(known, kind)
         if wider is not None:
@@ -602,8 +594,7 @@ class Schema:
         if any(more):
             filled[MORE] = pa.array([pickle.dumps(cell) if cell else None for cell in more], BINARY)
         arrays = [
-            filled[name] if name in filled else pa.nulls(rows, field.type)
-            for name, field in self._fields.items()
+            filled[name] if name in filled else pa.nulls(rows, field.type) for name, field in self._fields.items()
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.arrow)
 
@@ -651,9 +642,7 @@ def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
             known = fields.setdefault(field.name, field.with_nullable(True))
             wider = unify(known.type, field.type)
             if wider is None:
-                raise ValueError(
-                    f"column {field.name!r} is {known.type} in one file and {field.type} in another"
-                )
+                raise ValueError(f"column {field.name!r} is {known.type} in one file and {field.type} in another")
             fields[field.name] = known.with_type(wider)
     return pa.schema(fields.values())
 

@@ -107,9 +107,7 @@ class Store:
     def __init__(self, root: Path, files: Files | None = None) -> None:
         self.root = Path(root)
         self.files = Files() if files is None else files
-        self._writing: set[str] = (
-            set()
-        )  # our temporary files of this moment, which `clean_tmp` must leave alone
+        self._writing: set[str] = set()  # our temporary files of this moment, which `clean_tmp` must leave alone
 
     def path(self, path: str) -> Path:
         """Where a file lies.

@@ -350,9 +350,7 @@ def _trouble(files: Iterable[FileInfo]) -> str | None:
         if info.first > number:
             return f"commits {number} to {info.first - 1} are missing before {info.path}"
         if info.first < number:
-            return (
-                f"{info.path} begins with commit {info.first}, but those below {number} are in earlier files"
-            )
+            return f"{info.path} begins with commit {info.first}, but those below {number} are in earlier files"
         if info.kind != OPENING and info.seq != seq:
             return f"{info.path} begins with row {info.seq}, where row {seq} is expected"
         number, seq = info.last + 1, seq + info.rows
@@ -415,9 +413,7 @@ class Table:
         self.store.make_folder(f"{self.folder}/journal")
         for _ in range(MAX_OPENINGS):
             number = self._last_number() + 1
-            info, data = self._encoded(
-                OPENING, number, number, 0, pa.table({SEQ: pa.array([], pa.int64())}), {}
-            )
+            info, data = self._encoded(OPENING, number, number, 0, pa.table({SEQ: pa.array([], pa.int64())}), {})
             if not self.store.put(info.path, data, info.ident.encode()):
                 continue
             files = _settled(lambda: _in_force(self.store, self.folder), lambda file: file, self.folder)
@@ -425,9 +421,7 @@ class Table:
             # does not tell: it may be a part's, whose maker deleted what stood where our opening is now.)
             if files[-1].ident == info.ident:
                 return self._start(files, number)
-        raise LabFenced(
-            f"{self.folder} is being opened by other labs all the time: shut them down, and try again"
-        )
+        raise LabFenced(f"{self.folder} is being opened by other labs all the time: shut them down, and try again")
 
     def commit(self, batch: pa.RecordBatch | pa.Table, meta: Mapping[str, Any]) -> FileInfo:
         """Add rows, durably, under the next number.
@@ -443,9 +437,7 @@ class Table:
         """
         self._check_fence()
         if self.number == 0 or self._pending is not None:
-            raise RuntimeError(
-                f"{self.folder}: " + ("open it first" if self.number == 0 else "resume() first")
-            )
+            raise RuntimeError(f"{self.folder}: " + ("open it first" if self.number == 0 else "resume() first"))
         rows = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         seqs = pa.array(np.arange(self.seq, self.seq + rows.num_rows, dtype=np.int64))
         rows = rows.add_column(0, SEQ, seqs)
@@ -522,9 +514,7 @@ class Table:
             # An earlier writer, fenced by now, was sealing when we opened.
             if path.rpartition("/")[2] in self.store.names(self.folder):
                 return _header(self.store, path)
-            raise _damaged(
-                f"{self.folder}/journal", f"{error.filename} is gone, and no part has it"
-            ) from error
+            raise _damaged(f"{self.folder}/journal", f"{error.filename} is gone, and no part has it") from error
         for found, info in zip(loaded, data_files, strict=True):
             if found.info.ident != info.ident:
                 raise _damaged(info.path, "another file lies in its place")

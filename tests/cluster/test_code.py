@@ -64,16 +64,12 @@ class Client:
         out = self.store / "code"
         env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, str(self.project / "main.py"), str(out)]
-        done = subprocess.run(
-            command, env=env, cwd=cwd or self.project, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=env, cwd=cwd or self.project, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return pickle.loads(out.read_bytes())
 
     def pack(self, imports: str, experiment: str, include: object = (), **options) -> Code:
-        return self.pack_script(
-            PACK.format(imports=imports, experiment=experiment, include=include), **options
-        )
+        return self.pack_script(PACK.format(imports=imports, experiment=experiment, include=include), **options)
 
     def work(self, params: dict[str, object] | None = None) -> tuple[list[dict[str, object]], str | None]:
         """Run what was packed, in a worker, after the client's folder has gone."""
@@ -81,9 +77,7 @@ class Client:
             self.project.rename(self.project.with_name("gone"))
         command = [sys.executable, "-P", "-c", WORKER]
         arguments = [str(self.store / "code"), str(self.store / "unpacked"), json.dumps(params or {})]
-        done = subprocess.run(
-            [*command, *arguments], cwd=self.elsewhere, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, *arguments], cwd=self.elsewhere, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         rows, error = json.loads(done.stdout)
         return rows, error
@@ -193,10 +187,8 @@ pickle.dump(pack(functools.partial(make(1000), via=hook)), open(sys.argv[1], "wb
 
 def test_an_instance_travels_with_its_class_and_the_classes_it_inherits(client):
     client.write(
-        base="from raylab.experiment import Experiment\n"
-        "class Base(Experiment):\n    def __init__(self, b): self.b = b",
-        model="from base import Base\n"
-        "class Model(Base):\n    def do(self, params): return {'x': params['p'] * self.b}",
+        base="from raylab.experiment import Experiment\nclass Base(Experiment):\n    def __init__(self, b): self.b = b",
+        model="from base import Base\nclass Model(Base):\n    def do(self, params): return {'x': params['p'] * self.b}",
     )
     code = client.pack("from model import Model", "Model(3)")
 
@@ -394,9 +386,7 @@ def test_what_cannot_be_pickled_is_refused_naming_what_stands_in_the_way(tmp_pat
     with pytest.raises(ExperimentError, match=r"Holder cannot be pickled.*attribute lock \(lock\)"):
         pack(Holder())
     helper = _by_value("def f(p): return LOCKED", LOCKED=LOCKED)
-    with pytest.raises(
-        ExperimentError, match=r"item 0 \(lock\), of item 'a', of global LOCKED, of global h:"
-    ):
+    with pytest.raises(ExperimentError, match=r"item 0 \(lock\), of item 'a', of global LOCKED, of global h:"):
         pack(_by_value("def f(p): return h(p)", h=helper))
     with (
         (tmp_path / "log").open("w") as log,

@@ -255,9 +255,7 @@ def test_without_source_the_compiled_code_counts():
 
     same = version("def f(p):\n    'doc'\n    return p in {'a', 'b'}")
     assert changes(same, version("def f(p):\n\n    'tale'\n    return p in {'b', 'a'}")) == []
-    assert changes(same, version("def f(p): return p in {'a', 'c'}")) == [
-        "function f: its source has changed"
-    ]
+    assert changes(same, version("def f(p): return p in {'a', 'c'}")) == ["function f: its source has changed"]
     assert changes(same, cell("def f(p): return 3")) == []  # source and code cannot be compared
 
 
@@ -294,13 +292,10 @@ def project(tmp_path):
             **files,
             **{key.replace("__", "/", 1): value for key, value in changed.items()},
         }.items():
-            path = tmp_path / next(
-                (f for f in files if f == name or f.rsplit(".", 1)[0] == name), name + ".py"
-            )
+            path = tmp_path / next((f for f in files if f == name or f.rsplit(".", 1)[0] == name), name + ".py")
             path.write_text(text or "")
         script = (
-            "import json, model; from raylab.cluster.code import pack; "
-            "print(json.dumps(pack(model.f).ingredients))"
+            "import json, model; from raylab.cluster.code import pack; print(json.dumps(pack(model.f).ingredients))"
         )
         done = subprocess.run(
             [sys.executable, "-c", script],

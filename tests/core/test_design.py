@@ -414,9 +414,7 @@ def test_the_json_is_what_the_notebook_s_format_says() -> None:
             {"name": "m", "levels": [{"$dict": [["$x", 1]]}]},
         ],
     }
-    rows = Points(
-        [{"t": dt.datetime(2020, 1, 2, tzinfo=dt.UTC)}, {"t": dt.date(2020, 1, 2)}, {"n": Decimal("1.50")}]
-    )
+    rows = Points([{"t": dt.datetime(2020, 1, 2, tzinfo=dt.UTC)}, {"t": dt.date(2020, 1, 2)}, {"n": Decimal("1.50")}])
     assert json.loads(rows.dumps()) == {
         "kind": "points",
         "size": 3,
@@ -491,10 +489,7 @@ def test_slices_and_numbers_outside_are_refused() -> None:
 
 
 def test_the_repr_is_short() -> None:
-    assert (
-        repr(Factorial(p=np.linspace(0, 1, 101), L=[64, 128]))
-        == "Factorial(p=101 levels, L=2 levels) of 202 points"
-    )
+    assert repr(Factorial(p=np.linspace(0, 1, 101), L=[64, 128])) == "Factorial(p=101 levels, L=2 levels) of 202 points"
     assert repr(Points(x=[1, 2], y=3)) == "Points(x, y) of 2 points"
     assert repr(Points({f"x{n}": 1 for n in range(99)})) == "Points(x0, x1, x2, x3, x4, x5, ...) of 1 point"
 
@@ -528,9 +523,7 @@ def test_as_design_takes_designs_mappings_frames_and_lists() -> None:
 
 @pytest.mark.parametrize("value", [None, 3, "x", range(3), {1, 2}, object(), np.arange(3)], ids=repr)
 def test_as_design_says_what_it_accepts(value: Any) -> None:
-    with pytest.raises(
-        DesignError, match="a design is a Factorial, a Points, a mapping of axes, a frame, or a list"
-    ):
+    with pytest.raises(DesignError, match="a design is a Factorial, a Points, a mapping of axes, a frame, or a list"):
         as_design(value)
 
 
@@ -588,8 +581,6 @@ NAT_IN_2262 = np.array([2**62], dtype="M8[s]")
         (lambda: Points(3), "a list of mappings, a frame, or columns by name; got int"),
     ],
 )
-def test_bad_designs_are_refused_saying_what_and_what_to_do(
-    build: Callable[[], Design], message: str
-) -> None:
+def test_bad_designs_are_refused_saying_what_and_what_to_do(build: Callable[[], Design], message: str) -> None:
     with pytest.raises(DesignError, match=message):
         build()

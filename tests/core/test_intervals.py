@@ -72,9 +72,7 @@ def test_update_is_the_union_and_equality_is_that_of_the_members(
 
 
 @given(CHANGES, st.integers(1, TOP))
-def test_first_is_the_lowest_run_cut_to_the_limit(
-    changes: list[tuple[str, tuple[int, int]]], limit: int
-) -> None:
+def test_first_is_the_lowest_run_cut_to_the_limit(changes: list[tuple[str, tuple[int, int]]], limit: int) -> None:
     runs, model = built(changes)
     first = runs.first(limit)
     if first is None:

@@ -28,9 +28,7 @@ def test_a_small_bijection_takes_every_value_once(bits: int) -> None:
 
 
 @given(st.integers(0, 63), KEYS, st.data())
-def test_a_bijection_can_be_undone_and_arrays_agree_with_ints(
-    bits: int, key: int, data: st.DataObject
-) -> None:
+def test_a_bijection_can_be_undone_and_arrays_agree_with_ints(bits: int, key: int, data: st.DataObject) -> None:
     xs = data.draw(st.lists(st.integers(0, 2**bits - 1), min_size=1, max_size=20))
     shuffle = Bijection(bits, key)
     images = [shuffle.forward(x) for x in xs]

@@ -162,9 +162,7 @@ def test_every_visible_file_is_whole_and_every_reader_agrees_at_every_moment(tmp
             data = path.read_bytes()
             load(data, rel)
             assert kept.setdefault(rel, data) == data, "files never change"
-        journal = {
-            path for path in kept if "/journal/" in path and load(kept[path], path).info.kind == "data"
-        }
+        journal = {path for path in kept if "/journal/" in path and load(kept[path], path).info.kind == "data"}
         assert all((root / path).exists() for path in kept if path not in journal), "parts and openings stay"
         files = [file for file in listing(store, FOLDER) if file.info.rows]
         now = [x for file in files for x in file.table["x"].to_pylist()]

@@ -191,9 +191,7 @@ def test_cast_works_on_slices_and_nulls() -> None:
 
 
 def conform(schema: Schema, values: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    result: list[dict[str, Any]] = schema.conform(
-        wire_batch(values, {}, len(next(iter(values.values()))))
-    ).to_pylist()
+    result: list[dict[str, Any]] = schema.conform(wire_batch(values, {}, len(next(iter(values.values()))))).to_pylist()
     return result
 
 
@@ -383,9 +381,7 @@ def check_readers(root: str, given_batches: list[list[dict[str, Any]]]) -> pl.Da
     assert duckdb.sql("select * from frame").arrow().read_all().num_rows == total
     # Every value that was given is there, in exactly one column.
     given_cells = sum(value is not None for rows in given_batches for row in rows for value in row.values())
-    cells = sum(
-        len(ours) - ours.column(name).null_count for name in ours.column_names if name not in {"_seq", "_n"}
-    )
+    cells = sum(len(ours) - ours.column(name).null_count for name in ours.column_names if name not in {"_seq", "_n"})
     assert cells == given_cells
     return frame
 

@@ -204,9 +204,7 @@ def test_a_commit_without_rows_keeps_its_metadata(tmp_path: Path) -> None:
     assert (part.rows, part.meta) == (0, {"n": 4})
 
 
-def test_it_is_time_to_seal_after_many_commits_or_many_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_time_to_seal_after_many_commits_or_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = opened(tmp_path)
     table.commit(rows(1), {"n": 1})
     assert not table.should_seal
