@@ -13,11 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from raylab.cluster.code import Include, pack
 from raylab.cluster.connect import RemoteReader, attach, connect, running, survey
-from raylab.core.design import MISSING, Design, Factorial, as_design
+from raylab.code.pack import Include, pack
+from raylab.core.design import Design, Factorial, as_design
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import Policy, Submission, SweepRecord
+from raylab.core.values import MISSING
 from raylab.errors import DesignError, ExperimentError, SweepNotFound
 from raylab.experiment import check_parameters, label
 from raylab.notebook import layout
@@ -225,7 +226,8 @@ class Lab:
         """How many rows came in since this client last asked. One small call, whatever the size of the sweep."""
         new = 0
         for sweep in self._overview(name):
-            new += sweep["rows"] - self._seen.get(sweep["name"], 0)
+            seen = self._seen.get(sweep["name"], 0)
+            new += sweep["rows"] - (seen if seen <= sweep["rows"] else 0)  # fewer than before: it was replaced
             self._seen[sweep["name"]] = sweep["rows"]
         return new
 

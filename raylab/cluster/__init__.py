@@ -1,1 +1,1 @@
-"""The Ray shell: carries out what the ledger decides. The only folder that imports ray."""
+"""The Ray shell: carries out what the ledger decides. Beside code/, the only folder that imports ray."""

@@ -20,12 +20,15 @@ from raylab.cluster.conductor import Conductor
 from raylab.core import events as ev
 from raylab.core.plan import slots
 from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
-from raylab.errors import LabBusy, SweepExists, SweepLocked, SweepNotFound
+from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.store import Store
 
 PROTOCOL = 1
 """What client and lab say to each other; both name theirs in `hello`."""
+
+OPEN_S = 20.0
+"""How long a call waits for a lab that is being opened, before it says why that takes so long."""
 
 PIECE_BYTES = 8 * 2**20
 """The most that one call hands out of the notebook."""
@@ -42,7 +45,11 @@ class LabActor:
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""
-        await self._lab.opened.wait()
+        try:
+            await asyncio.wait_for(self._lab.opened.wait(), OPEN_S)
+        except TimeoutError:
+            why = self._lab.recorder.trouble or "its notebook is still being read"
+            raise LabUnavailable(f"the lab {self._lab.name!r} is not open yet: {why}. Try again") from None
         if self._lab.refusal is not None:
             raise self._lab.refusal
         return self._lab
@@ -117,10 +124,7 @@ class LabActor:
             requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
         if requests:
             await lab.note(*requests)
-        if known.cancelled:
-            await lab.activate(known.name)  # it may have been left unopened since the lab started
-        elif known.name in lab.ledger.queues:
-            lab.happened(ev.SweepResumed(sweep=known.name))
+        await lab.resume(known.name)
 
     async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> None:
         code, modules = await lab.keep_code(submission.pickle, submission.modules)
@@ -235,7 +239,7 @@ class LabActor:
             "design": record.shape,
             "description": record.policy.description,
             "submitted_us": record.time_us,
-            "first_error": lab.ledger.queues[name].first_error if name in lab.ledger.queues else "",
+            "first_error": lab.first_errors.get(name, ""),
         }
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------

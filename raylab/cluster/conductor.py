@@ -17,6 +17,7 @@ import platform
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from raylab.core.ledger import Ledger
 from raylab.core.order import Order, seeds
 from raylab.core.plan import flush_interval, slots
 from raylab.core.request import Request, SweepRecord, fold
-from raylab.errors import LabFenced, RaylabError
+from raylab.errors import LabFenced, NameRefused, RaylabError
 from raylab.notebook import layout
 from raylab.notebook.records import Parameters, Trials, wire
 from raylab.notebook.writer import Writer
@@ -63,6 +64,7 @@ class Conductor:
         self.sweeps: dict[str, SweepRecord] = {}
         self.rows: dict[str, int] = {}
         self.broken: dict[str, str] = {}  # sweeps whose table cannot be opened, and why
+        self.first_errors: dict[str, str] = {}
         self.identity: layout.Identity | None = None
         self.opening = 0  # the number of our opening of the request table
         self.refusal: RaylabError | None = None  # why the lab cannot work: fenced, or its notebook cannot be opened
@@ -72,6 +74,8 @@ class Conductor:
         self._packages: dict[str, Any] = {}  # object refs, by folder
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._taken: set[str] = set()  # folders whose table was opened, or is being
         self.writer = Writer(notebook, _who(version))
         self.recorder = Recorder(
             self.writer,
@@ -104,7 +108,7 @@ class Conductor:
             await asyncio.sleep(LOOK_S)
 
     async def _open(self) -> None:
-        self.identity = await self.recorder.do(lambda: self.writer.establish(self.name, self.user))
+        self.identity = await self._establish()
         if ray.get_runtime_context().was_current_actor_reconstructed:
             await self._check_still_ours()
         await self.recorder.do(lambda: remember(self.name, self.notebook))
@@ -113,13 +117,28 @@ class Conductor:
         self.sweeps = fold(requests)
         self.nodes = await asyncio.to_thread(cluster.node_resources)
         for name, sweep in self.sweeps.items():
-            found = await asyncio.to_thread(self.writer.survey, sweep.folder)
-            self.rows[name] = found["rows"]
+            try:
+                found = await self.recorder.do(partial(self.writer.survey, sweep.folder))
+            except RaylabError as error:
+                self._break(name, error)
+                continue
             recorded = sum(stop - start for start, stop in found["positions"])
             if recorded == sweep.total or sweep.cancelled:
                 self._take_up(sweep, found)
             else:
                 await self.activate(name)
+
+    async def _establish(self) -> layout.Identity:
+        """Make or find the notebook. A folder that cannot be made is the caller's to correct; one that was there
+        and cannot be used now is tried again and again."""
+        try:
+            return await asyncio.to_thread(self.writer.establish, self.name, self.user)
+        except OSError as error:
+            if not await asyncio.to_thread((self.notebook / layout.NOTEBOOK).exists):
+                raise NameRefused(
+                    f"the notebook cannot be made in {self.notebook} on {platform.node()}: {error}; give another folder"
+                ) from error
+        return await self.recorder.do(lambda: self.writer.establish(self.name, self.user))
 
     async def _check_still_ours(self) -> None:
         """Ray started this actor again by itself: it must not take back what a person gave to another lab."""
@@ -132,26 +151,59 @@ class Conductor:
             )
 
     async def activate(self, name: str) -> None:
-        """Open a sweep's table, so that nobody else writes it any more, and let its trials be leased."""
+        """Open a sweep's table, so that nobody else writes it any more, and let its trials be leased.
+
+        Once in this lab's life: a second opening would fence the first.
+        """
         sweep = self.sweeps[name]
+        if sweep.folder in self._taken:
+            return
+        self._taken.add(sweep.folder)
         try:
+            code = await self.recorder.do(lambda: self.writer.code(sweep.code, sweep.modules))
             table = await self.recorder.do(lambda: self.writer.open_sweep(sweep.folder))
         except LabFenced as error:
             self.fence(error)
             return
         except RaylabError as error:
-            self.broken[name] = str(error)
-            self.bulletin.post(name, urgent=True)
+            self._break(name, error)
             return
         if self.sweeps[name].folder != sweep.folder:
             return  # replaced meanwhile
         self.broken.pop(name, None)
-        self.recorder.tables[name] = table
-        self.rows[name] = table.table.seq
+        self.recorder.tables[sweep.folder] = table
+        self._packages[sweep.folder] = ray.put(self._package(sweep, *code))
         self._take_up(self.sweeps[name], table.summary)
+
+    def _package(self, sweep: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
+        return Package(
+            key=f"{self.identity.id if self.identity else ''}/{sweep.folder}/{sweep.code}",
+            segment=sweep.segment,
+            pickle=pickle,
+            modules=modules,
+            modules_hash=sweep.modules,
+        )
+
+    def _break(self, name: str, error: RaylabError) -> None:
+        """A sweep that cannot be worked on stands still with the reason; the others go on."""
+        log.warning("%s: %s", name, error)
+        self.broken[name] = str(error)
+        self.bulletin.post(name, urgent=True)
+
+    async def resume(self, name: str) -> None:
+        """It was submitted again: what was paused or cancelled goes on."""
+        queue = self.ledger.queues.get(name)
+        if self.sweeps[name].folder in self._taken:
+            if queue is not None:
+                self.happened(ev.SweepResumed(sweep=name))
+        elif queue is None or queue.recorded.count < queue.total:
+            await self.activate(name)
 
     def _take_up(self, sweep: SweepRecord, found: dict[str, Any]) -> None:
         self.forget(sweep.name)
+        self.rows[sweep.name] = found["rows"]
+        if found["error"]:
+            self.first_errors[sweep.name] = found["error"]
         event = ev.SweepOpened(
             sweep=sweep.name,
             total=sweep.total,
@@ -191,10 +243,13 @@ class Conductor:
         for order in self.ledger.handle(event, time.monotonic()):
             match order:
                 case ev.Launch():
-                    self._launch(order)
+                    if not self._closing:
+                        self._launch(order)
                 case ev.Keep():
                     assert batch is not None
-                    self.recorder.keep(order.sweep, batch)
+                    if batch.error:
+                        self.first_errors.setdefault(order.sweep, batch.error)
+                    self.recorder.keep(self.sweeps[order.sweep].folder, batch)
                 case ev.Refuse():
                     log.warning("a batch of lease %s was dropped: %s", order.lease, order.reason)
                 case ev.Stop():
@@ -223,7 +278,9 @@ class Conductor:
         self.happened(event, batch)
 
     def _on_written(self, written: Written) -> None:
-        name = written.sweep
+        name = next((name for name, sweep in self.sweeps.items() if sweep.folder == written.folder), None)
+        if name is None:
+            return  # replaced meanwhile
         self.rows[name] = written.info.seq + written.info.rows
         for batch in written.batches:
             event = ev.RowsCommitted(sweep=name, first=batch.first, count=batch.count, by_status=batch.by_status)
@@ -231,7 +288,15 @@ class Conductor:
         ended = name in self.ledger.queues and not self.ledger.queues[name].outstanding
         self.bulletin.post(name, urgent=ended)
         if ended:
-            self.spawn(self.recorder.seal(name))
+            self.spawn(self._put_away(name, written.folder))
+
+    async def _put_away(self, name: str, folder: str) -> None:
+        """All is in: one file for the journal, and nothing of the sweep in memory but its counts."""
+        await self.recorder.seal(folder)
+        queue = self.ledger.queues.get(name)
+        if queue is not None and queue.recorded.count == queue.total:
+            self.recorder.tables.pop(folder, None)
+            self._packages.pop(folder, None)
 
     def _launch(self, order: ev.Launch) -> None:
         sweep = self.sweeps[order.sweep]
@@ -243,21 +308,7 @@ class Conductor:
             retries=sweep.policy.retries,
             deaths=order.deaths,
         )
-        self.pool.launch(lease, self._package(sweep), cluster.options(sweep.policy, sweep.modules))
-
-    def _package(self, sweep: SweepRecord) -> Any:
-        """The object that workers load the sweep from; made once, read from the notebook after a restart."""
-        if sweep.folder not in self._packages:
-            pickle, modules = self.writer.code(sweep.code, sweep.modules)
-            package = Package(
-                key=f"{self.identity.id if self.identity else ''}/{sweep.folder}/{sweep.code}",
-                segment=sweep.segment,
-                pickle=pickle,
-                modules=modules,
-                modules_hash=sweep.modules,
-            )
-            self._packages[sweep.folder] = ray.put(package)
-        return self._packages[sweep.folder]
+        self.pool.launch(lease, self._packages[sweep.folder], cluster.options(sweep.policy, sweep.modules))
 
     async def _note_strike(self, order: ev.NoteStrike) -> None:
         await self.note(Request(kind="strike", sweep=order.sweep, position=order.position, strikes=order.strikes))
@@ -266,7 +317,7 @@ class Conductor:
     async def _record_crash(self, order: ev.RecordCrash) -> None:
         """The row of a trial that killed its process each time, written as any other batch."""
         batch = crash_batch(self.sweeps[order.sweep], order, self.writer.writer["host"])
-        self.recorder.keep(order.sweep, batch)
+        self.recorder.keep(self.sweeps[order.sweep].folder, batch)
 
     async def note(self, *requests: Request) -> None:
         """Write requests; when this returns they are durable and in force."""
@@ -280,10 +331,11 @@ class Conductor:
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""
+        self._closing = True
         self.pool.stop_all()
         await self.recorder.idle()
-        for name in list(self.recorder.tables):
-            await self.recorder.seal(name)
+        for folder in list(self.recorder.tables):
+            await self.recorder.seal(folder)
         self.recorder.close()
 
     def fence(self, error: LabFenced) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 import ray.exceptions
+from ray._raylet import Config
 from ray.util import list_named_actors
 
 from raylab.cluster import places
@@ -56,9 +57,11 @@ def connect(address: str | None, *, start: bool) -> None:
         LabUnavailable: there is no cluster, or it does not let us in.
     """
     if ray.is_initialized():
+        _check_same(address)
         return
     if "RAY_AUTH_MODE" not in os.environ and _has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
+        Config.initialize("")  # Ray read the mode when it was imported; without this it is not read again
     quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     wanted = address or os.environ.get("RAY_ADDRESS")
     try:
@@ -72,6 +75,19 @@ def connect(address: str | None, *, start: bool) -> None:
             ) from error
         ray.init(address="local", include_dashboard=False, **quiet)
         notice("started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
+
+
+def _check_same(address: str | None) -> None:
+    """This process is connected; refuse to pretend that it is connected elsewhere."""
+    here = _address()
+    if address is None or address in ("auto", "local", here) or ray.get_runtime_context().gcs_address == address:
+        return
+    same_port = address.rpartition(":")[2] == here.rpartition(":")[2]
+    if not same_port:  # hosts have many names; another port is another cluster
+        raise LabUnavailable(
+            f"this process is connected to the Ray cluster at {here}, not to {address}; call ray.shutdown() first, or "
+            "leave address= out"
+        )
 
 
 def _has_token() -> bool:
@@ -176,7 +192,11 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     if not connection.find():
         raise LabUnavailable(f"the lab {name!r} was started and is gone again; try again, and see Ray's logs")
     connection.greet()
-    connection.info()
+    try:
+        connection.info()
+    except NameRefused:  # it could not make its notebook: leave nothing behind
+        connection.end(force=True)
+        raise
     return connection
 
 

@@ -56,11 +56,16 @@ class Pool:
 
     def launch(self, order: LeaseOrder, package: Any, options: Mapping[str, Any]) -> None:
         """Start a lease; `package` is an object ref of its sweep's Package."""
-        stream = self._remote.options(
-            num_returns="streaming", max_retries=1, _generator_backpressure_num_objects=2, **options
-        ).remote(order, package)
+        loop = asyncio.get_running_loop()
+        try:
+            stream = self._remote.options(
+                num_returns="streaming", max_retries=1, _generator_backpressure_num_objects=2, **options
+            ).remote(order, package)
+        except Exception as error:  # options that this Ray does not know, a job that ends
+            loop.call_soon(self._on_end, order.lease, "environment", _first_lines(error))
+            return
         self._streams[order.lease] = stream
-        task = asyncio.get_running_loop().create_task(self._follow(order.lease, stream))
+        task = loop.create_task(self._follow(order.lease, stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

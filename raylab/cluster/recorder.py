@@ -37,7 +37,7 @@ AGAIN_S = 1.0
 class Written:
     """What one commit made durable."""
 
-    sweep: str
+    folder: str
     batches: Sequence[Batch]
     info: FileInfo
 
@@ -61,7 +61,7 @@ class Recorder:
         on_fenced: Callable[[LabFenced], None],
     ) -> None:
         self.writer = writer
-        self.tables: dict[str, SweepTable] = {}
+        self.tables: dict[str, SweepTable] = {}  # by folder: two sweeps may have had one name
         self.trouble = ""  # why the disk takes nothing at the moment
         self._on_written = on_written
         self._on_pressure = on_pressure
@@ -79,9 +79,9 @@ class Recorder:
 
     # results ----------------------------------------------------------------------------------------------------
 
-    def keep(self, sweep: str, batch: Batch) -> None:
+    def keep(self, folder: str, batch: Batch) -> None:
         """Take a batch; it is durable when `on_written` says so."""
-        self._waiting.setdefault(sweep, []).append(batch)
+        self._waiting.setdefault(folder, []).append(batch)
         self._bytes += batch.rows.nbytes
         self._idle.clear()
         self._work.set()
@@ -104,8 +104,8 @@ class Recorder:
             self._work.clear()
             waiting, self._waiting = self._waiting, {}
             try:
-                for sweep, batches in waiting.items():
-                    await self._commit(sweep, batches)
+                for folder, batches in waiting.items():
+                    await self._commit(folder, batches)
             except LabFenced as error:
                 self._on_fenced(error)
                 return
@@ -113,27 +113,27 @@ class Recorder:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
 
-    async def _commit(self, sweep: str, batches: list[Batch]) -> None:
-        held = self.tables.get(sweep)
+    async def _commit(self, folder: str, batches: list[Batch]) -> None:
+        held = self.tables.get(folder)
         if held is not None:  # else the sweep was replaced, and nobody asks for these rows any more
             meta = _describe(batches)
             rows = [batch.rows for batch in batches]
             info = await self._insist(lambda: held.table.resume() if held.table.pending else held.commit(rows, meta))
-            self._on_written(Written(sweep, batches, info))
+            self._on_written(Written(folder, batches, info))
         self._bytes -= sum(batch.rows.nbytes for batch in batches)
         self._weigh()
         if held is not None and held.table.should_seal:
-            await self.seal(sweep)
+            await self.seal(folder)
 
-    async def seal(self, sweep: str) -> None:
-        """Put the sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
-        held = self.tables.get(sweep)
+    async def seal(self, folder: str) -> None:
+        """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
+        held = self.tables.get(folder)
         if held is None:
             return
         try:
             await asyncio.to_thread(held.seal)
         except OSError as error:
-            log.warning("the journal of %s stays as it is for now: %s", sweep, error)
+            log.warning("the journal of %s stays as it is for now: %s", folder, error)
 
     def _weigh(self) -> None:
         high = self._bytes > LIMIT_BYTES
@@ -199,4 +199,5 @@ def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
         "by_status": dict(by_status),
         "rows": sum(batch.rows.num_rows for batch in batches),
         "seconds": round(sum(batch.busy_s for batch in batches), 6),
+        "error": next((batch.error for batch in batches if batch.error), None),
     }

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raylab.cluster.code import load, unpack
-from raylab.core.design import MISSING, Design
+from raylab.code.pack import load, unpack
+from raylab.core.design import Design
 from raylab.core.order import Order, seeds
 from raylab.core.request import Segment
+from raylab.core.values import MISSING
 from raylab.experiment import Outcome, Runner, adapt
 from raylab.notebook.records import Parameters, Trials, wire
 

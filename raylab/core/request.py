@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from raylab.core.difference import differences
+
 Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike"]
 
 
@@ -215,12 +217,12 @@ def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord
     known = sweeps.get(name)
     if known is None:
         return Decision(kind="new", name=name)
-    differences = tuple(differing(known, submission))
-    if not differences:
+    found = tuple(differing(known, submission))
+    if not found:
         return Decision(kind="same", name=name)
     if done.get(name, 0) == 0 and not known.locked:
-        return Decision(kind="replace", name=name, differences=differences)
-    return Decision(kind="refuse", name=name, differences=differences)
+        return Decision(kind="replace", name=name, differences=found)
+    return Decision(kind="refuse", name=name, differences=found)
 
 
 def differing(known: SweepRecord, submission: Submission) -> list[str]:
@@ -235,25 +237,7 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
         found.append(f"seed: {submission.seed}, was {known.seed}")
     if known.segment.order != submission.order:
         found.append(f"order: {submission.order}, was {known.segment.order}")
-    return found + changed_code(known.ingredients, submission.ingredients)
-
-
-def changed_code(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What differs between two experiments, by the ingredients they were packed with."""
-    found = []
-    for name in [*old, *(name for name in new if name not in old)]:
-        if old.get(name) == new.get(name):
-            continue
-        values = (
-            f": {new[name]}, was {old[name]}" if name in old and name in new and _short(old[name], new[name]) else ""
-        )
-        verb = "" if values else (" is new" if name not in old else " is gone" if name not in new else " has changed")
-        found.append(f"{name}{verb}{values}")
-    return found
-
-
-def _short(*texts: str) -> bool:
-    return all(len(text) <= 60 and not text.startswith("sha256:") for text in texts)
+    return found + differences(known.ingredients, submission.ingredients)
 
 
 def draw_seed(entropy: bytes) -> int:

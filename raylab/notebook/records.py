@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raylab.core.design import MISSING, Design
+from raylab.core.design import Design
+from raylab.core.values import MISSING
 from raylab.notebook.schema import column
 
 METADATA: dict[str, Any] = {
@@ -198,6 +199,7 @@ def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "by_status": by_status,
         "rows": sum(meta.get("rows", 0) for meta in metas),
         "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
+        "error": next((meta["error"] for meta in metas if meta.get("error")), None),
         # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
         "again": any(meta.get("again", False) for meta in metas),
     }

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from raylab.core.request import Request
-from raylab.errors import NameRefused
+from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows, to_rows
@@ -124,9 +124,22 @@ class Writer:
         return digest, zipped
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
-        """The bytes that these hashes name."""
-        pickle = self.store.get(layout.pickle_path(digest))
-        return pickle, self.store.get(layout.modules_path(modules)) if modules else None
+        """The bytes that these hashes name.
+
+        Raises:
+            NotebookDamaged: a file is missing, or not what its name says.
+        """
+        pickle = self._bytes(layout.pickle_path(digest), digest)
+        return pickle, self._bytes(layout.modules_path(modules), modules) if modules else None
+
+    def _bytes(self, path: str, digest: str) -> bytes:
+        try:
+            data = self.store.get(path)
+        except FileNotFoundError as error:
+            raise NotebookDamaged(f"{path} is missing; put it back from a copy of the notebook") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise NotebookDamaged(f"{path} is not what was written; put it back from a copy of the notebook")
+        return data
 
     def survey(self, folder: str) -> dict[str, Any]:
         """What a sweep's table holds, without taking it over."""

@@ -26,7 +26,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raylab.core.design import MISSING, Design, Factorial, Points, as_design
+from raylab.core.design import Design, Factorial, Points, as_design
+from raylab.core.values import MISSING
 from raylab.errors import DesignError
 
 

@@ -1,7 +1,8 @@
-"""What makes an experiment the same as another: its ingredients, and how two lists of them differ.
+"""What makes an experiment the same as another: its ingredients.
 
 Ingredients are the normalised source of the function or class, of what travels with it by value and of the
-local modules it reaches, and the plain data that travels with it. They are stored with the sweep.
+local modules it reaches, and the plain data that travels with it. They are stored with the sweep, and
+`raylab.core.difference` tells how two lists of them differ.
 Promises: the same experiment has the same ingredients in every process, whatever else the session did; what
 cannot be compared is no ingredient (it counts as the same) but a warning.
 """
@@ -14,13 +15,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FunctionType
 
-from raylab.cluster.captured import Captured, by_reference, captured
-from raylab.cluster.reach import Local
-from raylab.cluster.source import class_source, code_digest, digest, function_source, parse, source_digest
-from raylab.cluster.value import IncomparableError, by_name, value_text
+from raylab.code.captured import Captured, by_reference, captured
+from raylab.code.plain import IncomparableError, by_name, value_text
+from raylab.code.reach import Local
+from raylab.code.source import class_source, code_digest, digest, function_source, parse, source_digest
 from raylab.experiment import label
 
-__all__ = ["differences", "file_ingredients", "object_ingredients"]
+__all__ = ["file_ingredients", "object_ingredients"]
 
 # Stored with the ingredients. Lists of different rules are not compared: an update of raylab that changes
 # what they are would otherwise make every running sweep look edited.
@@ -57,38 +58,6 @@ def file_ingredients(modules: Mapping[str, Local], files: Mapping[str, Path], ex
             continue
         found[f"file {name}"] = _file_digest(path)
     return dict(sorted(found.items()))
-
-
-def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What differs, one sentence each; empty if the two are the same experiment.
-
-    Example:
-        >>> differences({"global N": "2", "module a": "source 1"}, {"global N": "3", "module b": "source 2"})
-        ['global N: 3, was 2', 'module a: no longer reached', 'module b: newly reached']
-    """
-    if old.get("rule") != new.get("rule"):
-        return []
-    told = (_difference(name, old.get(name), new.get(name)) for name in sorted({*old, *new}))
-    return [text for text in told if text is not None]
-
-
-def _difference(name: str, old: str | None, new: str | None) -> str | None:
-    is_file = name.startswith(("module ", "file "))
-    is_code = is_file or name.startswith(("function ", "class ", "helper "))
-    if old == new:
-        return None
-    if old is None:
-        return f"{name}: newly reached" if is_file else f"{name}: newly used" if is_code else f"{name}: {new}, is new"
-    if new is None:
-        return f"{name}: no longer {'reached' if is_file else 'used'}"
-    if is_code:
-        # Source and bytecode, or the bytecode of two Pythons, say nothing about each other.
-        comparable = old.rpartition(" ")[0] == new.rpartition(" ")[0]
-        text = "changed" if is_file else "its source has changed"
-        return f"{name}: {text}" if comparable or is_file else None
-    if "sha256:" in old and "sha256:" in new:
-        return f"{name}: its value has changed"
-    return f"{name}: {new}, was {old}"
 
 
 class _Survey:

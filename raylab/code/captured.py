@@ -16,7 +16,7 @@ from typing import Literal
 
 from ray import cloudpickle
 
-from raylab.cluster.value import by_name
+from raylab.code.plain import by_name
 from raylab.experiment import Experiment
 
 __all__ = ["Captured", "body_imports", "by_reference", "captured"]

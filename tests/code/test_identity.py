@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import decimal
-import doctest
-import enum
 import functools
 import itertools
 import json
 import linecache
 import os
-import pathlib
-import re
 import subprocess
 import sys
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
-import raylab.cluster.identity
-import raylab.cluster.value
-from raylab.cluster.code import pack
-from raylab.cluster.identity import differences
-from raylab.cluster.value import IncomparableError, value_text
+from raylab.code.pack import pack
+from raylab.core.difference import differences
 from raylab.experiment import adapt
 
 cells = itertools.count()
@@ -88,7 +77,7 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 {imports}
 import helpers
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 from raylab.experiment import Experiment
 NAMES = {{"a", "b", "c", "d"}}
 TABLE = {{name: len(name) for name in NAMES}}
@@ -267,10 +256,6 @@ def test_what_cannot_be_compared_is_a_warning_and_counts_as_the_same():
     assert pack(first).warnings == ["cannot compare global N[0] (object): counts as the same"]
 
 
-def test_lists_made_by_other_rules_are_not_compared():
-    assert differences({"rule": "0", "global N": "1"}, {"rule": "1", "global N": "2"}) == []
-
-
 # modules
 
 
@@ -294,9 +279,7 @@ def project(tmp_path):
         }.items():
             path = tmp_path / next((f for f in files if f == name or f.rsplit(".", 1)[0] == name), name + ".py")
             path.write_text(text or "")
-        script = (
-            "import json, model; from raylab.cluster.code import pack; print(json.dumps(pack(model.f).ingredients))"
-        )
+        script = "import json, model; from raylab.code.pack import pack; print(json.dumps(pack(model.f).ingredients))"
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=tmp_path,
@@ -331,62 +314,3 @@ def test_reached_modules_and_data_count_and_nothing_else_of_the_package(project)
         "module model: changed",
         "module proj.unused: newly reached",
     ]
-
-
-# values
-
-
-class Color(enum.Enum):
-    RED = 1
-
-
-@dataclasses.dataclass
-class Config:
-    beta: float
-    names: tuple[str, ...] = ()
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None, 10**5000, float("nan"), 1j, "é\udc80", bytearray(b"a"), range(3), ..., Color.RED,
-        Config(1.0, ("a",)), np.array([{"a": 1}], dtype=object), {1: {2: [3, (4,)]}}, {(1, 2): {3}},
-        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), decimal.Decimal("1.10"), Fraction(1, 3),
-        pathlib.PurePosixPath("a/b"), re.compile("a+"), np.datetime64("2020-01-01"),
-        np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]), np.arange(6).reshape(2, 3),
-    ],
-    ids=lambda value: type(value).__name__,
-)  # fmt: skip
-def test_plain_values_have_a_text(value):
-    assert value_text(value) == value_text(value)
-    assert "0x7f" not in value_text(value)
-
-
-def test_the_text_tells_shapes_types_and_nesting_apart():
-    values = [
-        1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: 1}, [[1]], np.int64(1), np.array([1]), np.array([[1]]),
-        np.array([1.0]), -0.0, 0.0, frozenset({1}), Config(1.0), Config(1), [1, 2], [2, 1],
-        np.array([1, 0], "i4"), "[1]", [None], [], (), {}, set(),
-    ]  # fmt: skip
-    texts = [value_text(value) for value in values]
-
-    assert len(set(texts)) == len(texts)
-
-
-@pytest.mark.parametrize("value", [object(), [object()], {"a": lambda: 1}, iter([])], ids=repr)
-def test_what_is_no_plain_data_has_no_text(value):
-    with pytest.raises(IncomparableError):
-        value_text(value)
-
-
-def test_a_value_that_contains_itself_has_no_text():
-    endless: list[object] = []
-    endless.append(endless)
-
-    with pytest.raises(IncomparableError):
-        value_text(endless)
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    assert doctest.testmod(raylab.cluster.identity).failed == 0
-    assert doctest.testmod(raylab.cluster.value).failed == 0

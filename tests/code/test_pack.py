@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from raylab.cluster.code import Code, load, pack, unpack
+from raylab.code.pack import Code, load, pack, unpack
 from raylab.errors import ExperimentError, VersionMismatch
 
 # A worker: no folder of the client on its path, nothing of the client's session.
 WORKER = """
 import json, pickle, sys
 from pathlib import Path
-from raylab.cluster.code import load, unpack
+from raylab.code.pack import load, unpack
 from raylab.experiment import adapt
 code = pickle.load(open(sys.argv[1], "rb"))
 path = unpack(code.modules, Path(sys.argv[2])) if code.modules else None
@@ -33,7 +33,7 @@ print(json.dumps([outcome.rows, outcome.error]))
 
 PACK = """
 import pickle, sys
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 {imports}
 code = pack({experiment}, include={include!r})
 pickle.dump(code, open(sys.argv[1], "wb"))
@@ -167,7 +167,7 @@ import functools, pickle, sys
 import helpers
 from models import Model
 from hooks import hook
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 MODELS = {"deep": [Model(5)]}
 
 def local(p): return helpers.triple(p)
@@ -202,7 +202,7 @@ def test_a_class_of_main_travels_by_value(client):
         """
 import pickle, sys
 import helpers
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 from raylab.experiment import Experiment
 class Model(Experiment):
     def do(self, params): return {"x": helpers.two() * params["p"]}
@@ -217,7 +217,7 @@ def test_a_cached_function_of_main_travels_even_if_it_calls_itself(client):
     client.pack_script(
         """
 import functools, pickle, sys
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 @functools.lru_cache(maxsize=50)
 def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
 def f(n): return {"x": fib(n), "size": fib.cache_parameters()["maxsize"]}
@@ -233,7 +233,7 @@ def test_a_module_run_as_a_script_of_its_package_finds_its_relatives(client):
         proj__slash____init__="",
         proj__slash__helpers="TWO = 2",
         proj__slash__run=(
-            "import pickle, sys\nfrom raylab.cluster.code import pack\n"
+            "import pickle, sys\nfrom raylab.code.pack import pack\n"
             "def f(p):\n    from .helpers import TWO\n    return {'x': TWO * p}\n"
             "pickle.dump(pack(f), open(sys.argv[1], 'wb'))\n"
         ),
@@ -274,7 +274,7 @@ def test_what_include_names_travels_files_folders_and_modules(client):
     script = """
 import pickle, sys, importlib
 from pathlib import Path
-from raylab.cluster.code import pack
+from raylab.code.pack import pack
 def f(name):
     import importlib, sys
     from pathlib import Path

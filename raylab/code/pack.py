@@ -22,9 +22,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raylab.cluster.identity import file_ingredients, object_ingredients
-from raylab.cluster.pickling import pickled
-from raylab.cluster.reach import Finder, Local, imports, included, module_files, reach
+from raylab.code.identity import file_ingredients, object_ingredients
+from raylab.code.pickling import pickled
+from raylab.code.reach import Finder, Local, imports, included, module_files, reach
 from raylab.errors import ExperimentError, VersionMismatch
 from raylab.experiment import label
 
@@ -48,7 +48,7 @@ class Code:
         modules: a zip of the local modules and included files; None if there are none.
         pickle_hash: sha256 of the pickle.
         modules_hash: sha256 of the zip.
-        ingredients: what makes the experiment the same as another; see `identity.differences`.
+        ingredients: what makes the experiment the same as another; see `raylab.core.difference`.
         label: what the experiment is called where nobody named it.
         warnings: sentences for the person who submits it.
     """

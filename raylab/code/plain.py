@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from raylab.cluster.source import digest
+from raylab.code.source import digest
 
 __all__ = ["IncomparableError", "by_name", "value_text"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raylab.cluster.captured import Captured, body_imports, by_reference, captured
-from raylab.cluster.value import by_name
+from raylab.code.captured import Captured, body_imports, by_reference, captured
+from raylab.code.plain import by_name
 from raylab.errors import ExperimentError
 from raylab.experiment import label
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from raylab.cluster.captured import import_names
-from raylab.cluster.source import parse
+from raylab.code.captured import import_names
+from raylab.code.source import parse
 from raylab.errors import ExperimentError
 
 __all__ = ["Finder", "Local", "folder_files", "imports", "included", "module_files", "reach"]

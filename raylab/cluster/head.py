@@ -1,0 +1,352 @@
+"""A Ray cluster on this machine that stays: started in the background, found again, ended, and no other one touched.
+
+Every process of the cluster inherits a mark in its environment. So what belongs to it is known for sure, whatever else
+runs on the machine, whichever process died before, and even if a process id was used again (`ray stop` would end every
+Ray there is). What was started is remembered in `RAYLAB_HOME`, one small file for each machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+import ray
+from ray.util import get_node_ip_address
+
+from raylab.cluster.places import home
+from raylab.errors import LabUnavailable, NameRefused
+
+psutil: Any = import_module("psutil")  # Ray brings it along, in a folder that `import ray` puts on the path
+
+MARK = "RAYLAB_CLUSTER"
+
+PORT = 6379
+CLIENT_PORT = 10001
+"""Ray's own defaults, so that `ray.init()` and `ray://host` find the cluster as they would any other."""
+
+SPARE_CLIENT_PORT = 20001
+"""Where to go on looking: Ray gives 10002 to 19999 to its workers."""
+
+PORTS_TRIED = 200
+
+START_S = 90.0
+"""`ray start` takes 4 to 10 s; a busy machine may take several times that."""
+
+GRACE_S = 10.0
+"""Between asking the cluster's processes to end and killing them; Ray's own `ray stop` gives 16."""
+
+LONGEST_SOCKET = 107
+"""What a unix socket's path may be on Linux; Ray adds about 62 characters to its temp dir."""
+
+WORKERS_PER_CPU = 4
+"""Idle workers that Ray keeps. A sweep that brings modules has processes of its own (1 to 2 s each to start), and at
+Ray's default of one a CPU two such sweeps restart theirs all the time: 12 s for what takes 2 (research: A4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A cluster that `start` started.
+
+    Attributes:
+        address: for a process on this machine.
+        client_address: for a client, here or elsewhere.
+        temp_dir: where Ray has its logs and sockets.
+        mark: what its processes carry in their environment.
+    """
+
+    address: str
+    client_address: str
+    temp_dir: str
+    mark: str
+
+
+def start(
+    *,
+    num_cpus: int | None = None,
+    port: int | None = None,
+    client_port: int | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
+) -> tuple[Head, bool]:
+    """Start a cluster in the background, unless the one that was started before still runs.
+
+    Args:
+        num_cpus: how many it may use; all of the machine if None.
+        port: for processes of this machine; the first free one from 6379 on if None.
+        client_port: for `ray://`; 10001 if that is free and None is given, else one above 20000.
+        temp_dir: for Ray's logs and sockets; Ray's own choice if None.
+
+    Returns:
+        The cluster, and whether it is new.
+
+    Raises:
+        NameRefused: the temp dir's path is too long for a socket.
+        LabUnavailable: Ray did not start; its words are in the message.
+    """
+    folder = (
+        Path(temp_dir).expanduser().absolute()
+        if temp_dir is not None
+        else Path(ray._common.utils.get_default_ray_temp_dir())
+    )
+    _check_length(folder)
+    with _memory() as memory:
+        known = _remembered(memory)
+        if known is not None and _members(known.mark):
+            return known, False
+        ip = get_node_ip_address()
+        port = port or _free(PORT, PORT)
+        client_port = client_port or _free(CLIENT_PORT, SPARE_CLIENT_PORT)
+        head = Head(
+            address=f"{ip}:{port}",
+            client_address=f"ray://{ip}:{client_port}",
+            temp_dir=str(folder),
+            mark=secrets.token_hex(16),
+        )
+        _remember(memory, head)  # before it starts: what is half started can be ended too
+        try:
+            _launch(head, port, client_port, num_cpus)
+        except BaseException:
+            _end(head)
+            _remember(memory, None)
+            raise
+    return head, True
+
+
+def running() -> Head | None:
+    """The cluster that was started here before and still runs."""
+    try:
+        known = _parse(_file().read_text("utf-8"))
+    except OSError:
+        return None
+    return known if known is not None and _members(known.mark) else None
+
+
+def stop() -> Head | None:
+    """End the cluster that `start` started, all of it; None if none runs.
+
+    The notebooks stay as they are. Trials that are running run again when somebody attaches to their lab.
+    """
+    with _memory() as memory:
+        known = _remembered(memory)
+        if known is None:
+            return None
+        found = _end(known)
+        _remember(memory, None)
+    return known if found else None
+
+
+# -- starting
+
+
+def _launch(head: Head, port: int, client_port: int, num_cpus: int | None) -> None:
+    """Run `ray start`, and wait until both doors are open."""
+    words = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head"]
+    words += [f"--node-ip-address={_host(head)}", f"--port={port}", f"--ray-client-server-port={client_port}"]
+    words += [f"--temp-dir={head.temp_dir}", "--include-dashboard=false", "--disable-usage-stats"]
+    words += [] if num_cpus is None else [f"--num-cpus={num_cpus}"]
+    until = time.monotonic() + START_S
+    with tempfile.TemporaryFile("w+") as output:  # no pipe: the cluster inherits it and would keep it open
+        try:
+            ended = subprocess.run(
+                words,
+                env=_environment(head, num_cpus),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C or a closed terminal here is nothing to the cluster
+                timeout=START_S,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise LabUnavailable(
+                f"Ray did not start within {START_S:.0f} s; it was ended again, try once more"
+            ) from error
+        if ended:
+            output.seek(0)
+            raise LabUnavailable(f"Ray did not start: {_last_words(output)}")
+    for door in (port, client_port):
+        if not _opens(_host(head), door, until):
+            raise LabUnavailable(
+                f"Ray started and does not answer at port {door}; it was ended again. Its logs: {head.temp_dir}"
+            )
+
+
+def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
+    """What the cluster, and so every lab and trial on it, has as its environment."""
+    unwanted = {"RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_RUNTIME_ENV_HOOK"}  # a client's, not a cluster's
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    idle = str(WORKERS_PER_CPU * (num_cpus or _cpus()))
+    return {
+        "RAY_num_workers_soft_limit": idle,
+        **kept,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAYLAB_HOME": str(home()),  # absolute: labs and trials run in other folders
+        MARK: head.mark,
+    }
+
+
+def _default_temp_dir() -> str:
+    """Ray's own, where `ray.init()` looks for the note of what runs."""
+    linux = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
+    return f"{os.environ.get('RAY_TMPDIR') or linux or '/tmp'}/ray"
+
+
+def _cpus() -> int:
+    """The CPUs that Ray will count: a container's share, not the machine's."""
+    return max(1, int(ray._private.utils.get_num_cpus(override_docker_cpu_warning=True)))
+
+
+def _last_words(output: IO[str]) -> str:
+    """What a person wants to know of Ray's output: the error, not the traceback."""
+    lines = [line.strip() for line in output.read().splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def _check_length(folder: Path) -> None:
+    longest = LONGEST_SOCKET - 62
+    if len(os.fsencode(folder)) > longest:
+        raise NameRefused(
+            f"the temp dir {folder} has {len(os.fsencode(folder))} characters; Ray keeps sockets in it, so it can have "
+            f"{longest} at most; give a shorter one"
+        )
+
+
+def _free(wanted: int, spare: int) -> int:
+    """The wanted port, or the first free one from `spare` on."""
+    for port in (wanted, *range(spare, spare + PORTS_TRIED)):
+        with socket.socket() as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                door.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise LabUnavailable(f"no port is free from {spare} to {spare + PORTS_TRIED - 1}; give one")
+
+
+def _opens(host: str, port: int, until: float) -> bool:
+    """Whether something answers at a port before `until`."""
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host, port), timeout=1.0).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def _host(head: Head) -> str:
+    return head.address.rpartition(":")[0]
+
+
+# -- ending
+
+
+def _members(mark: str) -> list[Any]:
+    """The processes that carry the mark, and their children (a worker's title covers a part of its environment)."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark:
+                found[process.pid] = process
+                found.update((child.pid, child) for child in process.children(recursive=True))
+        except (psutil.Error, OSError):
+            continue  # somebody else's, or gone
+    found.pop(os.getpid(), None)
+    return list(found.values())
+
+
+def _end(head: Head) -> bool:
+    """End a cluster; whether there was anything to end.
+
+    The labs go first, at once: so they see no trial die, and blame none. Then the trials: one that was asked to end
+    would raise, and could be taken for failed. Killing is safe, the notebook is the truth. The rest is asked first, so
+    that Ray gives back its shared memory.
+    """
+    members = _members(head.mark)
+    for process in sorted(members, key=_turn):
+        _send(process, signal.SIGKILL if _turn(process) < 2 else signal.SIGTERM)
+    psutil.wait_procs(members, timeout=GRACE_S)
+    while left := _members(head.mark):
+        for process in left:
+            _send(process, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=1.0)
+    _forget_address(head)
+    return bool(members)
+
+
+def _turn(process: Any) -> int:
+    """When a process goes: labs, then trials, then Ray itself."""
+    try:
+        title = " ".join(process.cmdline()[:1])
+    except psutil.Error:
+        return 2
+    if title.startswith("ray::"):
+        return 0 if "LabActor" in title else 1
+    return 2
+
+
+def _send(process: Any, number: int) -> None:
+    with suppress(psutil.Error):  # gone already
+        process.send_signal(number)
+
+
+def _forget_address(head: Head) -> None:
+    """Take the cluster out of Ray's own note, where `ray.init` would look for it for half a minute."""
+    note = Path(head.temp_dir) / "ray_current_cluster"
+    with suppress(OSError):
+        if note.read_text("utf-8").strip() == head.address:
+            note.unlink()
+
+
+# -- remembering
+
+
+def _file() -> Path:
+    return home() / f".cluster-{platform.node()}.json"  # a home on a shared disk is many machines'
+
+
+@contextmanager
+def _memory() -> Iterator[IO[str]]:
+    """The file of what was started, locked: two people who start at once start one."""
+    path = _file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _remembered(memory: IO[str]) -> Head | None:
+    memory.seek(0)
+    return _parse(memory.read())
+
+
+def _remember(memory: IO[str], head: Head | None) -> None:
+    memory.seek(0)
+    memory.truncate()
+    memory.write("" if head is None else json.dumps(asdict(head)) + "\n")
+    memory.flush()
+
+
+def _parse(text: str) -> Head | None:
+    """A cluster from its line; None if there is none, or if another version wrote it."""
+    try:
+        found = json.loads(text)
+        return Head(**found) if isinstance(found, Mapping) else None
+    except (ValueError, TypeError):
+        return None

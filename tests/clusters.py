@@ -1,0 +1,336 @@
+"""Real clusters and real clients for the tests: each a process tree of its own, ended whatever happens.
+
+A `Cluster` is a private Ray head on free ports with a temporary `RAYLAB_HOME`. `kill()` ends all of it at once with
+SIGKILL (GCS, raylet, workers, the lab's actor), as a power cut would; `restart()` starts another one on the same
+`RAYLAB_HOME`. A `Client` is a "laptop": Python code in a process and a folder of its own.
+
+Nothing outlives the tests: each tree is a session of the operating system, and a small guard process ends it when the
+process that started it is gone, however it went. Only what was started here is ever ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+ANSWER_S = 60.0
+"""How long a client may take unless a test says otherwise."""
+
+_ports = itertools.count(21_000 + os.getpid() * 37 % 1_900)
+_names = itertools.count(1)
+
+
+def eventually(condition: Callable[[], T], timeout: float = 20.0, every: float = 0.05) -> T:
+    """The condition's value as soon as it is true; fails when that takes longer than `timeout` seconds."""
+    until = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"still {value!r} after {timeout:.0f} s: {condition}")
+        time.sleep(every)
+
+
+def free_port() -> int:
+    """A free port, none of those that Ray takes for workers (10002-19999) and for ray:// sessions (23000-23999)."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("unreachable")
+
+
+# -- processes of a session
+
+
+def session_pids(session: int) -> list[int]:
+    """The living processes of a session of the operating system."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                state, _, _, sid = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(sid) == session and state != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+def end_session(session: int, timeout: float = 20.0) -> None:
+    """End every process of a session with SIGKILL, all at once, and see to it that none is left."""
+
+    def none_left() -> bool:
+        pids = session_pids(session)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not pids
+
+    eventually(none_left, timeout)
+
+
+class Tree:
+    """A process and all that it starts, in a session of their own."""
+
+    def __init__(self, command: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+        self.out, self.err = cwd / "stdout.txt", cwd / "stderr.txt"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            self.process = subprocess.Popen(
+                command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+        self.session = self.process.pid
+        # The guard's stdin closes when this process is gone; then it ends the session.
+        self._guard = subprocess.Popen(
+            [sys.executable, "-S", __file__, str(self.session)], stdin=subprocess.PIPE, start_new_session=True
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def pids(self) -> list[int]:
+        """Its living processes."""
+        return session_pids(self.session)
+
+    def kill(self) -> None:
+        """End all of it at once."""
+        end_session(self.session)
+        self.process.wait()
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
+
+    def said(self) -> str:
+        """All that it wrote."""
+        return self.out.read_text() + self.err.read_text()
+
+
+# -- clusters
+
+
+class Cluster:
+    """A private Ray cluster of one node on this machine.
+
+    Args:
+        num_cpus: its slots.
+        token: whether it wants a token of its clients.
+
+    Attributes:
+        home: its RAYLAB_HOME.
+        address: for drivers.
+        client_address: for clients (ray://).
+    """
+
+    def __init__(self, *, num_cpus: int = 2, token: bool = False) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
+        self.home = self.root / "labs"
+        self.num_cpus = num_cpus
+        self.token = f"{os.getpid():064x}" if token else ""
+        self.address = self.client_address = ""
+        self._tree: Tree | None = None
+        self._starts = 0
+
+    def __enter__(self) -> Cluster:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, timeout: float = 60.0) -> None:
+        """Start a head on new ports; returns when it answers."""
+        self._starts += 1
+        folder = self.root / f"r{self._starts}"
+        folder.mkdir()
+        port, client_port = free_port(), free_port()
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+        command += [f"--port={port}", f"--ray-client-server-port={client_port}", "--node-ip-address=127.0.0.1"]
+        command += [f"--num-cpus={self.num_cpus}", "--num-gpus=0", "--object-store-memory=200000000"]
+        command += ["--include-dashboard=false", f"--temp-dir={folder}"]
+        command += ["--min-worker-port=0", "--max-worker-port=0"]  # else two clusters of a machine get in each other's way
+        self._tree = Tree(command, cwd=folder, env=self.environment(head=True))
+        self.address, self.client_address = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client_port}"
+        eventually(lambda: self._is_up(port, client_port), timeout)
+
+    def _is_up(self, *ports: int) -> bool:
+        assert self._tree is not None
+        if not self._tree.running:
+            raise AssertionError(f"the cluster did not start: {self._tree.said()}")
+        return "Ray runtime started" in self._tree.out.read_text() and all(_answers(port) for port in ports)
+
+    def pids(self) -> list[int]:
+        """Its living processes."""
+        return self._tree.pids() if self._tree is not None else []
+
+    def workers(self, title: str = "ray::") -> list[int]:
+        """Its worker processes whose title begins so; "ray::_lease" are those that run trials at the moment."""
+        return [pid for pid in self.pids() if _title(pid).startswith(title)]
+
+    def kill(self) -> None:
+        """All of it is gone at once, by SIGKILL; the labs' folder stays."""
+        if self._tree is not None:
+            self._tree.kill()
+            self._tree = None
+
+    def restart(self) -> None:
+        """All is killed, and a new cluster started, on new ports, with the same RAYLAB_HOME."""
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        """Kill it and remove its folders."""
+        self.kill()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def environment(self, *, head: bool = False) -> dict[str, str]:
+        """What a process of this cluster (`head`), or one that talks to it, has in its environment."""
+        home = self.root / "home"  # nobody's own: a token that lies in the real one must play no part
+        (home / ".ray").mkdir(parents=True, exist_ok=True)
+        env = clean_environment() | {"HOME": str(home)}
+        if head:
+            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6"}
+        if self.token:
+            (home / ".ray" / "auth_token").write_text(self.token)
+        if self.token and head:
+            env |= {"RAY_AUTH_MODE": "token"}
+        return env
+
+    def client(self, code: str, *, address: str | None = None, **more: Any) -> str:
+        """Run code in a client of this cluster; see the function `client`."""
+        return self.begin(code, address=address, **more).wait()
+
+    def begin(self, code: str, *, address: str | None = None, env: Mapping[str, str] = {}, **more: Any) -> Client:
+        """Start a client of this cluster without waiting for it."""
+        return Client(code, address or self.address, env={**self.environment(), **env}, **more)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what belongs to another cluster or lab."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYLAB_"))}
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+# -- clients
+
+
+class Client:
+    """A laptop: Python code that runs as a script, in a process and a folder of its own.
+
+    Args:
+        code: the script; indentation common to all lines does not matter.
+        address: of the cluster, put into RAY_ADDRESS; None leaves that unset.
+        cwd: the script's folder; a temporary one if None.
+        env: the environment, all of it; `clean_environment()` if None.
+        values: become variables of the script.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        address: str | None,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="rl-client-", dir="/tmp"))
+        self._scripts = cwd or self._scratch
+        script = self._scripts / f"client_{os.getpid()}_{next(_names)}.py"
+        known = "".join(f"{name} = {value!r}\n" for name, value in values.items())
+        script.write_text(f"import raylab\n{known}{textwrap.dedent(code)}")
+        environment = dict(clean_environment() if env is None else env)
+        if address is not None:
+            environment["RAY_ADDRESS"] = address
+        self._tree = Tree([sys.executable, str(script)], cwd=self._scratch, env=environment)
+
+    @property
+    def running(self) -> bool:
+        return self._tree.running
+
+    @property
+    def stdout(self) -> str:
+        """What it printed so far."""
+        return self._tree.out.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._tree.err.read_text()
+
+    def printed(self, words: str, timeout: float = 30.0) -> str:
+        """All that it printed, as soon as these words are there."""
+
+        def look() -> str:
+            assert words in self.stdout or self.running, f"ended without {words!r}: {self.stdout}\n{self.stderr}"
+            return self.stdout if words in self.stdout else ""
+
+        return eventually(look, timeout)
+
+    def kill(self) -> None:
+        """Shut the laptop's lid for good."""
+        if self._scratch.exists():
+            self._tree.kill()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def wait(self, timeout: float = ANSWER_S) -> str:
+        """Wait for its end; what it printed.
+
+        Raises:
+            AssertionError: it failed, or took too long; with all that it wrote.
+        """
+        try:
+            code = self._tree.process.wait(timeout)
+            stdout, said = self.stdout, self._tree.said()
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the client runs for {timeout:.0f} s:\n{self._tree.said()}") from None
+        finally:
+            self.kill()
+        assert code == 0, f"the client ended with {code}:\n{said}"
+        return stdout
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def client(code: str, address: str | None, **more: Any) -> str:
+    """Run code in a client and wait for its end; what it printed. See `Client` for the arguments."""
+    return Client(code, address, **more).wait()
+
+
+def answer(printed: str) -> Any:
+    """The JSON in a client's last line."""
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+if __name__ == "__main__":  # the guard
+    sys.stdin.buffer.read()
+    end_session(int(sys.argv[1]))
