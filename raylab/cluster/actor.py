@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from raylab.cluster.conductor import Conductor
+from raylab.cluster.protocol import PROTOCOL
 from raylab.core import events as ev
 from raylab.core.plan import slots
 from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
 from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.store import Store
-
-PROTOCOL = 1
-"""What client and lab say to each other; both name theirs in `hello`."""
 
 OPEN_S = 20.0
 """How long a call waits for a lab that is being opened, before it says why that takes so long."""

@@ -1,4 +1,4 @@
-"""Creates a lab's actor, in a short process of its own: `python -P -m raylab.cluster.birth`, one JSON line on stdin.
+"""Has a lab's actor created by a short process of its own.
 
 An actor inherits its job's runtime_env and its driver's `sys.path`, no option of Ray takes them away (tried), and every
 lease would inherit them too: whoever happened to create the lab would leave their folders in it for ever. So the actor
@@ -13,14 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import Any
 
-import ray
-
-from raylab.cluster.actor import LabActor
 from raylab.errors import LabUnavailable
 
-NAMESPACE = "raylab"
 BIRTH_S = 60.0
 MARK = "raylab-birth:"
 
@@ -37,7 +32,7 @@ def give_birth(address: str, name: str, notebook: str, user: str, versions: dict
     with tempfile.TemporaryDirectory(prefix="raylab-birth-") as folder:
         try:
             child = subprocess.run(
-                [sys.executable, "-P", "-m", "raylab.cluster.birth"],
+                [sys.executable, "-P", "-m", "raylab.cluster.create"],
                 input=json.dumps(words),
                 cwd=folder,
                 env=environment,
@@ -53,27 +48,3 @@ def give_birth(address: str, name: str, notebook: str, user: str, versions: dict
     if MARK not in child.stdout:
         tail = "\n".join(child.stderr.strip().splitlines()[-5:])
         raise LabUnavailable(f"the lab {name!r} could not be started at {address}; it is safe to try again. {tail}")
-
-
-def create(address: str, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
-    """Create the actor, unless somebody else was quicker, and wait until it answers."""
-    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-    actor = ray.remote(LabActor).options(
-        name=name,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        num_cpus=0,
-        max_restarts=-1,
-        max_concurrency=10_000,  # a waiting poll takes a place; at the default of 1,000 calls queue behind polls
-        resources={"node:__internal_head__": 0.001},  # by name, not by node id: a head that comes back has another
-        # Without it Ray would run again by itself what its memory monitor killed; the ledger decides that.
-        runtime_env={"env_vars": {"RAY_task_oom_retries": "0"}},
-    )
-    handle: Any = actor.remote(name, notebook, user, versions)
-    ray.get(handle.hello.remote(), timeout=BIRTH_S)
-
-
-if __name__ == "__main__":
-    create(**json.loads(sys.stdin.read()))
-    print(MARK, "done", flush=True)

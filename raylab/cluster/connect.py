@@ -17,9 +17,9 @@ from ray._raylet import Config
 from ray.util import list_named_actors
 
 from raylab.cluster import places
-from raylab.cluster.actor import PROTOCOL
-from raylab.cluster.birth import NAMESPACE, give_birth
+from raylab.cluster.birth import give_birth
 from raylab.cluster.places import Place
+from raylab.cluster.protocol import NAMESPACE, PROTOCOL
 from raylab.errors import LabNotFound, LabUnavailable, NameRefused, RaylabError, VersionMismatch
 
 ANSWER_S = 55.0

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from raylab.cluster.worker import Batch
 from raylab.core.request import Request
 from raylab.errors import LabFenced
-from raylab.notebook.table import FileInfo
+from raylab.notebook.file import FileInfo
 from raylab.notebook.writer import SweepTable, Writer
 
 log = logging.getLogger(__name__)

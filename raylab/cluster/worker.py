@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -139,9 +140,18 @@ def job(package: Package) -> Job:
     if found is None:
         while len(_jobs) >= 8:  # a process serves many sweeps in its life; what it holds of them is bounded
             _jobs.pop(next(iter(_jobs)))
-        folder = Path(tempfile.gettempdir()) / f"raylab-code-{os.getuid()}"
-        found = _jobs[package.key] = Job(package, folder)
+        found = _jobs[package.key] = Job(package, _code_folder())
     return found
+
+
+def _code_folder() -> Path:
+    """Where this node's modules are unpacked: a folder that nobody else can have put code into."""
+    folder = Path(tempfile.gettempdir()) / f"raylab-code-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="raylab-code-"))
 
 
 @dataclass(slots=True)

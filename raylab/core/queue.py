@@ -4,19 +4,22 @@
        ▲         │
        └─────────┘  the lease ended before it came to them
 
-Ten million trials are not ten million objects: the four sets are runs of positions, and what came back of leases that
-died is a small heap of runs with a limit on the length of their next lease.
+Ten million trials are not ten million objects: waiting, in hand and recorded are runs of positions, what is out is a
+handful of leases. What comes back of leases that died waits apart: runs with a limit on the length of their next lease,
+and suspects, which run alone, each after a row that says so.
+
+Everything that the ledger asks on each event is a counter kept up to date; only `check()` looks at everything.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from raylab.core import plan
 from raylab.core.intervals import Intervals
-from raylab.core.plan import PAUSE_AFTER, SPLIT, STRIKES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,9 +31,15 @@ class Lease:
     start: int
     stop: int
     next: int
+    limit: int = 0  # of a run that came back from a lease that died: how long its leases may be; 0 for any length
     alone: bool = False  # a suspect, whose strike is noted
     started: bool = False
     stopping: bool = False
+
+    @property
+    def left(self) -> int:
+        """Trials that no batch has brought yet."""
+        return self.stop - self.next
 
 
 class Queue:
@@ -47,15 +56,20 @@ class Queue:
         self.by_status: Counter[str] = Counter()
         self.leases: dict[int, Lease] = {}
         self.returned: list[tuple[int, int, int]] = []  # (start, stop, longest next lease), a heap
+        self.suspects: list[int] = []  # to run alone, once their rows are asked for
+        self.noting: set[int] = set()  # suspects whose row is being written
+        self.noted: deque[int] = deque()  # suspects whose row is durable: they may run
         self.strikes: dict[int, int] = {}  # deaths alone, by position
-        self.noted: dict[int, bool] = {}  # suspects about to run alone: is the row that says so durable?
         self.pause_reason = ""
         self.trouble = ""  # why its environment could not be built
         self.troubles = 0
         self.not_before = 0.0
-        self.bad_start = 0  # failures, as long as nothing succeeded
+        self.bad_start = 0  # executions that failed, as long as nothing succeeded; -1 once something has
         self.first_error = ""
         self.longest = 0
+        self.starting = 0  # leases that have not started
+        self._started_left = 0  # trials that started leases still hold
+        self._returned_count = 0
         self._busy_s = 0.0
         self._measured = 0.0
 
@@ -67,46 +81,136 @@ class Queue:
         return self._busy_s / self._measured if self._measured else None
 
     @property
-    def out(self) -> int:
-        return sum(lease.stop - lease.next for lease in self.leases.values())
-
-    @property
     def running(self) -> int:
-        """Trials of leases that have started, and those in hand."""
-        started = sum(lease.stop - lease.next for lease in self.leases.values() if lease.started)
-        return started + self.in_hand.count
+        """Trials of leases that have started, and those in hand; only the latter count once it is cancelled."""
+        return self.in_hand.count + (0 if self.cancelled else self._started_left)
 
     @property
     def available(self) -> int:
-        """Trials that could be leased now."""
-        return (
-            0 if self.cancelled else self.waiting.count + sum(b - a for a, b, _ in self.returned) + self._ready_suspects
-        )
+        """Trials that could be leased now, were the sweep neither cancelled nor paused."""
+        return self.waiting.count + self._returned_count + len(self.noted)
 
     @property
-    def _ready_suspects(self) -> int:
-        return sum(self.noted.values())
+    def hungry(self) -> bool:
+        """Whether it has something to lease and may."""
+        return not self.cancelled and not self.pause_reason and self.available > 0
 
-    @property
-    def unnoted(self) -> list[int]:
-        return [position for position, durable in self.noted.items() if not durable]
+    def rested(self, now: float) -> bool:
+        """Whether its environment may be tried: after a pause, and once it failed twice by one lease at a time."""
+        return now >= self.not_before and not (self.troubles > 1 and self.starting)
 
     @property
     def retrying(self) -> int:
-        return sum(b - a for a, b, _ in self.returned) + len(self.noted)
+        """Waiting trials that were in a lease that died."""
+        return self._returned_count + len(self.suspects) + len(self.noting) + len(self.noted)
 
     @property
     def outstanding(self) -> int:
         """Trials still to be recorded."""
-        unrecorded = self.total - self.recorded.count
-        return self.in_hand.count if self.cancelled else unrecorded
+        return self.in_hand.count if self.cancelled else self.total - self.recorded.count
 
-    # what happens -----------------------------------------------------------------------------------------------
+    # leases come and go -----------------------------------------------------------------------------------------
+
+    def take(self, ident: int, sweep: str, length: int) -> Lease:
+        """Make the next lease: noted suspects first, then what came back, then new positions."""
+        limit, alone = 0, bool(self.noted)
+        if alone:
+            start = self.noted.popleft()
+            stop = start + 1
+        elif self.returned:
+            start, stop, limit = self._cut_returned(length)
+        else:
+            run = self.waiting.first(max(length, 1))
+            assert run is not None, "take() without anything available"
+            start, stop = run
+            self.waiting.remove(start, stop)
+        lease = Lease(ident=ident, sweep=sweep, start=start, stop=stop, next=start, limit=limit, alone=alone)
+        self.leases[ident] = lease
+        self.starting += 1
+        return lease
+
+    def _cut_returned(self, length: int) -> tuple[int, int, int]:
+        start, stop, limit = heapq.heappop(self.returned)
+        cut = min(stop, start + min(limit, max(length, 1)))
+        if cut < stop:
+            heapq.heappush(self.returned, (cut, stop, limit))
+        self._returned_count -= cut - start
+        return start, cut, limit
+
+    def begin(self, lease: Lease) -> None:
+        """The lease has come to its first trial; so its environment is sound."""
+        if not lease.started:
+            lease.started = True
+            self.starting -= 1
+            self._started_left += lease.left
+            self._recover()
+
+    def accept(self, lease: Lease, count: int, busy_s: float) -> None:
+        """A batch that fits: its positions are in hand."""
+        self.begin(lease)
+        self.in_hand.add(lease.next, lease.next + count)
+        lease.next += count
+        self._started_left -= count
+        self.longest = max(self.longest, lease.next - lease.start)
+        # Older measurements fade, so that the estimate follows a sweep whose trials grow; weighing by trials lets the
+        # first one, with its imports, be forgotten at once.
+        self._busy_s = 0.8 * self._busy_s + busy_s
+        self._measured = 0.8 * self._measured + count
+
+    def commit(self, first: int, count: int, by_status: Mapping[str, int]) -> None:
+        """Rows are durable. What is not in hand was the rows of another sweep that had this name: no news."""
+        if not self.in_hand.covers(first, first + count):
+            return
+        self.in_hand.remove(first, first + count)
+        self.recorded.add(first, first + count)
+        self.by_status.update(by_status)
+        for position in [p for p in self.strikes if first <= p < first + count]:
+            del self.strikes[position]
+
+    def give_back(self, lease: Lease) -> None:
+        """The lease is over and nobody is to blame: what it did not come to waits again, as it waited before."""
+        self._close(lease)
+        if not lease.left:
+            return
+        if lease.alone:
+            self.noted.append(lease.start)  # its row still says the truth: the next run is the same try
+        elif lease.limit:
+            self._return(lease.next, lease.stop, lease.limit)
+        else:
+            self.waiting.add(lease.next, lease.stop)
+
+    def split(self, lease: Lease) -> None:
+        """The lease died with trials that no batch had brought.
+
+        Whoever held more than one of them blames none: the first comes back alone, the rest in small leases. A trial
+        that was alone has a strike.
+        """
+        self._close(lease)
+        position = lease.next
+        if lease.left == 1:
+            self.strikes[position] = self.strikes.get(position, 0) + 1
+        else:
+            rest = lease.left - 1
+            self._return(position + 1, lease.stop, -(-rest // plan.SPLIT))
+        self.suspects.append(position)
+
+    def _return(self, start: int, stop: int, limit: int) -> None:
+        heapq.heappush(self.returned, (start, stop, limit))
+        self._returned_count += stop - start
+
+    def _close(self, lease: Lease) -> None:
+        del self.leases[lease.ident]
+        if lease.started:
+            self._started_left -= lease.left
+        else:
+            self.starting -= 1
+
+    # the sweep as a whole ---------------------------------------------------------------------------------------
 
     def restore(
-        self, runs: Iterable[tuple[int, int]], by_status: Mapping[str, int], strikes: Mapping[int, int]
+        self, runs: Iterable[tuple[int, int]], by_status: Mapping[str, int], strikes: Mapping[int, int], seconds: float
     ) -> None:
-        """Take up what the notebook says: recorded positions, and suspects that were about to run alone."""
+        """Take up what the notebook says: recorded positions, suspects that were about to run alone, time spent."""
         for start, stop in runs:
             self.waiting.remove(start, stop)
             self.recorded.add(start, stop)
@@ -117,48 +221,23 @@ class Queue:
             if position not in self.recorded:
                 self.waiting.remove(position, position + 1)
                 self.strikes[position] = count
-                self.noted[position] = False
+                self.suspects.append(position)
+        if self.recorded.count and seconds > 0:
+            self._busy_s, self._measured = seconds / self.recorded.count, 1.0
 
-    def take(self, ident: int, sweep: str, length: int) -> Lease:
-        """Make the next lease: noted suspects first, then what came back, then new positions."""
-        for position, durable in self.noted.items():
-            if durable:
-                del self.noted[position]
-                lease = Lease(ident=ident, sweep=sweep, start=position, stop=position + 1, next=position, alone=True)
-                break
-        else:
-            start, stop = self._next_run(length)
-            lease = Lease(ident=ident, sweep=sweep, start=start, stop=stop, next=start)
-        self.leases[ident] = lease
-        return lease
+    def give_up(self, position: int) -> None:
+        """A suspect has died alone too often: it is in hand, its record is being written."""
+        self.in_hand.add(position, position + 1)
 
-    def _next_run(self, length: int) -> tuple[int, int]:
-        if self.returned:
-            start, stop, limit = heapq.heappop(self.returned)
-            cut = min(stop, start + min(limit, max(length, 1)))
-            if cut < stop:
-                heapq.heappush(self.returned, (cut, stop, limit))
-            return start, cut
-        run = self.waiting.first(length)
-        assert run is not None, "take() without anything available"
-        self.waiting.remove(*run)
-        return run
+    def fail(self, why: str, now: float) -> None:
+        """A lease ended before its first trial. Those launched before the pause began do not prolong it."""
+        if now >= self.not_before:
+            self.troubles += 1
+            self.not_before = now + plan.backoff(self.troubles)
+        self.trouble = why
 
-    def accept(self, lease: Lease, count: int, busy_s: float) -> None:
-        """A batch that fits: its positions are in hand."""
-        self.in_hand.add(lease.next, lease.next + count)
-        lease.next += count
-        self.longest = max(self.longest, lease.next - lease.start)
-        # Older measurements fade, so that the estimate follows a sweep whose trials grow; weighing by trials lets the
-        # first one, with its imports, be forgotten at once.
-        self._busy_s = 0.8 * self._busy_s + busy_s
-        self._measured = 0.8 * self._measured + count
+    def _recover(self) -> None:
         self.trouble, self.troubles, self.not_before = "", 0, 0.0
-
-    def seed_measurement(self, seconds: float, count: int) -> None:
-        """Start from what the notebook says trials took."""
-        if count and seconds > 0:
-            self._busy_s, self._measured = seconds / count, 1.0
 
     def judge(self, by_status: Mapping[str, int], error: str | None) -> bool:
         """Count towards the pause of a sweep of which nothing works; True when it pauses now."""
@@ -168,7 +247,7 @@ class Queue:
         if error and not self.first_error:
             self.first_error = error
         self.bad_start += sum(by_status.values())
-        if self.bad_start < PAUSE_AFTER or self.pause_reason:
+        if self.bad_start < plan.PAUSE_AFTER or self.pause_reason:
             return False
         self.pause_reason = (
             f"the first {self.bad_start} executions all failed, the first with {self.first_error or 'no message'}; "
@@ -177,60 +256,22 @@ class Queue:
         return True
 
     def resume(self) -> None:
+        """A person wants it to go on: what made it stand still is forgotten."""
         self.pause_reason, self.first_error, self.cancelled = "", "", False
         self.bad_start = min(self.bad_start, 0)
-        self.trouble, self.troubles, self.not_before = "", 0, 0.0
-
-    def commit(self, first: int, count: int, by_status: Mapping[str, int]) -> None:
-        self.in_hand.remove(first, first + count)
-        self.recorded.add(first, first + count)
-        self.by_status.update(by_status)
-        for position in [p for p in self.strikes if first <= p < first + count]:
-            del self.strikes[position]
-
-    def give_back(self, lease: Lease) -> None:
-        """The lease is over and nobody is to blame: what it did not come to waits again."""
-        del self.leases[lease.ident]
-        if lease.next == lease.stop:
-            return
-        if lease.alone:
-            self.noted[lease.start] = False  # the note counts this run as a death; it is written afresh
-        else:
-            self.waiting.add(lease.next, lease.stop)
-
-    def split(self, lease: Lease) -> tuple[int, int] | None:
-        """The lease died on its own. Returns (position, deaths) of a trial that has now died alone too often.
-
-        Whoever held more than one unrecorded trial blames none of them: the first comes back alone, the rest in
-        small leases. A trial that was alone has a strike.
-        """
-        del self.leases[lease.ident]
-        left = lease.stop - lease.next
-        position = lease.next
-        if left == 1:
-            deaths = self.strikes.get(position, 0) + 1
-            self.strikes[position] = deaths
-            if deaths >= STRIKES:
-                self.in_hand.add(position, position + 1)  # its record is being written
-                return position, deaths
-        elif left > 1:
-            rest = left - 1
-            heapq.heappush(self.returned, (position + 1, lease.stop, -(-rest // SPLIT)))
-        if left:
-            self.noted[position] = False
-        return None
+        self._recover()
 
     # what must always hold --------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Every position is in exactly one place. For tests: it looks at everything."""
+        """Every position is in exactly one place, every counter is right. For tests: it looks at everything."""
+        alone = [*self.suspects, *self.noting, *self.noted]
         pieces: list[tuple[int, int]] = [*self.waiting, *self.in_hand, *self.recorded]
         pieces += [(a, b) for a, b, _ in self.returned]
-        pieces += [(p, p + 1) for p in self.noted]
-        pieces += [(lease.next, lease.stop) for lease in self.leases.values() if lease.next < lease.stop]
-        pieces.sort()
+        pieces += [(p, p + 1) for p in alone]
+        pieces += [(lease.next, lease.stop) for lease in self.leases.values() if lease.left]
         at = 0
-        for start, stop in pieces:
+        for start, stop in sorted(pieces):
             assert start == at, f"positions {at} to {start} are in {'no' if start > at else 'more than one'} place"
             at = stop
         assert at == self.total, f"positions end at {at}, not at {self.total}"
@@ -239,4 +280,7 @@ class Queue:
             assert lease.start <= lease.next <= lease.stop, lease
             assert not lease.alone or lease.stop - lease.start == 1, lease
         assert all(limit >= 1 and a < b for a, b, limit in self.returned)
-        assert not (set(self.strikes) & {p for a, b in self.recorded for p in self.strikes if a <= p < b})
+        assert not any(position in self.recorded for position in self.strikes)
+        assert self._returned_count == sum(b - a for a, b, _ in self.returned)
+        assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.started)
+        assert self.starting == sum(not lease.started for lease in self.leases.values())

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
+from raylab.notebook.file import Loaded
 from raylab.notebook.records import METADATA, RESERVED, TIMES, Parameters
 from raylab.notebook.schema import MORE, SEQ
-from raylab.notebook.table import Loaded
 
 Status: TypeAlias = Literal["done", "failed", "crashed", "timed_out", "all"]
 STATUSES = ("done", "failed", "crashed", "timed_out")

@@ -13,11 +13,12 @@ import polars as pl
 from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
+from raylab.notebook.file import Loaded
 from raylab.notebook.frames import scan
+from raylab.notebook.listing import listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
-from raylab.notebook.table import Loaded, listing
 
 
 class Notebook:

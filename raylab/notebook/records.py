@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.values import MISSING
-from raylab.notebook.schema import column
+from raylab.notebook.columns import column
 
 METADATA: dict[str, Any] = {
     "_point": pa.int64(),

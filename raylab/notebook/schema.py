@@ -1,365 +1,34 @@
-"""Rows and their columns: Python values to Arrow in the worker, the schema in force in the actor.
+"""The schema in force of a sweep, in the actor: the columns that every commit carries.
 
-Promises: no value is refused. What Arrow can hold is typed; what it cannot is kept pickled beside its repr. A
-column keeps its type or widens (int to float, lists and structs by element); values of another kind get a
-column of their own, `NAME__KIND`. The types that go out are few: polars, duckdb and pyarrow read them all.
+Promises: a column keeps its type or widens (int to float, lists and structs by element); values of another kind get a
+column of their own, `NAME__KIND`. Files of one sweep can always be put together.
 
-Must never turn numbers into strings, merge naive and UTC times, or let one odd value sink its neighbours.
+Must never rename or drop a column, or narrow its type.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = [
-    "MORE",
-    "SEQ",
-    "Schema",
-    "align",
-    "cast",
-    "column",
-    "describe",
-    "packed",
-    "unify",
-    "union",
-    "wire_batch",
-]
+from raylab.notebook.columns import KIND, clean_name, column
+from raylab.notebook.kinds import BINARY, Array, Field, Unfit, cast, plain, unify, word
 
-# pyarrow has types of its own only since lately, generic ones that say nothing here.
-DataType: TypeAlias = Any
-Array: TypeAlias = Any
-Field: TypeAlias = Any
+__all__ = ["MORE", "SEQ", "Schema", "align", "union", "wire_batch"]
 
 SEQ = "_seq"
 MORE = "_more"
 
 # A sweep has at most so many columns: every commit carries them all.
 MAX_COLUMNS = 1_000
-# Readers recurse over nested types. What is deeper, or a dict used as a table of keys, is kept pickled.
-MAX_DEPTH = 16
-MAX_FIELDS = 1_000
-MAX_REPR = 10_000
 
-NAME, KIND = b"raylab.name", b"raylab.kind"
+NAME = b"raylab.name"
 
-INT, UINT, FLOAT, BOOL = pa.int64(), pa.uint64(), pa.float64(), pa.bool_()
-STRING, BINARY, NULL = pa.string(), pa.binary(), pa.null()
-DATETIME, DATETIME_UTC = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
-DATE, TIME, DURATION = pa.date32(), pa.time64("us"), pa.duration("us")
-DECIMAL = pa.decimal128(38, 18)
-PICKLED = pa.struct([("repr", STRING), ("pickle", BINARY)])
-
-WORDS = {
-    STRING: "string",
-    INT: "int",
-    UINT: "uint",
-    FLOAT: "float",
-    BOOL: "bool",
-    BINARY: "binary",
-    DATE: "date",
-    TIME: "time",
-    DURATION: "duration",
-    DATETIME: "datetime",
-    DATETIME_UTC: "datetime_utc",
-    DECIMAL: "decimal",
-}
-
-# What Arrow takes as it is. np.float64 is a float to it; the other numpy scalars go by their `item()`.
-PLAIN: dict[type, DataType] = {float: FLOAT, np.float64: FLOAT, int: INT, bool: BOOL, str: STRING}
-
-Described: TypeAlias = tuple[object, DataType]
-
-
-class Unfit(Exception):
-    """The value has no place in an Arrow column; it will be pickled."""
-
-
-# -- values: one Python value, as what Arrow takes, and its type
-
-
-def describe(value: object, depth: int = 0) -> Described:
-    """A value as Arrow can take it, and its type. Whatever raises here makes the value a pickled one.
-
-    Raises:
-        Unfit: Arrow has no type for it that all readers know.
-    """
-    if depth > MAX_DEPTH:
-        raise Unfit
-    if value is None:
-        return None, NULL
-    if isinstance(value, np.generic):
-        return _describe_scalar(value, depth)
-    for kind, how in _DESCRIBERS:
-        if isinstance(value, kind):
-            return how(value, depth)
-    raise Unfit
-
-
-def _describe_scalar(value: np.generic, depth: int) -> Described:
-    if value.dtype.kind in "Mm":
-        if np.isnat(value):
-            return None, NULL
-        if value.dtype.kind == "m" or value.dtype.str[4:-1] != "D":
-            value = value.astype(f"{value.dtype.kind}8[us]")
-    plain = value.item()
-    # np.longdouble is its own item; a date outside Python's years is an int.
-    if isinstance(plain, np.generic) or (value.dtype.kind in "Mm" and isinstance(plain, int)):
-        raise Unfit
-    return describe(plain, depth)
-
-
-def _describe_int(value: int, depth: int) -> Described:
-    value = int.__int__(value)
-    if -(2**63) <= value < 2**63:
-        return value, INT
-    if 0 <= value < 2**64:
-        return value, UINT
-    raise Unfit
-
-
-def _describe_str(value: str, depth: int) -> Described:
-    value = str.__str__(value)
-    value.encode()  # lone surrogates have no UTF-8
-    return value, STRING
-
-
-def _describe_decimal(value: Decimal, depth: int) -> Described:
-    _, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):  # nan, infinity
-        raise Unfit
-    kept = len("".join(map(str, digits)).rstrip("0"))
-    if kept and (len(digits) + exponent > 20 or exponent + len(digits) - kept < -18):
-        raise Unfit
-    return value, DECIMAL
-
-
-def _describe_datetime(value: dt.datetime, depth: int) -> Described:
-    if value != value:  # pandas.NaT is a datetime
-        return None, NULL
-    if value.tzinfo is None:
-        return value, DATETIME
-    return value.astimezone(dt.UTC), DATETIME_UTC
-
-
-def _describe_time(value: dt.time, depth: int) -> Described:
-    if value.tzinfo is not None:
-        raise Unfit
-    return value, TIME
-
-
-def _describe_list(value: Sequence[object], depth: int) -> Described:
-    types = set(map(type, value)) - {type(None)}
-    if len(types) == 1 and (known := PLAIN.get(next(iter(types)))) is not None:
-        if known is not INT:
-            return list(value), pa.list_(known)
-        numbers = [item for item in value if isinstance(item, int)]
-        if min(numbers) >= -(2**63) and max(numbers) < 2**63:
-            return list(value), pa.list_(INT)
-    items, inner = [], NULL
-    for item in value:
-        plain, kind = describe(item, depth + 1)
-        inner = _unified(inner, kind)
-        items.append(plain)
-    return items, pa.list_(inner)
-
-
-def _describe_dict(value: dict[object, object], depth: int) -> Described:
-    # Arrow has structs without fields, but not every reader has.
-    if not 0 < len(value) <= MAX_FIELDS:
-        raise Unfit
-    plain, fields = {}, []
-    for key, item in value.items():
-        if not isinstance(key, str) or "\0" in key:
-            raise Unfit
-        name = str.__str__(key)
-        plain[name], kind = describe(item, depth + 1)
-        fields.append(pa.field(name, kind))
-    return plain, pa.struct(fields)
-
-
-def _describe_array(value: np.ndarray[Any, Any], depth: int) -> Described:
-    kind = value.dtype.kind
-    if value.ndim + depth > MAX_DEPTH:
-        raise Unfit
-    if value.ndim == 0:
-        return describe(value[()], depth)
-    if isinstance(value, np.ma.MaskedArray) or kind not in "biuf" or value.dtype.itemsize > 8:
-        return _describe_list(value.tolist() if kind == "O" or hasattr(value, "mask") else list(value), depth)
-    inner: DataType = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT}[kind]
-    if kind == "u" and value.size and int(value.max()) >= 2**63:
-        inner = UINT
-    plain = value.astype(inner.to_pandas_dtype())
-    for _ in range(value.ndim):
-        inner = pa.list_(inner)
-    return (plain if value.ndim == 1 else plain.tolist()), inner
-
-
-# In this order: a bool is an int and a datetime a date, to Python.
-_DESCRIBERS: list[tuple[Any, Callable[[Any, int], Described]]] = [
-    (bool, lambda value, depth: (value, BOOL)),
-    (int, _describe_int),
-    (float, lambda value, depth: (float.__float__(value), FLOAT)),
-    (str, _describe_str),
-    ((bytes, bytearray, memoryview), lambda value, depth: (bytes(value), BINARY)),
-    (np.ndarray, _describe_array),
-    ((list, tuple), _describe_list),
-    (dict, _describe_dict),
-    (dt.datetime, _describe_datetime),
-    (dt.date, lambda value, depth: (value, DATE)),
-    (dt.time, _describe_time),
-    (dt.timedelta, lambda value, depth: (value, DURATION)),
-    (Decimal, _describe_decimal),
-]
-
-
-def packed(value: object) -> dict[str, object]:
-    """A value of no known type: its repr, and its pickle if it has one."""
-    try:
-        text = repr(value)[:MAX_REPR].encode("utf-8", "backslashreplace").decode()
-    except Exception:  # the user's __repr__ may raise anything
-        text = f"<{type(value).__name__}; its repr raises an error>"
-    try:
-        data = pickle.dumps(value)
-    except Exception:  # so may __reduce__
-        data = None
-    return {"repr": text, "pickle": data}
-
-
-# -- types
-
-
-def unify(a: DataType, b: DataType) -> DataType | None:
-    """The type that holds the values of both, or None if only strings or pickles could.
-
-    Example:
-        >>> unify(pa.list_(pa.int64()), pa.list_(pa.float64()))
-        ListType(list<item: double>)
-        >>> unify(pa.int64(), pa.string()) is None
-        True
-    """
-    try:
-        return _unified(a, b)
-    except Unfit:
-        return None
-
-
-def _unified(a: DataType, b: DataType) -> DataType:
-    if a.equals(b) or pa.types.is_null(b):
-        return a
-    if pa.types.is_null(a):
-        return b
-    if {a, b} in ({INT, FLOAT}, {UINT, FLOAT}):
-        return FLOAT
-    if pa.types.is_list(a) and pa.types.is_list(b):
-        return pa.list_(_unified(a.value_type, b.value_type))
-    if pa.types.is_struct(a) and pa.types.is_struct(b):
-        fields = {field.name: field.type for field in a}
-        for field in b:
-            fields[field.name] = _unified(fields.get(field.name, NULL), field.type)
-        if len(fields) <= MAX_FIELDS:
-            return pa.struct(fields.items())
-    raise Unfit
-
-
-def cast(array: Array, kind: DataType) -> Array:
-    """An array in a wider type, as `unify` gives it. (Older pyarrow cannot cast structs.)"""
-    if array.type.equals(kind):
-        return array
-    if pa.types.is_null(array.type):
-        return pa.nulls(len(array), kind)
-    if pa.types.is_list(kind):
-        # Copied, because from_arrays refuses a mask beside sliced offsets.
-        offsets = pa.array(array.offsets.to_numpy().copy(), pa.int32())
-        return pa.ListArray.from_arrays(offsets, cast(array.values, kind.value_type), type=kind, mask=array.is_null())
-    if pa.types.is_struct(kind):
-        here = {field.name: index for index, field in enumerate(array.type)}
-        children = [
-            cast(array.field(here[field.name]), field.type) if field.name in here else pa.nulls(len(array), field.type)
-            for field in kind
-        ]
-        return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
-    # Unsafe: an int beyond 2^53 becomes the nearest float, as Python's own float() has it.
-    return array.cast(kind, safe=False)
-
-
-def plain(kind: DataType) -> DataType:
-    """The one of the few types that holds what this type holds.
-
-    Raises:
-        Unfit: there is none.
-    """
-    t = pa.types
-    if t.is_null(kind) or kind in WORDS:
-        return kind
-    for test, result in _PLAINER:
-        if test(kind):
-            return result
-    if t.is_timestamp(kind):
-        return DATETIME if kind.tz is None else DATETIME_UTC
-    if t.is_dictionary(kind):
-        return plain(kind.value_type)
-    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
-        return pa.list_(plain(kind.value_type))
-    if t.is_struct(kind) and 0 < kind.num_fields <= MAX_FIELDS:
-        return pa.struct([(field.name, plain(field.type)) for field in kind])
-    raise Unfit
-
-
-_PLAINER: list[tuple[Any, DataType]] = [
-    (pa.types.is_integer, INT),
-    (pa.types.is_floating, FLOAT),
-    (pa.types.is_large_string, STRING),
-    (pa.types.is_string_view, STRING),
-    (pa.types.is_large_binary, BINARY),
-    (pa.types.is_binary_view, BINARY),
-    (pa.types.is_fixed_size_binary, BINARY),
-    (pa.types.is_date, DATE),
-    (pa.types.is_time, TIME),
-    (pa.types.is_duration, DURATION),
-]
-
-
-def word(kind: DataType) -> str:
-    """The short word for a type, which names sibling columns."""
-    if pa.types.is_list(kind):
-        return "list"
-    return "struct" if pa.types.is_struct(kind) else WORDS.get(kind, str(kind))
-
-
-# -- the worker's side: lists of values to arrays
-
-
-def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
-    """A column's values as Arrow arrays, one for each kind among them, each with nulls in the others' rows.
-
-    Args:
-        name: The column's name; all the arrays bear it.
-        values: One value a row; None where there is none.
-
-    Returns:
-        No array if there is no value; more than one only if the kinds clash.
-
-    Example:
-        >>> for field, array in column("loss", [1, 2.5, None, "diverged"]):
-        ...     print(field.name, array.type, array.to_pylist())
-        loss double [1.0, 2.5, None, None]
-        loss string [None, None, None, 'diverged']
-    """
-    types = set(map(type, values)) - {type(None)}
-    if not types:
-        return []
-    array = _of_one_kind(types, values)
-    if array is not None:
-        return [(pa.field(_clean(name), array.type), array)]
-    return _of_many_kinds(_clean(name), values)
+Pair: TypeAlias = tuple[Field, Array]
 
 
 def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Array], rows: int) -> pa.RecordBatch:
@@ -375,7 +44,7 @@ def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Arra
     """
     fields, arrays = [], []
     for name, array in fixed.items():
-        fields.append(pa.field(_clean(name), array.type))
+        fields.append(pa.field(clean_name(name), array.type))
         arrays.append(array)
     for name, values in columns.items():
         if len(values) != rows or name in fixed:
@@ -386,107 +55,11 @@ def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Arra
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _clean(name: str) -> str:
-    """The name, as readers can bear it: polars panics at a NUL, nobody can write a lone surrogate."""
-    return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
-    """The fast way, for nearly all columns; None if it does not lead there."""
-    kinds = {PLAIN.get(kind) for kind in types}
-    try:
-        if kinds == {INT, FLOAT}:
-            return pa.array([None if value is None else float(value) for value in values], FLOAT)  # type: ignore[arg-type]
-        if len(kinds) == 1 and None not in kinds:
-            return pa.array(values, kinds.pop())
-    except (pa.ArrowException, OverflowError, UnicodeError):
-        pass
-    return None
-
-
-def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
-    """The careful way: value by value, so that an odd one ends up pickled and alone."""
-    kinds: list[DataType] = []
-    members: list[dict[int, object]] = []
-    odd: set[int] = set()
-    for row, value in enumerate(values):
-        if value is None:
-            continue
-        try:
-            plain_value, kind = describe(value)
-        except Exception:  # Unfit, or whatever a user's subclass raises
-            odd.add(row)
-            continue
-        if plain_value is not None:
-            _sort_in(kinds, members, row, plain_value, kind)
-    out = []
-    for kind, some in zip(kinds, members, strict=True):
-        array = _array(some, kind, len(values), odd)
-        if array.null_count < len(values):
-            out.append((pa.field(name, kind), array))
-    if odd:
-        cells = [packed(value) if row in odd else None for row, value in enumerate(values)]
-        out.append((pa.field(name, PICKLED, metadata={KIND: b"pickle"}), pa.array(cells, PICKLED)))
-    return out
-
-
-def _sort_in(kinds: list[DataType], members: list[dict[int, object]], row: int, value: object, kind: DataType) -> None:
-    for index, known in enumerate(kinds):
-        wider = unify(known, kind)
-        if wider is not None:
-            kinds[index] = wider
-            members[index][row] = value
-            return
-    kinds.append(kind)
-    members.append({row: value})
-
-
-def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int]) -> Array:
-    """These values in their rows; the rows of those that Arrow refuses all the same are added to `odd`."""
-    cells: list[object] = [None] * rows
-    for row, value in some.items():
-        cells[row] = value
-    try:
-        return pa.array(cells, kind)
-    except _REFUSALS:
-        pass
-    for row, value in some.items():
-        try:
-            cells[row] = _coerced(value, kind)
-            pa.array([cells[row]], kind)
-        except _REFUSALS:
-            cells[row] = None
-            odd.add(row)
-    return pa.array(cells, kind)
-
-
-_REFUSALS = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
-
-
-def _coerced(value: object, kind: DataType) -> object:
-    """Ints made floats where the type says so: Arrow does it itself, but only up to 2^53."""
-    if value is None:
-        return None
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64) if kind.value_type.equals(FLOAT) else value
-    if pa.types.is_list(kind) and isinstance(value, list):
-        return [_coerced(item, kind.value_type) for item in value]
-    if pa.types.is_struct(kind) and isinstance(value, dict):
-        return {field.name: _coerced(value[field.name], field.type) for field in kind if field.name in value}
-    return float(value) if kind.equals(FLOAT) and isinstance(value, int) else value
-
-
-# -- the actor's side: the schema in force
-
-
 class HasSchema(Protocol):
     """Anything that tells the columns of a file, such as `table.FileInfo`."""
 
     @property
     def schema(self) -> pa.Schema: ...
-
-
-Pair: TypeAlias = tuple[Field, Array]
 
 
 class Schema:

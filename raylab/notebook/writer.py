@@ -19,11 +19,13 @@ import pyarrow as pa
 from raylab.core.request import Request
 from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
+from raylab.notebook.file import FileInfo
+from raylab.notebook.listing import infos, last_opening, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows, to_rows
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
-from raylab.notebook.table import FileInfo, Opened, Table, infos, last_opening, listing
+from raylab.notebook.table import Opened, Table
 
 
 @dataclass(slots=True)

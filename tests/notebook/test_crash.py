@@ -16,8 +16,10 @@ import pytest
 from faulty import Faulty, PowerLoss
 
 from raylab.errors import LabFenced
+from raylab.notebook.file import load
+from raylab.notebook.listing import listing
 from raylab.notebook.store import Files, Store
-from raylab.notebook.table import Table, listing, load
+from raylab.notebook.table import Table
 
 FOLDER = "t"
 

@@ -21,9 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raylab.notebook import schema as schema_module
-from raylab.notebook.schema import Schema, align, cast, column, unify, wire_batch
+from raylab.notebook.columns import column
+from raylab.notebook.kinds import cast, unify
+from raylab.notebook.listing import listing
+from raylab.notebook.schema import Schema, align, wire_batch
 from raylab.notebook.store import Store
-from raylab.notebook.table import Table, listing
+from raylab.notebook.table import Table
 
 UTC = dt.UTC
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 5)

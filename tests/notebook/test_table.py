@@ -12,8 +12,10 @@ import pytest
 
 from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
 from raylab.notebook import table as table_module
+from raylab.notebook.file import decode, encode, header
+from raylab.notebook.listing import infos, last_opening, listing
 from raylab.notebook.store import Store
-from raylab.notebook.table import Table, decode, encode, header, infos, last_opening, listing
+from raylab.notebook.table import Table
 
 FIELDS = {
     "raylab.kind": "data",

@@ -1,0 +1,145 @@
+"""Columns: lists of Python values to Arrow arrays, in the worker.
+
+Promises: no value is refused. Values of another kind get an array of their own under the same name; what Arrow cannot
+hold is kept pickled beside its repr. Must never let one odd value sink its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from raylab.notebook.kinds import (
+    FLOAT,
+    INT,
+    PICKLED,
+    PLAIN,
+    Array,
+    DataType,
+    Field,
+    describe,
+    packed,
+    unify,
+)
+
+__all__ = ["KIND", "clean_name", "column"]
+
+KIND = b"raylab.kind"
+"""Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
+
+
+def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
+    """A column's values as Arrow arrays, one for each kind among them, each with nulls in the others' rows.
+
+    Args:
+        name: The column's name; all the arrays bear it.
+        values: One value a row; None where there is none.
+
+    Returns:
+        No array if there is no value; more than one only if the kinds clash.
+
+    Example:
+        >>> for field, array in column("loss", [1, 2.5, None, "diverged"]):
+        ...     print(field.name, array.type, array.to_pylist())
+        loss double [1.0, 2.5, None, None]
+        loss string [None, None, None, 'diverged']
+    """
+    types = set(map(type, values)) - {type(None)}
+    if not types:
+        return []
+    array = _of_one_kind(types, values)
+    if array is not None:
+        return [(pa.field(clean_name(name), array.type), array)]
+    return _of_many_kinds(clean_name(name), values)
+
+
+def clean_name(name: str) -> str:
+    """The name, as readers can bear it: polars panics at a NUL, nobody can write a lone surrogate."""
+    return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
+    """The fast way, for nearly all columns; None if it does not lead there."""
+    kinds = {PLAIN.get(kind) for kind in types}
+    try:
+        if kinds == {INT, FLOAT}:
+            return pa.array([None if value is None else float(value) for value in values], FLOAT)  # type: ignore[arg-type]
+        if len(kinds) == 1 and None not in kinds:
+            return pa.array(values, kinds.pop())
+    except (pa.ArrowException, OverflowError, UnicodeError):
+        pass
+    return None
+
+
+def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
+    """The careful way: value by value, so that an odd one ends up pickled and alone."""
+    kinds: list[DataType] = []
+    members: list[dict[int, object]] = []
+    odd: set[int] = set()
+    for row, value in enumerate(values):
+        if value is None:
+            continue
+        try:
+            plain_value, kind = describe(value)
+        except Exception:  # Unfit, or whatever a user's subclass raises
+            odd.add(row)
+            continue
+        if plain_value is not None:
+            _sort_in(kinds, members, row, plain_value, kind)
+    out = []
+    for kind, some in zip(kinds, members, strict=True):
+        array = _array(some, kind, len(values), odd)
+        if array.null_count < len(values):
+            out.append((pa.field(name, kind), array))
+    if odd:
+        cells = [packed(value) if row in odd else None for row, value in enumerate(values)]
+        out.append((pa.field(name, PICKLED, metadata={KIND: b"pickle"}), pa.array(cells, PICKLED)))
+    return out
+
+
+def _sort_in(kinds: list[DataType], members: list[dict[int, object]], row: int, value: object, kind: DataType) -> None:
+    for index, known in enumerate(kinds):
+        wider = unify(known, kind)
+        if wider is not None:
+            kinds[index] = wider
+            members[index][row] = value
+            return
+    kinds.append(kind)
+    members.append({row: value})
+
+
+def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int]) -> Array:
+    """These values in their rows; the rows of those that Arrow refuses all the same are added to `odd`."""
+    cells: list[object] = [None] * rows
+    for row, value in some.items():
+        cells[row] = value
+    try:
+        return pa.array(cells, kind)
+    except _REFUSALS:
+        pass
+    for row, value in some.items():
+        try:
+            cells[row] = _coerced(value, kind)
+            pa.array([cells[row]], kind)
+        except _REFUSALS:
+            cells[row] = None
+            odd.add(row)
+    return pa.array(cells, kind)
+
+
+_REFUSALS = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
+
+
+def _coerced(value: object, kind: DataType) -> object:
+    """Ints made floats where the type says so: Arrow does it itself, but only up to 2^53."""
+    if value is None:
+        return None
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64) if kind.value_type.equals(FLOAT) else value
+    if pa.types.is_list(kind) and isinstance(value, list):
+        return [_coerced(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind) and isinstance(value, dict):
+        return {field.name: _coerced(value[field.name], field.type) for field in kind if field.name in value}
+    return float(value) if kind.equals(FLOAT) and isinstance(value, int) else value

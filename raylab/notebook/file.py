@@ -1,0 +1,183 @@
+"""One file of a table: Arrow rows, what the file says about itself, and its own sha256.
+
+Promises: what does not fit the sha256 is never returned as data; an error names the file. Bytes in, bytes out: nothing
+here writes to a disk or knows of other files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import IOBase
+from typing import Any
+
+import pyarrow as pa
+
+from raylab.errors import NotebookDamaged, VersionMismatch
+
+__all__ = ["DATA", "OPENING", "PART", "FileInfo", "Loaded", "damaged", "decode", "encode", "header", "load"]
+
+FORMAT = 1
+OPENING, DATA, PART = "opening", "data", "part"
+
+MAX_BATCH_ROWS = 65_536
+
+ZEROS = b"0" * 64
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInfo:
+    """What a file says about itself."""
+
+    path: str
+    """Where it lies in the notebook."""
+    kind: str
+    """`opening`, `data` or `part`."""
+    first: int
+    last: int
+    """The commits it holds."""
+    seq: int
+    """The `_seq` of its first row, or of the next row if it has none. An opening cannot know: 0."""
+    rows: int
+    ident: str
+    """The uuid of this write."""
+    writer: dict[str, str]
+    time: str
+    meta: dict[str, Any]
+    """The caller's own."""
+    schema: Any
+    """Its columns, a pyarrow.Schema; none for an opening."""
+    size: int
+    """Its bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A file that was read and verified."""
+
+    info: FileInfo
+    table: pa.Table
+
+
+def encode(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
+    """An Arrow file with this schema metadata and its own sha256 (taken with 64 zeros in its place)."""
+    mark = secrets.token_hex(32).encode()
+    stamped = {**metadata, "raylab.version": str(FORMAT), "raylab.sha256": mark.decode()}
+    table = table.combine_chunks().replace_schema_metadata(stamped)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=MAX_BATCH_ROWS)
+    data = memoryview(sink.getvalue())
+    # It occurs in the schema and in the footer. A mark of its own, because rows may well hold 64 zeros.
+    pieces = _around(data, mark)
+    assert len(pieces) == 3
+    return _sha256(pieces).join(pieces)
+
+
+def decode(data: bytes, path: str) -> pa.Table:
+    """The rows of a file, verified, without a copy.
+
+    Raises:
+        NotebookDamaged: the file is not what was written.
+    """
+    return load(data, path).table
+
+
+def load(data: bytes, path: str) -> Loaded:
+    """A file, verified.
+
+    Raises:
+        NotebookDamaged: the file is not what was written.
+        VersionMismatch: a newer raylab wrote it.
+    """
+    reader, fields = _opened(pa.BufferReader(data), path, len(data))
+    claimed = fields.get("raylab.sha256", "").encode()
+    pieces = _around(memoryview(data), claimed) if len(claimed) == len(ZEROS) else []
+    if len(pieces) != 3 or _sha256(pieces) != claimed:
+        raise damaged(path, "its bytes do not fit its own sha256")
+    info = _info(fields, path, reader.schema, len(data))
+    try:
+        table = reader.read_all()
+    except _UNREADABLE as error:
+        raise damaged(path, str(error)) from error
+    if table.num_rows != info.rows:
+        raise damaged(path, f"it says it has {info.rows} rows, and has {table.num_rows}")
+    return Loaded(info=info, table=table)
+
+
+def header(source: bytes | IOBase, path: str) -> FileInfo:
+    """What a file says about itself, unverified: only its end is read.
+
+    Raises:
+        NotebookDamaged: that much is not readable.
+        VersionMismatch: a newer raylab wrote it.
+    """
+    if isinstance(source, bytes):
+        reader, fields = _opened(pa.BufferReader(source), path, len(source))
+        return _info(fields, path, reader.schema, len(source))
+    size = source.seek(0, 2)
+    source.seek(0)
+    reader, fields = _opened(pa.PythonFile(source, mode="r"), path, size)
+    return _info(fields, path, reader.schema, size)
+
+
+def _opened(source: Any, path: str, size: int) -> tuple[Any, dict[str, str]]:
+    """The reader of a file's rows, and its metadata."""
+    try:
+        reader = pa.ipc.open_file(source)
+        return reader, {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
+    except _UNREADABLE as error:
+        raise damaged(path, "it is empty" if size == 0 else f"{type(error).__name__}: {error}") from error
+
+
+def _info(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileInfo:
+    try:
+        if int(fields["raylab.version"]) > FORMAT:
+            version = fields["raylab.version"]
+            raise VersionMismatch(f"{path} has format {version}, this raylab knows {FORMAT}: update raylab")
+        return FileInfo(
+            path=path,
+            kind=fields["raylab.kind"],
+            first=int(fields["raylab.first"]),
+            last=int(fields["raylab.last"]),
+            seq=int(fields["raylab.seq"]),
+            rows=int(fields["raylab.rows"]),
+            ident=fields["raylab.id"],
+            writer=json.loads(fields["raylab.writer"]),
+            time=fields["raylab.time"],
+            meta=json.loads(fields["raylab.meta"]),
+            schema=schema.remove_metadata(),
+            size=size,
+        )
+    except (KeyError, ValueError) as error:
+        raise damaged(path, f"its metadata lack something: {error}") from error
+
+
+def _around(data: memoryview, mark: bytes) -> list[memoryview]:
+    """The bytes before, between and after the places where the mark stands, without copying them."""
+    pieces, start = [], 0
+    for match in re.finditer(re.escape(mark), data):
+        pieces.append(data[start : match.start()])
+        start = match.end()
+    return [*pieces, data[start:]]
+
+
+def _sha256(pieces: Sequence[memoryview]) -> bytes:
+    digest = hashlib.sha256(pieces[0])
+    for piece in pieces[1:]:
+        digest.update(ZEROS)
+        digest.update(piece)
+    return digest.hexdigest().encode()
+
+
+def damaged(path: str, what: str) -> NotebookDamaged:
+    """The error that names a file which is not what was written."""
+    return NotebookDamaged(
+        f"{path} is damaged: {what}. Nothing of it was used; put back a copy of this file, or move "
+        "it away and have its trials run again"
+    )
