@@ -9,16 +9,15 @@ Standard library only (numpy is imported when a trial asks for `rng`). Knows no 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from raylab.errors import ExperimentError
 from raylab.outcome import ATOMS, Outcome, Row, UnfitResultError, failure, known_names, read, read_epyc
+from raylab.signature import check_takes, takes
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -142,38 +141,9 @@ def check_parameters(experiment: object, parameters: Sequence[str], optional: Co
         ExperimentError: it is nothing that can be run, does not take a parameter, or needs one that no axis
             gives.
     """
-    if _kind(experiment) != "function":
-        return
-    takes = _takes(experiment)
-    if takes is None:
-        return
-    name = label(experiment)
-    if takes.unnamed:
-        raise ExperimentError(
-            f"{name} takes {_listed(takes.unnamed)} by position only, and parameters are given by name. "
-            f"Wrap it: lambda {takes.unnamed[0]}: {{...}}."
-        )
-    unknown = [p for p in parameters if p not in takes.named] if not takes.everything else []
-    if unknown:
-        close = difflib.get_close_matches(unknown[0], sorted(takes.named), n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ExperimentError(
-            f"{name} does not take {_listed(unknown)}, which the design gives; it takes "
-            f"{_listed(sorted(takes.named)) or 'nothing'}.{hint} "
-            f"Rename the axis, leave it out, or add **kwargs."
-        )
-    missing = [p for p in takes.required if p not in parameters and p not in ("seed", "rng")]
-    if missing:
-        raise ExperimentError(
-            f"{name} needs {_listed(missing)}, and the design gives {_listed(parameters) or 'nothing'}. "
-            f"Add an axis, or give it a default."
-        )
-    partly = [p for p in takes.required if p in optional and p not in ("seed", "rng")]
-    if partly:
-        raise ExperimentError(
-            f"{name} needs {_listed(partly)}, which some points of the design do not give. "
-            f"Give it a default, or a value at every point."
-        )
+    if _kind(experiment) == "function":
+        assert callable(experiment)
+        check_takes(label(experiment), takes(experiment), parameters, optional)
 
 
 def label(experiment: object) -> str:
@@ -196,10 +166,10 @@ class _FunctionRunner(Runner):
 
     def __init__(self, function: Callable[..., object], is_cancelled: Callable[[], bool]) -> None:
         super().__init__(is_cancelled)
-        takes = _takes(function)
+        names = takes(function)
         self._function = function
-        self._seed = takes is not None and "seed" in takes.named - takes.bound
-        self._rng = takes is not None and "rng" in takes.named - takes.bound
+        self._seed = names is not None and "seed" in names.named - names.bound
+        self._rng = names is not None and "rng" in names.named - names.bound
 
     def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
         # One call less than the base class: at a microsecond a trial, it shows.
@@ -348,41 +318,9 @@ def _refuse_lazy(function: Any, name: str) -> None:
         raise ExperimentError(f"{name} is a generator; return a list of mappings instead of yielding them.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Takes:
-    """Which names a function takes."""
-
-    named: frozenset[str]
-    required: tuple[str, ...]
-    unnamed: tuple[str, ...]  # needed, but by position only
-    bound: frozenset[str]  # given by a functools.partial: `partial(f, seed=3)` keeps its seed
-    everything: bool
-
-
-def _takes(function: object) -> _Takes | None:
-    """None for what has no signature, as some builtins: they get every parameter and neither seed nor rng."""
-    assert callable(function)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):
-        return None
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return _Takes(
-        named=frozenset(p.name for p in named),
-        required=tuple(p.name for p in named if p.default is p.empty),
-        unnamed=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty),
-        bound=frozenset(function.keywords if isinstance(function, functools.partial) else ()),
-        everything=any(p.kind is p.VAR_KEYWORD for p in parameters),
-    )
-
-
 def _generator(key: tuple[int, ...] | None) -> Generator:
     import numpy as np  # here: a worker whose experiments never ask for rng does not pay for it
 
     if key is None:  # outside a lab, when somebody tries an experiment by hand
         return np.random.default_rng()
     return np.random.default_rng(np.random.SeedSequence(key[0], spawn_key=key[1:]))
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

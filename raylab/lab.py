@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,25 +12,21 @@ from typing import Any
 
 import polars as pl
 
-from raylab.cluster.connect import RemoteReader, attach, connect, running, survey
+from raylab.cluster.connect import RemoteReader, attach, connect, job_environment, running, survey
 from raylab.code.pack import Include, pack
-from raylab.core.design import Design, Factorial, as_design
-from raylab.core.order import KINDS, MAX_SIZE
-from raylab.core.request import Policy, Submission, SweepRecord
-from raylab.core.values import MISSING
-from raylab.errors import DesignError, ExperimentError, SweepNotFound
-from raylab.experiment import check_parameters, label
+from raylab.core.design import Factorial, as_design
+from raylab.core.request import SweepRecord
+from raylab.errors import ExperimentError, SweepNotFound
+from raylab.experiment import check_parameters
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, scan
 from raylab.notebook.notebook import Files, sweeps_frame
 from raylab.notebook.store import Reader, Store
 from raylab.progress import STANDSTILL, Bar, Progress
+from raylab.submission import check_plan, optional, policy, submission
 from raylab.sweep import Sweep
 
 POLL_S = 20.0
-
-OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
-"""Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
 
 
 class Lab:
@@ -151,34 +146,24 @@ class Lab:
         if name is not None:
             layout.check_name(name, "sweep")
         points = Factorial(self.axes) if design is None else as_design(design)
-        _check_plan(points, repeats, seed, order)
-        policy = _policy(description, retries, num_cpus, num_gpus, memory, resources, ray_remote_args, runtime_env)
-        check_parameters(experiment, points.parameters, _optional(points))
+        check_plan(points, repeats, seed, order)
+        terms = policy(
+            description=description,
+            retries=retries,
+            resources={"CPU": num_cpus, "GPU": num_gpus, "memory": memory, **(resources or {})},
+            ray_remote_args=ray_remote_args,
+            runtime_env={**job_environment(), **(runtime_env or {})},
+        )
+        check_parameters(experiment, points.parameters, optional(points))
         code = pack(experiment, include)
         for warning in code.warnings:
             warnings.warn(warning, stacklevel=2)
-        answer = self._connection.call(
-            "submit",
-            Submission(
-                name=name,
-                label=layout.check_name(label(experiment), "sweep"),
-                design=points.dumps(),
-                shape=repr(points),
-                size=points.size,
-                repeats=repeats,
-                seed=seed,
-                order=order,
-                pickle=code.pickle,
-                modules=code.modules,
-                ingredients=code.ingredients,
-                policy=policy,
-                user=getpass.getuser(),
-            ),
-        )
+        asked = submission(name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms)
+        answer = self._connection.call("submit", asked)
         if not answer["fits"]:
             warnings.warn(
                 f"no node of the cluster has what one trial of {answer['name']!r} asks for "
-                f"({dict(policy.resources)}); it waits until one joins",
+                f"({dict(terms.resources)}); it waits until one joins",
                 stacklevel=2,
             )
         return Sweep(self, answer["name"])
@@ -432,63 +417,3 @@ def _stands_still(sweeps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether everything outstanding waits for something that time does not bring."""
     left = [sweep for sweep in sweeps if sweep["running"] + sweep["waiting"]]
     return bool(left) and all(sweep["state"] in STANDSTILL for sweep in left)
-
-
-def _optional(design: Design) -> list[str]:
-    """Parameters that some points do not have."""
-    found = []
-    for name in design.parameters:
-        levels = design.levels(name)
-        if not isinstance(levels, range) and any(level is MISSING for level in levels):
-            found.append(name)
-    return found
-
-
-def _check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
-    if design.size * repeats > MAX_SIZE:
-        raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
-    if order not in KINDS:
-        raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
-
-
-def _policy(
-    description: str,
-    retries: int,
-    num_cpus: float,
-    num_gpus: float,
-    memory: float | None,
-    resources: Mapping[str, float] | None,
-    ray_remote_args: Mapping[str, Any] | None,
-    runtime_env: Mapping[str, Any] | None,
-) -> Policy:
-    """The policy, checked: what is stored must be plain data that another process can use."""
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
-    wanted = {"CPU": num_cpus, "GPU": num_gpus, "memory": memory or 0, **(resources or {})}
-    for name, amount in wanted.items():
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
-            raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
-    words = dict(ray_remote_args or {})
-    if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
-        raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
-    environment = {
-        name: value for name, value in (runtime_env or {}).items() if name not in ("working_dir", "py_modules")
-    }
-    for what, value in (("ray_remote_args", words), ("runtime_env", environment)):
-        try:
-            json.dumps(value)
-        except (TypeError, ValueError) as error:
-            raise DesignError(
-                f"{what} is kept in the notebook, so it must be plain data as JSON has it: {error}"
-            ) from error
-    return Policy(
-        description=description,
-        retries=retries,
-        resources={name: amount for name, amount in wanted.items() if amount or name == "CPU"},
-        ray_remote_args=words,
-        runtime_env=environment,
-    )

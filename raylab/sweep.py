@@ -90,7 +90,11 @@ class Sweep:
         return self._lab.scan(self.name, status=status, metadata=metadata)
 
     def failures(self) -> pl.DataFrame:
-        """The trials that came to nothing: parameters, `_status`, `_attempt`, `_error`, `_traceback`, `_node`, `_seed`."""
+        """The trials that came to nothing.
+
+        Returns:
+            A row for each: parameters, `_status`, `_attempt`, `_error`, `_traceback`, `_node`, `_seed`.
+        """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=("failed", "crashed", "timed_out"), metadata=columns)
         keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]

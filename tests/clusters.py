@@ -181,6 +181,15 @@ class Cluster:
         """Its worker processes whose title begins so; "ray::_lease" are those that run trials at the moment."""
         return [pid for pid in self.pids() if _title(pid).startswith(title)]
 
+    def logs(self) -> str:
+        """What its labs and workers logged, as far as it says anything."""
+        found = []
+        for path in sorted(self.root.glob("r*/session_2*/logs/worker*.err")):
+            lines = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith(":")]
+            if lines:
+                found += [f"--- {path.name}", *lines[-60:]]
+        return "\n".join(found)
+
     def kill(self) -> None:
         """All of it is gone at once, by SIGKILL; the labs' folder stays."""
         if self._tree is not None:

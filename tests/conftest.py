@@ -8,6 +8,17 @@ import pytest
 from clusters import Cluster
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """What a failed test's cluster logged belongs to its report."""
+    report = yield
+    if report.failed:
+        for cluster in getattr(item, "funcargs", {}).values():
+            if isinstance(cluster, Cluster):
+                report.sections.append(("the cluster's logs", cluster.logs()))
+    return report
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One cluster for all tests that kill nothing but their own; each test takes lab names of its own."""

@@ -95,6 +95,7 @@ class LabActor:
         lab = await self._open()
         async with self._submitting:
             done = {name: queue.by_status["done"] for name, queue in lab.ledger.queues.items()}
+            done |= dict.fromkeys(lab.broken, 1)  # what cannot be read now may hold results: nothing takes its place
             decision = decide(submission, lab.sweeps, done)
             if decision.kind == "refuse":
                 raise _exists(decision, lab.sweeps[decision.name])
@@ -118,7 +119,9 @@ class LabActor:
                 raise SweepLocked(_locked(known.name))
             text = submission.policy.dumps()
             requests.append(Request(kind="policy", sweep=known.name, user=submission.user, policy=text))
-        if known.cancelled or known.paused:
+        queue = lab.ledger.queues.get(known.name)
+        # A pause may be in force already while its row is being written; ours comes after it.
+        if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
             requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
         if requests:
             await lab.note(*requests)
@@ -181,7 +184,7 @@ class LabActor:
     async def news(
         self, sweeps: Sequence[str] | None, seen: tuple[int, int] | None, longest: float
     ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
-        """Wait until there is something a client has not seen, `longest` seconds at most; its new mark, the overview."""
+        """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
         names = self._names(lab, sweeps)
         if seen is not None and seen[0] == lab.opening:

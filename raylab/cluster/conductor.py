@@ -227,7 +227,8 @@ class Conductor:
     async def _look(self) -> None:
         self.nodes = await asyncio.to_thread(cluster.node_resources)
         queues = self.ledger.queues
-        now = {name: slots(self.nodes, self.sweeps[name].policy.resources) for name in queues}
+        open_ones = [name for name, queue in queues.items() if queue.recorded.count < queue.total]
+        now = {name: slots(self.nodes, self.sweeps[name].policy.resources) for name in open_ones}
         changed = {name: count for name, count in now.items() if queues[name].slots != count}
         if changed:
             self.happened(ev.SlotsChanged(slots=changed))
@@ -255,11 +256,12 @@ class Conductor:
                 case ev.Stop():
                     self.pool.stop(order.lease)
                 case ev.NoteStrike():
-                    self.spawn(self._note_strike(order))
+                    self.spawn(self._note_strike(order, self.sweeps[order.sweep].folder))
                 case ev.RecordCrash():
                     self.spawn(self._record_crash(order))
                 case ev.Pause():
-                    self.spawn(self.note(Request(kind="paused", sweep=order.sweep, reason=order.reason)))
+                    folder = self.sweeps[order.sweep].folder
+                    self.spawn(self.note(Request(kind="paused", sweep=order.sweep, folder=folder, reason=order.reason)))
                     self.bulletin.post(order.sweep, urgent=True)
                 case ev.Wake():
                     self._wake_at(order.at)
@@ -310,9 +312,12 @@ class Conductor:
         )
         self.pool.launch(lease, self._packages[sweep.folder], cluster.options(sweep.policy, sweep.modules))
 
-    async def _note_strike(self, order: ev.NoteStrike) -> None:
-        await self.note(Request(kind="strike", sweep=order.sweep, position=order.position, strikes=order.strikes))
-        self.happened(ev.StrikeNoted(sweep=order.sweep, position=order.position))
+    async def _note_strike(self, order: ev.NoteStrike, folder: str) -> None:
+        position = order.position
+        row = Request(kind="strike", sweep=order.sweep, folder=folder, position=position, strikes=order.strikes)
+        await self.note(row)
+        if self.sweeps[order.sweep].folder == folder:  # else it was replaced meanwhile
+            self.happened(ev.StrikeNoted(sweep=order.sweep, position=position))
 
     async def _record_crash(self, order: ev.RecordCrash) -> None:
         """The row of a trial that killed its process each time, written as any other batch."""

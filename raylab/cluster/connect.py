@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 import ray.exceptions
-from ray._raylet import Config
+from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack it
 from ray.util import list_named_actors
 
 from raylab.cluster import places
@@ -102,9 +102,16 @@ def _address() -> str:
     """Where another process of this machine reaches the cluster this one is connected to."""
     from ray.util.client import ray as client
 
-    if client.is_connected():
-        return f"ray://{client.get_context().client_worker._conn_str}"
+    if client.is_connected():  # type: ignore[no-untyped-call]
+        context = client.get_context()  # type: ignore[no-untyped-call]
+        return f"ray://{context.client_worker._conn_str}"
     return str(ray.get_runtime_context().gcs_address)
+
+
+def job_environment() -> dict[str, Any]:
+    """The runtime_env of this process's own job, so that trials get the packages the person works with."""
+    found = ray.get_runtime_context().runtime_env
+    return {name: found[name] for name in ("pip", "uv", "conda", "env_vars") if found.get(name)}
 
 
 def versions() -> dict[str, str]:
@@ -184,7 +191,8 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         notice(f"{name!r} is a new lab, its notebook is {found.place.notebook}; labs there were before: {others}")
     elif found.place.name != name:
         raise NameRefused(
-            f"{found.place.notebook} is the notebook of the lab {found.place.name!r}; attach to that, or give another folder"
+            f"{found.place.notebook} is the notebook of the lab {found.place.name!r}; attach to that, or give another "
+            "folder"
         )
     else:
         _say_whose(name, found.place.user)

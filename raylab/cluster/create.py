@@ -6,6 +6,7 @@ Why a process of its own, see `birth`.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import Any
 
@@ -18,7 +19,7 @@ from raylab.cluster.protocol import NAMESPACE
 
 def create(address: str, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
     """Create the actor, unless somebody else was quicker, and wait until it answers."""
-    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     actor = ray.remote(LabActor).options(
         name=name,
         namespace=NAMESPACE,

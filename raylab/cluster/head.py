@@ -48,10 +48,13 @@ START_S = 90.0
 """`ray start` takes 4 to 10 s; a busy machine may take several times that."""
 
 GRACE_S = 10.0
-"""Between asking the cluster's processes to end and killing them; Ray's own `ray stop` gives 16."""
+"""Between asking the raylet to end and killing it; Ray's own `ray stop` gives 16, it took 0.1."""
 
 LONGEST_SOCKET = 107
 """What a unix socket's path may be on Linux; Ray adds about 62 characters to its temp dir."""
+
+LAB, TRIAL, RAYLET, REST = range(4)
+"""The order in which processes are ended."""
 
 WORKERS_PER_CPU = 4
 """Idle workers that Ray keeps. A sweep that brings modules has processes of its own (1 to 2 s each to start), and at
@@ -97,17 +100,13 @@ def start(
         NameRefused: the temp dir's path is too long for a socket.
         LabUnavailable: Ray did not start; its words are in the message.
     """
-    folder = (
-        Path(temp_dir).expanduser().absolute()
-        if temp_dir is not None
-        else Path(ray._common.utils.get_default_ray_temp_dir())
-    )
+    folder = Path(temp_dir or _default_temp_dir()).expanduser().absolute()
     _check_length(folder)
     with _memory() as memory:
         known = _remembered(memory)
         if known is not None and _members(known.mark):
             return known, False
-        ip = get_node_ip_address()
+        ip: str = get_node_ip_address()  # type: ignore[no-untyped-call]
         port = port or _free(PORT, PORT)
         client_port = client_port or _free(CLIENT_PORT, SPARE_CLIENT_PORT)
         head = Head(
@@ -207,7 +206,8 @@ def _default_temp_dir() -> str:
 
 def _cpus() -> int:
     """The CPUs that Ray will count: a container's share, not the machine's."""
-    return max(1, int(ray._private.utils.get_num_cpus(override_docker_cpu_warning=True)))
+    count: float = ray._private.utils.get_num_cpus(override_docker_cpu_warning=True)
+    return max(1, int(count))
 
 
 def _last_words(output: IO[str]) -> str:
@@ -227,7 +227,8 @@ def _check_length(folder: Path) -> None:
 
 def _free(wanted: int, spare: int) -> int:
     """The wanted port, or the first free one from `spare` on."""
-    for port in (wanted, *range(spare, spare + PORTS_TRIED)):
+    ports: list[int] = [wanted, *range(spare, spare + PORTS_TRIED)]
+    for port in ports:
         with socket.socket() as door:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -275,13 +276,17 @@ def _end(head: Head) -> bool:
     """End a cluster; whether there was anything to end.
 
     The labs go first, at once: so they see no trial die, and blame none. Then the trials: one that was asked to end
-    would raise, and could be taken for failed. Killing is safe, the notebook is the truth. The rest is asked first, so
-    that Ray gives back its shared memory.
+    would raise, and could be taken for failed. Killing is safe, the notebook is the truth. Only the raylet is asked,
+    because it gives back shared memory; the others would wait for one another.
     """
     members = _members(head.mark)
+    asked = []
     for process in sorted(members, key=_turn):
-        _send(process, signal.SIGKILL if _turn(process) < 2 else signal.SIGTERM)
-    psutil.wait_procs(members, timeout=GRACE_S)
+        asking = _turn(process) == RAYLET
+        asked += [process] if asking else []
+        if asking or _turn(process) < RAYLET:
+            _send(process, signal.SIGTERM if asking else signal.SIGKILL)
+    psutil.wait_procs(asked, timeout=GRACE_S)
     while left := _members(head.mark):
         for process in left:
             _send(process, signal.SIGKILL)
@@ -291,14 +296,14 @@ def _end(head: Head) -> bool:
 
 
 def _turn(process: Any) -> int:
-    """When a process goes: labs, then trials, then Ray itself."""
+    """When a process goes: labs, trials and what they started, the raylet, the rest of Ray."""
     try:
-        title = " ".join(process.cmdline()[:1])
+        title, name = " ".join(process.cmdline()[:1]), process.name()
     except psutil.Error:
-        return 2
+        return REST
     if title.startswith("ray::"):
-        return 0 if "LabActor" in title else 1
-    return 2
+        return LAB if "LabActor" in title else TRIAL
+    return RAYLET if name == "raylet" else REST
 
 
 def _send(process: Any, number: int) -> None:

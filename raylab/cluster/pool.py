@@ -18,13 +18,16 @@ import ray.exceptions
 from raylab.cluster.worker import Batch, Header, LeaseOrder, Package, run_lease
 from raylab.core.events import End
 from raylab.core.request import Policy
+from raylab.errors import DesignError
 
 
 def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     """What Ray runs. A repeated attempt is Ray's own idea, not the ledger's: it does nothing."""
     from ray._private.worker import global_worker
 
-    if global_worker.core_worker.get_current_task_attempt_number() == 0:
+    # Ray sets core_worker when the process connects; its class does not declare it.
+    worker = global_worker.core_worker  # type: ignore[attr-defined]
+    if worker.get_current_task_attempt_number() == 0:
         yield from run_lease(order, package)
 
 
@@ -146,6 +149,19 @@ def options(policy: Policy, modules: str | None) -> dict[str, Any]:
     return words
 
 
+def check_options(policy: Policy) -> None:
+    """Refuse words that this Ray does not know.
+
+    Raises:
+        DesignError: Ray's own explanation is in the message.
+    """
+    try:
+        ray.remote(_lease).options(**options(policy, None))
+    except (ValueError, TypeError) as error:
+        raise DesignError(f"Ray does not take these options: {error}") from error
+
+
 def node_resources() -> list[dict[str, float]]:
     """What each living node has in all."""
-    return [node["Resources"] for node in ray.nodes() if node.get("Alive")]
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node.get("Alive")]

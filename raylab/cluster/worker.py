@@ -25,7 +25,6 @@ from raylab.code.pack import load, unpack
 from raylab.core.design import Design
 from raylab.core.order import Order, seeds
 from raylab.core.request import Segment
-from raylab.core.values import MISSING
 from raylab.experiment import Outcome, Runner, adapt
 from raylab.notebook.records import Parameters, Trials, wire
 
@@ -114,7 +113,7 @@ class Job:
         # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
         plain = (bool, int, float, str, bytes, type(None))
         self.simple = all(
-            isinstance(levels, range) or all(isinstance(level, plain) and level is not MISSING for level in levels)
+            isinstance(levels, range) or all(isinstance(level, plain) for level in levels)
             for levels in self.levels.values()
         )
         self.max_rows = FIRST_ROWS
@@ -219,7 +218,7 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
             pending.elapsed.append(now - then)
             then = now
             if now >= due or len(pending.results) >= loaded.max_rows:
-                pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))  # type: ignore[assignment]
+                pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
                 kept = at
                 yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
                 pending = _Pending(first=start + at, blocks=[(points, repeats, own_seeds)])

@@ -31,6 +31,9 @@ measurement (imports, caches) says little."""
 WINDOW = 2.0
 """Leases in flight for each slot: one that runs and one that is ready to."""
 
+LAUNCHES = 100
+"""Leases made at one event; more follow at once, but the lab answers in between (a Ray task takes it some 0.3 ms)."""
+
 SPLIT = 64
 """What comes back of a lease that died returns in leases of this share of its number (first the first trial alone):
 a culprit among 100,000 is alone after three deaths."""

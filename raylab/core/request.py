@@ -7,8 +7,9 @@ a list of requests, never changed; `fold` reads it into the sweeps there are.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -167,6 +168,8 @@ def _submitted(request: Request, generation: int) -> SweepRecord:
 
 
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
+    if request.folder is not None and request.folder != before.folder:
+        return before  # it was about a sweep that has been replaced since
     match request.kind:
         case "policy":
             return replace(before, policy=Policy.loads(request.policy or "{}"))
@@ -204,13 +207,22 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapp
     """
     if submission.name is not None:
         return _compare(submission.name, submission, sweeps, done)
-    number = 1
-    while True:
-        name = submission.label if number == 1 else f"{submission.label}-{number}"
-        decision = _compare(name, submission, sweeps, done)
-        if decision.kind != "refuse":
-            return decision
-        number += 1
+    decisions = []
+    for name in _names(submission.label):
+        decisions.append(_compare(name, submission, sweeps, done))
+        if decisions[-1].kind in ("same", "new"):
+            break
+    # The same again may stand behind one that could be replaced; nothing is replaced for what is there already.
+    if decisions[-1].kind == "same":
+        return decisions[-1]
+    return next(decision for decision in decisions if decision.kind != "refuse")
+
+
+def _names(label: str) -> Iterator[str]:
+    """What an unnamed sweep may be called: its experiment's name, then `-2` and so on."""
+    yield label
+    for number in itertools.count(2):
+        yield f"{label}-{number}"
 
 
 def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:

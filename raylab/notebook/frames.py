@@ -69,7 +69,7 @@ def _empty(record: SweepRecord) -> pl.LazyFrame:
     """No rows, but the columns that any row will have."""
     columns = Parameters(Design.loads(record.segment.design)).columns(_no_points())
     fields = [pa.field(SEQ, pa.int64()), *(pa.field(name, kind) for name, kind in METADATA.items())]
-    seen = {}
+    seen: dict[str, Any] = {}
     for field, _ in columns:
         seen.setdefault(field.name, field.with_metadata(None))
     table = pa.schema([*seen.values(), *(field for field in fields if field.name not in seen)]).empty_table()

@@ -134,8 +134,8 @@ results = rows.collect()
   `_elapsed_s` say when and how long, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
   All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type.
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
-- `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle only
-  what you trust.
+- `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle
+  only what you trust.
 - A sweep `NAME~2` took the name of an earlier one that had no result yet; `{REQUESTS}/` says which.
 - Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
 """

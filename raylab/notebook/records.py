@@ -103,7 +103,7 @@ def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.Reco
     if own is not None:  # records of several rows share all but their results
         index = pa.array(own)
         columns = [(f, array.take(index)) for f, array in columns]
-        columns += _result_columns(rows, {name for name in parameters._levels})
+        columns += _result_columns(rows, set(parameters._levels))
     return pa.RecordBatch.from_arrays([array for _, array in columns], schema=pa.schema([f for f, _ in columns]))
 
 

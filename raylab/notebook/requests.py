@@ -5,35 +5,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from typing import Any
 
 import pyarrow as pa
 
 from raylab.core.request import Request
 
-SCHEMA = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("sweep", pa.string()),
-        ("user", pa.string()),
-        ("time", pa.timestamp("us", tz="UTC")),
-        ("folder", pa.string()),
-        ("label", pa.string()),
-        ("design", pa.string()),
-        ("shape", pa.string()),
-        ("size", pa.int64()),
-        ("repeats", pa.int64()),
-        ("seed", pa.int64()),
-        ("seed_given", pa.bool_()),
-        ("order", pa.string()),
-        ("code", pa.string()),
-        ("modules", pa.string()),
-        ("ingredients", pa.string()),
-        ("policy", pa.string()),
-        ("reason", pa.string()),
-        ("position", pa.int64()),
-        ("strikes", pa.int64()),
-    ]
-)
+_COLUMNS: list[tuple[str, Any]] = [
+    ("kind", pa.string()),
+    ("sweep", pa.string()),
+    ("user", pa.string()),
+    ("time", pa.timestamp("us", tz="UTC")),
+    ("folder", pa.string()),
+    ("label", pa.string()),
+    ("design", pa.string()),
+    ("shape", pa.string()),
+    ("size", pa.int64()),
+    ("repeats", pa.int64()),
+    ("seed", pa.int64()),
+    ("seed_given", pa.bool_()),
+    ("order", pa.string()),
+    ("code", pa.string()),
+    ("modules", pa.string()),
+    ("ingredients", pa.string()),
+    ("policy", pa.string()),
+    ("reason", pa.string()),
+    ("position", pa.int64()),
+    ("strikes", pa.int64()),
+]
+SCHEMA = pa.schema(_COLUMNS)
 _NAMES = [field.name for field in fields(Request)]
 
 

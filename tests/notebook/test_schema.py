@@ -1,14 +1,11 @@
-"""No value is refused, none is changed into another, and polars, pyarrow and duckdb read all of them."""
+"""Columns only widen, kinds that clash get columns of their own, and polars, pyarrow and duckdb read them all."""
 
 from __future__ import annotations
 
 import datetime as dt
 import glob
-import math
 import pickle
 import tempfile
-from decimal import Decimal
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raylab.notebook import schema as schema_module
-from raylab.notebook.columns import column
-from raylab.notebook.kinds import cast, unify
 from raylab.notebook.listing import listing
 from raylab.notebook.schema import Schema, align, wire_batch
 from raylab.notebook.store import Store
@@ -40,138 +35,6 @@ class Nasty:
         raise RuntimeError("no pickle")
 
 
-class Color(IntEnum):
-    RED = 3
-
-
-def kinds(values: list[Any]) -> list[str]:
-    return [str(field.type) for field, _ in column("x", values)]
-
-
-def one(values: list[Any]) -> list[Any]:
-    ((_, array),) = column("x", values)
-    result: list[Any] = array.to_pylist()
-    return result
-
-
-# -- the worker's side
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "back"),
-    [
-        (True, "bool", True),
-        (3, "int64", 3),
-        (2**63, "uint64", 2**63),
-        (2.5, "double", 2.5),
-        ("a", "string", "a"),
-        (b"a", "binary", b"a"),
-        (bytearray(b"a"), "binary", b"a"),
-        (NOON, "timestamp[us]", NOON),
-        (NOON.replace(tzinfo=UTC), "timestamp[us, tz=UTC]", NOON.replace(tzinfo=UTC)),
-        (
-            NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))),
-            "timestamp[us, tz=UTC]",
-            NOON.replace(hour=10, tzinfo=UTC),
-        ),
-        (NOON.date(), "date32[day]", NOON.date()),
-        (NOON.time(), "time64[us]", NOON.time()),
-        (dt.timedelta(days=1, microseconds=1), "duration[us]", dt.timedelta(days=1, microseconds=1)),
-        (Decimal("1.50"), "decimal128(38, 18)", Decimal("1.5")),
-        ([1, None], "list<item: int64>", [1, None]),
-        ((1, 2.5), "list<item: double>", [1.0, 2.5]),
-        ({"a": 1, "b": [True]}, "struct<a: int64, b: list<item: bool>>", {"a": 1, "b": [True]}),
-        ([], "list<item: null>", []),
-        (np.float32(1.5), "double", 1.5),
-        (np.float16(1.5), "double", 1.5),
-        (np.uint64(2**63), "uint64", 2**63),
-        (np.int8(3), "int64", 3),
-        (np.bool_(True), "bool", True),
-        (np.str_("a"), "string", "a"),
-        (np.datetime64("2026-01-02T12:00:00.000005"), "timestamp[us]", NOON),
-        (np.datetime64("2026-01-02"), "date32[day]", NOON.date()),
-        (np.timedelta64(3, "s"), "duration[us]", dt.timedelta(seconds=3)),
-        (np.arange(3), "list<item: int64>", [0, 1, 2]),
-        (np.array([[1.5], [2.5]], np.float32), "list<item: list<item: double>>", [[1.5], [2.5]]),
-        (np.array(["a", "b"]), "list<item: string>", ["a", "b"]),
-        (np.array([1, None], object), "list<item: int64>", [1, None]),
-        (np.ma.masked_array([1, 2], [False, True]), "list<item: int64>", [1, None]),
-        (np.array(1.5), "double", 1.5),
-        (Color.RED, "int64", 3),
-    ],
-    ids=repr,
-)
-def test_a_value_gets_its_type(value: Any, kind: str, back: Any) -> None:
-    ((field, array),) = column("x", [None, value])
-    assert (str(field.type), array.to_pylist()) == (kind, [None, back])
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        {1, 2},
-        1j,
-        2**64,
-        -(2**63) - 1,
-        [1, "a"],
-        {},
-        {1: 2},
-        {"a\0b": 1},
-        {"a": {}},
-        Decimal("NaN"),
-        Decimal("1e-30"),
-        Decimal("1e30"),
-        "\ud800",
-        ["\ud800"],
-        np.longdouble(1.5),
-        np.complex64(1),
-        dt.time(1, tzinfo=UTC),
-        range(3),
-    ],
-    ids=repr,
-)
-def test_a_value_of_no_type_is_pickled_beside_its_repr(value: Any) -> None:
-    ((field, array),) = column("x", [value, None])
-    assert field.metadata == {b"raylab.kind": b"pickle"}
-    cell, none = array.to_pylist()
-    assert none is None
-    assert cell["repr"] == repr(value)
-    if value == value:
-        assert pickle.loads(cell["pickle"]) == value
-
-
-def test_what_can_neither_be_shown_nor_pickled_is_noted() -> None:
-    deep: list[Any] = []
-    for _ in range(2000):
-        deep = [deep]
-    nasty, nested = one([Nasty(), deep])
-    assert nasty == {"repr": "<Nasty; its repr raises an error>", "pickle": None}
-    assert len(nested["repr"]) <= 10_000
-
-
-def test_one_sick_value_does_not_sink_its_neighbours() -> None:
-    assert kinds([1.5, Nasty(), 2.5]) == ["double", str(schema_module.PICKLED)]
-    (_, floats), _ = column("x", [1.5, Nasty(), 2.5])
-    assert floats.to_pylist() == [1.5, None, 2.5]
-
-
-def test_mixed_columns_are_split_by_kind_and_ints_widen() -> None:
-    assert one([1, 2.5, 2**60 + 1, np.float32(1)]) == [1.0, 2.5, float(2**60 + 1), 1.0]
-    assert one([[1], [2**60 + 1], [0.5]]) == [[1.0], [float(2**60 + 1)], [0.5]]
-    assert one([{"a": 1}, {"a": 0.5, "b": "x"}]) == [{"a": 1.0, "b": None}, {"a": 0.5, "b": "x"}]
-    assert one([[], [1], [None]]) == [[], [1], [None]]
-    assert kinds([1, "a", True, None]) == ["int64", "string", "bool"]
-    assert kinds([NOON, NOON.replace(tzinfo=UTC)]) == ["timestamp[us]", "timestamp[us, tz=UTC]"]
-    assert kinds([1, 2**63]) == ["int64", "uint64"]
-    assert kinds([None, None]) == kinds([]) == kinds([np.datetime64("NaT")]) == []
-
-
-def test_nan_is_a_number_and_none_is_nothing() -> None:
-    values = one([math.nan, None, math.inf])
-    assert math.isnan(values[0])
-    assert values[1:] == [None, math.inf]
-
-
 def test_a_wire_batch_may_name_a_column_twice() -> None:
     batch = wire_batch({"x": [1, "a"], "none": [None, None]}, {"_point": pa.array([4, 5])}, 2)
     assert batch.schema.names == ["_point", "x", "x"]
@@ -181,16 +44,6 @@ def test_a_wire_batch_may_name_a_column_twice() -> None:
 
 def test_names_that_readers_choke_on_are_cleaned() -> None:
     assert wire_batch({"a\0b\ud800": [1]}, {}, 1).schema.names == [r"a\x00b\ud800"]
-
-
-def test_cast_works_on_slices_and_nulls() -> None:
-    array = pa.array([[{"a": 1}], None, [], [{"a": None}, None, {"a": 3}]])[1:]
-    wide = cast(array, pa.list_(pa.struct([("b", pa.string()), ("a", pa.float64())])))
-    assert wide.to_pylist() == [None, [], [{"b": None, "a": None}, None, {"b": None, "a": 3.0}]]
-    wide.validate(full=True)
-
-
-# -- the actor's side
 
 
 def conform(schema: Schema, values: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -310,12 +163,7 @@ def test_other_arrow_types_are_turned_into_the_few() -> None:
     }
 
 
-def test_unify_knows_what_clashes() -> None:
-    assert unify(pa.bool_(), pa.int64()) is None
-    assert unify(pa.timestamp("us"), pa.timestamp("us", "UTC")) is None
-    assert unify(pa.null(), pa.string()) == pa.string()
-    wide = [pa.struct([(f"{letter}{n}", pa.int64()) for n in range(600)]) for letter in "ab"]
-    assert unify(*wide) is None
+def test_tables_whose_columns_clash_are_not_put_together() -> None:
     with pytest.raises(ValueError, match="'x' is int64 in one file and string"):
         align([pa.table({"x": [1]}), pa.table({"x": ["a"]})])
 
@@ -391,17 +239,3 @@ def check_readers(root: str, given_batches: list[list[dict[str, Any]]]) -> pl.Da
 
 def assert_same(a: pl.DataFrame, b: pl.DataFrame) -> None:
     assert a.select(sorted(a.columns)).equals(b.select(sorted(b.columns)))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.none() | st.floats() | st.integers(-(2**53), 2**53) | st.text(max_size=3), max_size=8))
-def test_simple_values_come_back_as_they_were(values: list[Any]) -> None:
-    back: list[Any] = [None] * len(values)
-    for _, array in column("x", values):
-        for row, value in enumerate(array.to_pylist()):
-            if value is not None:
-                assert back[row] is None
-                back[row] = value
-    assert [repr(float(v) if isinstance(v, int) else v) for v in back] == [
-        repr(float(v) if isinstance(v, int) else v) for v in values
-    ]

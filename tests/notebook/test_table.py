@@ -1,129 +1,19 @@
-"""Numbered Arrow files: what is written is read, what is damaged is named."""
+"""A table and its one writer: commits, parts, and whoever comes after."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tables import combine, opened, rows
 
-from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
+from raylab.errors import LabFenced
 from raylab.notebook import table as table_module
-from raylab.notebook.file import decode, encode, header
 from raylab.notebook.listing import infos, last_opening, listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
-
-FIELDS = {
-    "raylab.kind": "data",
-    "raylab.first": "3",
-    "raylab.last": "3",
-    "raylab.seq": "7",
-    "raylab.rows": "2",
-    "raylab.id": "abc",
-    "raylab.writer": '{"host": "here"}',
-    "raylab.time": "now",
-    "raylab.meta": '{"n": 1}',
-}
-
-
-def combine(metas: list[dict[str, int]]) -> dict[str, int]:
-    return {"n": sum(meta["n"] for meta in metas)}
-
-
-def opened(root: Path, host: str = "a") -> Table:
-    table = Table(Store(root), "t", {"host": host})
-    table.open()
-    return table
-
-
-def rows(*values: object) -> pa.Table:
-    return pa.table({"x": list(values)})
-
-
-# -- one file
-
-
-def test_a_file_is_read_as_it_was_written() -> None:
-    table = pa.table({"x": [1, 2], "s": ["a", None]})
-    data = encode(table, FIELDS)
-    assert decode(data, "f").equals(table)
-    for source in (data, BytesIO(data)):
-        info = header(source, "t/journal/000000000003.arrow")
-        assert (info.kind, info.first, info.last, info.seq, info.rows) == ("data", 3, 3, 7, 2)
-        assert (info.ident, info.writer, info.meta, info.size) == (
-            "abc",
-            {"host": "here"},
-            {"n": 1},
-            len(data),
-        )
-        assert info.schema == table.schema
-
-
-def test_rows_that_hold_zeros_do_not_disturb_the_hash() -> None:
-    table = pa.table({"x": ["0" * 64, "0" * 200]})
-    assert decode(encode(table, FIELDS | {"raylab.meta": '{"z": "' + "0" * 64 + '"}'}), "f").equals(table)
-
-
-def test_the_hash_can_be_checked_in_three_lines() -> None:
-    """As a stranger would, with the words of the README."""
-    import hashlib
-
-    data = encode(rows(1, 2), FIELDS)
-    claimed = pa.ipc.open_file(data).schema.metadata[b"raylab.sha256"]
-    assert hashlib.sha256(data.replace(claimed, b"0" * 64)).hexdigest().encode() == claimed
-
-
-def test_every_truncation_and_every_flipped_byte_is_found_and_named() -> None:
-    data = encode(pa.table({"x": [1, 2], "s": ["long enough", "to hurt"]}), FIELDS)
-    for cut in range(len(data)):
-        with pytest.raises(NotebookDamaged, match="some/file"):
-            decode(data[:cut], "some/file")
-    for place in range(len(data)):
-        sick = bytearray(data)
-        sick[place] ^= 1 << (place % 8)
-        with pytest.raises(NotebookDamaged, match="some/file"):
-            decode(bytes(sick), "some/file")
-
-
-def test_zeroed_and_empty_files_are_found() -> None:
-    data = encode(pa.table({"x": range(2000)}), FIELDS | {"raylab.rows": "2000"})
-    for page in range(0, len(data), 4096):
-        sick = data[:page] + bytes(len(data[page : page + 4096])) + data[page + 4096 :]
-        with pytest.raises(NotebookDamaged):
-            decode(sick, "f")
-    for empty in (b"", BytesIO(b"")):
-        with pytest.raises(NotebookDamaged, match="empty"):
-            header(empty, "f")
-
-
-def test_another_arrow_file_is_not_taken_for_ours() -> None:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows(1).schema) as writer:
-        writer.write_table(rows(1))
-    with pytest.raises(NotebookDamaged, match="sha256"):
-        decode(sink.getvalue().to_pybytes(), "f")
-    with pytest.raises(NotebookDamaged, match=r"raylab\.version"):
-        header(sink.getvalue().to_pybytes(), "f")
-
-
-def test_a_newer_format_asks_for_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "FORMAT", 2)
-    data = encode(rows(1, 2), FIELDS)
-    monkeypatch.setattr(table_module, "FORMAT", 1)
-    with pytest.raises(VersionMismatch, match="update"):
-        decode(data, "f")
-
-
-def test_batches_are_small_enough_to_stream() -> None:
-    data = encode(pa.table({"x": range(70_000)}), FIELDS | {"raylab.rows": "70000"})
-    assert pa.ipc.open_file(data).num_record_batches == 2
-
-
-# -- a table
 
 
 def test_commits_number_their_rows(tmp_path: Path) -> None:
@@ -281,93 +171,3 @@ def test_two_writers_that_seal_the_same_commits_agree(tmp_path: Path) -> None:
     assert (part.first, part.last, part.writer) == (1, 4, {"host": "old"})
     new.seal(combine)
     assert [x for f in listing(new.store, "t") for x in f.table["x"].to_pylist()] == [0, 1, 2, 3]
-
-
-# -- reading
-
-
-class Counting(Store):
-    """Tells what was fetched; may change the folder between listing and fetching."""
-
-    fetched: list[str] | None = None
-    meanwhile: Table | None = None
-
-    def get_many(self, paths: Iterable[str]) -> list[bytes]:
-        paths = list(paths)
-        self.fetched = (self.fetched or []) + paths
-        if self.meanwhile is not None:
-            self.meanwhile, table = None, self.meanwhile
-            table.seal(combine)
-        return super().get_many(paths)
-
-
-def test_what_is_known_is_not_fetched_again(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    table.commit(rows(1), {"n": 1})
-    reader = Counting(tmp_path)
-    known = {file.info.path: file for file in listing(reader, "t")}
-    reader.fetched = None
-    assert [f.info.path for f in listing(reader, "t", known)] == list(known)
-    assert reader.fetched is None
-    new = table.commit(rows(2), {"n": 1})
-    assert len(listing(reader, "t", known)) == 3
-    assert reader.fetched == [new.path]
-
-
-def test_files_that_are_sealed_while_being_read_are_listed_again(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    table.commit(rows(1), {"n": 1})
-    table.commit(rows(2), {"n": 1})
-    reader = Counting(tmp_path)
-    reader.meanwhile = table
-    assert [x for f in listing(reader, "t") for x in f.table["x"].to_pylist()] == [1, 2]
-
-
-def test_a_table_that_is_not_there_has_no_files(tmp_path: Path) -> None:
-    assert listing(Store(tmp_path), "no/such") == []
-
-
-def test_a_missing_file_is_named_by_its_numbers(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    for k in range(4):
-        table.commit(rows(k), {"n": 1})
-    table.store.remove("t/journal/000000000003.arrow")
-    table.store.remove("t/journal/000000000004.arrow")
-    for act in (lambda: listing(table.store, "t"), lambda: opened(tmp_path)):
-        with pytest.raises(NotebookDamaged, match="commits 3 to 4 are missing"):
-            act()
-    with pytest.raises(NotebookDamaged, match="is gone, and no part has it"):
-        table.seal(combine)
-
-
-@pytest.mark.parametrize("sealed", [False, True], ids=["journal", "part"])
-def test_a_damaged_file_is_never_returned(tmp_path: Path, sealed: bool) -> None:
-    table = opened(tmp_path)
-    table.commit(rows(1), {"n": 1})
-    info = table.seal(combine) if sealed else listing(table.store, "t")[-1].info
-    assert info is not None
-    path = table.store.path(info.path)
-    good = path.read_bytes()
-    for sick in (b"", good[:-1], good.replace(b"host", b"hose"), good[:400] + b"\xff" + good[401:]):
-        path.write_bytes(sick)
-        with pytest.raises(NotebookDamaged, match=info.path):
-            listing(table.store, "t")
-
-
-def test_files_under_each_others_names_are_found(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    one = table.store.path(table.commit(rows(1), {"n": 1}).path)
-    two = table.store.path(table.commit(rows(2), {"n": 1}).path)
-    one.write_bytes(two.read_bytes())
-    with pytest.raises(NotebookDamaged, match="not what its name says"):
-        listing(table.store, "t")
-
-
-def test_strange_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    table.commit(rows(1), {"n": 1})
-    (tmp_path / "t" / "README.md").write_text("hello")
-    (tmp_path / "t" / "journal" / "x.arrow").write_text("hello")
-    assert len(listing(table.store, "t")) == 2
-    opened(tmp_path)
-    assert (tmp_path / "t" / "journal" / "x.arrow").exists()

@@ -1,0 +1,127 @@
+"""From what a person asks for to a Submission: everything is checked here, before anything is stored."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from raylab.cluster.pool import check_options
+from raylab.code.pack import Code
+from raylab.core.design import Design
+from raylab.core.order import KINDS, MAX_SIZE
+from raylab.core.request import Policy, Submission
+from raylab.core.values import MISSING
+from raylab.errors import DesignError
+from raylab.notebook import layout
+
+OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
+"""Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
+
+TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
+"""Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""
+
+
+def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
+    """Refuse a plan that no lab can carry out.
+
+    Raises:
+        DesignError: repeats, seed or order is none, or the trials are too many to count.
+    """
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
+    if design.size * repeats > MAX_SIZE:
+        raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
+    if order not in KINDS:
+        raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
+
+
+def optional(design: Design) -> list[str]:
+    """Parameters that some points do not have."""
+    columns = {name: design.levels(name) for name in design.parameters}
+    return [
+        name
+        for name, levels in columns.items()
+        if not isinstance(levels, range) and any(level is MISSING for level in levels)
+    ]
+
+
+def policy(
+    *,
+    description: str,
+    retries: int,
+    resources: Mapping[str, float | None],
+    ray_remote_args: Mapping[str, Any] | None,
+    runtime_env: Mapping[str, Any],
+) -> Policy:
+    """How the trials are to be run: plain data that another process can use, and that this Ray knows.
+
+    Raises:
+        DesignError: a value is not usable; the message names it.
+    """
+    if not isinstance(description, str):
+        raise DesignError(f"description is a text, got {description!r}")
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
+    words = dict(ray_remote_args or {})
+    if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
+        raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
+    environment = {name: value for name, value in runtime_env.items() if name not in TRAVELS_AS_CODE}
+    _check_plain("ray_remote_args", words)
+    _check_plain("runtime_env", environment)
+    made = Policy(
+        description=description,
+        retries=retries,
+        resources=_amounts(resources),
+        ray_remote_args=words,
+        runtime_env=environment,
+    )
+    check_options(made)
+    return made
+
+
+def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:
+    for name, amount in resources.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float | None) or not 0 <= (amount or 0) < 2**63:
+            raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
+    return {name: amount or 0 for name, amount in resources.items() if amount or name == "CPU"}
+
+
+def _check_plain(what: str, value: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise DesignError(
+            f"{what} is kept in the notebook, so it must be plain data as JSON has it: {error}"
+        ) from error
+
+
+def submission(
+    *,
+    name: str | None,
+    code: Code,
+    design: Design,
+    repeats: int,
+    seed: int | None,
+    order: str,
+    policy: Policy,
+) -> Submission:
+    """All of it, as it is handed to the lab."""
+    return Submission(
+        name=name,
+        label=layout.check_name(code.label, "sweep"),
+        design=design.dumps(),
+        shape=repr(design),
+        size=design.size,
+        repeats=repeats,
+        seed=seed,
+        order=order,
+        pickle=code.pickle,
+        modules=code.modules,
+        ingredients=code.ingredients,
+        policy=policy,
+        user=getpass.getuser(),
+    )

@@ -1,0 +1,710 @@
+"""Stories of the ledger: what happens goes in, what is to be done comes out, and every position stays in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import pytest
+
+from raylab.core import plan
+from raylab.core.events import (
+    BatchArrived,
+    End,
+    Event,
+    Instruction,
+    Keep,
+    Launch,
+    LeaseEnded,
+    LeaseStarted,
+    NoteStrike,
+    Pause,
+    PressureChanged,
+    RecordCrash,
+    Refuse,
+    RowsCommitted,
+    SlotsChanged,
+    Stop,
+    StrikeNoted,
+    SweepCancelled,
+    SweepOpened,
+    SweepReplaced,
+    SweepResumed,
+    Ticked,
+    Wake,
+)
+from raylab.core.ledger import Ledger
+
+T = TypeVar("T", bound=Instruction)
+
+
+class Story:
+    """A ledger that is told events, and checked after each one."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.now = 0.0
+        self.out: dict[int, Launch] = {}
+
+    def tell(self, event: Event) -> list[Instruction]:
+        orders = self.ledger.handle(event, self.now)
+        self.ledger.check()
+        self.out |= {order.lease: order for order in orders if isinstance(order, Launch)}
+        return orders
+
+    def open(self, total: int, *, sweep: str = "s", **more: Any) -> list[Launch]:
+        return only(Launch, self.tell(SweepOpened(sweep=sweep, total=total, **more)))
+
+    def start(self, launch: Launch) -> None:
+        self.tell(LeaseStarted(lease=launch.lease))
+
+    def batch(self, launch: Launch, first: int, count: int, status: str = "done", error: str = "") -> list[Instruction]:
+        return self.tell(
+            BatchArrived(
+                lease=launch.lease, first=first, count=count, by_status={status: count}, busy_s=count * 1.0, error=error
+            )
+        )
+
+    def commit(self, first: int, count: int, status: str = "done", sweep: str = "s") -> list[Instruction]:
+        return self.tell(RowsCommitted(sweep=sweep, first=first, count=count, by_status={status: count}))
+
+    def end(self, launch: Launch, end: End = "normal", detail: str = "") -> list[Instruction]:
+        self.out.pop(launch.lease, None)
+        return self.tell(LeaseEnded(lease=launch.lease, end=end, detail=detail))
+
+    def whole(self, launch: Launch, status: str = "done", error: str = "") -> list[Instruction]:
+        """The lease runs to its end and its rows become durable."""
+        self.start(launch)
+        count = launch.stop - launch.start
+        orders = self.batch(launch, launch.start, count, status, error)
+        if only(Keep, orders):
+            orders += self.commit(launch.start, count, status, launch.sweep)
+        return orders + self.end(launch)
+
+    def die(self, launch: Launch, detail: str = "boom") -> list[Instruction]:
+        self.start(launch)
+        return self.end(launch, "died", detail)
+
+    def noted(self, position: int, sweep: str = "s") -> list[Instruction]:
+        return self.tell(StrikeNoted(sweep=sweep, position=position))
+
+    def counts(self, sweep: str = "s") -> dict[str, Any]:
+        return self.ledger.counts(sweep)
+
+    def numbers(self, sweep: str = "s") -> tuple[int, ...]:
+        counts = self.counts(sweep)
+        return tuple(counts[part] for part in ("done", "failed", "cancelled", "running", "waiting"))
+
+
+def only(kind: type[T], orders: Sequence[Instruction]) -> list[T]:
+    return [order for order in orders if isinstance(order, kind)]
+
+
+def one(kind: type[T], orders: Sequence[Instruction]) -> T:
+    found = only(kind, orders)
+    assert len(found) == 1, orders
+    return found[0]
+
+
+def runs(launches: Sequence[Launch]) -> list[tuple[int, int]]:
+    return [(launch.start, launch.stop) for launch in launches]
+
+
+def lone(story: Story, length: int, *, sweep: str = "s", status: str = "done") -> Launch:
+    """A started lease of so many trials, all that is left of its sweep; 50 slots wait for what comes of it."""
+    done = 1 if length <= plan.GROWTH else 1 + plan.GROWTH + plan.GROWTH**2
+    assert length <= plan.GROWTH**3
+    # A sweep that no node can run has one lease, however much waits; measured trials are not begun one by one.
+    opened = SweepOpened(
+        sweep=sweep, total=done + length, recorded=((0, 1),), by_status={status: 1}, seconds=1e-6, slots=0
+    )
+    launch = one(Launch, story.tell(opened))
+    while launch.start < done:
+        launch = one(Launch, story.whole(launch))
+    assert launch.stop - launch.start == length
+    story.start(launch)
+    assert not only(Launch, story.tell(SlotsChanged(slots={sweep: 50})))
+    return launch
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+# the plain life of a sweep --------------------------------------------------------------------------------------
+
+
+def test_leases_begin_with_one_trial_and_two_for_each_slot(story: Story) -> None:
+    assert runs(story.open(10, slots=2)) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
+def test_a_trial_waits_runs_is_in_hand_and_is_recorded(story: Story) -> None:
+    first, second = story.open(2, slots=1)
+    assert story.numbers() == (0, 0, 0, 0, 2)
+    story.start(first)
+    assert story.numbers() == (0, 0, 0, 1, 1)
+    assert story.batch(first, 0, 1) == [Keep(lease=first.lease, sweep="s", first=0, count=1)]
+    assert story.numbers() == (0, 0, 0, 1, 1), "in hand is running, not ready"
+    story.commit(0, 1)
+    assert story.numbers() == (1, 0, 0, 0, 1)
+    story.end(first)
+    story.whole(second, status="failed")
+    assert story.numbers() == (1, 1, 0, 0, 0)
+    assert story.ledger.standing("s") == ("ready", "")
+    assert story.counts()["by_status"] == {"done": 1, "failed": 1}
+    assert story.ledger.outstanding() == 0
+
+
+def test_leases_grow_with_what_has_come_back(story: Story) -> None:
+    (only_lease, _) = story.open(100_000, slots=1)
+    story.start(only_lease)
+    story.tell(BatchArrived(lease=only_lease.lease, first=0, count=1, by_status={"done": 1}, busy_s=0.0001))
+    longer = one(Launch, story.end(only_lease))
+    assert longer.stop - longer.start == plan.GROWTH
+
+
+def test_all_trials_of_a_sweep_are_leased_once_and_in_order(story: Story) -> None:
+    todo = story.open(1_000, slots=3)
+    seen = []
+    while todo:
+        launch = todo.pop(0)
+        seen.append((launch.start, launch.stop))
+        todo += only(Launch, story.whole(launch))
+    assert [stop for _, stop in seen[:-1]] == [start for start, _ in seen[1:]]
+    assert (seen[0][0], seen[-1][1]) == (0, 1_000)
+    assert story.counts()["eta_s"] == 0.0
+
+
+def test_the_end_is_guessed_from_what_trials_took(story: Story) -> None:
+    launch, *_ = story.open(101, slots=4)
+    assert story.counts()["eta_s"] is None
+    story.whole(launch)  # a second
+    assert story.counts()["eta_s"] == pytest.approx(100 * 1.0 / 4)
+
+
+def test_a_found_sweep_goes_on_where_the_disk_says(story: Story) -> None:
+    launches = story.open(10, recorded=((0, 4), (5, 6)), by_status={"done": 4, "failed": 1}, seconds=5.0, slots=8)
+    assert [run for run in runs(launches)] == [(4, 5), (6, 7), (7, 8), (8, 9), (9, 10)]
+    assert story.numbers() == (4, 1, 0, 0, 5)
+    assert story.counts()["eta_s"] == pytest.approx(5 / 8 * 1.0)
+
+
+def test_a_finished_sweep_asks_for_nothing(story: Story) -> None:
+    assert story.tell(SweepOpened(sweep="s", total=3, recorded=((0, 3),), by_status={"done": 3})) == []
+    assert story.ledger.standing("s") == ("ready", "")
+
+
+def test_a_sweep_is_opened_once(story: Story) -> None:
+    story.open(1)
+    with pytest.raises(ValueError, match="'s' is open already"):
+        story.open(1)
+
+
+@pytest.mark.parametrize("event", [SweepResumed, SweepCancelled, SweepReplaced])
+def test_what_is_asked_of_a_sweep_that_is_not_open_raises_and_changes_nothing(story: Story, event: type[Any]) -> None:
+    with pytest.raises(KeyError):
+        story.tell(event(sweep="nobody"))
+    assert story.ledger.queues == {}
+
+
+def test_an_unknown_event_is_refused(story: Story) -> None:
+    with pytest.raises(TypeError, match="knows no event"):
+        story.tell(Event())
+
+
+# batches that are nobody's --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "count"), [(1, 1), (0, 3), (0, 0), (2, 1)])
+def test_a_batch_at_the_wrong_position_is_refused(story: Story, first: int, count: int) -> None:
+    launch = lone(story, 2)
+    orders = story.batch(launch, launch.start + first, count)
+    assert one(Refuse, orders).lease == launch.lease
+    assert not only(Keep, orders)
+    assert only(Keep, story.batch(launch, launch.start, 2)), "the right one is still taken"
+
+
+def test_a_replayed_batch_is_refused(story: Story) -> None:
+    launch = lone(story, 2)
+    assert only(Keep, story.batch(launch, launch.start, 1))
+    assert only(Refuse, story.batch(launch, launch.start, 1))
+    assert only(Refuse, story.batch(launch, launch.start, 2))
+    assert only(Keep, story.batch(launch, launch.start + 1, 1))
+
+
+def test_a_batch_of_an_unknown_or_ended_lease_is_refused(story: Story) -> None:
+    launch, _ = story.open(2, slots=1)
+    story.end(launch, "lost")
+    assert story.batch(launch, 0, 1) == [Refuse(lease=launch.lease, reason="no such lease is out")]
+    assert story.tell(BatchArrived(lease=99, first=0, count=1, by_status={"done": 1}, busy_s=1.0)) == [
+        Refuse(lease=99, reason="no such lease is out")
+    ]
+
+
+def test_late_words_about_nobody_are_no_news(story: Story) -> None:
+    story.open(2, slots=1)
+    assert story.tell(LeaseStarted(lease=99)) == []
+    assert story.tell(LeaseEnded(lease=99, end="died")) == []
+    assert story.commit(0, 1, sweep="gone") == []
+    assert story.noted(0, sweep="gone") == []
+    assert story.noted(0) == []
+    assert story.commit(0, 1) == [], "not in hand: these are the rows of a sweep that had this name before"
+    assert story.tell(SlotsChanged(slots={"gone": 3})) == []
+    assert story.numbers() == (0, 0, 0, 0, 2)
+
+
+# deaths ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_small_leases(story: Story) -> None:
+    launch = lone(story, 300)
+    a, b = launch.start, launch.stop
+    story.batch(launch, a, 43)
+    orders = story.end(launch, "died")
+    assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=a + 43, strikes=1)]
+    assert not only(RecordCrash, orders)
+    back = runs(only(Launch, orders))
+    assert back[0][0] == a + 44
+    assert back[-1][1] == b
+    assert all(stop == start for (_, stop), (start, _) in pairwise(back)), "without a hole"
+    assert {stop - start for start, stop in back[:-1]} == {-(-256 // plan.SPLIT)}
+    alone = one(Launch, story.noted(a + 43))
+    assert (alone.start, alone.stop, alone.deaths) == (a + 43, a + 44, 0)
+
+
+def test_a_suspect_runs_alone_only_after_the_row_that_says_so(story: Story) -> None:
+    launch = lone(story, 2)
+    orders = story.end(launch, "died")
+    assert runs(only(Launch, orders)) == [(launch.stop - 1, launch.stop)], "only the rest"
+    assert not only(Launch, story.tell(Ticked()))
+    assert story.counts()["retrying"] == 1
+    assert one(Launch, story.noted(launch.start)).start == launch.start
+
+
+def test_a_row_is_asked_for_once(story: Story) -> None:
+    launch = lone(story, 3)
+    last = only(Launch, story.end(launch, "died"))
+    assert last
+    again = story.die(last[0])
+    assert [order.position for order in only(NoteStrike, again)] == [last[0].start], "the other's is on its way"
+
+
+def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
+    launch = lone(story, 1)
+    position = launch.start
+    orders = story.end(launch, "died", "first")
+    for strike, words in ((2, "second"), (3, "out of memory")):
+        assert one(NoteStrike, orders).strikes == strike
+        launch = one(Launch, story.noted(position))
+        assert launch.deaths == strike - 1
+        orders = story.die(launch, words)
+    crash = one(RecordCrash, orders)
+    assert (crash.position, crash.attempts) == (position, 3)
+    assert "died 3 times" in crash.error
+    assert "out of memory" in crash.error
+    assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
+    story.commit(position, 1, "crashed")
+    assert story.numbers() == (1, 1, 0, 0, 0)
+    assert story.ledger.standing("s")[0] == "ready"
+
+
+def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> None:
+    launch = lone(story, 512)
+    culprit = launch.start + 300
+    deaths = 0
+    todo: list[Instruction] = list(story.end(launch, "died"))
+    while todo:
+        order = todo.pop(0)
+        if isinstance(order, NoteStrike):
+            todo += story.noted(order.position)
+        elif isinstance(order, RecordCrash):
+            assert order.position == culprit
+            todo += story.commit(order.position, 1, "crashed")
+        elif isinstance(order, Launch):
+            dies = order.start <= culprit < order.stop
+            deaths += dies
+            todo += story.die(order) if dies else story.whole(order)
+    assert story.counts()["by_status"] == {"done": 1 + 8 + 64 + 511, "crashed": 1}
+    assert deaths <= 6, "64 times smaller at each death, then three alone"
+
+
+def test_a_stream_that_ends_early_is_a_death_even_if_it_ends_normally(story: Story) -> None:
+    launch = lone(story, 2)
+    assert one(NoteStrike, story.end(launch, "normal")).position == launch.start
+
+
+def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: Story) -> None:
+    launch = lone(story, 2)
+    story.batch(launch, launch.start, 2)
+    assert story.end(launch, "died") == []
+    assert story.counts()["retrying"] == 0
+
+
+@pytest.mark.parametrize("end", ["lost", "stopped", "environment"])
+def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
+    launch = lone(story, 1)
+    position = launch.start
+    story.end(launch, "died")
+    launch = one(Launch, story.noted(position))
+    for _ in range(5):
+        story.start(launch)
+        orders = story.end(launch, end)
+        assert not only(NoteStrike, orders), "the row that is there still says the truth"
+        story.now += 100.0
+        launch = one(Launch, [*orders, *story.tell(Ticked())])
+        assert (launch.start, launch.deaths) == (position, 1)
+    assert one(NoteStrike, story.die(launch)).strikes == 3 - 1 + 0
+
+
+def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story) -> None:
+    launch = lone(story, 300)
+    first, *_ = only(Launch, story.end(launch, "died"))
+    again = one(Launch, story.end(first, "lost"))
+    assert (again.start, again.stop) == (first.start, first.stop)
+
+
+def test_strikes_outlive_the_lab(story: Story) -> None:
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: 2}, slots=8))
+    assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=1, strikes=3)]
+    assert runs(only(Launch, orders)) == [(0, 1), (2, 3)]
+    launch = one(Launch, story.noted(1))
+    assert launch.deaths == 2
+    assert one(RecordCrash, story.die(launch)).attempts == 3
+
+
+def test_a_trial_that_takes_the_lab_with_it_three_times_is_crashed(story: Story) -> None:
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: 3}, slots=8))
+    crash = one(RecordCrash, orders)
+    assert (crash.position, crash.attempts) == (1, 3)
+    assert "the lab ended with it" in crash.error
+    story.commit(1, 1, "crashed")
+    assert story.numbers() == (0, 1, 0, 0, 2)
+
+
+def test_strikes_of_recorded_trials_are_history(story: Story) -> None:
+    orders = story.tell(
+        SweepOpened(sweep="s", total=2, strikes={0: 3}, recorded=((0, 1),), by_status={"crashed": 1}, slots=8)
+    )
+    assert runs(only(Launch, orders)) == [(1, 2)]
+    assert len(orders) == 1
+
+
+def test_a_suspect_that_works_in_the_end_is_like_any_other(story: Story) -> None:
+    launch = lone(story, 1)
+    story.end(launch, "died")
+    story.whole(one(Launch, story.noted(launch.start)))
+    assert story.numbers() == (2, 0, 0, 0, 0)
+    assert story.ledger.queues["s"].strikes == {}
+
+
+# trouble with the environment -----------------------------------------------------------------------------------
+
+
+def test_an_environment_that_cannot_be_built_is_tried_again_with_growing_pauses(story: Story) -> None:
+    todo = story.open(10, slots=1)
+    waits = []
+    for _ in range(9):
+        for launch in [*todo]:
+            orders = story.end(launch, "environment", "no such package")
+        if wakes := only(Wake, orders):
+            waits.append(wakes[0].at - story.now)
+            story.now = wakes[0].at
+            orders = story.tell(Ticked())
+        todo = list(story.out.values())
+        assert todo
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert story.ledger.standing("s") == ("running", "no such package")
+    assert story.numbers() == (0, 0, 0, 0, 10), "no trial is blamed"
+    assert story.counts()["retrying"] == 0
+
+
+def test_leases_that_fail_together_are_one_failure(story: Story) -> None:
+    for launch in story.open(20, slots=10):
+        story.end(launch, "environment", "no such package")
+    assert story.ledger.queues["s"].not_before <= story.now + 1.0
+
+
+def test_while_it_fails_one_lease_at_a_time_tries(story: Story) -> None:
+    for launch in story.open(20, slots=10):
+        story.end(launch, "environment", "no such package")
+    assert not story.out
+    story.now += 1.0
+    probe = one(Launch, story.tell(Ticked()))
+    story.start(probe)
+    assert story.ledger.standing("s") == ("running", "")
+    assert len(only(Launch, story.tell(Ticked()))) == 19, "it has started: the rest may follow"
+
+
+def test_a_process_that_ends_before_its_first_trial_is_the_environments_fault(story: Story) -> None:
+    launch, _ = story.open(2, slots=1)
+    orders = story.end(launch, "died")
+    assert not only(NoteStrike, orders)
+    assert story.ledger.standing("s")[1] == "a worker process ended before its first trial"
+
+
+def test_other_sweeps_go_on_meanwhile(story: Story) -> None:
+    bad = story.open(10, sweep="bad", slots=1)
+    for launch in bad:
+        story.end(launch, "environment", "no")
+    for launch in [launch for launch in story.out.values() if launch.sweep == "bad"]:
+        story.end(launch, "environment", "no")
+    assert not [launch for launch in story.out.values() if launch.sweep == "bad"]
+    todo = story.open(10, sweep="good", slots=1)
+    for _ in range(10):
+        todo += only(Launch, story.whole(todo.pop(0)))
+    assert story.numbers("good") == (10, 0, 0, 0, 0)
+    assert story.numbers("bad") == (0, 0, 0, 0, 10)
+
+
+def test_to_be_woken_is_asked_for_once(story: Story) -> None:
+    for launch in story.open(4, slots=2):
+        orders = story.end(launch, "environment", "no")
+    assert one(Wake, orders).at == 1.0
+    assert story.tell(SlotsChanged(slots={"s": 3})) == []
+    assert story.tell(Ticked()) == [Wake(at=1.0)], "a timer that went off early is set again"
+
+
+# sweeps of which nothing works ----------------------------------------------------------------------------------
+
+
+def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: Story) -> None:
+    todo = story.open(1_000, slots=4)
+    paused: list[Pause] = []
+    while not paused:
+        launch = todo.pop(0)
+        orders = story.whole(launch, "failed", f"KeyError: {launch.start}")
+        todo += only(Launch, orders)
+        paused = only(Pause, orders)
+    assert sorted(only(Stop, orders), key=lambda stop: stop.lease) == [Stop(lease=each.lease) for each in todo]
+    assert "the first" in paused[0].reason
+    assert "KeyError: 0" in paused[0].reason
+    assert story.ledger.standing("s") == ("paused", paused[0].reason)
+    failed = story.counts()["failed"]
+    assert plan.PAUSE_AFTER <= failed < 2 * plan.PAUSE_AFTER
+    for launch in todo:
+        assert not only(Launch, story.end(launch, "stopped"))
+    assert not only(Launch, story.tell(Ticked()))
+    assert story.counts()["eta_s"] is None
+    assert story.ledger.outstanding() == 1_000 - failed
+
+    back = only(Launch, story.tell(SweepResumed(sweep="s")))
+    assert len(back) == 8
+    assert story.ledger.standing("s") == ("running", "")
+    assert not only(Pause, story.whole(back[0], "failed")), "it has another hundred"
+
+
+def test_one_that_works_is_enough_for_ever(story: Story) -> None:
+    launch = lone(story, 300)
+    orders = story.batch(launch, launch.start, 300, "failed", "no")
+    assert not only(Pause, orders)
+
+
+def test_trials_that_kill_their_process_count_too(story: Story) -> None:
+    todo: list[Instruction] = list(story.tell(SweepOpened(sweep="s", total=1_000, slots=4)))
+    paused: list[Pause] = []
+    while todo and not paused:
+        order = todo.pop(0)
+        if isinstance(order, NoteStrike):
+            todo += story.noted(order.position)
+        elif isinstance(order, RecordCrash):
+            todo += story.commit(order.position, 1, "crashed")
+        elif isinstance(order, Launch):
+            todo += story.die(order)
+        elif isinstance(order, Pause):
+            paused.append(order)
+    assert "ran alone" in paused[0].reason
+    assert story.counts()["by_status"]["crashed"] >= plan.PAUSE_AFTER - 1
+
+
+def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
+    opened = SweepOpened(sweep="s", total=9, strikes={3: 1, 4: 3}, paused="nothing works", slots=8)
+    assert story.tell(opened) == []
+    assert story.ledger.standing("s") == ("paused", "nothing works")
+    orders = story.tell(SweepResumed(sweep="s"))
+    assert one(NoteStrike, orders).position == 3
+    assert one(RecordCrash, orders).position == 4
+    assert len(only(Launch, orders)) == 7
+
+
+# cancel, resume, replace ----------------------------------------------------------------------------------------
+
+
+def test_cancelling_gives_up_all_but_what_is_in_hand(story: Story) -> None:
+    first, second, *_ = story.open(10, slots=2)
+    story.whole(first)
+    story.start(second)
+    story.batch(second, 1, 1)
+    orders = story.tell(SweepCancelled(sweep="s"))
+    assert {order.lease for order in only(Stop, orders)} == set(story.out)
+    assert story.numbers() == (1, 0, 8, 1, 0)
+    assert story.ledger.outstanding() == 1
+    story.commit(1, 1)
+    assert story.numbers() == (2, 0, 8, 0, 0)
+    assert story.ledger.standing("s")[0] == "cancelled"
+    for launch in list(story.out.values()):
+        assert only(Refuse, story.batch(launch, launch.start, 1)), "nobody wants it any more"
+        assert story.end(launch, "stopped") == []
+    assert story.tell(SweepCancelled(sweep="s")) == []
+
+
+def test_resuming_a_cancelled_sweep_does_the_rest(story: Story) -> None:
+    first, second = story.open(6, slots=1)
+    story.whole(first)
+    story.tell(SweepCancelled(sweep="s"))
+    assert story.ledger.outstanding() == 0
+    resumed = only(Launch, story.tell(SweepResumed(sweep="s")))
+    assert second.start not in [launch.start for launch in resumed], "its stream has not ended"
+    for launch in list(story.out.values()):
+        story.end(launch, "stopped")
+    todo = list(story.out.values())
+    while todo:
+        todo += only(Launch, story.whole(todo.pop(0)))
+    assert story.numbers() == (6, 0, 0, 0, 0)
+
+
+def test_a_death_after_we_asked_for_the_end_is_no_strike(story: Story) -> None:
+    launch = lone(story, 1)
+    story.tell(SweepCancelled(sweep="s"))
+    story.tell(SweepResumed(sweep="s"))
+    orders = story.end(launch, "died")
+    assert not only(NoteStrike, orders)
+    assert one(Launch, orders).deaths == 0
+
+
+def test_a_cancelled_sweep_comes_back_cancelled(story: Story) -> None:
+    opened = SweepOpened(sweep="s", total=9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: 3}, cancelled=True)
+    assert story.tell(opened) == []
+    assert story.numbers() == (2, 0, 7, 0, 0)
+    assert story.counts()["eta_s"] == 0.0
+
+
+def test_nothing_of_a_replaced_sweep_counts(story: Story) -> None:
+    old, _ = story.open(4, slots=1)
+    story.start(old)
+    story.batch(old, 0, 1)
+    orders = story.tell(SweepReplaced(sweep="s"))
+    assert len(only(Stop, orders)) == 2
+    story.open(4, slots=1)
+    assert only(Refuse, story.batch(old, 1, 1))
+    story.commit(0, 1)
+    story.end(old, "stopped")
+    assert story.numbers() == (0, 0, 0, 0, 4)
+
+
+# who gets the slots ---------------------------------------------------------------------------------------------
+
+
+def out_by_sweep(story: Story) -> Mapping[str, int]:
+    return {name: len(queue.leases) for name, queue in story.ledger.queues.items()}
+
+
+def test_pressure_stops_launches_until_it_falls(story: Story) -> None:
+    first, second = story.open(10, slots=1)
+    assert story.tell(PressureChanged(high=True)) == []
+    assert only(Launch, story.whole(first)) == []
+    assert only(Launch, story.whole(second)) == []
+    assert len(only(Launch, story.tell(PressureChanged(high=False)))) == 2
+
+
+def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_way(story: Story) -> None:
+    launch = one(Launch, story.tell(SweepOpened(sweep="big", total=10, slots=0)))
+    assert story.ledger.standing("big")[0] == "infeasible"
+    assert story.counts("big")["eta_s"] is None
+    assert len(story.open(10, slots=2)) == 4
+    assert story.tell(Ticked()) == []
+    assert len(only(Launch, story.end(launch, "lost"))) == 1
+    more = only(Launch, story.tell(SlotsChanged(slots={"big": 4})))
+    assert more == [], "the window is full with the other's"
+    assert story.ledger.standing("big")[0] == "running"
+
+
+def test_a_sweep_that_comes_later_gets_its_share_as_leases_end(story: Story) -> None:
+    story.open(1_000, sweep="a", slots=4)
+    assert story.open(1_000, sweep="b", slots=4) == []
+    for _ in range(8):
+        oldest = min(story.out)
+        story.whole(story.out[oldest])
+    assert out_by_sweep(story) == {"a": 4, "b": 4}
+
+
+def test_shares_are_of_what_each_can_have(story: Story) -> None:
+    """One sweep fits 8 times on the cluster, the other, whose trials are bigger, twice: each gets half of it."""
+    story.tell(PressureChanged(high=True))
+    story.open(1_000, sweep="small", slots=8)
+    story.open(1_000, sweep="large", slots=2)
+    story.tell(PressureChanged(high=False))
+    assert out_by_sweep(story) == {"small": 8, "large": 2}
+    assert story.ledger.load() == pytest.approx(plan.WINDOW)
+
+
+def test_sweeps_of_different_code_take_turns_of_ten_seconds(story: Story) -> None:
+    story.open(10_000, sweep="a", group="1", slots=2)
+    story.open(10_000, sweep="b", group="2", slots=2)
+    seen = ""
+    for _ in range(40):
+        story.now += 1.0
+        launched = only(Launch, story.whole(story.out[min(story.out)]))
+        seen += "".join(launch.sweep for launch in launched)
+    turns = seen.replace("ab", "a b").replace("ba", "b a").split()
+    assert turns[0] == "a" * 9
+    assert set(map(len, turns[1:-1])) == {10}
+
+
+def test_a_group_that_wants_nothing_gives_up_its_turn_at_once(story: Story) -> None:
+    story.open(4, sweep="a", group="1", slots=2)
+    story.open(10, sweep="b", group="2", slots=2)
+    assert {launch.sweep for launch in only(Launch, story.whole(story.out[1]))} == {"b"}
+
+
+def test_more_slots_are_used_at_once_fewer_as_leases_end(story: Story) -> None:
+    story.open(100, slots=1)
+    assert len(only(Launch, story.tell(SlotsChanged(slots={"s": 5})))) == 8
+    assert story.tell(SlotsChanged(slots={"s": 1})) == []
+    for _ in range(8):
+        assert only(Launch, story.whole(story.out[min(story.out)])) == []
+    assert len(only(Launch, story.whole(story.out[min(story.out)]))) == 1
+    assert len(story.out) == 2
+
+
+def test_all_nodes_gone_leaves_one_lease_standing(story: Story) -> None:
+    story.open(100, slots=2)
+    story.tell(SlotsChanged(slots={"s": 0}))
+    for launch in list(story.out.values()):
+        story.end(launch, "lost")
+    assert len(story.out) == 1
+    assert len(only(Launch, story.tell(SlotsChanged(slots={"s": 2})))) == 3
+
+
+def test_many_leases_are_made_a_hundred_at_a_time(story: Story) -> None:
+    orders = story.tell(SweepOpened(sweep="s", total=1_000, slots=120))
+    assert len(only(Launch, orders)) == plan.LAUNCHES
+    assert orders[-1] == Wake(at=story.now)
+    assert len(only(Launch, story.tell(Ticked()))) == plan.LAUNCHES
+    orders = story.tell(Ticked())
+    assert len(story.out) == 240
+    assert not only(Wake, orders)
+
+
+def test_finished_sweeps_cost_an_event_nothing(story: Story) -> None:
+    """Counted in looks, not in time: a queue that has nothing to lease is not even asked."""
+    for number in range(50):
+        story.open(1, sweep=f"old{number}", recorded=((0, 1),), by_status={"done": 1})
+    launch, _ = story.open(100, slots=1)
+
+    class Untouchable:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"a finished sweep was asked for its {name}")
+
+    for number in range(50):
+        story.ledger.queues[f"old{number}"] = Untouchable()  # type: ignore[assignment]
+    for event in (
+        LeaseStarted(lease=launch.lease),
+        BatchArrived(lease=launch.lease, first=0, count=1, by_status={"done": 1}, busy_s=1.0),
+        RowsCommitted(sweep="s", first=0, count=1, by_status={"done": 1}),
+        LeaseEnded(lease=launch.lease, end="normal"),
+        Ticked(),
+    ):
+        story.ledger.handle(event, 0.0)

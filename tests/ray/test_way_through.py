@@ -1,0 +1,227 @@
+"""The way through: one client submits and ends, another comes back and finds what is in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from clusters import Cluster, answer, client
+from polars.testing import assert_frame_equal
+
+import raylab
+
+SUBMIT = """
+def percolation(p, L, seed, rng):
+    if p > 0.85:
+        raise ValueError(f"too dense: {p}")
+    return {"largest": p * L, "drawn": seed, "first": float(rng.random())}
+
+sweep = raylab.Lab(lab).submit(
+    percolation, raylab.Factorial(p=[0.1 * i for i in range(10)], L=[32, 64]), name="coarse", repeats=5, seed=1
+)
+assert 0.0 <= sweep.ready_fraction() <= 1.0
+"""
+
+SCHEMA = {
+    "p": pl.Float64,
+    "L": pl.Int64,
+    "_repeat": pl.Int64,
+    "largest": pl.Float64,
+    "drawn": pl.Int64,
+    "first": pl.Float64,
+}
+METADATA = {
+    "_seq": pl.Int64,
+    "_point": pl.Int64,
+    "_attempt": pl.Int64,
+    "_status": pl.String,
+    "_seed": pl.Int64,
+    "_started": pl.Datetime("us", "UTC"),
+    "_elapsed_s": pl.Float64,
+    "_error": pl.String,
+    "_traceback": pl.String,
+    "_node": pl.String,
+    "_pid": pl.Int64,
+}
+
+LOOK = """
+import json
+lab = raylab.Lab(lab, create=False)
+sweep = lab.sweep("coarse")
+assert sweep.wait(timeout=50) is True
+assert sweep.ready() and lab.ready() and sweep.ready_fraction() == lab.ready_fraction() == 1.0
+assert sweep.number_of_results() == lab.number_of_results() == 100
+assert (sweep.update_results(), sweep.update_results(), lab.update_results()) == (100, 0, 0)
+progress = sweep.progress()
+assert (progress.total, progress.ready, progress.done, progress.failed) == (100, 100, 90, 10), progress
+assert (progress.running, progress.waiting, progress.cancelled, progress.state) == (0, 0, 0, "ready"), progress
+assert dict(progress.by_status) == {"done": 90, "failed": 10}, progress
+sweep.results().write_ipc(out + "/done.arrow")
+sweep.results(status="all", metadata=True).write_ipc(out + "/all.arrow")
+sweep.failures().write_ipc(out + "/failures.arrow")
+lab.sweeps().write_ipc(out + "/sweeps.arrow")
+print(json.dumps(lab.info()))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a second client read after a first one submitted and ended."""
+    out = tmp_path_factory.mktemp("way")
+    cluster.client(SUBMIT, lab="way")
+    info = answer(cluster.client(LOOK, lab="way", out=str(out)))
+    assert info["notebook"] == str(cluster.home / "way")
+    assert {"name", "notebook", "node", "pid", "started", "user", "raylab", "ray", "python", "format"} <= info.keys()
+    return out
+
+
+def test_results_are_parameters_repeat_and_results_of_what_is_done(found: Path) -> None:
+    done = pl.read_ipc(found / "done.arrow")
+    assert dict(done.schema) == SCHEMA
+    assert done.height == 90
+    assert done.null_count().sum_horizontal().item() == 0
+    assert (done["largest"] == done["p"] * done["L"]).all()
+    assert done.group_by("p", "L").agg(pl.col("_repeat").sort()).get_column("_repeat").to_list() == [[0, 1, 2, 3, 4]] * 18
+
+
+def test_metadata_columns_have_their_types_and_every_trial_has_one_row(found: Path) -> None:
+    rows = pl.read_ipc(found / "all.arrow")
+    assert dict(rows.schema) == SCHEMA | METADATA
+    assert rows["_seq"].sort().to_list() == list(range(100))
+    assert rows.select("_point", "_repeat").n_unique() == 100
+    assert rows.select("_point", "p", "L").n_unique() == 20
+    assert set(rows["_attempt"]) == {1}
+
+
+def test_seeds_are_distinct_in_range_and_what_the_experiment_got(found: Path) -> None:
+    rows = pl.read_ipc(found / "all.arrow")
+    assert rows["_seed"].n_unique() == 100
+    assert rows["_seed"].is_between(1, 2**31 - 1).all()
+    done = rows.filter(_status="done")
+    assert (done["drawn"] == done["_seed"]).all()
+    assert done["first"].n_unique() == 90
+
+
+def test_failures_tell_the_error_and_leave_the_rest_alone(found: Path) -> None:
+    failures = pl.read_ipc(found / "failures.arrow")
+    columns = ["p", "L", "_repeat", "_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
+    assert failures.columns == columns
+    assert failures.height == 10
+    assert set(failures["_error"]) == {"ValueError: too dense: 0.9"}
+    assert all("in percolation" in text for text in failures["_traceback"])
+    failed = pl.read_ipc(found / "all.arrow").filter(_status="failed")
+    assert failed.select("largest", "drawn", "first").null_count().row(0) == (10, 10, 10)
+
+
+def test_the_same_seed_gives_the_same_results_in_another_lab(cluster: Cluster, found: Path) -> None:
+    again = """
+    lab = raylab.Lab(lab)
+    assert lab.wait(timeout=50)
+    lab.results().write_ipc(out + "/again.arrow")
+    """
+    cluster.client(SUBMIT.replace("sweep = ", "sweep = other = ") + "\n" + _dedent(again), lab="way-again", out=str(found))
+    order = ["p", "L", "_repeat"]
+    assert_frame_equal(pl.read_ipc(found / "again.arrow").sort(order), pl.read_ipc(found / "done.arrow").sort(order))
+
+
+def test_the_notebook_reads_the_same_without_ray(cluster: Cluster, found: Path) -> None:
+    script = """
+    import sys
+    notebook = raylab.Notebook(path)
+    notebook.results("coarse", status="all", metadata=True).write_ipc(out + "/notebook.arrow")
+    assert notebook.sweeps()["ready"].to_list() == [100]
+    assert "ray" not in sys.modules
+    """
+    client(script, None, path=str(cluster.home / "way"), out=str(found))
+    assert_frame_equal(pl.read_ipc(found / "notebook.arrow"), pl.read_ipc(found / "all.arrow"))
+
+
+def test_the_code_in_the_folders_readme_reads_it_with_polars_alone(
+    cluster: Cluster, found: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = cluster.home / "way"
+    (code,) = re.findall(r"```python\n(.*?)```", (notebook / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(notebook)
+    names: dict[str, pl.DataFrame] = {}
+    exec(code.replace('"SWEEP"', '"coarse"'), names)
+    rows = pl.read_ipc(found / "all.arrow")
+    assert_frame_equal(names["results"].select(rows.columns).sort("_seq"), rows.sort("_seq"))
+
+
+def test_the_lab_lists_its_sweeps(found: Path) -> None:
+    (row,) = pl.read_ipc(found / "sweeps.arrow").to_dicts()
+    expected = {"name": "coarse", "state": "ready", "total": 100, "ready": 100, "done": 90, "failed": 10, "rows": 100}
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_the_page_this_project_started_from_reads_naturally(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    def experiment(x):
+        return {"y": x * x}
+
+    lab = raylab.Lab(name)
+    lab["x"] = range(1000)
+    assert lab["x"] == range(1000) and lab.axes == {"x": range(1000)}
+    for refused in (len, iter):
+        try:
+            refused(lab)
+            raise AssertionError(refused)
+        except TypeError:
+            pass
+    try:
+        lab["coarse"]
+        raise AssertionError("no error")
+    except raylab.SweepNotFound as error:
+        assert "lab.sweep('coarse')" in str(error)
+    lab.submit(experiment)
+    print("We have {r} results available ({f} of the total)".format(r=lab.number_of_results(), f=lab.ready_fraction()))
+    assert lab.wait()
+    assert lab.ready() and lab.ready_fraction() == 1.0 and lab.number_of_results() == 1000
+    assert lab.update_results() == 1000 and lab.update_results() == 0
+    frame = lab.results()
+    assert frame.columns == ["x", "y"] and frame.height == 1000
+    assert sorted(frame["y"]) == [x * x for x in range(1000)]
+    """
+    said = cluster.client(script, name=lab_name)
+    assert re.search(r"We have \d+ results available", said)
+
+
+def test_a_lab_without_sweeps_is_ready(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    lab = raylab.Lab(name)
+    assert lab.ready() and lab.ready_fraction() == 1.0 and lab.number_of_results() == 0 and lab.update_results() == 0
+    assert lab.wait(timeout=0) and lab.sweeps().height == 0
+    try:
+        lab.results()
+    except raylab.SweepNotFound as error:
+        assert "none yet" in str(error)
+    else:
+        raise AssertionError("no error")
+    """
+    cluster.client(script, name=lab_name)
+
+
+def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import os, time
+    def slow(x, gate):
+        while x >= 50 and not os.path.exists(gate):
+            time.sleep(0.01)
+        return {"y": x}
+    sweep = raylab.Lab(name).submit(slow, raylab.Factorial(x=range(100), gate=[gate]), order="design")
+    seen = []
+    for frame in sweep.updates(timeout=60):
+        seen += frame["_seq"].to_list()
+        if len(seen) >= 40:
+            open(gate, "w").close()
+    assert seen == list(range(100)), seen
+    last = [frame["_seq"].to_list() for frame in sweep.updates(since=90)]
+    assert last == [list(range(90, 100))], last
+    """
+    cluster.client(script, name=lab_name, gate=str(cluster.home / "gate-updates"))
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())
