@@ -19,6 +19,7 @@ from typing import Any
 from raylab.cluster.conductor import Conductor
 from raylab.cluster.protocol import PROTOCOL
 from raylab.core import events as ev
+from raylab.core.ledger import INFEASIBLE
 from raylab.core.plan import slots
 from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
 from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, SweepNotFound
@@ -222,7 +223,8 @@ class LabActor:
                 "retrying": 0,
             }
             counts |= {"waiting": record.total, "by_status": {}, "eta_s": None}
-            state, reason = "running", ""
+            fits = slots(lab.nodes, record.policy.resources) > 0
+            state, reason = ("running", "") if fits else ("infeasible", INFEASIBLE)
         if name in lab.broken:
             state, reason = "paused", lab.broken[name]
         elif lab.recorder.trouble and state == "running":

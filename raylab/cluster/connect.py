@@ -16,7 +16,7 @@ import ray.exceptions
 from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack it
 from ray.util import list_named_actors
 
-from raylab.cluster import places
+from raylab.cluster import head, places
 from raylab.cluster.birth import give_birth
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL
@@ -59,11 +59,11 @@ def connect(address: str | None, *, start: bool) -> None:
     if ray.is_initialized():
         _check_same(address)
         return
-    if "RAY_AUTH_MODE" not in os.environ and _has_token():
+    if "RAY_AUTH_MODE" not in os.environ and has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray read the mode when it was imported; without this it is not read again
     quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
-    wanted = address or os.environ.get("RAY_ADDRESS")
+    wanted = address or os.environ.get("RAY_ADDRESS") or head.running_address()
     try:
         ray.init(wanted or "auto", **quiet)
     except ConnectionError as error:
@@ -90,7 +90,8 @@ def _check_same(address: str | None) -> None:
         )
 
 
-def _has_token() -> bool:
+def has_token() -> bool:
+    """Whether Ray finds a token here, so that it asks for one, or gives it."""
     return bool(
         os.environ.get("RAY_AUTH_TOKEN")
         or os.environ.get("RAY_AUTH_TOKEN_PATH")

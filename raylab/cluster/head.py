@@ -134,6 +134,12 @@ def running() -> Head | None:
     return known if known is not None and _members(known.mark) else None
 
 
+def running_address() -> str | None:
+    """Where that cluster is. Ray alone finds any cluster on the machine, somebody else's too."""
+    found = running()
+    return None if found is None else found.address
+
+
 def stop() -> Head | None:
     """End the cluster that `start` started, all of it; None if none runs.
 

@@ -2,7 +2,7 @@
 
 One commit is in flight; what arrives meanwhile is the next. All disk work is in a thread, so the lab's loop never
 waits for it. When the disk refuses, the same bytes are tried again until it takes them; nothing is acknowledged
-meanwhile and no more than LIMIT_BYTES is held.
+meanwhile and no batch is asked for beyond LIMIT_BYTES. Once fenced it writes nothing any more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from raylab.cluster.worker import Batch
 from raylab.core.request import Request
-from raylab.errors import LabFenced
+from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
 from raylab.notebook.writer import SweepTable, Writer
 
@@ -49,7 +49,9 @@ class Recorder:
         writer: the notebook.
         on_written: called after each commit.
         on_pressure: called with True when too much waits, with False when it no longer does.
-        on_fenced: called when another lab has taken over the notebook; nothing is written after that.
+        on_fenced: called once, when another lab has taken over the notebook; nothing is written after that.
+        on_broken: called when the rows of a sweep (its folder) cannot be written for a reason that no other try
+            cures; its rows are dropped from then on, the other sweeps go on.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Recorder:
         on_written: Callable[[Written], None],
         on_pressure: Callable[[bool], None],
         on_fenced: Callable[[LabFenced], None],
+        on_broken: Callable[[str, Exception], None] | None = None,
     ) -> None:
         self.writer = writer
         self.tables: dict[str, SweepTable] = {}  # by folder: two sweeps may have had one name
@@ -66,6 +69,8 @@ class Recorder:
         self._on_written = on_written
         self._on_pressure = on_pressure
         self._on_fenced = on_fenced
+        self._on_broken = on_broken
+        self._fenced: LabFenced | None = None
         self._waiting: dict[str, list[Batch]] = {}
         self._bytes = 0
         self._high = False
@@ -81,6 +86,8 @@ class Recorder:
 
     def keep(self, folder: str, batch: Batch) -> None:
         """Take a batch; it is durable when `on_written` says so."""
+        if self._fenced is not None:
+            return
         self._waiting.setdefault(folder, []).append(batch)
         self._bytes += batch.rows.nbytes
         self._idle.clear()
@@ -92,7 +99,7 @@ class Recorder:
         await self._room.wait()
 
     async def idle(self) -> None:
-        """Wait until all that was taken is durable."""
+        """Wait until all that was taken is durable (or never will be, because the lab is fenced)."""
         await self._idle.wait()
 
     def close(self) -> None:
@@ -103,12 +110,15 @@ class Recorder:
             await self._work.wait()
             self._work.clear()
             waiting, self._waiting = self._waiting, {}
-            try:
-                for folder, batches in waiting.items():
+            for folder, batches in waiting.items():
+                try:
                     await self._commit(folder, batches)
-            except LabFenced as error:
-                self._on_fenced(error)
-                return
+                except LabFenced:
+                    return
+                except Exception as error:
+                    self._give_up(folder, error)
+                self._bytes -= sum(batch.rows.nbytes for batch in batches)
+                self._weigh()
             if not self._waiting:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
@@ -118,21 +128,26 @@ class Recorder:
         if held is not None:  # else the sweep was replaced, and nobody asks for these rows any more
             meta = _describe(batches)
             rows = [batch.rows for batch in batches]
-            info = await self._insist(lambda: held.table.resume() if held.table.pending else held.commit(rows, meta))
+            info = await self._insist(lambda: held.commit(rows, meta))
             self._on_written(Written(folder, batches, info))
-        self._bytes -= sum(batch.rows.nbytes for batch in batches)
-        self._weigh()
-        if held is not None and held.table.should_seal:
-            await self.seal(folder)
+            if held.table.should_seal:
+                await self.seal(folder)
+
+    def _give_up(self, folder: str, error: Exception) -> None:
+        """One sweep must not keep the others from being written."""
+        log.error("the rows of %s cannot be written", folder, exc_info=error)
+        self.tables.pop(folder, None)
+        if self._on_broken is not None:
+            self._on_broken(folder, error)
 
     async def seal(self, folder: str) -> None:
         """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
         held = self.tables.get(folder)
-        if held is None:
+        if held is None or self._fenced is not None:
             return
         try:
             await asyncio.to_thread(held.seal)
-        except OSError as error:
+        except (OSError, NotebookDamaged) as error:
             log.warning("the journal of %s stays as it is for now: %s", folder, error)
 
     def _weigh(self) -> None:
@@ -147,21 +162,7 @@ class Recorder:
     async def add(self, *requests: Request) -> None:
         """Write requests; they are durable when this returns."""
         async with self._requests:
-            first = True
-
-            def write() -> None:
-                nonlocal first
-                if first:
-                    first = False
-                    self.writer.add(requests)
-                else:
-                    self.writer.resume()
-
-            try:
-                await self._insist(write)
-            except LabFenced as error:
-                self._on_fenced(error)
-                raise
+            await self._insist(lambda: self.writer.add(requests))
 
     async def do(self, work: Callable[[], T]) -> T:
         """Run other disk work in a thread, again and again until the disk lets it pass."""
@@ -169,11 +170,16 @@ class Recorder:
 
     async def _insist(self, work: Callable[[], T]) -> T:
         while True:
+            if self._fenced is not None:
+                raise self._fenced
             try:
                 result = await asyncio.to_thread(work)
-            except ConnectionError:
+            except LabFenced as error:
+                self._fence(error)
                 raise
-            except OSError as error:
+            except RaylabError:  # some are an OSError to Python
+                raise
+            except (OSError, MemoryError) as error:
                 if not self.trouble:
                     log.warning("the notebook cannot be written: %s", error)
                 self.trouble = f"the notebook cannot be written: {error}; the lab goes on by itself when it can"
@@ -181,6 +187,15 @@ class Recorder:
             else:
                 self.trouble = ""
                 return result
+
+
+    def _fence(self, error: LabFenced) -> None:
+        if self._fenced is None:
+            self._fenced = error
+            self._waiting.clear()
+            self._room.set()
+            self._idle.set()
+            self._on_fenced(error)
 
 
 def _describe(batches: Sequence[Batch]) -> dict[str, Any]:

@@ -44,6 +44,8 @@ BATCH_BYTES = 8 * 2**20
 RECORD_BYTES = 64 * 2**20
 """The most that one trial may return."""
 
+MAX_WORDS = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
@@ -66,7 +68,7 @@ class LeaseOrder:
     stop: int
     flush_s: float
     retries: int = 0
-    deaths: int = 0
+    deaths: int = 0  # of processes that held the trial alone; only a lease of one trial has any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,13 @@ class _Pending:
             self.metadata[at] = outcome.metadata
         return outcome.rows[0] if len(outcome.rows) == 1 else outcome.rows
 
+    def refuse(self, at: int, why: str) -> None:
+        """Make a trial whose record cannot be kept a failed one. What failed already keeps its own error."""
+        self.results[at] = {}
+        self.metadata.pop(at, None)
+        words = f"{why}; write large results to a file and return the file's path"
+        self.failures.setdefault(at, ("failed", words, None))
+
 
 def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     """Work through a lease.
@@ -197,17 +206,18 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     wall = time.time() - began
     for start in range(order.start, order.stop, BLOCK):
         trials, points, repeats, own_seeds = _block(loaded, start, min(start + BLOCK, order.stop))
+        cases = zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True)
         pending.blocks.append((points, repeats, own_seeds))
         kept = 0  # trials of this block that were sent already
-        for at, (params, seed, trial) in enumerate(
-            zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True), 1
-        ):
+        then = perf_counter()
+        for at, (params, seed, trial) in enumerate(cases, 1):
             made = runner.attempt(params, seed, (key, trial))
             if type(made) is not dict:
                 attempt = 1
                 while isinstance(made, Outcome) and made.status == "failed" and attempt <= retries:
                     attempt += 1
-                    made = runner.attempt(params, seed, (key, trial))
+                    then = perf_counter()  # the record is the last attempt's alone
+                    made = runner.attempt(loaded.design[points[at - 1]], seed, (key, trial))
                 if attempt > 1:
                     pending.attempts[len(pending.results)] = order.deaths + attempt
                 if isinstance(made, Outcome):
@@ -230,40 +240,18 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
 
 
 def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
-    """Trials, points, repeats and seeds of these positions."""
+    """Of these positions the trials by their number in the sweep, their points in the design, repeats and seeds."""
     segment = loaded.segment
     trials = loaded.order.trials(start - segment.first_position, stop - segment.first_position)
     points = trials // segment.repeats
-    return (
-        trials,
-        points,
-        trials - points * segment.repeats,
-        seeds(segment.key, trials + segment.first_position),
-    )
+    numbers = trials + segment.first_position
+    return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)
 
 
 def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, began: float) -> Batch:
     count = len(pending.results)
-    points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
-    trials = Trials(
-        points=points,
-        repeats=repeats,
-        seeds=own_seeds,
-        started=pending.started,
-        elapsed=pending.elapsed,
-        results=pending.results,
-        failures=pending.failures,
-        attempts=pending.attempts,
-        attempt=attempt,
-        first_point=loaded.segment.first_point,
-        times=[pending.times.get(at, {}) for at in range(count)] if pending.times else None,
-        metadata=[pending.metadata.get(at) for at in range(count)] if pending.metadata else None,
-    )
-    rows = wire(trials, loaded.parameters, node, pid)
-    if rows.nbytes > RECORD_BYTES and _refuse_too_large(pending):
-        rows = wire(trials, loaded.parameters, node, pid)
-    each = max(1, rows.nbytes // count)
-    loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES // each))
+    rows, nbytes = _rows(pending, loaded, attempt, node, pid)
+    loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES * count // max(1, nbytes)))
     failed = len(pending.failures)
     by_status = {status: number for status, number in (("done", count - failed), ("failed", failed)) if number}
     error = next(iter(pending.failures.values()))[1] if failed else None
@@ -278,32 +266,52 @@ def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, be
     )
 
 
-def _refuse_too_large(pending: _Pending) -> bool:
+def _rows(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int) -> tuple[pa.RecordBatch, int]:
+    """The rows, records that are too large made failures; and how many bytes it all was."""
+    try:
+        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid)
+    except Exception as error:  # 2 GB of text in a column, no memory
+        if len(pending.results) > 1:
+            raise  # the lab gives the trials out again in smaller leases, in the end each alone
+        pending.refuse(0, f"its result cannot be kept ({type(error).__name__}: {error})"[:MAX_WORDS])
+        return wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid), RECORD_BYTES
+    nbytes: int = rows.nbytes
+    if nbytes > RECORD_BYTES and _refuse_too_large(pending, rows):
+        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid)
+    return rows, nbytes
+
+
+def _trials(pending: _Pending, loaded: Job, attempt: int) -> Trials:
+    points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
+    each = range(len(pending.results))
+    return Trials(
+        points=points,
+        repeats=repeats,
+        seeds=own_seeds,
+        started=pending.started,
+        elapsed=pending.elapsed,
+        results=pending.results,
+        failures=pending.failures,
+        attempts=pending.attempts,
+        attempt=attempt,
+        first_point=loaded.segment.first_point,
+        times=[pending.times.get(at, {}) for at in each] if pending.times else None,
+        metadata=[pending.metadata.get(at) for at in each] if pending.metadata else None,
+    )
+
+
+def _refuse_too_large(pending: _Pending, rows: pa.RecordBatch) -> bool:
     """Make every record over the limit a failure that says so; whether there was one."""
-    found = False
+    found, start = False, 0
     for at, result in enumerate(pending.results):
-        rows = result if isinstance(result, list) else [result]
-        size = sum(_size(value) for row in rows for value in row.values())
-        if size > RECORD_BYTES:
+        count = (len(result) or 1) if isinstance(result, list) else 1
+        nbytes = rows.slice(start, count).nbytes
+        start += count
+        if nbytes > RECORD_BYTES:
             found = True
-            pending.results[at] = {}
-            message = (
-                f"its result has {size / 2**20:.0f} MB, a record can have {RECORD_BYTES // 2**20}; "
-                "write it to a file and return the file's path"
-            )
-            pending.failures[at] = ("failed", message, None)
+            pending.refuse(at, f"its record has {_megabytes(nbytes)}, and can have {_megabytes(RECORD_BYTES)} at most")
     return found
 
 
-def _size(value: object) -> int:
-    """About the bytes of what can be large; numbers and short texts count nothing."""
-    if isinstance(value, float | int):
-        return 0
-    if isinstance(value, str | bytes | bytearray | list | tuple):
-        if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple | str | bytes | np.ndarray):
-            return sum(_size(each) for each in value)
-        return len(value) * (8 if isinstance(value, list | tuple) else 1)
-    if isinstance(value, dict):
-        return sum(_size(each) for each in value.values())
-    nbytes = getattr(value, "nbytes", 0)
-    return nbytes if isinstance(nbytes, int) else 0
+def _megabytes(nbytes: int) -> str:
+    return f"{nbytes / 2**20:,.1f} MB"

@@ -50,6 +50,9 @@ from raylab.core.queue import Lease, Queue
 from raylab.core.window import Window
 
 
+INFEASIBLE = "no node of the cluster has what one trial asks for; it runs when one joins"
+
+
 class Ledger:
     """The state of all sweeps of one lab.
 
@@ -296,7 +299,7 @@ class Ledger:
         if queue.pause_reason:
             return "paused", queue.pause_reason
         if queue.slots < 1:
-            return "infeasible", "no node of the cluster has what one trial asks for"
+            return "infeasible", INFEASIBLE
         return "running", queue.trouble
 
     def load(self) -> float:

@@ -1,25 +1,39 @@
-"""Rows as polars frames: the one place that imports polars for reading. What a person gets to see is decided here."""
+"""Rows as polars frames: which of them, and which columns in which order. What a person gets to see is decided here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.notebook.file import Loaded
-from raylab.notebook.records import METADATA, RESERVED, TIMES, Parameters
-from raylab.notebook.schema import MORE, SEQ
+from raylab.notebook.records import METADATA, TIMES, Parameters, summary
+from raylab.notebook.schema import NAME, SEQ
 
-Status: TypeAlias = Literal["done", "failed", "crashed", "timed_out", "all"]
 STATUSES = ("done", "failed", "crashed", "timed_out")
+
+ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
+"""The metadata of every sweep, in the order people see."""
+
+SOMETIMES: dict[str, Any] = {**TIMES, "_metadata": pa.null()}
+"""The metadata that some experiments add; of no type as long as there is none."""
+
+Owners: TypeAlias = dict[str, str]
+"""By column the name it was made of: a sibling `p__string` belongs to `p`, a parameter called `p__x` to itself."""
 
 
 def check_status(status: str | Sequence[str]) -> list[str]:
-    """The statuses that a word, several words or "all" mean."""
+    """The statuses that a word, several words or "all" mean.
+
+    Raises:
+        ValueError: one of the words is no status, or there is none.
+    """
     words = [status] if isinstance(status, str) else list(status)
     unknown = [word for word in words if word != "all" and word not in STATUSES]
     if unknown or not words:
@@ -35,7 +49,7 @@ def scan(
     metadata: bool | Sequence[str] = False,
     since: int = 0,
 ) -> pl.LazyFrame:
-    """A sweep's rows: parameters, results, and of the metadata what was asked for.
+    """A sweep's rows: parameters, `_repeat` when there are repeats, results, and the metadata asked for.
 
     Args:
         record: what was asked.
@@ -43,61 +57,83 @@ def scan(
         status: which trials.
         metadata: True for all metadata columns, or some of their names.
         since: only rows from this `_seq` on.
+
+    Raises:
+        ValueError: there is no such status, or no such metadata.
     """
     words = check_status(status)
-    parameters = tuple(Design.loads(record.segment.design).parameters)
-    frames = [
-        _frame(loaded.table) for loaded in files if loaded.info.rows and loaded.info.seq + loaded.info.rows > since
-    ]
-    rows = pl.concat([_empty(record), *frames], how="diagonal_relaxed") if frames else _empty(record)
+    parameters = _parameters(record.segment.design)
+    tables = [loaded.table for loaded in files if loaded.info.rows and loaded.info.seq + loaded.info.rows > since]
+    if not tables and files:
+        tables = [files[-1].table.slice(0, 0)]  # it has all the columns in force
+    owners = _owners(tables)
+    asked = _asked(metadata, owners)
+    blank = [*parameters, *(pa.field(name, kind) for name, kind in (ALWAYS | _some(asked)).items())]
+    blank = [field for field in blank if field.name not in owners]
+    owners |= {field.name: field.name for field in blank}
+    rows = _together([*tables, pa.schema(blank).empty_table()])
     if since:
         rows = rows.filter(pl.col(SEQ) >= since)
-    if any(loaded.info.meta.get("again") for loaded in files):
+    if summary([loaded.info.meta for loaded in files])["again"]:
         rows = rows.filter(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
     if set(words) != set(STATUSES):
         rows = rows.filter(pl.col("_status").is_in(words))
-    return rows.select(_columns(rows.collect_schema().names(), parameters, record.segment.repeats > 1, metadata))
+    return rows.select(_columns(owners, [field.name for field in parameters], record.segment.repeats > 1, asked))
 
 
-def _frame(table: pa.Table) -> pl.LazyFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame.lazy()
+@lru_cache(maxsize=8)
+def _parameters(design: str) -> list[Any]:
+    """A field for each parameter of a design, of the type of its first value; of no type if it has none."""
+    loaded = Design.loads(design)
+    kinds: dict[str, Any] = {}
+    for field, _ in Parameters(loaded).columns(np.array([], dtype=np.int64)):
+        kinds.setdefault(field.name, field.type)
+    return [pa.field(name, kinds.get(name, pa.null())) for name in loaded.parameters]
 
 
-def _empty(record: SweepRecord) -> pl.LazyFrame:
-    """No rows, but the columns that any row will have."""
-    columns = Parameters(Design.loads(record.segment.design)).columns(_no_points())
-    fields = [pa.field(SEQ, pa.int64()), *(pa.field(name, kind) for name, kind in METADATA.items())]
-    seen: dict[str, Any] = {}
-    for field, _ in columns:
-        seen.setdefault(field.name, field.with_metadata(None))
-    table = pa.schema([*seen.values(), *(field for field in fields if field.name not in seen)]).empty_table()
-    return _frame(table)
+def _owners(tables: Sequence[pa.Table]) -> Owners:
+    return {
+        field.name: (field.metadata or {}).get(NAME, field.name.encode()).decode()
+        for table in tables
+        for field in table.schema
+    }
 
 
-def _no_points() -> Any:
-    import numpy as np
-
-    return np.array([], dtype=np.int64)
-
-
-def _columns(
-    names: Sequence[str], parameters: Sequence[str], repeats: bool, metadata: bool | Sequence[str]
-) -> list[str]:
-    """Which columns, in which order: parameters, the repeat, results, metadata."""
-    about = [SEQ, *METADATA, *TIMES, "_metadata"]
+def _asked(metadata: bool | Sequence[str], owners: Owners) -> list[str]:
+    """The metadata columns that are wanted."""
+    known = [*ALWAYS, *SOMETIMES]
+    there = [name for name in known if name in ALWAYS or name in owners]
+    siblings = [name for name, owner in owners.items() if owner in known and name not in known]
     if isinstance(metadata, bool):
-        wanted = [name for name in about if name in names] if metadata else []
-    else:
-        wanted = [metadata] if isinstance(metadata, str) else list(metadata)
-        unknown = [name for name in wanted if name not in names]
-        if unknown:
-            there = ", ".join(name for name in about if name in names)
-            raise ValueError(f"metadata names {', '.join(map(repr, unknown))}, which is not there; there are {there}")
-    mine = {name for name in names if name in parameters or any(name.startswith(f"{p}__") for p in parameters)}
-    own = [name for p in parameters for name in names if name == p or (name in mine and name.startswith(f"{p}__"))]
-    own = list(dict.fromkeys(name for name in own if not name.endswith("__result")))
-    results = [name for name in names if name not in own and (name not in RESERVED or name == MORE)]
-    first = [*own, *(["_repeat"] if repeats and "_repeat" not in wanted else []), *results]
-    return [*first, *(name for name in wanted if name not in first)]
+        return [*there, *siblings] if metadata else []
+    wanted = [metadata] if isinstance(metadata, str) else list(metadata)
+    unknown = [name for name in wanted if name not in known and name not in siblings]
+    if unknown:
+        raise ValueError(
+            f"metadata is True, or a list of column names; there is no {', '.join(map(repr, unknown))}, "
+            f"there are {', '.join([*there, *siblings])}"
+        )
+    return list(dict.fromkeys(wanted))
+
+
+def _some(asked: Sequence[str]) -> dict[str, Any]:
+    return {name: kind for name, kind in SOMETIMES.items() if name in asked}
+
+
+def _together(tables: Sequence[pa.Table]) -> pl.LazyFrame:
+    frames = []
+    for table in tables:
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        if frame.width:
+            frames.append(frame.lazy())
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _columns(owners: Owners, parameters: Sequence[str], repeats: bool, asked: Sequence[str]) -> list[str]:
+    """Which columns, in which order: parameters, the repeat, results, metadata."""
+    own = [name for parameter in parameters for name, owner in owners.items() if owner == parameter]
+    own += ["_repeat"] if repeats else []
+    about = {*parameters, *ALWAYS, *SOMETIMES}
+    results = [name for name, owner in owners.items() if owner not in about]
+    return [*own, *results, *(name for name in asked if name not in own)]

@@ -53,20 +53,20 @@ class Identity:
         """
         try:
             found = json.loads(data)
+            if found["format"] != FORMAT:
+                raise ValueError(f"its format is {found['format']!r}")
             version = int(found["version"])
-            identity = Identity(
-                **{name: found[name] for name in ("id", "name", "user", "created", "format", "version")}
-            )
+            if version > VERSION:  # before the rest, which such a version may have changed
+                raise VersionMismatch(
+                    f"the notebook {where} has format {version}, this raylab knows up to {VERSION}; "
+                    "install a later raylab"
+                )
+            return Identity(version=version, **{name: found[name] for name in ("id", "name", "user", "created")})
         except (ValueError, KeyError, TypeError) as error:
             raise NotebookDamaged(
                 f"{where}/{NOTEBOOK} is not what raylab writes ({type(error).__name__}: {error}); "
                 "restore it from a copy of the folder"
             ) from error
-        if version > VERSION:
-            raise VersionMismatch(
-                f"the notebook {where} has format {version}, this raylab knows up to {VERSION}; install a later raylab"
-            )
-        return identity
 
 
 def check_name(name: object, what: str) -> str:
@@ -132,7 +132,8 @@ results = rows.collect()
 - Columns that begin with `_` are about the trial: `_seq` counts the rows of the sweep, `_point` and `_repeat` name the
   trial, `_status` is `done`, `failed`, `crashed` or `timed_out`, `_seed` is the trial's own, `_started` (UTC) and
   `_elapsed_s` say when and how long, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
-  All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type.
+  All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type, and
+  `NAME__result` is a result that is called like a parameter.
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
 - `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle
   only what you trust.

@@ -6,7 +6,8 @@ A record batch on its way to the lab ("wire") may have several columns of one na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.values import MISSING
-from raylab.notebook.columns import column
+from raylab.notebook.columns import clean_name, column
 
 METADATA: dict[str, Any] = {
     "_point": pa.int64(),
@@ -43,6 +44,7 @@ class Parameters:
     """The parameter columns of any points of a design."""
 
     def __init__(self, design: Design) -> None:
+        self.names = frozenset(design.parameters)
         self._design = design
         self._levels: dict[str, list[tuple[Any, Any]] | range] = {}
         for name in design.parameters:
@@ -58,11 +60,18 @@ class Parameters:
         for name, levels in self._levels.items():
             index = self._design.index(name, points)
             if isinstance(levels, range):
-                columns.append((pa.field(name, pa.int64()), pa.array(levels.start + levels.step * index)))
+                columns += _stepped(name, levels, index)
             else:
                 taken = pa.array(index)
                 columns.extend((field, array.take(taken)) for field, array in levels)
         return columns
+
+
+def _stepped(name: str, levels: range, index: NDArray[np.int64]) -> list[tuple[Any, Any]]:
+    """A range's levels, computed; those of one beyond 64 bits, which may be any number of them, one by one."""
+    if all(-(2**63) <= number < 2**63 for number in (levels[0], levels[-1], levels.step)):
+        return [(pa.field(name, pa.int64()), pa.array(levels[0] + levels.step * index))]
+    return column(name, [levels[at] for at in index.tolist()])
 
 
 @dataclass(slots=True)
@@ -87,7 +96,9 @@ class Trials:
 
 
 def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.RecordBatch:
-    """The rows of these trials: parameters, results, metadata.
+    """The rows of these trials: metadata, parameters, results.
+
+    In this order, because a sweep has only so many columns, and results may be any number.
 
     Args:
         trials: what came of them.
@@ -96,14 +107,11 @@ def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.Reco
         pid: of the process they ran in.
     """
     rows, lengths = _flat(trials.results)
-    own = None if lengths is None else np.repeat(np.arange(len(trials)), lengths)
-    columns = parameters.columns(trials.points)
-    columns += _result_columns(rows, {field.name for field, _ in columns}) if own is None else []
-    columns += _about(trials, node, pid)
-    if own is not None:  # records of several rows share all but their results
-        index = pa.array(own)
+    columns = _about(trials, node, pid) + parameters.columns(trials.points)
+    if lengths is not None:  # records of several rows share all but their results
+        index = pa.array(np.repeat(np.arange(len(trials)), lengths))
         columns = [(f, array.take(index)) for f, array in columns]
-        columns += _result_columns(rows, set(parameters._levels))
+    columns += _result_columns(rows, parameters.names)
     return pa.RecordBatch.from_arrays([array for _, array in columns], schema=pa.schema([f for f, _ in columns]))
 
 
@@ -120,12 +128,26 @@ def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[
     return rows, lengths
 
 
-def _result_columns(rows: Sequence[Mapping[str, object]], taken: set[str]) -> list[tuple[Any, Any]]:
-    columns: list[tuple[Any, Any]] = []
-    for name, values in _transposed(rows).items():
-        kept = f"{name}__result" if name in taken or name in RESERVED else name
-        columns += column(kept, values)
-    return columns
+def _result_columns(rows: Sequence[Mapping[str, object]], parameters: AbstractSet[str]) -> list[tuple[Any, Any]]:
+    results = _transposed(rows)
+    kept = _kept(results, parameters)
+    return [pair for name, values in results.items() for pair in column(kept[name], values)]
+
+
+def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str]:
+    """Under which name each result is kept: its own, or NAME__result where that is another's."""
+    used = {*parameters, *RESERVED}
+    # First those that keep their own: a result may well be called p__result.
+    kept = {name: name for name in results if name not in used and clean_name(name) == name}
+    used.update(kept)
+    for name in results:
+        if name not in kept:
+            free = clean_name(name)
+            while free in used:
+                free += "__result"
+            kept[name] = free
+            used.add(free)
+    return kept
 
 
 def _transposed(rows: Sequence[Mapping[str, object]]) -> dict[str, Sequence[object]]:
@@ -185,8 +207,10 @@ def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None])
 def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What some commits hold together: positions as runs, trials by status, rows, seconds in trials."""
     runs: list[list[int]] = []
+    again = any(meta.get("again", False) for meta in metas)
     for start, stop in sorted(tuple(run) for meta in metas for run in meta.get("positions", ())):
         if runs and start <= runs[-1][1]:
+            again = again or start < runs[-1][1]
             runs[-1][1] = max(runs[-1][1], stop)
         else:
             runs.append([start, stop])
@@ -201,5 +225,5 @@ def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
         "error": next((meta["error"] for meta in metas if meta.get("error")), None),
         # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
-        "again": any(meta.get("again", False) for meta in metas),
+        "again": again,
     }

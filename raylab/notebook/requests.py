@@ -34,7 +34,7 @@ _COLUMNS: list[tuple[str, Any]] = [
     ("strikes", pa.int64()),
 ]
 SCHEMA = pa.schema(_COLUMNS)
-_NAMES = [field.name for field in fields(Request)]
+_NAMES = frozenset(field.name for field in fields(Request))
 
 
 def to_rows(requests: Iterable[Request]) -> pa.Table:
@@ -46,8 +46,11 @@ def to_rows(requests: Iterable[Request]) -> pa.Table:
 
 
 def from_rows(table: pa.Table) -> list[Request]:
-    """The requests of some rows. Columns of a later version are left out, those of an earlier one are None."""
+    """The requests of some rows. Columns of a later version are left out; what is not there is as nobody had said it."""
     if "time" in table.column_names:
         at = table.column_names.index("time")
-        table = table.set_column(at, "time_us", table.column(at).cast(pa.int64()))
-    return [Request(**{name: value for name, value in row.items() if name in _NAMES}) for row in table.to_pylist()]
+        table = table.set_column(at, "time_us", table.column(at).cast(SCHEMA.field("time").type).cast(pa.int64()))
+    return [
+        Request(**{name: value for name, value in row.items() if name in _NAMES and value is not None})
+        for row in table.to_pylist()
+    ]

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from raylab.notebook.columns import KIND, clean_name, column
 from raylab.notebook.kinds import BINARY, Array, Field, Unfit, cast, plain, unify, word
 
-__all__ = ["MORE", "SEQ", "Schema", "align", "union", "wire_batch"]
+__all__ = ["MORE", "NAME", "SEQ", "Schema", "align", "union", "wire_batch"]
 
 SEQ = "_seq"
 MORE = "_more"
@@ -27,6 +27,7 @@ MORE = "_more"
 MAX_COLUMNS = 1_000
 
 NAME = b"raylab.name"
+"""Field metadata that tells of which name a column was made."""
 
 Pair: TypeAlias = tuple[Field, Array]
 
@@ -56,7 +57,7 @@ def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Arra
 
 
 class HasSchema(Protocol):
-    """Anything that tells the columns of a file, such as `table.FileInfo`."""
+    """Anything that tells the columns of a file, such as `file.FileInfo`."""
 
     @property
     def schema(self) -> pa.Schema: ...

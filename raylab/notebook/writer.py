@@ -1,12 +1,14 @@
 """The one writer of a notebook: makes or opens it, adds requests, keeps code, opens the tables of sweeps.
 
 It does what it is told and decides nothing; every method may block on the disk and raises OSError when the disk does.
-After an OSError from `add` or a sweep's `commit`, the same rows are pending: `resume` until they are in.
+After an OSError the same call can be made again, and must be before any other of its table: nobody knows yet whether
+the rows are in.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +30,9 @@ from raylab.notebook.store import Store
 from raylab.notebook.table import Opened, Table
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(slots=True)
 class SweepTable:
     """A sweep's results, open for writing."""
@@ -37,11 +42,14 @@ class SweepTable:
     summary: dict[str, Any]
 
     def commit(self, batches: Sequence[pa.RecordBatch], meta: dict[str, Any]) -> FileInfo:
-        """Add wire batches in the columns in force, in one commit."""
+        """Add wire batches in the columns in force, in one commit; the same again after an OSError."""
+        if self.table.pending:
+            return self.table.resume()
         return self.table.commit(self.schema.concat(batches), meta)
 
     def seal(self) -> FileInfo | None:
-        return self.table.seal(lambda metas: summary(metas))
+        """Put the journal into one part."""
+        return self.table.seal(summary)
 
 
 class Writer:
@@ -53,6 +61,7 @@ class Writer:
         self.writer = writer
         self.opening = 0  # the number of our opening of the requests
         self._requests: Table | None = None
+        self._adding: Sequence[Request] = ()  # what is pending, if something is
 
     def establish(self, name: str, user: str) -> layout.Identity:
         """Make the notebook if there is none; say whose it is.
@@ -105,25 +114,37 @@ class Writer:
     def add(self, requests: Sequence[Request]) -> None:
         """Write requests; when this returns they are durable."""
         assert self._requests is not None, "open_requests() comes first"
-        self._requests.commit(to_rows(requests), {"rows": len(requests)})
-        if self._requests.should_seal:
-            self._requests.seal(lambda metas: {"rows": sum(meta["rows"] for meta in metas)})
-
-    def resume(self) -> None:
-        """Try the pending request again."""
-        assert self._requests is not None
+        mine = requests is self._adding
         if self._requests.pending:
             self._requests.resume()
+        else:
+            mine = False
+        if not mine:
+            self._adding = requests
+            self._requests.commit(to_rows(requests), {"rows": len(requests)})
+        if self._requests.should_seal:
+            try:
+                self._requests.seal(lambda metas: {"rows": sum(meta["rows"] for meta in metas)})
+            except (OSError, NotebookDamaged) as error:  # what was asked is durable all the same
+                log.warning("the journal of the requests stays as it is for now: %s", error)
 
     def put_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:
-        """Keep an experiment and its modules; return their hashes."""
+        """Keep an experiment and its modules; return their hashes.
+
+        Raises:
+            NotebookDamaged: a file of the name that one of them must have is there, with other bytes.
+        """
         digest = hashlib.sha256(pickle).hexdigest()
-        self.store.put(layout.pickle_path(digest), pickle, pickle)
+        self._put(layout.pickle_path(digest), pickle)
         if modules is None:
             return digest, None
         zipped = hashlib.sha256(modules).hexdigest()
-        self.store.put(layout.modules_path(zipped), modules, modules)
+        self._put(layout.modules_path(zipped), modules)
         return digest, zipped
+
+    def _put(self, path: str, data: bytes) -> None:
+        if not self.store.put(path, data, data):
+            raise NotebookDamaged(f"{path} is not what was written; put it back from a copy of the notebook")
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.

@@ -203,7 +203,7 @@ def test_a_lab_without_sweeps_is_ready(cluster: Cluster, lab_name: str) -> None:
     cluster.client(script, name=lab_name)
 
 
-def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str) -> None:
+def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str, gate: Path) -> None:
     script = """
     import os, time
     def slow(x, gate):
@@ -212,7 +212,7 @@ def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str)
         return {"y": x}
     sweep = raylab.Lab(name).submit(slow, raylab.Factorial(x=range(100), gate=[gate]), order="design")
     seen = []
-    for frame in sweep.updates(timeout=60):
+    for frame in sweep.updates(timeout=50):
         seen += frame["_seq"].to_list()
         if len(seen) >= 40:
             open(gate, "w").close()
@@ -220,7 +220,7 @@ def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str)
     last = [frame["_seq"].to_list() for frame in sweep.updates(since=90)]
     assert last == [list(range(90, 100))], last
     """
-    cluster.client(script, name=lab_name, gate=str(cluster.home / "gate-updates"))
+    cluster.client(script, name=lab_name, gate=str(gate))
 
 
 def _dedent(code: str) -> str:

@@ -1,0 +1,370 @@
+"""The command `raylab`: start a cluster, see how far a lab is, wait for it, take its results out.
+
+For people at a terminal and for scripts: what is asked for goes to stdout, everything else to stderr, an error is one
+line, and the exit code says what a script wants to know. No command but `start` makes anything new. Nothing heavy is
+imported before it is needed: `raylab --help` is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raylab.errors import LabBusy, LabNotFound, RaylabError
+from raylab.screen import Canvas, Row, aligned, table, width
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from raylab.cluster.head import Head
+    from raylab.lab import Lab
+
+DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+CODES = """\
+exit codes:
+  0  done; with `wait`, everything is in
+  1  not ready: the timeout is over, what is left stands still, or a lab still has trials to run
+  2  bad usage or bad input
+  3  there is no such lab, sweep or notebook
+  4  the cluster or the lab does not answer, or cannot go on
+  130  Ctrl-C; nothing was cancelled
+"""
+
+POLL_S = 20.0
+
+SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
+"""Of the files that `raylab.export.write` knows."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code.
+
+    Args:
+        words: the command line without the program's name; that of this process if None.
+
+    Raises:
+        SystemExit: for `--help`, and with code 2 for what cannot be parsed.
+    """
+    given = parser().parse_args(words)
+    try:
+        code: int = given.run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `raylab results ... | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (RaylabError, ValueError, OSError) as error:
+        print(f"raylab: {' '.join(str(error).split())}", file=sys.stderr)
+        return exit_code(error)
+    return code
+
+
+def exit_code(error: Exception) -> int:
+    """What an error means to a script: the groups of `raylab.errors`.
+
+    Example:
+        >>> exit_code(LabNotFound("there is no lab 'x'"))
+        3
+    """
+    if isinstance(error, LabBusy):
+        return NOT_READY
+    if isinstance(error, LookupError):
+        return NOT_FOUND
+    if isinstance(error, ConnectionError | RuntimeError):
+        return UNAVAILABLE
+    return BAD_INPUT
+
+
+# -- the words
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their words."""
+    shape = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="raylab",
+        description="Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results.",
+        epilog=CODES,
+        formatter_class=shape,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], what: str, more: str = "") -> Any:
+        about = f"{what[0].upper()}{what[1:]}. {more}".strip()
+        found = commands.add_parser(name, help=what, description=about, epilog=CODES, formatter_class=shape)
+        found.set_defaults(run=run, parser=found)
+        return found
+
+    _add_cluster_commands(command)
+    _add_asking_commands(command)
+    _add_ending_commands(command)
+    return top
+
+
+def _add_cluster_commands(command: Callable[..., Any]) -> None:
+    start = command(
+        "start",
+        _start,
+        "start a Ray cluster on this machine that stays",
+        "Trials run in the folder\nwhere it is started; labs lie in RAYLAB_HOME (~/raylab).",
+    )
+    start.add_argument("--num-cpus", type=_count, metavar="N", help="CPUs it may use (default: all)")
+    start.add_argument("--port", type=_port, metavar="P", help="for this machine (default: 6379 if free)")
+    start.add_argument("--client-port", type=_port, metavar="Q", help="for ray:// (default: 10001 if free)")
+    start.add_argument("--temp-dir", type=Path, metavar="D", help="for Ray's logs and sockets (default: Ray's own)")
+    command("stop", _stop, "end the cluster that `raylab start` started, and no other")
+
+
+def _add_asking_commands(command: Callable[..., Any]) -> None:
+    _address(command("ls", _ls, "list the labs of a cluster"))
+    status = command("status", _status, "show how far the sweeps of a lab are")
+    watch = command("watch", _watch, "show it again whenever there is news, until all is in", "Ctrl-C cancels nothing.")
+    wait = command("wait", _wait, "wait until all is in, with a bar")
+    results = command("results", _results, "show or write what a sweep has brought so far")
+    for each in (status, watch, wait, results):
+        each.add_argument("lab", nargs="?", metavar="LAB", help="the lab's name")
+        each.add_argument("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
+        _address(each)
+    for each in (status, results):
+        each.add_argument("--notebook", type=Path, metavar="PATH", help="read this folder; needs no lab and no cluster")
+    wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most")
+    wait.add_argument("--quiet", action="store_true", help="no bar, the exit code says it all")
+    results.add_argument(
+        "-o", "--output", type=_output, metavar="FILE", help=f"write to FILE, as its suffix says: {' '.join(SUFFIXES)}"
+    )
+    results.add_argument(
+        "--status",
+        type=_statuses,
+        default=["done"],
+        metavar="WORDS",
+        help="done (default), failed, crashed, timed_out, several with commas, or all",
+    )
+    results.add_argument("--metadata", action="store_true", help="with the columns about the trials")
+
+
+def _add_ending_commands(command: Callable[..., Any]) -> None:
+    cancel = command("cancel", _cancel, "give up what a sweep has not recorded", "Submitting it again goes on.")
+    cancel.add_argument("lab", metavar="LAB")
+    cancel.add_argument("sweep", metavar="SWEEP")
+    cancel.add_argument("--yes", action="store_true", help="do not ask")
+    shutdown = command(
+        "shutdown", _shutdown, "end a lab's actor", "The notebook stays; attaching starts the lab again."
+    )
+    shutdown.add_argument("lab", metavar="LAB")
+    shutdown.add_argument("--force", action="store_true", help="with trials outstanding, too")
+    for each in (cancel, shutdown):
+        _address(each)
+
+
+def _address(parser: argparse.ArgumentParser) -> None:
+    text = "of the Ray cluster: HOST:PORT or ray://HOST:PORT (default: RAY_ADDRESS, or the one on this machine)"
+    parser.add_argument("--address", metavar="A", help=text)
+
+
+def _number(text: str, kind: Callable[[str], float], least: float, most: float, what: str) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{what}, not {text!r}")
+    return value
+
+
+def _count(text: str) -> Any:
+    return _number(text, int, 1, 2**31, "a whole number from 1 on")
+
+
+def _port(text: str) -> Any:
+    return _number(text, int, 1, 65535, "a port from 1 to 65535")
+
+
+def _seconds(text: str) -> Any:
+    return _number(text, float, 0, float("inf"), "seconds from 0 on")
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"a file that ends in one of {' '.join(SUFFIXES)}, not {text!r}")
+    return path
+
+
+def _statuses(text: str) -> list[str]:
+    from raylab.notebook.frames import check_status
+
+    try:
+        return check_status(text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+# -- the cluster
+
+
+def _start(given: argparse.Namespace) -> int:
+    from raylab.cluster import head
+
+    found, new = head.start(
+        num_cpus=given.num_cpus, port=given.port, client_port=given.client_port, temp_dir=given.temp_dir
+    )
+    begins = "a Ray cluster was started in the background" if new else "a Ray cluster runs here already"
+    print(f"{begins}; `raylab stop` ends it")
+    print(_where(found))
+    return DONE
+
+
+def _where(head: Head) -> str:
+    from raylab.cluster.connect import has_token
+    from raylab.cluster.places import home
+
+    lines = [
+        ("this machine", head.address),
+        ("elsewhere", head.client_address),
+        ("labs", str(home())),
+        ("token", "clients need one" if has_token() else "none: whoever reaches these ports can run code here"),
+    ]
+    return "\n".join(f"  {name:<13} {value}" for name, value in lines)
+
+
+def _stop(given: argparse.Namespace) -> int:
+    from raylab.cluster import head
+
+    ended = head.stop()
+    if ended is None:
+        print("no cluster that `raylab start` started runs here")
+    else:
+        print(f"the Ray cluster at {ended.address} was ended")
+        print("nothing is lost: the notebooks stay, and what was running runs again when its lab is next attached to")
+    return DONE
+
+
+# -- asking
+
+
+def _attach(given: argparse.Namespace) -> Lab:
+    from raylab.lab import Lab
+
+    if given.lab is None:
+        given.parser.error("which lab? `raylab ls` lists them")
+    return Lab(given.lab, address=given.address, create=False)
+
+
+def _ls(given: argparse.Namespace) -> int:
+    from raylab.lab import labs
+
+    found = labs(given.address)
+    if found.is_empty():
+        print("no labs yet; raylab.Lab(NAME) in Python makes one", file=sys.stderr)
+        return DONE
+    rows = [
+        (lab["name"], lab["user"], "running" if lab["running"] else "at rest", lab["notebook"])
+        for lab in found.iter_rows(named=True)
+    ]
+    print("\n".join(aligned([("LAB", "USER", "ACTOR", "NOTEBOOK"), *rows], "<<<<")))
+    return DONE
+
+
+def _status(given: argparse.Namespace) -> int:
+    if given.notebook is not None:
+        from raylab.notebook.notebook import Notebook, choose
+
+        notebook = Notebook(given.notebook)
+        name = _only_sweep(given)
+        if name is not None:
+            choose(notebook.records(), name, notebook.name)
+        rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
+    else:
+        rows = _attach(given)._overview(given.sweep)
+    print("\n".join(table(rows, width(sys.stdout))))
+    return DONE
+
+
+def _only_sweep(given: argparse.Namespace) -> str | None:
+    """With --notebook the first name is the sweep's."""
+    if given.sweep is not None:
+        given.parser.error("with --notebook, give a sweep and no lab")
+    name: str | None = given.lab
+    return name
+
+
+def _watch(given: argparse.Namespace) -> int:
+    lab = _attach(given)
+    canvas = Canvas(sys.stdout)
+    mark, rows = lab._news(given.sweep, None, None)
+    while True:
+        canvas.draw(table(rows, width(sys.stdout)))
+        if not sum(row["running"] + row["waiting"] for row in rows):
+            return DONE
+        mark, rows = lab._news(given.sweep, mark, POLL_S)
+
+
+def _wait(given: argparse.Namespace) -> int:
+    ready = _attach(given).wait(given.sweep, timeout=given.timeout, progress=not given.quiet)
+    return DONE if ready else NOT_READY
+
+
+def _results(given: argparse.Namespace) -> int:
+    if given.notebook is not None:
+        from raylab.notebook.notebook import Notebook
+
+        source: Any = Notebook(given.notebook)
+        name = _only_sweep(given)
+    else:
+        source, name = _attach(given), given.sweep
+    frame: pl.DataFrame = source.results(name, status=given.status, metadata=given.metadata)
+    from raylab.export import show, write, write_csv
+
+    if given.output is not None:
+        write(frame, given.output)
+        print(f"{frame.height:,} rows written to {given.output}", file=sys.stderr)
+    elif sys.stdout.isatty():
+        show(frame, width(sys.stdout) or 80)
+    else:
+        write_csv(frame, sys.stdout.buffer)
+    return DONE
+
+
+# -- ending
+
+
+def _cancel(given: argparse.Namespace) -> int:
+    lab = _attach(given)
+    left = lab.progress(given.sweep).outstanding
+    if not given.yes and left:
+        if not sys.stdin.isatty():
+            given.parser.error("nobody is there to ask; say --yes")
+        answer = input(f"give up {left:,} trials of {given.sweep!r}? What is recorded stays. [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            print("nothing was cancelled")
+            return NOT_READY
+    cancelled = lab.cancel(given.sweep)
+    print(f"{given.sweep}: {cancelled:,} trials are cancelled; what is recorded stays, submitting again goes on")
+    return DONE
+
+
+def _shutdown(given: argparse.Namespace) -> int:
+    from raylab.lab import labs
+
+    there = {lab["name"]: lab["running"] for lab in labs(given.address).iter_rows(named=True)}
+    if given.lab not in there:
+        names = ", ".join(map(repr, there)) or "none"
+        raise LabNotFound(f"there is no lab {given.lab!r} on this cluster; labs there are: {names}")
+    if not there[given.lab]:
+        print(f"the lab {given.lab!r} is at rest already")  # attaching would only wake it
+        return DONE
+    lab = _attach(given)
+    notebook = lab.info()["notebook"]
+    lab.shutdown(force=given.force)
+    print(f"the lab {given.lab!r} is at rest; its notebook stays in {notebook}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Results as files of other programs: the frame is written as it is where the format can hold it, as JSON where not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as the suffix says: .parquet .csv .arrow .feather .ipc .ndjson. The whole file appears, or nothing.
+
+    Raises:
+        ValueError: the suffix is another one.
+        OSError: the file cannot be written.
+    """
+    writers: dict[str, Callable[[IO[bytes]], object]] = {
+        ".parquet": frame.write_parquet,
+        ".csv": lambda file: write_csv(frame, file),
+        ".ndjson": lambda file: plain(frame, nested=True).write_ndjson(file),
+        **dict.fromkeys((".arrow", ".feather", ".ipc"), frame.write_ipc),
+    }
+    if path.suffix not in writers:
+        raise ValueError(f"{path} must end in one of {' '.join(writers)}")
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with half.open("wb") as file:
+            writers[path.suffix](file)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def write_csv(frame: pl.DataFrame, file: IO[bytes]) -> None:
+    """Write a frame as CSV."""
+    plain(frame).write_csv(file)
+
+
+def show(frame: pl.DataFrame, columns: int) -> None:
+    """Print the head and tail of a frame, with all the columns that the terminal's width can bear."""
+    most = max(4, columns // 12)
+    with pl.Config(tbl_width_chars=columns, tbl_rows=20, tbl_cols=most, tbl_hide_column_data_types=columns < 60):
+        print(frame)
+
+
+def plain(frame: pl.DataFrame, *, nested: bool = False) -> pl.DataFrame:
+    """The frame with what text cannot hold (lists, structs, bytes) as JSON, bytes in base64.
+
+    Args:
+        frame: any.
+        nested: leave lists and structs without bytes as they are.
+
+    Example:
+        >>> plain(pl.DataFrame({"a": [[1, 2]], "b": [b"x"]})).row(0)
+        ('[1, 2]', 'eA==')
+    """
+    odd = [name for name, kind in frame.schema.items() if _odd(kind, nested)]
+    return frame.with_columns(
+        pl.Series(name, [_text(value) for value in frame[name].to_list()], dtype=pl.String) for name in odd
+    )
+
+
+def _odd(kind: pl.DataType, nested: bool) -> bool:
+    if kind == pl.Binary:
+        return True
+    return kind.is_nested() and not (nested and "Binary" not in str(kind))
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return _bytes(value) if isinstance(value, bytes) else json.dumps(value, default=_bytes)
+
+
+def _bytes(value: Any) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,147 @@
+"""What the command shows at a terminal: tables that fit, and a canvas that is drawn again and again. Text only."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+Row = Mapping[str, Any]
+"""A sweep in numbers, as the lab or a notebook says it."""
+
+HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
+ALIGNED = "<>>>><"
+KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
+"""Which columns to show, from wide terminals to narrow ones."""
+
+STATES = {
+    "infeasible": "waits for resources",
+    "disk_full": "disk full",
+    "fenced": "taken over",
+    "locked": "ready, locked",
+}
+"""States whose own word does not say it."""
+
+
+def table(rows: Sequence[Row], columns: int | None) -> list[str]:
+    """Sweeps in lines: how far, what failed, how long still, the state; reasons below them.
+
+    Args:
+        rows: the sweeps.
+        columns: of the terminal; None for no limit.
+
+    Example:
+        >>> row = {"name": "coarse", "total": 8, "done": 2, "failed": 0, "cancelled": 0, "eta_s": 90.0}
+        >>> print("\\n".join(table([{**row, "state": "running"}], 80)))
+        SWEEP   READY  TRIALS  FAILED    ETA  STATE
+        coarse  25.0%     2/8       0  2 min  running
+    """
+    if not rows:
+        return ["no sweeps yet"]
+    cells = [HEADER, *map(_cells, rows)]
+    for kept in KEPT:
+        lines = aligned([[row[at] for at in kept] for row in cells], "".join(ALIGNED[at] for at in kept))
+        if columns is None or max(map(len, lines)) <= columns:
+            break
+    found = [lines[0]]
+    for row, line in zip(rows, lines[1:], strict=True):
+        found.append(line)
+        for remark in _remarks(row):
+            found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
+    return [cut(line, columns) for line in found]
+
+
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Cells in columns, each to its side: `<` or `>`.
+
+    Example:
+        >>> aligned([("a", "1"), ("bcd", "10")], "<>")
+        ['a     1', 'bcd  10']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{side}{size}}" for cell, side, size in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def duration(seconds: float | None) -> str:
+    """A time to wait, in one unit; `?` when nobody can say.
+
+    Example:
+        >>> [duration(s) for s in (None, 0, 12.4, 90, 5_400, 200_000)]
+        ['?', '0 s', '12 s', '2 min', '1.5 h', '2.3 d']
+    """
+    if seconds is None:
+        return "?"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    if seconds < 59.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h" if seconds < 47.95 * 3_600 else f"{seconds / 86_400:.1f} d"
+
+
+def percent(ready: int, asked: int) -> str:
+    """A share that says 100 % only when all is in, and 0 % only when nothing is.
+
+    Example:
+        >>> [percent(n, 100_000) for n in (0, 1, 43_210, 99_999, 100_000)]
+        ['0%', '0.1%', '43.2%', '99.9%', '100%']
+    """
+    if ready >= asked:
+        return "100%"
+    return f"{min(max(100 * ready / asked, 0.1), 99.9):.1f}%" if ready else "0%"
+
+
+def cut(line: str, columns: int | None) -> str:
+    """A line that fits."""
+    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"
+
+
+def width(stream: TextIO) -> int | None:
+    """The columns of the terminal a stream writes to; None if it is none."""
+    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    asked, ready = row["total"] - row["cancelled"], row["done"] + row["failed"]
+    eta = duration(row.get("eta_s")) if ready < asked else ""
+    state: str = STATES.get(row["state"]) or row["state"]
+    return (row["name"], percent(ready, asked), f"{ready:,}/{asked:,}", f"{row['failed']:,}", eta, state)
+
+
+def _remarks(row: Row) -> list[str]:
+    """What there is to say about a sweep beside its numbers."""
+    found = [row["reason"]] if row.get("reason") else []
+    if row["failed"] and row.get("first_error"):
+        found.append(f"{row['failed']:,} failed, the first with {row['first_error']}")
+    if row["cancelled"]:
+        found.append(f"{row['cancelled']:,} cancelled")
+    return [" ".join(remark.split()) for remark in found]
+
+
+class Canvas:
+    """Lines that are drawn over the last ones at a terminal, and one after the other, when they differ, elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: list[str] = []
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show these lines; at a terminal no more of them than it has."""
+        if not self._stream.isatty():
+            if list(lines) != self._last:
+                self._stream.write("\n".join(lines) + "\n")
+        else:
+            lines = _fitted(lines, os.get_terminal_size(self._stream.fileno()).lines - 1)
+            back = f"\x1b[{len(self._last)}F" if self._last else ""
+            self._stream.write(f"{back}\x1b[J" + "\n".join(lines) + "\n")
+        self._stream.flush()
+        self._last = list(lines)
+
+
+def _fitted(lines: Sequence[str], most: int) -> Sequence[str]:
+    if len(lines) <= most or most < 3:
+        return lines
+    return [*lines[: most - 1], f"… and {len(lines) - most + 1} lines more"]

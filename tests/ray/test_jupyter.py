@@ -1,0 +1,58 @@
+"""From Jupyter: cells in a real kernel."""
+
+from __future__ import annotations
+
+import nbformat
+from clusters import Cluster
+from nbclient import NotebookClient
+
+
+def run_cells(cluster: Cluster, *cells: str) -> list[str]:
+    """Run cells in a kernel of their own, which ends with the last; what each printed."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    kernel = NotebookClient(notebook, timeout=60, kernel_name="python3", shutdown_kernel="immediate")
+    kernel.execute(env={**cluster.environment(), "RAY_ADDRESS": cluster.address})
+    return [
+        "".join(output.get("text", "") for output in cell.outputs if output.output_type == "stream")
+        for cell in notebook.cells
+    ]
+
+
+def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: str) -> None:
+    run_cells(
+        cluster,
+        "import raylab\nSCALE = 2\ndef helper(x):\n    return SCALE * x",
+        "def experiment(x, seed):\n    return {'y': helper(x), 'seed_was': seed}",
+        f"lab = raylab.Lab({lab_name!r})\nlab['x'] = range(100)\nlab.submit(experiment, name='cells')",
+    )
+    said = run_cells(
+        cluster,
+        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=50)",
+        "rows = lab.results()\nprint(rows.height, (rows['y'] == 2 * rows['x']).all())",
+        "print(lab.update_results(), lab.update_results())",
+    )
+    assert said[1:] == ["100 True\n", "100 0\n"]
+
+
+def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster: Cluster, lab_name: str) -> None:
+    submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=50, progress=False))"
+    refused = "try:\n    lab.submit(fit, {'x': range(20)}, name='fit')\nexcept raylab.SweepExists as error:\n    print(error)"
+    said = run_cells(
+        cluster,
+        f"import raylab\nlab = raylab.Lab({lab_name!r})",
+        "def fit(x):\n    return {'y': x / nothing}",
+        submit,
+        "print(sweep.progress().failed, sweep.failures()['_error'][0])",
+        "def fit(x):\n    return {'y': x / 2}",
+        submit,
+        "print(sweep.results().height, sweep.failures().height, sweep.update_results())",
+        submit + "\nprint(lab.sweeps().height)",
+        "def fit(x):\n    return {'y': x / 3}",
+        refused,
+        "print(lab.submit(fit, {'x': range(20)}).name)",
+        "print(lab.submit(fit, {'x': range(20)}).name, lab.wait(timeout=50, progress=False))",
+    )
+    assert said[2:4] == ["True\n", "20 NameError: name 'nothing' is not defined\n"]
+    assert said[5:8] == ["True\n", "20 0 20\n", "True\n1\n"]
+    assert "function fit: its source has changed" in said[9]
+    assert said[10:] == ["fit-2\n", "fit-2 True\n"]
