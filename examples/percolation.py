@@ -182,6 +182,9 @@ def draw(sweep: raylab.Sweep, path: Path) -> Threshold | None:
     """Draw whatever is in; return the estimate, if that is enough for one."""
     progress = sweep.progress()
     results = sweep.results()
+    if results.is_empty():
+        print("nothing to draw yet")
+        return None
     halves = fit(results)
     estimate = threshold(halves)
     sizes = sorted(sweep.design.levels("L"))

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from raylab.errors import LabBusy, LabNotFound, RaylabError
 from raylab.screen import Canvas, Row, aligned, table, width
@@ -84,10 +84,17 @@ def exit_code(error: Exception) -> int:
 # -- the words
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
     """All commands and their words."""
     shape = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="raylab",
         description="Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results.",
         epilog=CODES,
@@ -337,7 +344,10 @@ def _results(given: argparse.Namespace) -> int:
 def _cancel(given: argparse.Namespace) -> int:
     lab = _attach(given)
     left = lab.progress(given.sweep).outstanding
-    if not given.yes and left:
+    if not left:
+        print(f"{given.sweep}: nothing is left to cancel")
+        return DONE
+    if not given.yes:
         if not sys.stdin.isatty():
             given.parser.error("nobody is there to ask; say --yes")
         answer = input(f"give up {left:,} trials of {given.sweep!r}? What is recorded stays. [y/N] ")

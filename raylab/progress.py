@@ -1,18 +1,22 @@
-"""How far it is: the Progress record, and the tqdm bar that shows one. Touches nothing else."""
+"""How far it is: the Progress record, and the tqdm bar that shows one. Asks nobody, keeps nothing."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from tqdm.auto import tqdm
+
+from raylab.screen import STATES, duration, percent, width
 
 STANDSTILL = frozenset({"paused", "fenced"})
 """States that time does not cure."""
 
+# The sum runs while any part of it does; what keeps the rest from running comes before what has ended.
 _WORST_FIRST = ("fenced", "running", "disk_full", "infeasible", "paused", "cancelled", "ready", "locked")
 
 
@@ -95,38 +99,65 @@ class Progress:
         )
 
 
-class Bar:
-    """A tqdm bar that starts at the right count, shows failures, and goes on whatever happens to the lab."""
+WIDE = "{{desc}}: {percent:>5}|{{bar}}| {{n_fmt}}/{{total_fmt}} [{{elapsed}}<{eta}, {{rate_fmt}}{{postfix}}]"
+NARROW = "{{desc}}: {percent:>5}|{{bar}}| {eta}{{postfix}}"
+"""As tqdm has it, but that the time left is the lab's own word: it is right from the first moment on, and knows of the
+cluster's size. Numbers that people do without first are left out where there are fewer columns than NARROW_COLUMNS."""
 
-    def __init__(self, name: str, progress: Progress, *, shown: bool) -> None:
+NARROW_COLUMNS = 64
+
+
+class Bar:
+    """A tqdm bar that starts at the right count, shows failures, and goes on whatever happens to the lab.
+
+    Args:
+        name: of what is waited for.
+        progress: where it is now; the rate counts from there.
+        shown: False makes a bar that is silent.
+        file: to write to; stderr, or the notebook's cell, if None.
+
+    Example:
+        >>> import io
+        >>> screen = io.StringIO()
+        >>> with Bar("coarse", Progress(total=10, done=5, waiting=5), shown=True, file=screen) as bar:
+        ...     bar.show(Progress(total=10, done=8, failed=2))
+        >>> screen.getvalue().rstrip().endswith("2 failed]")
+        True
+    """
+
+    def __init__(self, name: str, progress: Progress, *, shown: bool, file: TextIO | None = None) -> None:
+        self._file = file
+        self._said = ""
         self._bar = tqdm(
             desc=name,
             total=progress.total - progress.cancelled,
             initial=progress.ready,
-            unit="trial",
+            unit=" trials",
+            file=file,
+            miniters=1,  # tqdm would raise it to the size of a usual batch, and leave out the last small ones
             dynamic_ncols=True,
             disable=not shown,
+            bar_format=_layout(progress, file),
         )
         self.show(progress)
 
     def show(self, progress: Progress) -> None:
         """Move to where the lab is."""
+        if self._bar.disable:
+            return
+        self._say(progress)
         self._bar.total = progress.total - progress.cancelled
-        words = {}
-        if progress.failed:
-            words["failed"] = f"{progress.failed:,}"
-        if progress.retrying:
-            words["retrying"] = f"{progress.retrying:,}"
-        if progress.state not in ("running", "ready", "locked"):
-            words["state"] = progress.state
-        self._bar.set_postfix(words, refresh=False)
-        self._bar.update(progress.ready - self._bar.n)
-        self._bar.refresh()
+        self._bar.bar_format = _layout(progress, self._file)
+        self._bar.set_postfix_str(", ".join(remarks(progress)), refresh=False)
+        if not self._bar.update(progress.ready - self._bar.n):
+            self._bar.refresh()
 
-    def say(self, text: str) -> None:
-        """A line beside the bar."""
-        if not self._bar.disable:
-            tqdm.write(text)
+    def _say(self, progress: Progress) -> None:
+        """A line above the bar when something new keeps the lab from going on; `wait` itself tells why it ended."""
+        news = progress.reason if progress.outstanding and progress.state not in STANDSTILL else ""
+        if news and news != self._said:
+            tqdm.write(news, file=self._file or sys.stderr)
+        self._said = news
 
     def __enter__(self) -> Self:
         return self
@@ -135,3 +166,24 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
+
+
+def remarks(progress: Progress) -> list[str]:
+    """What there is to say beside the numbers, in a few words each.
+
+    Example:
+        >>> remarks(Progress(total=5, failed=1, waiting=4, retrying=2, state="infeasible"))
+        ['1 failed', '2 retrying', 'waits for resources']
+    """
+    found = [f"{count:,} {word}" for word in ("failed", "retrying") if (count := getattr(progress, word))]
+    if progress.state not in ("running", "ready", "locked"):
+        found.append(STATES.get(progress.state, progress.state))
+    return found
+
+
+def _layout(progress: Progress, file: TextIO | None) -> str:
+    columns = width(file or sys.stderr)
+    chosen = NARROW if columns is not None and columns < NARROW_COLUMNS else WIDE
+    asked = progress.total - progress.cancelled
+    eta = duration(progress.eta_s) if progress.outstanding else "0 s"
+    return chosen.format(percent=percent(progress.ready, asked), eta=eta)

@@ -12,6 +12,7 @@ Row = Mapping[str, Any]
 
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
 ALIGNED = "<>>>><"
+SHORTEST_NAME = 8
 KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
 """Which columns to show, from wide terminals to narrow ones."""
 
@@ -40,10 +41,7 @@ def table(rows: Sequence[Row], columns: int | None) -> list[str]:
     if not rows:
         return ["no sweeps yet"]
     cells = [HEADER, *map(_cells, rows)]
-    for kept in KEPT:
-        lines = aligned([[row[at] for at in kept] for row in cells], "".join(ALIGNED[at] for at in kept))
-        if columns is None or max(map(len, lines)) <= columns:
-            break
+    lines = _fitting(cells, columns)
     found = [lines[0]]
     for row, line in zip(rows, lines[1:], strict=True):
         found.append(line)
@@ -104,6 +102,18 @@ def width(stream: TextIO) -> int | None:
     return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
 
 
+def _fitting(cells: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
+    """The cells in lines, without what the terminal has no room for; the last thing to suffer are long names."""
+    excess = 0
+    for kept in KEPT:
+        lines = aligned([[row[at] for at in kept] for row in cells], "".join(ALIGNED[at] for at in kept))
+        excess = max(map(len, lines)) - (columns or 10_000)
+        if excess <= 0:
+            return lines
+    longest = max(SHORTEST_NAME, max(len(row[0]) for row in cells) - excess)
+    return aligned([(cut(row[0], longest), row[1], row[5]) for row in cells], "<><")
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     asked, ready = row["total"] - row["cancelled"], row["done"] + row["failed"]
     eta = duration(row.get("eta_s")) if ready < asked else ""
@@ -114,7 +124,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _remarks(row: Row) -> list[str]:
     """What there is to say about a sweep beside its numbers."""
     found = [row["reason"]] if row.get("reason") else []
-    if row["failed"] and row.get("first_error"):
+    if row["failed"] and row.get("first_error") and row["first_error"] not in row.get("reason", ""):
         found.append(f"{row['failed']:,} failed, the first with {row['first_error']}")
     if row["cancelled"]:
         found.append(f"{row['cancelled']:,} cancelled")

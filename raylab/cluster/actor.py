@@ -187,10 +187,10 @@ class LabActor:
     ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
-        names = self._names(lab, sweeps)
+        self._names(lab, sweeps)  # says so if there is no such sweep
         if seen is not None and seen[0] == lab.opening:
-            await lab.bulletin.differs(names, seen[1], longest)
-        mark = (lab.opening, lab.bulletin.number(names))
+            await lab.bulletin.differs(sweeps, seen[1], longest)
+        mark = (lab.opening, lab.bulletin.number(sweeps))
         return mark, await self.overview(sweeps)
 
     async def record(self, sweep: str) -> SweepRecord:

@@ -31,13 +31,15 @@ class Bulletin:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SPACING_S, self._publish)
 
-    def number(self, sweeps: Iterable[str]) -> int:
-        """What a client that knows all news of these sweeps has seen."""
+    def number(self, sweeps: Iterable[str] | None) -> int:
+        """What a client that knows all news of these sweeps has seen; None means all sweeps, those to come too."""
+        if sweeps is None:
+            return sum(self._numbers.values())
         return sum(self._numbers.get(sweep, 0) for sweep in sweeps)
 
-    async def differs(self, sweeps: Iterable[str], seen: int, longest: float) -> None:
+    async def differs(self, sweeps: Iterable[str] | None, seen: int, longest: float) -> None:
         """Return as soon as there is news of these sweeps beyond `seen`, or after that many seconds."""
-        names = list(sweeps)
+        names = None if sweeps is None else list(sweeps)
         loop = asyncio.get_running_loop()
         until = loop.time() + min(longest, LONGEST_S)
         while self.number(names) == seen and (left := until - loop.time()) > 0:

@@ -82,6 +82,7 @@ class Conductor:
             on_written=self._on_written,
             on_pressure=lambda high: self.happened(ev.PressureChanged(high=high)),
             on_fenced=self.fence,
+            on_broken=self._on_broken,
         )
         self.pool = Pool(
             on_header=lambda lease, _: self.happened(ev.LeaseStarted(lease=lease)),
@@ -184,7 +185,12 @@ class Conductor:
             modules_hash=sweep.modules,
         )
 
-    def _break(self, name: str, error: RaylabError) -> None:
+    def _on_broken(self, folder: str, error: Exception) -> None:
+        for name, sweep in self.sweeps.items():
+            if sweep.folder == folder:
+                self._break(name, error)
+
+    def _break(self, name: str, error: Exception) -> None:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""
         log.warning("%s: %s", name, error)
         self.broken[name] = str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from raylab.errors import LabNotFound, LabUnavailable, NameRefused, RaylabError,
 
 ANSWER_S = 55.0
 """Every call but those that wait answers or raises within a minute."""
+
+KNOCK_S = 10.0
 
 _TOKEN_HINT = (
     "A cluster that wants a token looks like this to a client without one: put the token into ~/.ray/auth_token or "
@@ -64,6 +67,7 @@ def connect(address: str | None, *, start: bool) -> None:
         Config.initialize("")  # Ray read the mode when it was imported; without this it is not read again
     quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     wanted = address or os.environ.get("RAY_ADDRESS") or head.running_address()
+    _knock(wanted or "auto")
     try:
         ray.init(wanted or "auto", **quiet)
     except ConnectionError as error:
@@ -88,6 +92,18 @@ def _check_same(address: str | None) -> None:
             f"this process is connected to the Ray cluster at {here}, not to {address}; call ray.shutdown() first, or "
             "leave address= out"
         )
+
+
+def _knock(address: str) -> None:
+    """Raise at once if nobody listens at an address: Ray itself goes on trying for two minutes."""
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in ("", "ray") or not host or not port.isdigit():
+        return  # `auto`, `local`, or a way of Ray's to say it that we need not know
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise LabUnavailable(f"nothing answers at {address} ({error}); is the cluster running?") from error
 
 
 def has_token() -> bool:

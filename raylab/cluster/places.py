@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from raylab.errors import NameRefused, RaylabError
+from raylab.errors import NameRefused, NotebookDamaged, RaylabError
 from raylab.notebook import layout
 from raylab.notebook.store import Store
 
@@ -35,16 +35,26 @@ def home() -> Path:
 
 def known() -> list[Place]:
     """The labs of this node, by name."""
+    folders = _folders()
+    # A folder may have been copied or renamed: of several notebooks of one lab that counts which bears its name.
+    found: dict[str, Place] = {}
+    for name, folder in sorted(folders.items()):
+        place = look(name, folder)
+        if place.name == name or place.name not in folders:
+            found.setdefault(place.name, place)
+    return sorted(found.values(), key=lambda place: place.name)
+
+
+def _folders() -> dict[str, Path]:
+    """Every folder in which a notebook is, or should be, by the name that says so here."""
+    found: dict[str, Path] = {}
     root = home()
-    if not root.is_dir():
-        return []
-    found = {}
-    for entry in root.iterdir():
+    for entry in root.iterdir() if root.is_dir() else ():
         if entry.suffix == SUFFIX and entry.is_file():
-            found[entry.name.removesuffix(SUFFIX)] = Path(entry.read_text("utf-8").strip())
+            found[entry.name.removesuffix(SUFFIX)] = Path(entry.read_bytes().decode(errors="replace").strip())
         elif (entry / layout.NOTEBOOK).is_file():
             found.setdefault(entry.name, entry)
-    return [look(name, folder) for name, folder in sorted(found.items())]
+    return found
 
 
 def look(name: str, folder: Path) -> Place:
@@ -62,27 +72,57 @@ def place_of(name: str, notebook: str | None) -> Path:
     """The folder of a lab's notebook: the one asked for, the one remembered, or the default.
 
     Raises:
-        NameRefused: the lab is known to have another one.
+        NameRefused: the lab is known to have another one, or no lab can have this name here.
+        NotebookDamaged: the one remembered is gone.
     """
-    remembered = next((Path(place.notebook) for place in known() if place.name == name), None)
-    if notebook is None:
-        return remembered or home() / name
-    asked = Path(notebook).expanduser().absolute()
-    if remembered is not None and remembered.resolve() != asked.resolve():
-        raise NameRefused(
-            f"the lab {name!r} has its notebook in {remembered}, not in {asked}; leave notebook= out to attach to it, "
-            "or give the new lab another name"
+    if name.endswith(SUFFIX):
+        raise NameRefused(f"{name!r} cannot be the name of a lab: {SUFFIX!r} ends the files that say where labs are")
+    place = next((place for place in known() if place.name == name), None)
+    remembered = None if place is None else Path(place.notebook)
+    if remembered is not None and notebook is not None:
+        _check_same(name, remembered, Path(notebook).expanduser().absolute())
+    if remembered is not None and _is_gone(remembered):
+        # Its disk may not be mounted. A new notebook there would hide the old one, and run everything again.
+        raise NotebookDamaged(
+            f"the lab {name!r} has its notebook in {remembered}, and there is none now; bring the folder back, or "
+            f"delete {home() / (name + SUFFIX)} to begin a new one"
         )
-    return asked
+    if notebook is not None:
+        return Path(notebook).expanduser().absolute()
+    return remembered or home() / name
 
 
 def remember(name: str, folder: Path) -> None:
-    """Note where a lab's notebook lies, if it is not where one would look first."""
+    """Note where a lab's notebook lies, if it is not where one would look first.
+
+    Raises:
+        NameRefused: the lab is known to have another one.
+    """
     root = home()
     if folder.absolute() == root / name:
         return
     line = f"{folder.absolute()}\n".encode()
     store = Store(root)
-    store.make_folder("")
-    if not store.put(f"{name}{SUFFIX}", line, line):
-        place_of(name, str(folder))  # somebody was quicker: fine if it is the same folder
+    store.make_folder()
+    store.put(f"{name}{SUFFIX}", line, line)
+    remembered = _folders().get(name)  # somebody may have been quicker: fine if it is the same folder
+    if remembered is not None:
+        _check_same(name, remembered, folder.absolute())
+
+
+def _is_gone(folder: Path) -> bool:
+    try:
+        (folder / layout.NOTEBOOK).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # what it is, opening the notebook will say
+        return False
+    return False
+
+
+def _check_same(name: str, remembered: Path, asked: Path) -> None:
+    if remembered.resolve() != asked.resolve():
+        raise NameRefused(
+            f"the lab {name!r} has its notebook in {remembered}, not in {asked}; leave notebook= out to attach to it, "
+            "or give the new lab another name"
+        )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from raylab.cluster.worker import Batch
 from raylab.core.request import Request
-from raylab.errors import LabFenced, NotebookDamaged, RaylabError
+from raylab.errors import LabFenced, RaylabError
 from raylab.notebook.file import FileInfo
 from raylab.notebook.writer import SweepTable, Writer
 
@@ -119,6 +119,7 @@ class Recorder:
                     self._give_up(folder, error)
                 self._bytes -= sum(batch.rows.nbytes for batch in batches)
                 self._weigh()
+                await self._seal_if_long(folder)
             if not self._waiting:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
@@ -130,8 +131,6 @@ class Recorder:
             rows = [batch.rows for batch in batches]
             info = await self._insist(lambda: held.commit(rows, meta))
             self._on_written(Written(folder, batches, info))
-            if held.table.should_seal:
-                await self.seal(folder)
 
     def _give_up(self, folder: str, error: Exception) -> None:
         """One sweep must not keep the others from being written."""
@@ -147,8 +146,15 @@ class Recorder:
             return
         try:
             await asyncio.to_thread(held.seal)
-        except (OSError, NotebookDamaged) as error:
+        except LabFenced as error:
+            self._fence(error)
+        except Exception as error:  # a full disk, a damaged file; whatever it is, the rows are durable
             log.warning("the journal of %s stays as it is for now: %s", folder, error)
+
+    async def _seal_if_long(self, folder: str) -> None:
+        held = self.tables.get(folder)
+        if held is not None and held.table.should_seal:
+            await self.seal(folder)
 
     def _weigh(self) -> None:
         high = self._bytes > LIMIT_BYTES
@@ -187,7 +193,6 @@ class Recorder:
             else:
                 self.trouble = ""
                 return result
-
 
     def _fence(self, error: LabFenced) -> None:
         if self._fenced is None:

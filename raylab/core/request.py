@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from raylab.core.difference import differences
@@ -35,7 +35,9 @@ class Policy:
 
     @staticmethod
     def loads(text: str) -> Policy:
-        return Policy(**json.loads(text))
+        """Read it; what a later version added is left out."""
+        known = {each.name for each in fields(Policy)}
+        return Policy(**{name: value for name, value in json.loads(text).items() if name in known})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import scan
-from raylab.notebook.listing import listing
+from raylab.notebook.listing import infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
@@ -46,7 +46,8 @@ class Notebook:
         self.identity = layout.Identity.loads(data, str(root))
         self.name = self.identity.name
         self.path = root
-        self._files = Files(Store(root))
+        self._store = Store(root)
+        self._files = Files(self._store)
 
     def __repr__(self) -> str:
         return f"Notebook({str(self.path)!r})"
@@ -90,8 +91,8 @@ class Notebook:
         return {key: sum(each[key] for each in counts) for key in keys}
 
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
-        found = summary([loaded.info.meta for loaded in self._files.of(record.folder)])
-        recorded = sum(found["by_status"].values())
+        found = summary([info.meta for info in infos(self._store, record.folder)])
+        recorded = sum(stop - start for start, stop in found["positions"])
         done = found["by_status"].get("done", 0)
         rest = record.total - recorded
         state = "ready" if not rest else "cancelled" if record.cancelled else "paused" if record.paused else "waiting"

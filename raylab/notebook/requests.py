@@ -46,7 +46,7 @@ def to_rows(requests: Iterable[Request]) -> pa.Table:
 
 
 def from_rows(table: pa.Table) -> list[Request]:
-    """The requests of some rows. Columns of a later version are left out; what is not there is as nobody had said it."""
+    """The requests of some rows. Columns of a later version are left out, what is not there is as if not said."""
     if "time" in table.column_names:
         at = table.column_names.index("time")
         table = table.set_column(at, "time_us", table.column(at).cast(SCHEMA.field("time").type).cast(pa.int64()))

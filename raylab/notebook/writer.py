@@ -29,7 +29,6 @@ from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.table import Opened, Table
 
-
 log = logging.getLogger(__name__)
 
 
@@ -114,12 +113,10 @@ class Writer:
     def add(self, requests: Sequence[Request]) -> None:
         """Write requests; when this returns they are durable."""
         assert self._requests is not None, "open_requests() comes first"
-        mine = requests is self._adding
+        again = self._requests.pending and requests is self._adding
         if self._requests.pending:
             self._requests.resume()
-        else:
-            mine = False
-        if not mine:
+        if not again:
             self._adding = requests
             self._requests.commit(to_rows(requests), {"rows": len(requests)})
         if self._requests.should_seal:

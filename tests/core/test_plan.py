@@ -66,7 +66,7 @@ def test_a_lease_is_at_most_what_it_aims_at(waiting: int, slots: int, seconds: f
 def test_leases_shrink_towards_the_end_so_that_all_slots_end_together(
     waiting: int, slots: int, seconds: float, longest: int
 ) -> None:
-    """No lease is longer than a third of a slot's fair share of what is left, or than a moment, give or take a trial."""
+    """No lease is longer than a third of a fair share of what is left, or than a moment, give or take a trial."""
     length = lease_length(waiting=waiting, slots=slots, seconds=seconds, longest=longest)
     assert length - 1 <= max(waiting / (3 * slots), plan.SHORTEST_S / seconds) * (1 + 1e-9)
 

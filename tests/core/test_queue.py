@@ -1,0 +1,159 @@
+"""One sweep's trials, from hand to hand. What the ledger makes of it is in test_ledger.py."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from raylab.core.queue import Lease, Queue
+
+
+def queue(total: int = 100, **more: int) -> Queue:
+    return Queue(total, group="", slots=1, **more)
+
+
+def taken(queue: Queue, length: int, ident: int = 1) -> Lease:
+    lease = queue.take(ident, "s", length)
+    queue.check()
+    return lease
+
+
+def test_a_new_queue_has_everything_waiting() -> None:
+    fresh = queue(10)
+    fresh.check()
+    assert (fresh.available, fresh.running, fresh.outstanding, fresh.retrying) == (10, 0, 10, 0)
+    assert fresh.seconds is None
+    assert fresh.hungry
+
+
+def test_a_lease_goes_from_waiting_to_recorded() -> None:
+    one = queue(10)
+    lease = taken(one, 4)
+    assert (one.available, one.running, one.starting) == (6, 0, 1)
+    one.begin(lease)
+    assert (one.running, one.starting) == (4, 0)
+    one.accept(lease, 3, 0.3)
+    assert (lease.left, one.running, one.in_hand.count, one.longest) == (1, 4, 3, 3)
+    one.commit(0, 3, {"done": 2, "failed": 1})
+    assert (one.running, one.recorded.count, one.outstanding) == (1, 3, 7)
+    one.give_back(lease)
+    one.check()
+    assert (one.running, one.available) == (0, 7)
+
+
+def test_a_batch_says_that_the_lease_has_started() -> None:
+    one = queue()
+    lease = taken(one, 2)
+    one.accept(lease, 1, 0.1)
+    assert lease.started
+    one.begin(lease)
+    one.check()
+
+
+def test_suspects_go_before_what_came_back_and_that_before_new_trials() -> None:
+    one = queue(500)
+    lease = taken(one, 200)
+    one.begin(lease)
+    one.split(lease)
+    one.check()
+    assert one.suspects == [0]
+    one.suspects.clear()
+    one.noted.append(0)
+    runs = [(lease.start, lease.stop, lease.alone) for lease in (taken(one, 999, ident) for ident in range(2, 53))]
+    assert runs[0] == (0, 1, True)
+    assert runs[1:51] == [(a, min(a + 4, 200), False) for a in range(1, 200, 4)]
+    assert taken(one, 999, 99).start == 200
+
+
+def test_what_came_back_shrinks_with_each_death() -> None:
+    one = queue(64 * 64 + 1)
+    idents = count(1)
+    lease = taken(one, one.total, next(idents))
+    limits = []
+    while True:
+        one.begin(lease)
+        one.split(lease)
+        one.check()
+        if not one.returned:
+            break
+        lease = taken(one, one.total, next(idents))
+        limits.append(lease.left)
+        if lease.left == 1:
+            break
+    assert limits == [64, 1]
+
+
+def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
+    one = queue(1)
+    for ident in (1, 2):
+        lease = taken(one, 1, ident)
+        one.begin(lease)
+        one.split(lease)
+        assert one.strikes == {0: ident}
+        one.noted.append(one.suspects.pop())
+    lease = taken(one, 1, 3)
+    one.accept(lease, 1, 0.1)
+    one.commit(0, 1, {"done": 1})
+    one.give_back(lease)
+    one.check()
+    assert one.strikes == {}
+
+
+def test_the_time_of_a_trial_follows_what_was_seen_last() -> None:
+    one = queue(10**6)
+    lease = taken(one, 10**5)
+    one.accept(lease, 1, 5.0)
+    assert one.seconds == 5.0
+    one.accept(lease, 10_000, 1.0)
+    assert one.seconds == pytest.approx(5e-4, rel=0.01), "the first trial's imports are forgotten"
+    for _ in range(40):
+        one.accept(lease, 100, 1.0)
+    assert one.seconds == pytest.approx(0.01, rel=0.05)
+
+
+def test_it_starts_from_what_the_notebook_says() -> None:
+    one = queue(10)
+    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, {4: 2, 5: 1}, 8.0)
+    one.check()
+    assert (one.available, one.suspects, one.strikes) == (5, [4], {4: 2})
+    assert one.seconds == 2.0
+    assert one.retrying == 1
+
+
+def test_once_something_worked_failures_do_not_pause_it() -> None:
+    one = queue()
+    assert not one.judge({"failed": 99}, "no")
+    assert not one.judge({"failed": 50, "done": 1}, "no")
+    assert not one.judge({"failed": 500}, "no")
+
+
+def test_a_hundred_failures_from_the_start_pause_it_once() -> None:
+    one = queue(1_000)
+    assert not one.judge({"failed": 60}, "KeyError: 'x'")
+    assert one.judge({"failed": 30, "timed_out": 10}, "later")
+    assert not one.judge({"failed": 1}, "later still")
+    assert one.pause_reason.startswith("the first 100 executions all failed, the first with KeyError: 'x'")
+    assert not one.hungry
+    one.resume()
+    assert one.hungry
+    assert (one.pause_reason, one.bad_start) == ("", 0)
+
+
+@pytest.mark.parametrize("harm", ["_started_left", "starting", "_returned_count"])
+def test_check_sees_a_counter_that_is_wrong(harm: str) -> None:
+    one = queue()
+    taken(one, 3)
+    setattr(one, harm, getattr(one, harm) + 1)
+    with pytest.raises(AssertionError):
+        one.check()
+
+
+def test_check_sees_positions_in_no_place_and_in_two() -> None:
+    hole, twice = queue(), queue()
+    hole.waiting.remove(3, 4)
+    twice.in_hand.add(3, 4)
+    with pytest.raises(AssertionError, match="positions 3 to 4 are in no place"):
+        hole.check()
+    with pytest.raises(AssertionError, match="in more than one place"):
+        twice.check()

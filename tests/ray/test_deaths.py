@@ -1,0 +1,171 @@
+"""Whatever is killed, and however often: every trial has exactly one record in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+from pathlib import Path
+
+from clusters import Cluster, answer, eventually
+
+import raylab
+
+SLOW = """
+import os, time
+def slow(x, seed):
+    time.sleep(0.02)
+    return {"y": x, "pid": os.getpid()}
+"""
+
+
+def check_each_once(notebook: Path, sweep: str, total: int, status: dict[str, int] | None = None) -> None:
+    """Every trial has one record, the rows are numbered without a gap."""
+    rows = raylab.Notebook(notebook).results(sweep, status="all", metadata=True)
+    assert sorted(rows["_seq"]) == list(range(total))
+    assert rows.select("_point", "_repeat").n_unique() == total
+    counts = dict(rows["_status"].value_counts().iter_rows())
+    assert counts == (status or {"done": total})
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def recorded(notebook: Path, sweep: str) -> int:
+    """How many trials are on disk."""
+    try:
+        return int(raylab.Notebook(notebook).progress(sweep)["ready"])
+    except (raylab.LabNotFound, raylab.SweepNotFound):
+        return 0
+
+
+def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import threading
+    lab = raylab.Lab(name)
+    sweep = lab.submit(slow, {"x": range(300)}, name="slow", repeats=2)
+    def assassin():
+        for _ in range(3):
+            before = sweep.progress().ready
+            while sweep.progress().ready < before + 60:
+                time.sleep(0.05)
+            os.kill(lab.info()["pid"], 9)
+    killer = threading.Thread(target=assassin)
+    killer.start()
+    assert sweep.wait(timeout=90) is True
+    killer.join()
+    assert lab.update_results() == 600 and lab.update_results() == 0
+    """
+    cluster.begin(SLOW + _dedent(script), name=lab_name).wait(timeout=100)
+    check_each_once(cluster.home / lab_name, "slow", 600)
+    openings = list((cluster.home / lab_name / "requests").rglob("*.arrow"))
+    assert len(openings) >= 4, "the actor was started again three times"
+
+
+def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: Cluster, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "data" / "notebook"
+    submit = """
+    raylab.Lab("here").submit(slow, {"x": range(300)}, name="slow")
+    raylab.Lab("there", notebook=elsewhere).submit(slow, {"x": range(300)}, name="slow")
+    """
+    go_on = """
+    for name in ("here", "there"):
+        lab = raylab.Lab(name, create=False)
+        assert lab.wait(timeout=60)
+        assert lab.number_of_results() == 300
+    assert raylab.Lab("there", notebook=elsewhere).info()["notebook"] == elsewhere
+    for other in (lambda: raylab.Lab("there", notebook=elsewhere + "2"), lambda: raylab.Lab("new", notebook=elsewhere)):
+        try:
+            other()
+        except raylab.NameRefused as error:
+            assert elsewhere in str(error) and "'there'" in str(error), error
+        else:
+            raise AssertionError("no error")
+    lab.shutdown()
+    frame = raylab.labs()
+    assert frame.select("name", "running").rows() == [("here", True), ("there", False)], frame
+    try:
+        raylab.Lab("there", notebook=elsewhere + "2", create=False)
+    except raylab.NameRefused as error:
+        assert elsewhere in str(error), error
+    else:
+        raise AssertionError("no error")
+    """
+    own_cluster.client(SLOW + _dedent(submit), elsewhere=str(elsewhere))
+    places = (own_cluster.home / "here", elsewhere)
+    for _ in range(2):
+        before = {place: recorded(place, "slow") for place in places}
+        eventually(lambda before=before: all(recorded(place, "slow") > before[place] + 20 for place in places), 40)
+        own_cluster.restart()
+        own_cluster.client("for name in ('here', 'there'): raylab.Lab(name, create=False)")
+    own_cluster.client(go_on, elsewhere=str(elsewhere))
+    for place in places:
+        check_each_once(place, "slow", 300)
+    assert not (own_cluster.home / "there").exists()
+
+
+def test_killed_workers_cost_nobody_a_result(own_cluster: Cluster) -> None:
+    script = SLOW + 'raylab.Lab("lab").submit(slow, {"x": range(500)}, name="slow")\n'
+    own_cluster.client(script)
+    notebook = own_cluster.home / "lab"
+    chance = random.Random(1)
+    for _ in range(6):
+        before = recorded(notebook, "slow")
+        eventually(lambda before=before: recorded(notebook, "slow") > before + 20, 30)
+        kill(chance.choice(eventually(lambda: own_cluster.workers("ray::_lease"))))
+    eventually(lambda: recorded(notebook, "slow") == 500, 60)
+    check_each_once(notebook, "slow", 500)
+
+
+def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_are_done(
+    cluster: Cluster, lab_name: str
+) -> None:
+    script = """
+    import os
+    def deadly(x):
+        if x == 777:
+            os._exit(1)
+        return {"y": x}
+    sweep = raylab.Lab(name).submit(deadly, {"x": range(3000)})
+    assert sweep.wait(timeout=80)
+    progress = sweep.progress()
+    assert dict(progress.by_status) == {"done": 2999, "crashed": 1} and progress.failed == 1, progress
+    (row,) = sweep.failures().to_dicts()
+    assert (row["x"], row["_status"]) == (777, "crashed") and row["_error"], row
+    assert sweep.results(status="crashed", metadata=True)["_attempt"].to_list() == [3]
+    """
+    cluster.begin(_dedent(script), name=lab_name).wait(timeout=90)
+    check_each_once(cluster.home / lab_name, "deadly", 3000, {"done": 2999, "crashed": 1})
+
+
+def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+    """A trial that takes its worker and then the lab down does not run for ever."""
+    script = """
+    import json, os
+    def deadly(x, log):
+        with open(log, "a") as file:
+            file.write("ran\\\\n")
+        os._exit(1)
+    lab = raylab.Lab(name)
+    sweep = lab.submit(deadly, {"x": [1], "log": [log]})
+    seen = 0
+    while sweep.progress().ready < 1:
+        ran = len(open(log).readlines()) if os.path.exists(log) else 0
+        if ran > seen:
+            seen = ran
+            os.kill(lab.info()["pid"], 9)
+    print(json.dumps([dict(sweep.progress().by_status), sweep.failures()["_attempt"].to_list()]))
+    """
+    log = tmp_path / "log"
+    by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait(timeout=90))
+    assert by_status == {"crashed": 1}
+    assert len(log.read_text().splitlines()) <= 8, "each death of the lab may cost a strike once, not for ever"
+    assert attempts == [3], json.dumps(attempts)
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())
