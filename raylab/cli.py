@@ -282,8 +282,8 @@ def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
         from raylab.notebook.notebook import Notebook, choose
 
-        notebook = Notebook(given.notebook)
         name = _only_sweep(given)
+        notebook = Notebook(given.notebook)
         if name is not None:
             choose(notebook.records(), name, notebook.name)
         rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
@@ -321,12 +321,12 @@ def _results(given: argparse.Namespace) -> int:
     if given.notebook is not None:
         from raylab.notebook.notebook import Notebook
 
-        source: Any = Notebook(given.notebook)
         name = _only_sweep(given)
+        source: Any = Notebook(given.notebook)
     else:
         source, name = _attach(given), given.sweep
     frame: pl.DataFrame = source.results(name, status=given.status, metadata=given.metadata)
-    from raylab.export import show, write, write_csv
+    from raylab.export import plain, show, write
 
     if given.output is not None:
         write(frame, given.output)
@@ -334,7 +334,7 @@ def _results(given: argparse.Namespace) -> int:
     elif sys.stdout.isatty():
         show(frame, width(sys.stdout) or 80)
     else:
-        write_csv(frame, sys.stdout.buffer)
+        sys.stdout.write(plain(frame).write_csv())
     return DONE
 
 

@@ -21,7 +21,7 @@ def write(frame: pl.DataFrame, path: Path) -> None:
     """
     writers: dict[str, Callable[[IO[bytes]], object]] = {
         ".parquet": frame.write_parquet,
-        ".csv": lambda file: write_csv(frame, file),
+        ".csv": lambda file: plain(frame).write_csv(file),
         ".ndjson": lambda file: plain(frame, nested=True).write_ndjson(file),
         **dict.fromkeys((".arrow", ".feather", ".ipc"), frame.write_ipc),
     }
@@ -36,11 +36,6 @@ def write(frame: pl.DataFrame, path: Path) -> None:
         half.unlink(missing_ok=True)
 
 
-def write_csv(frame: pl.DataFrame, file: IO[bytes]) -> None:
-    """Write a frame as CSV."""
-    plain(frame).write_csv(file)
-
-
 def show(frame: pl.DataFrame, columns: int) -> None:
     """Print the head and tail of a frame, with all the columns that the terminal's width can bear."""
     most = max(4, columns // 12)
@@ -49,7 +44,7 @@ def show(frame: pl.DataFrame, columns: int) -> None:
 
 
 def plain(frame: pl.DataFrame, *, nested: bool = False) -> pl.DataFrame:
-    """The frame with what text cannot hold (lists, structs, bytes) as JSON, bytes in base64.
+    """The frame with what text cannot hold (lists, structs, bytes) as JSON, bytes in base64, durations in seconds.
 
     Args:
         frame: any.
@@ -60,7 +55,8 @@ def plain(frame: pl.DataFrame, *, nested: bool = False) -> pl.DataFrame:
         ('[1, 2]', 'eA==')
     """
     odd = [name for name, kind in frame.schema.items() if _odd(kind, nested)]
-    return frame.with_columns(
+    spans = pl.selectors.duration().dt.total_microseconds() / 1e6
+    return frame.with_columns(spans).with_columns(
         pl.Series(name, [_text(value) for value in frame[name].to_list()], dtype=pl.String) for name in odd
     )
 

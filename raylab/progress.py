@@ -146,6 +146,10 @@ class Bar:
         if self._bar.disable:
             return
         self._say(progress)
+        if progress.ready < self._bar.n:  # another sweep has taken the name: nothing of it came in yet
+            self._bar.initial = 0
+            self._bar.reset()
+            self._bar.initial = self._bar.n = self._bar.last_print_n = progress.ready
         self._bar.total = progress.total - progress.cancelled
         self._bar.bar_format = _layout(progress, self._file)
         self._bar.set_postfix_str(", ".join(remarks(progress)), refresh=False)

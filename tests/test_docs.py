@@ -1,5 +1,5 @@
-"""What README.md and docs/ say is so: their Python blocks run and print what they say, their links lead somewhere, and the
-examples in docstrings hold.
+"""What README.md and docs/ say is so: their Python blocks run and print what they say, their links lead somewhere, and
+the examples in docstrings hold.
 
 Comments in the pages say how, each on a line of its own before the fence:
 
@@ -80,6 +80,7 @@ WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)  # a page is several processes and labs: 15 s on a quiet machine
 @pytest.mark.parametrize("page", WITH_CODE, ids=[str(page.relative_to(ROOT)) for page in WITH_CODE])
 def test_the_python_blocks_of_a_page_run_and_print_what_it_says(page: Path, cluster: Cluster) -> None:
     env = {**cluster.environment(), "MPLBACKEND": "Agg"}
@@ -87,7 +88,7 @@ def test_the_python_blocks_of_a_page_run_and_print_what_it_says(page: Path, clus
     if not labs.is_symlink():
         labs.symlink_to(cluster.home)
     for session in sessions(page.read_text()):
-        session.check(cluster.client(session.script(), env=env), page.name)
+        session.check(cluster.begin(session.script(), env=env).wait(timeout=120), page.name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

@@ -1,4 +1,4 @@
-"""The errors: a small tree, each under the builtin that a caller would catch anyway, and each crosses processes whole."""
+"""The errors: a small tree, each under the builtin a caller would catch anyway, and each crosses processes whole."""
 
 from __future__ import annotations
 

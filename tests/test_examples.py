@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from clusters import clean_environment
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]  # two clusters, two labs: half a minute on a quiet machine
 
 PERCOLATION = Path(__file__).parents[1] / "examples" / "percolation.py"
 TOY = ["--sizes", "16", "32", "--levels", "51", "--repeats", "20", "--away", "0"]
@@ -23,7 +23,12 @@ def run(folder: Path, *words: str) -> str:
     home.mkdir(exist_ok=True)
     env = {**clean_environment(), "HOME": str(home), "MPLCONFIGDIR": str(folder / "matplotlib")}
     done = subprocess.run(
-        [sys.executable, str(PERCOLATION), *TOY, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=100
+        [sys.executable, str(PERCOLATION), *TOY, *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

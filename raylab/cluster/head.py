@@ -162,7 +162,10 @@ def _launch(head: Head, port: int, client_port: int, num_cpus: int | None) -> No
     words = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head"]
     words += [f"--node-ip-address={_host(head)}", f"--port={port}", f"--ray-client-server-port={client_port}"]
     words += [f"--temp-dir={head.temp_dir}", "--include-dashboard=false", "--disable-usage-stats"]
-    words += ["--min-worker-port=0", "--max-worker-port=0"]  # any: two clusters with Ray's own range take ports of each other
+    words += [
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+    ]  # any: two clusters with Ray's own range take ports of each other
     words += [] if num_cpus is None else [f"--num-cpus={num_cpus}"]
     until = time.monotonic() + START_S
     with tempfile.TemporaryFile("w+") as output:  # no pipe: the cluster inherits it and would keep it open

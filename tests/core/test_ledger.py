@@ -350,20 +350,25 @@ def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
     story.end(launch, "died")
     launch = one(Launch, story.noted(position))
     for _ in range(5):
+        story.tell(PressureChanged(high=True))
         story.start(launch)
-        orders = story.end(launch, end)
-        assert not only(NoteStrike, orders), "the row that is there still says the truth"
+        assert not only(NoteStrike, story.end(launch, end)), "the row that is there still says the truth"
+        assert story.counts()["retrying"] == 1
         story.now += 100.0
-        launch = one(Launch, [*orders, *story.tell(Ticked())])
+        launch = one(Launch, story.tell(PressureChanged(high=False)))
         assert (launch.start, launch.deaths) == (position, 1)
     assert one(NoteStrike, story.die(launch)).strikes == 3
 
 
 def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story) -> None:
     launch = lone(story, 300)
-    first, *_ = only(Launch, story.end(launch, "died"))
-    again = one(Launch, story.end(first, "lost"))
-    assert (again.start, again.stop) == (first.start, first.stop)
+    first, second, *_ = only(Launch, story.end(launch, "died"))
+    story.tell(PressureChanged(high=True))
+    story.end(first, "lost")
+    story.end(second, "lost")
+    assert story.counts()["retrying"] == 1 + (second.stop - first.start)
+    again = only(Launch, story.tell(PressureChanged(high=False)))
+    assert runs(again) == runs([first, second])
 
 
 def test_strikes_outlive_the_lab(story: Story) -> None:
@@ -512,6 +517,13 @@ def test_one_that_works_is_enough_for_ever(story: Story) -> None:
     assert not only(Pause, orders)
 
 
+def test_one_that_worked_before_the_lab_ended_is_enough_too(story: Story) -> None:
+    todo = story.open(200, slots=1, recorded=((0, 1),), by_status={"done": 1})
+    while todo:
+        todo += only(Launch, story.whole(todo.pop(0), "failed"))
+    assert story.numbers() == (1, 199, 0, 0, 0)
+
+
 def test_trials_that_kill_their_process_count_too(story: Story) -> None:
     todo: list[Instruction] = list(story.tell(SweepOpened(sweep="s", total=1_000, slots=4)))
     paused: list[Pause] = []
@@ -543,8 +555,9 @@ def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) ->
 
 
 def test_cancelling_gives_up_all_but_what_is_in_hand(story: Story) -> None:
-    first, second, *_ = story.open(10, slots=2)
+    first, second, third, _ = story.open(10, slots=2)
     story.whole(first)
+    story.start(third)
     story.start(second)
     story.batch(second, 1, 1)
     orders = story.tell(SweepCancelled(sweep="s"))

@@ -446,6 +446,6 @@ def test_whatever_is_late_lost_or_killed_every_trial_is_recorded_once(monkeypatc
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         World,
         settings=settings(
-            max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=100, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

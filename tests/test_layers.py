@@ -1,0 +1,183 @@
+"""The layers hold: imports run downwards only, inside a layer they run in no circle, each dependency has its homes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import raylab
+
+ROOT = Path(raylab.__file__).parent
+
+LAYERS = (
+    {"errors"},
+    {"core"},
+    {"notebook"},
+    {"outcome", "signature", "experiment"},
+    {"code"},
+    {"cluster"},
+    {"screen", "progress", "submission", "sweep", "lab"},
+    {"export", "cli"},
+)
+"""From the bottom, by the first name after `raylab`; a new module has to be given its place here."""
+
+LOOKS_BACK = {("raylab.sweep", "raylab.lab")}
+"""A Sweep is made by its Lab and asks it everything: it needs the name for its types, not the module at run time."""
+
+HOMES = {
+    "ray": ("raylab.cluster.", "raylab.code."),
+    "polars": (
+        "raylab.notebook.frames",
+        "raylab.notebook.notebook",
+        "raylab.lab",
+        "raylab.sweep",
+        "raylab.export",
+        "raylab.cli",
+    ),
+    "tqdm": ("raylab.progress",),
+    "pyarrow": ("raylab.notebook.", "raylab.cluster.worker"),
+    "numpy": ("raylab.",),
+}
+
+IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time"}
+"""What the core does without: it gets times and random numbers as arguments."""
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = ("raylab", *path.relative_to(ROOT).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return found
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """All that is imported anywhere in it: at the top, in functions, under TYPE_CHECKING."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            for alias in node.names:
+                if (node.module, alias.name) == ("raylab", "__version__"):
+                    continue  # a constant of the face, which itself imports nothing
+                deeper = f"{node.module}.{alias.name}"
+                yield deeper if deeper in modules() else node.module
+
+
+@cache
+def arrows() -> frozenset[tuple[str, str]]:
+    """Which module of raylab imports which; the face, which points everywhere and imports nothing, left out."""
+    found = {(name, to) for name, tree in modules().items() if name != "raylab" for to in imports(tree)}
+    return frozenset((name, to) for name, to in found if to in modules())
+
+
+def layer(module: str) -> int:
+    word = module.split(".")[1]
+    return next(number for number, words in enumerate(LAYERS) if word in words)
+
+
+def test_every_module_has_its_layer() -> None:
+    words = {name.split(".")[1] for name in modules() if "." in name}
+    assert words - set().union(*LAYERS) == set()
+
+
+def test_imports_run_downwards_only() -> None:
+    upwards = [f"{name} -> {to}" for name, to in arrows() if to == "raylab" or layer(to) > layer(name)]
+    assert upwards == []
+
+
+def test_nothing_runs_in_a_circle() -> None:
+    todo = {name: {to for start, to in arrows() - LOOKS_BACK if start == name} for name in modules()}
+    while free := [name for name, needs in todo.items() if not needs & todo.keys()]:
+        for name in free:
+            del todo[name]
+    assert not todo, f"in a circle, or above one: {sorted(todo)}"
+
+
+def test_the_exceptions_are_still_needed() -> None:
+    assert arrows() >= LOOKS_BACK
+    for name, to in LOOKS_BACK:
+        checked = [node for node in modules()[name].body if isinstance(node, ast.If)]
+        assert [node for node in checked if to in imports(node)], "under TYPE_CHECKING only"
+        assert to not in [word for node in modules()[name].body if node not in checked for word in imports(node)]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in modules() if name != "raylab"))
+def test_each_dependency_stays_in_its_homes(name: str) -> None:
+    for top in {word.split(".")[0] for word in imports(modules()[name])} - {"raylab"} - sys.stdlib_module_names:
+        assert top in HOMES, f"{name} imports {top}, which is no dependency of raylab"
+        assert any(name == home or (home[-1] == "." and name.startswith(home)) for home in HOMES[top]), (
+            f"{name} imports {top}, whose homes are {', '.join(HOMES[top])}"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(name for name in modules() if name.startswith("raylab.core")))
+def test_the_core_touches_no_clock_no_disk_and_no_chance(name: str) -> None:
+    assert {word.split(".")[0] for word in imports(modules()[name])} & IMPURE == set()
+
+
+def test_the_face_imports_nothing_when_it_is_imported() -> None:
+    body = [node for node in modules()["raylab"].body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {word for node in body for word in imports(node)} == {"__future__", "typing"}
+
+
+@pytest.mark.parametrize("folder", ["core", "notebook", "code", "cluster"])
+def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
+    body = modules()[f"raylab.{folder}"].body
+    assert ast.get_docstring(modules()[f"raylab.{folder}"])
+    assert len(body) == 1
+
+
+# what a fresh process pays ------------------------------------------------------------------------------------------
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def ours(loaded: set[str]) -> set[str]:
+    return {name for name in loaded if name.startswith("raylab.")}
+
+
+def test_a_worker_loads_no_more_than_ray_and_arrow_bring_themselves() -> None:
+    """`ray.cloudpickle` brings all of ray, and that brings tqdm and psutil; a worker process has them anyway."""
+    worker = loaded_after("import raylab.cluster.worker")
+    given = loaded_after("import ray, numpy, pyarrow")
+    tops = {name.split(".")[0] for name in worker} - {name.split(".")[0] for name in given}
+    assert tops - sys.stdlib_module_names <= {"raylab"}
+    assert "polars" not in worker
+    assert not {"tqdm.auto", "tqdm.notebook"} & worker - given
+
+
+def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
+    worker = ours(loaded_after("import raylab.cluster.worker"))
+    assert {name for name in worker if name.startswith("raylab.cluster.")} == {"raylab.cluster.worker"}
+    assert not {"raylab.core.ledger", "raylab.lab", "raylab.notebook.frames", "raylab.notebook.writer"} & worker
+
+
+def test_the_lab_itself_loads_no_polars() -> None:
+    lab = loaded_after("import raylab.cluster.actor")
+    assert "polars" not in lab
+    assert not {"raylab.lab", "raylab.sweep", "raylab.progress", "raylab.notebook.frames"} & lab
+
+
+def test_a_client_loads_no_lab() -> None:
+    client = ours(loaded_after("import raylab.lab"))
+    assert not {"raylab.cluster.actor", "raylab.cluster.conductor", "raylab.core.ledger", "raylab.core.queue"} & client
+
+
+@pytest.mark.parametrize("module", ["errors", "core.ledger", "core.request", "notebook.store", "experiment", "cli"])
+def test_what_needs_no_dependency_loads_none(module: str) -> None:
+    assert not {"numpy", "polars", "pyarrow", "ray", "tqdm"} & loaded_after(f"import raylab.{module}")
