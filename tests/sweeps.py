@@ -39,7 +39,13 @@ def packaged(experiment: Any, design: Design, *, repeats: int = 1, seed: int = 1
 
 
 def leased(
-    package: Package, start: int = 0, stop: int | None = None, *, flush_s: float = NEVER, retries: int = 0, deaths: int = 0
+    package: Package,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    flush_s: float = NEVER,
+    retries: int = 0,
+    deaths: int = 0,
 ) -> list[Batch]:
     """The batches of one lease, which began with a header and nothing else."""
     order = LeaseOrder(
@@ -82,7 +88,9 @@ class Bench:
     def submit(self, name: str, experiment: Any, design: Design, *, repeats: int = 1, seed: int = 1) -> SweepTable:
         """Ask for a sweep and open its table; the same name again replaces it."""
         generation = self._generations[name] = self._generations.get(name, 0) + 1
-        package = replace(packaged(experiment, design, repeats=repeats, seed=seed), key=f"{self.root}/{name}/{generation}")
+        package = replace(
+            packaged(experiment, design, repeats=repeats, seed=seed), key=f"{self.root}/{name}/{generation}"
+        )
         request = Request(
             kind="submitted",
             sweep=name,

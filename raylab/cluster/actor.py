@@ -48,7 +48,7 @@ class LabActor:
             await asyncio.wait_for(self._lab.opened.wait(), OPEN_S)
         except TimeoutError:
             why = self._lab.recorder.trouble or "its notebook is still being read"
-            raise LabUnavailable(f"the lab {self._lab.name!r} is not open yet: {why}. Try again") from None
+            raise LabUnavailable(f"the lab {self._lab.register.name!r} is not open yet: {why}. Try again") from None
         if self._lab.refusal is not None:
             raise self._lab.refusal
         return self._lab
@@ -62,12 +62,12 @@ class LabActor:
     async def info(self) -> dict[str, Any]:
         """What `Lab.info()` gives."""
         lab = await self._open()
-        assert lab.identity is not None
+        assert lab.register.identity is not None
         return {
-            "name": lab.name,
-            "notebook": str(lab.notebook),
-            "id": lab.identity.id,
-            "user": lab.identity.user,
+            "name": lab.register.name,
+            "notebook": str(lab.register.writer.root),
+            "id": lab.register.identity.id,
+            "user": lab.register.identity.user,
             "node": platform.node(),
             "pid": os.getpid(),
             "started": self._started,
@@ -84,8 +84,8 @@ class LabActor:
         outstanding = lab.ledger.outstanding()
         if outstanding and not force:
             raise LabBusy(
-                f"the lab {lab.name!r} has {outstanding:,} trials outstanding, so it was not shut down; cancel its "
-                "sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
+                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it was not shut down; cancel "
+                "its sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
             )
         await lab.retire()
 
@@ -96,12 +96,14 @@ class LabActor:
         lab = await self._open()
         async with self._submitting:
             done = {name: queue.by_status["done"] for name, queue in lab.ledger.queues.items()}
-            done |= dict.fromkeys(lab.broken, 1)  # what cannot be read now may hold results: nothing takes its place
-            decision = decide(submission, lab.sweeps, done)
+            done |= dict.fromkeys(
+                lab.register.broken, 1
+            )  # what cannot be read now may hold results: nothing takes its place
+            decision = decide(submission, lab.register.sweeps, done)
             if decision.kind == "refuse":
-                raise _exists(decision, lab.sweeps[decision.name])
+                raise _exists(decision, lab.register.sweeps[decision.name])
             if decision.kind == "same":
-                await self._submit_again(lab, lab.sweeps[decision.name], submission)
+                await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
             else:
                 await self._submit_new(lab, decision, submission)
             lab.bulletin.post(decision.name, urgent=True)
@@ -125,13 +127,13 @@ class LabActor:
         if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
             requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
         if requests:
-            await lab.note(*requests)
+            await lab.register.note(*requests)
         await lab.resume(known.name)
 
     async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> None:
-        code, modules = await lab.keep_code(submission.pickle, submission.modules)
+        code, modules = await lab.register.keep_code(submission.pickle, submission.modules)
         name = decision.name
-        generation = lab.sweeps[name].generation + 1 if name in lab.sweeps else 1
+        generation = lab.register.sweeps[name].generation + 1 if name in lab.register.sweeps else 1
         request = Request(
             kind="submitted",
             sweep=layout.check_name(name, "sweep"),
@@ -150,9 +152,8 @@ class LabActor:
             ingredients=json.dumps(dict(submission.ingredients)),
             policy=submission.policy.dumps(),
         )
-        await lab.note(request)
+        await lab.register.note(request)
         lab.forget(name)
-        lab.rows[name] = 0
         lab.spawn(lab.activate(name))
 
     async def cancel(self, sweep: str, user: str) -> int:
@@ -162,7 +163,7 @@ class LabActor:
         if record.locked:
             raise SweepLocked(_locked(sweep))
         if not record.cancelled:
-            await lab.note(Request(kind="cancelled", sweep=sweep, user=user))
+            await lab.register.note(Request(kind="cancelled", sweep=sweep, user=user))
             if sweep in lab.ledger.queues:
                 lab.happened(ev.SweepCancelled(sweep=sweep))
             lab.bulletin.post(sweep, urgent=True)
@@ -172,7 +173,7 @@ class LabActor:
         """Let the sweep take no change any more."""
         lab = await self._open()
         if not self._record(lab, sweep).locked:
-            await lab.note(Request(kind="locked", sweep=sweep, user=user))
+            await lab.register.note(Request(kind="locked", sweep=sweep, user=user))
             lab.bulletin.post(sweep, urgent=True)
 
     # asking -----------------------------------------------------------------------------------------------------
@@ -188,9 +189,9 @@ class LabActor:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
         self._names(lab, sweeps)  # says so if there is no such sweep
-        if seen is not None and seen[0] == lab.opening:
+        if seen is not None and seen[0] == lab.register.opening:
             await lab.bulletin.differs(sweeps, seen[1], longest)
-        mark = (lab.opening, lab.bulletin.number(sweeps))
+        mark = (lab.register.opening, lab.bulletin.number(sweeps))
         return mark, await self.overview(sweeps)
 
     async def record(self, sweep: str) -> SweepRecord:
@@ -198,18 +199,18 @@ class LabActor:
         return self._record(await self._open(), sweep)
 
     def _names(self, lab: Conductor, sweeps: Sequence[str] | None) -> list[str]:
-        return list(lab.sweeps) if sweeps is None else [self._record(lab, name).name for name in sweeps]
+        return list(lab.register.sweeps) if sweeps is None else [self._record(lab, name).name for name in sweeps]
 
     def _record(self, lab: Conductor, sweep: str) -> SweepRecord:
-        record = lab.sweeps.get(sweep)
+        record = lab.register.sweeps.get(sweep)
         if record is None:
-            there = ", ".join(map(repr, lab.sweeps)) or "none yet"
-            raise SweepNotFound(f"the lab {lab.name!r} has no sweep {sweep!r}; its sweeps: {there}")
+            there = ", ".join(map(repr, lab.register.sweeps)) or "none yet"
+            raise SweepNotFound(f"the lab {lab.register.name!r} has no sweep {sweep!r}; its sweeps: {there}")
         return record
 
     def _counts(self, lab: Conductor, name: str) -> dict[str, Any]:
         """A sweep in numbers and words."""
-        record = lab.sweeps[name]
+        record = lab.register.sweeps[name]
         if name in lab.ledger.queues:
             counts = lab.ledger.counts(name)
             state, reason = lab.ledger.standing(name)
@@ -225,8 +226,8 @@ class LabActor:
             counts |= {"waiting": record.total, "by_status": {}, "eta_s": None}
             fits = slots(lab.nodes, record.policy.resources) > 0
             state, reason = ("running", "") if fits else ("infeasible", INFEASIBLE)
-        if name in lab.broken:
-            state, reason = "paused", lab.broken[name]
+        if name in lab.register.broken:
+            state, reason = "paused", lab.register.broken[name]
         elif lab.recorder.trouble and state == "running":
             state, reason = "disk_full", lab.recorder.trouble
         elif record.locked and state == "ready":
@@ -237,12 +238,12 @@ class LabActor:
             "state": state,
             "reason": reason,
             **counts,
-            "rows": lab.rows.get(name, 0),
+            "rows": lab.register.rows.get(name, 0),
             "repeats": record.segment.repeats,
             "design": record.shape,
             "description": record.policy.description,
             "submitted_us": record.time_us,
-            "first_error": lab.first_errors.get(name, ""),
+            "first_error": lab.register.first_errors.get(name, ""),
         }
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
@@ -250,13 +251,13 @@ class LabActor:
     async def names(self, folders: Sequence[str]) -> list[list[str]]:
         """The files in some folders of the notebook."""
         lab = await self._open()
-        return await asyncio.to_thread(lambda: [lab.writer.store.names(folder) for folder in folders])
+        return await asyncio.to_thread(lambda: [lab.register.writer.store.names(folder) for folder in folders])
 
     async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
         """Some files: of each its bytes, of the first from `offset` on, and its size. As many files as PIECE_BYTES
         allow, the first cut if it alone is larger; None for a file that is not there any more."""
         lab = await self._open()
-        return await asyncio.to_thread(_read_pieces, lab.writer.store, list(paths), offset)
+        return await asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset)
 
 
 def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[bytes, int] | None]:

@@ -49,7 +49,6 @@ from raylab.core.events import (
 from raylab.core.queue import Lease, Queue
 from raylab.core.window import Window
 
-
 INFEASIBLE = "no node of the cluster has what one trial asks for; it runs when one joins"
 
 

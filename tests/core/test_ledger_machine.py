@@ -329,6 +329,16 @@ class World(RuleBasedStateMachine):
             self.models[task.sweep].over(task, end)
         self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
 
+    @rule(name=st.sampled_from(NAMES))
+    def outage(self, name: str) -> None:
+        """No process of a sweep comes up, however often the ledger tries at once."""
+        for _ in range(50):
+            failing = [task for task in self.tasks if task.sweep == name and not task.started]
+            if not failing:
+                return
+            self.finish(failing[0], "environment")
+        raise AssertionError("it never rests")
+
     @rule(name=st.sampled_from(NAMES), slots=st.integers(0, 4))
     def resize(self, name: str, slots: int) -> None:
         self.slots[name] = slots

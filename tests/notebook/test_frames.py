@@ -217,7 +217,9 @@ def test_rows_by_status(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", ["", "dnoe", [], ["done", "cancelled"], "ALL"])
 def test_a_status_that_is_none_is_refused(tmp_path: Path, status: Any) -> None:
-    with pytest.raises(ValueError, match="status is one or several of 'done', 'failed', 'crashed', 'timed_out', or 'all'"):
+    with pytest.raises(
+        ValueError, match="status is one or several of 'done', 'failed', 'crashed', 'timed_out', or 'all'"
+    ):
         check_status(status)
     sweep(tmp_path, picked(), Factorial(p=range(4)))
     with pytest.raises(ValueError, match="status is one or several of"):

@@ -25,7 +25,24 @@ def test_names_that_every_folder_can_have_are_taken_as_they_are(name: str) -> No
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "a\\b", ".hidden", "-rf", " a", "a ", "a.", "a\nb", "a\0b", "NAME~2", "a*", "é" * 61, "con:"],
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "-rf",
+        " a",
+        "a ",
+        "a.",
+        "a\nb",
+        "a\0b",
+        "NAME~2",
+        "a*",
+        "é" * 61,
+        "con:",
+    ],
 )
 def test_names_that_some_folder_cannot_have_are_refused_with_the_reason(name: str) -> None:
     with pytest.raises(NameRefused, match="cannot be the name of a sweep, because a folder is named after it and"):
@@ -55,7 +72,16 @@ def test_what_a_later_version_added_to_the_identity_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[1]", b"3", b"\xff\xfe", changed(format="someone-elses"), changed(version="x"), changed(version=None)],
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"3",
+        b"\xff\xfe",
+        changed(format="someone-elses"),
+        changed(version="x"),
+        changed(version=None),
+    ],
 )
 def test_a_file_that_is_not_ours_is_damage_that_names_the_file(data: bytes) -> None:
     with pytest.raises(NotebookDamaged, match=r"some/where/notebook\.json is not what raylab writes"):

@@ -113,7 +113,10 @@ def test_parameters_of_any_points_are_taken_by_index() -> None:
     assert [array.to_pylist() for _, array in Parameters(design).columns(np.array([2]))] == [[10], [None], [2]]
 
 
-NAMES = st.lists(st.sampled_from(["p", "p__result", "p__result__result", "_seed", "_seed__result", "x", "a\0", "a\\x00"]), unique=True)
+NAMES = st.lists(
+    st.sampled_from(["p", "p__result", "p__result__result", "_seed", "_seed__result", "x", "a\0", "a\\x00"]),
+    unique=True,
+)
 
 
 @given(NAMES, st.lists(st.sampled_from(["p", "p__result", "q"]), min_size=1, unique=True))
@@ -136,7 +139,9 @@ def meta(*runs: tuple[int, int], **words: Any) -> dict[str, Any]:
 
 
 def test_a_summary_adds_up_what_commits_say() -> None:
-    found = summary([meta((0, 3), (8, 9)), meta((3, 5), by_status={"failed": 2}, error="E: first"), meta((5, 6), error="E")])
+    found = summary(
+        [meta((0, 3), (8, 9)), meta((3, 5), by_status={"failed": 2}, error="E: first"), meta((5, 6), error="E")]
+    )
     assert found == {
         "positions": [[0, 6], [8, 9]],
         "by_status": {"done": 5, "failed": 2},
