@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-ANSWER_S = 60.0
+ANSWER_S = 100.0
 """How long a client may take unless a test says otherwise."""
 
 _ports = itertools.count(21_000 + os.getpid() * 37 % 1_900)
@@ -322,6 +322,10 @@ class Client:
             self.kill()
         assert code == 0, f"the client ended with {code}:\n{said}"
         return stdout
+
+    def ended(self, timeout: float = ANSWER_S) -> int:
+        """Wait for its end and keep what it wrote; its exit code."""
+        return self._tree.process.wait(timeout)
 
     def __enter__(self) -> Client:
         return self

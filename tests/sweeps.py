@@ -1,10 +1,10 @@
-"""Sweeps for tests, without Ray: packed as a client packs them, worked through as a worker does, written as a lab does."""
+"""Sweeps for tests, without Ray: packed as a client does, worked through as a worker does, written as a lab does."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,7 @@ class Bench:
         self._packages[name][1].seal()
 
 
-def sweep(root: Path, experiment: Callable[..., Any], design: Design, **words: Any) -> Bench:
+def sweep(root: Path, experiment: Any, design: Design, **words: Any) -> Bench:
     """A notebook with one sweep called SWEEP, all of it recorded."""
     bench = Bench(root)
     bench.submit("SWEEP", experiment, design, **words)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from clusters import Cluster, clean_environment, eventually, free_port
+from clusters import Client, Cluster, clean_environment, eventually, free_port
 from sweeps import Bench
 
 from raylab import errors
@@ -232,10 +234,7 @@ class Background:
 
 
 @pytest.fixture
-def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
-    import shutil
-    import tempfile
-
+def background() -> Iterator[Background]:
     root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
     found = Background(root)
     yield found
@@ -258,6 +257,7 @@ def test_a_temp_dir_that_no_socket_fits_into_is_bad_input(tmp_path: Path) -> Non
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
 def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Cluster, background: Background) -> None:
     others = set(cluster.pids())
     done = background.start()
@@ -281,9 +281,8 @@ def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Clus
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
 def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, tmp_path: Path) -> None:
-    from clusters import Client
-
     assert background.start().returncode == 0
     gate = tmp_path / "gate"
     with Client(HOLD, None, env=background.env, lab="kept", gate=str(gate)) as client:
@@ -302,6 +301,7 @@ def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, 
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
 def test_a_port_that_is_taken_is_said_and_nothing_stays(cluster: Cluster, background: Background) -> None:
     background.port = int(cluster.address.rpartition(":")[2])
     done = background.start()

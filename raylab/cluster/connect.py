@@ -21,7 +21,15 @@ from raylab.cluster import head, places
 from raylab.cluster.birth import give_birth
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL
-from raylab.errors import LabNotFound, LabUnavailable, NameRefused, RaylabError, VersionMismatch
+from raylab.errors import (
+    LabFenced,
+    LabNotFound,
+    LabUnavailable,
+    NameRefused,
+    NotebookDamaged,
+    RaylabError,
+    VersionMismatch,
+)
 
 ANSWER_S = 55.0
 """Every call but those that wait answers or raises within a minute."""
@@ -189,7 +197,11 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     connection = Connection(name)
     if connection.find():
         connection.greet()
-        info = connection.info()
+        try:
+            info = connection.info()
+        except (LabFenced, NotebookDamaged) as error:  # its verbs say so too, but `shutdown` is the way out of it
+            notice(str(error))
+            return connection
         if notebook is not None and Path(notebook).expanduser().absolute() != Path(info["notebook"]):
             raise NameRefused(
                 f"the lab {name!r} has its notebook in {info['notebook']}, not in {notebook}; leave notebook= out to "
@@ -219,7 +231,7 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     connection.greet()
     try:
         connection.info()
-    except NameRefused:  # it could not make its notebook: leave nothing behind
+    except (ValueError, RuntimeError):  # it cannot use its notebook: leave nothing behind that would have to be shut down
         connection.end(force=True)
         raise
     return connection
@@ -303,9 +315,10 @@ class Connection:
     def end(self, force: bool) -> None:
         """Shut the lab down; its notebook stays."""
         self.call("close", force)
-        ray.kill(self._handle, no_restart=True)
+        ended = self._handle
+        ray.kill(ended, no_restart=True)
         until = time.monotonic() + ANSWER_S
-        while self.find() and time.monotonic() < until:
+        while self.find() and self._handle == ended and time.monotonic() < until:
             time.sleep(0.05)  # Ray frees the name when the process is gone
 
 

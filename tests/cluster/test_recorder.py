@@ -90,12 +90,12 @@ class Lab:
     def acknowledged(self, folder: str = A) -> list[int]:
         return [each.first for written in self.written if written.folder == folder for each in written.batches]
 
-    def on_disk(self, folder: str = A) -> list[int]:
+    def on_disk(self, folder: str = A) -> list[Any]:
         """The points in the notebook, read afresh."""
         found = listing(Store(self.root), folder)
         return [point for loaded in found if loaded.info.rows for point in loaded.table["_point"].to_pylist()]
 
-    def requests(self) -> list[str]:
+    def requests(self) -> list[Any]:
         found = listing(Store(self.root), "requests")
         return [sweep for loaded in found if loaded.info.rows for sweep in loaded.table["sweep"].to_pylist()]
 
@@ -216,7 +216,7 @@ def test_a_sick_disk_is_asked_again_until_it_takes_the_rows(tmp_path: Path, numb
             await own.recorder.idle()
             assert own.recorder.trouble == ""
             assert (own.acknowledged(A), own.acknowledged(B)) == (own.on_disk(A), own.on_disk(B)) == ([0, 1], [2])
-            assert own.broken == own.fenced == []
+            assert (own.broken, own.fenced) == ([], [])
             assert list((tmp_path / "tmp").iterdir()) == []
 
     run(story())
@@ -362,7 +362,7 @@ def test_a_journal_that_cannot_be_sealed_stays_and_the_work_goes_on(
             own.recorder.keep(A, batch(2))
             await own.recorder.idle()
             assert own.acknowledged() == own.on_disk() == [0, 1, 2]
-            assert own.fenced == own.broken == []
+            assert (own.broken, own.fenced) == ([], [])
 
     run(story())
 

@@ -8,7 +8,6 @@ import math
 import pickle
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +170,7 @@ def test_the_experiment_is_loaded_once_per_process_and_few_are_kept() -> None:
 def test_what_keeps_the_experiment_from_being_loaded_is_raised_before_the_header() -> None:
     package = packaged(doubling(), Factorial(p=1))
     order = LeaseOrder(lease=1, start=0, stop=1, flush_s=0.0)
-    with pytest.raises(Exception, match="unpickl|pickle|truncated|load key|opcode"):
+    with pytest.raises(Exception, match="unpickling"):
         next(run_lease(order, replace(package, key="broken", pickle=b"broken")))
     with pytest.raises(RuntimeError, match="install the same raylab on all nodes"):
         next(run_lease(order, replace(package, key="later", wire=worker.WIRE + 1)))
@@ -476,7 +475,7 @@ PLAIN = st.one_of(
     st.text(max_size=4),
     st.binary(max_size=4),
     st.dates(),
-    st.datetimes(timezones=st.sampled_from([None, dt.UTC])),  # type: ignore[arg-type]
+    st.datetimes(timezones=st.sampled_from([None, dt.UTC])),
     st.timedeltas(dt.timedelta(-1000), dt.timedelta(1000)),
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**6), max_value=10**6),
 )
@@ -492,7 +491,7 @@ AXES = st.one_of(
 def designs(draw: st.DrawFn) -> Design:
     names = draw(st.lists(st.sampled_from(["p", "p__string", "p__x", "q", "two words"]), max_size=3, unique=True))
     if names and draw(st.booleans()):
-        row = st.fixed_dictionaries({}, optional={name: LEVELS for name in names})
+        row = st.fixed_dictionaries({}, optional=dict.fromkeys(names, LEVELS))
         return Points(draw(st.lists(row, min_size=1, max_size=4)))
     return Factorial({name: draw(AXES) for name in names})
 
@@ -551,9 +550,8 @@ def same(kept: Any, got: Any) -> bool:
 
 
 @pytest.fixture
-def small_records(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "RECORD_BYTES", 100_000)
-    yield
 
 
 @pytest.mark.usefixtures("small_records")
@@ -592,6 +590,16 @@ def test_many_records_that_are_together_too_large_are_fine() -> None:
 
 
 @pytest.mark.usefixtures("small_records")
+def test_the_large_record_is_found_among_records_of_many_rows() -> None:
+    def mixed(p: int) -> list[dict[str, Any]]:
+        return [{"x": bytes(300_000)}] if p == 2 else [{"x": bytes(3)} for _ in range(20)]
+
+    rows = rows_of(mixed, Factorial(p=range(4)))
+    assert [row["p"] for row in rows if row["_status"] == "failed"] == [2]
+    assert len(rows) == 61
+
+
+@pytest.mark.usefixtures("small_records")
 def test_metadata_that_is_too_large_goes_too() -> None:
     class Epyc:
         def set(self, params: dict[str, Any]) -> Any:
@@ -607,7 +615,7 @@ def test_metadata_that_is_too_large_goes_too() -> None:
 
 def test_a_result_that_arrow_cannot_take_is_the_failure_of_its_trial_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a text of more than 2 GB, which is no array any more but chunks; a trial alone is blamed, many are not."""
-    real = worker.wire
+    from raylab.notebook.records import wire as real
 
     def refuses(trials: Any, *rest: Any) -> pa.RecordBatch:
         if any(result.get("x") == "huge" for result in trials.results):

@@ -138,7 +138,7 @@ def test_a_parameter_called_like_anothers_sibling_is_itself(tmp_path: Path) -> N
     found = frame(tmp_path)
     assert found.columns[0] == "p"
     assert found.columns[1].startswith("p__")  # the other kind of p
-    assert [name for name in found.columns if name.startswith("p__x")][0] == "p__x"
+    assert next(name for name in found.columns if name.startswith("p__x")) == "p__x"
     results = found.columns[5:]
     assert results == ["p__result", "p__x__y", "p__result__result"]
     assert found.select(results).rows() == [(1, 2, 3)] * 2

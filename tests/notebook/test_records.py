@@ -121,7 +121,7 @@ NAMES = st.lists(
 
 @given(NAMES, st.lists(st.sampled_from(["p", "p__result", "q"]), min_size=1, unique=True))
 def test_no_result_is_lost_to_another_of_its_name(results: list[str], parameters: list[str]) -> None:
-    design = Factorial({name: -1 for name in parameters})
+    design = Factorial(dict.fromkeys(parameters, -1))
     batch = wired(trials({name: number for number, name in enumerate(results)}), design)
     names = batch.schema.names
     assert len(set(names)) == len(names)

@@ -48,7 +48,7 @@ def requests(draw: st.DrawFn) -> Request:
         strategy = TEXTS if kind == pa.string() else NUMBERS if kind == pa.int64() else st.none() | st.booleans()
         words[field.name] = draw(strategy)
     return Request(
-        kind=draw(st.sampled_from(KINDS)),  # type: ignore[arg-type]
+        kind=draw(st.sampled_from(KINDS)),
         sweep=draw(st.text(min_size=1, max_size=5, alphabet="ab~ é")),
         user=draw(st.text(max_size=3, alphabet="ab")),
         time_us=draw(st.integers(0, 4_000_000_000_000_000)),

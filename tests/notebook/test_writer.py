@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -80,10 +80,8 @@ def test_making_a_notebook_can_fail_anywhere_and_be_done_again(tmp_path: Path) -
     opened(tmp_path / "whole", files)
     for at in range(files.count):
         root = tmp_path / str(at)
-        try:
+        with contextlib.suppress(OSError):
             opened(root, Faulty(fail_at=at))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
         opened(root).add(asked("a"))
         assert again(root) == asked("a")
 

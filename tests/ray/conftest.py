@@ -9,11 +9,15 @@ import pytest
 
 HERE = Path(__file__).parent
 
+LIMIT_S = 240
+"""For one test. On a quiet machine none takes more than a tenth of it."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.ray)
+            item.add_marker(pytest.mark.timeout(LIMIT_S))
 
 
 @pytest.fixture

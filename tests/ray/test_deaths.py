@@ -60,7 +60,7 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
     killer.join()
     assert lab.update_results() == 600 and lab.update_results() == 0
     """
-    cluster.begin(SLOW + _dedent(script), name=lab_name).wait(timeout=100)
+    cluster.begin(SLOW + _dedent(script), name=lab_name).wait()
     check_each_once(cluster.home / lab_name, "slow", 600)
     openings = list((cluster.home / lab_name / "requests").rglob("*.arrow"))
     assert len(openings) >= 4, "the actor was started again three times"
@@ -75,7 +75,7 @@ def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: 
     go_on = """
     for name in ("here", "there"):
         lab = raylab.Lab(name, create=False)
-        assert lab.wait(timeout=60)
+        assert lab.wait()
         assert lab.number_of_results() == 600
     assert raylab.Lab("there", notebook=elsewhere).info()["notebook"] == elsewhere
     for other in (lambda: raylab.Lab("there", notebook=elsewhere + "2"), lambda: raylab.Lab("new", notebook=elsewhere)):
@@ -131,14 +131,14 @@ def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_ar
             os._exit(1)
         return {"y": x}
     sweep = raylab.Lab(name).submit(deadly, {"x": range(3000)})
-    assert sweep.wait(timeout=80)
+    assert sweep.wait()
     progress = sweep.progress()
     assert dict(progress.by_status) == {"done": 2999, "crashed": 1} and progress.failed == 1, progress
     (row,) = sweep.failures().to_dicts()
     assert (row["x"], row["_status"]) == (777, "crashed") and row["_error"], row
     assert sweep.results(status="crashed", metadata=True)["_attempt"].to_list() == [3]
     """
-    cluster.begin(_dedent(script), name=lab_name).wait(timeout=90)
+    cluster.begin(_dedent(script), name=lab_name).wait()
     check_each_once(cluster.home / lab_name, "deadly", 3000, {"done": 2999, "crashed": 1})
 
 
@@ -161,7 +161,7 @@ def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Pa
     print(json.dumps([dict(sweep.progress().by_status), sweep.failures()["_attempt"].to_list()]))
     """
     log = tmp_path / "log"
-    by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait(timeout=90))
+    by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait())
     assert by_status == {"crashed": 1}
     assert len(log.read_text().splitlines()) <= 8, "each death of the lab may cost a strike once, not for ever"
     assert attempts == [3], json.dumps(attempts)

@@ -44,7 +44,7 @@ def test_functions_classes_and_epycs_protocol_run(cluster: Cluster, lab_name: st
     axis = {"x": [1, 2, 3]}
     walk, epyc = lab.submit(Walk(2), axis), lab.submit(Epyc(), axis)
     cube = lab.submit(functools.partial(power, n=3), axis)
-    assert lab.wait(timeout=50)
+    assert lab.wait(timeout=90)
     assert (walk.name, epyc.name, cube.name) == ("Walk", "Epyc", "power")
 
     rows = walk.results(metadata=True).sort("x")
@@ -94,7 +94,7 @@ def test_a_module_beside_the_script_travels_and_the_folder_may_go(
     lab = raylab.Lab(name, create=False)
     assert lab.sweep("model").progress().ready == 0, "it has begun while its folder was there"
     open(gate, "w").close()
-    assert lab.wait(timeout=50)
+    assert lab.wait(timeout=90)
     rows = lab.sweep("model").results().sort("x")
     assert rows["y"].to_list() == [42, 49], lab.sweep("model").failures()
     assert not any(where.startswith(folder) for where in rows["where"])
@@ -119,7 +119,7 @@ def test_a_script_of_its_own_may_hold_everything(cluster: Cluster, lab_name: str
         return {"y": helper(Point(x)), "pi": math.pi, "path": os.pathsep.join(sys.path), "cwd": os.getcwd()}
 
     sweep = raylab.Lab(name).submit(experiment, {"x": range(3)})
-    assert sweep.wait(timeout=50)
+    assert sweep.wait(timeout=90)
     rows = sweep.results().sort("x")
     assert rows["y"].to_list() == [0, 3, 6], sweep.failures()
     here = os.path.dirname(os.path.abspath(__file__))
@@ -140,7 +140,7 @@ def test_results_of_odd_shapes_are_all_kept(cluster: Cluster, lab_name: str) -> 
         return made[kind] if kind != "bad" else 42
     kinds = ["none", "int", "float", "text", "late", "numpy", "object", "name", "time", "nested", "bad"]
     sweep = raylab.Lab(name).submit(odd, {"kind": kinds})
-    assert sweep.wait(timeout=50)
+    assert sweep.wait(timeout=90)
     rows = {row["kind"]: row for row in sweep.results().to_dicts()}
     assert rows.keys() == set(kinds) - {"bad"}
     siblings = lambda kind: [v for k, v in rows[kind].items() if (k == "v" or k.startswith("v__")) and v is not None]
@@ -169,7 +169,7 @@ def test_side_by_side_sweeps_with_modules_of_their_own_both_run(
         raylab.Lab(name).submit(shared_name.run, {"x": range(5)}, name=sweep)
         """
         cluster.client(script, cwd=folder, name=lab_name, sweep=f"by-{number}")
-    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=50)", name=lab_name)
+    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=90)", name=lab_name)
     notebook = raylab.Notebook(cluster.home / lab_name)
     for number in (1, 2):
         assert notebook.results(f"by-{number}")["who"].to_list() == [number] * 5
@@ -188,7 +188,7 @@ def test_an_environment_that_cannot_be_made_stops_its_own_sweep_only(cluster: Cl
     lab = raylab.Lab(name)
     broken = lab.submit(Fragile(), {"x": range(3)}, name="broken")
     good = lab.submit(fine, {"x": range(3)}, runtime_env={"env_vars": {"GREETING": "hello"}})
-    assert good.wait(timeout=50)
+    assert good.wait(timeout=90)
     assert set(good.results()["y"]) == {"hello"}
     assert broken.wait(timeout=3) is False
     progress = broken.progress()

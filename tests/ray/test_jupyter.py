@@ -27,7 +27,7 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
     )
     said = run_cells(
         cluster,
-        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=50)",
+        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=90)",
         "rows = lab.results()\nprint(rows.height, (rows['y'] == 2 * rows['x']).all())",
         "print(lab.update_results(), lab.update_results())",
     )
@@ -35,7 +35,7 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
 
 
 def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster: Cluster, lab_name: str) -> None:
-    submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=50, progress=False))"
+    submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=90, progress=False))"
     refused = "try:\n    lab.submit(fit, {'x': range(20)}, name='fit')\nexcept raylab.SweepExists as error:\n    print(error)"
     said = run_cells(
         cluster,
@@ -50,7 +50,7 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
         "def fit(x):\n    return {'y': x / 3}",
         refused,
         "print(lab.submit(fit, {'x': range(20)}).name)",
-        "print(lab.submit(fit, {'x': range(20)}).name, lab.wait(timeout=50, progress=False))",
+        "print(lab.submit(fit, {'x': range(20)}).name, lab.wait(timeout=90, progress=False))",
     )
     assert said[2:4] == ["True\n", "20 NameError: name 'nothing' is not defined\n"]
     assert said[5:8] == ["True\n", "20 0 20\n", "True\n1\n"]

@@ -50,7 +50,7 @@ def test_cancelling_gives_up_what_is_not_recorded_and_submitting_again_goes_on(
     assert again.progress().cancelled == 0 and again.info()["seed"] == 3
     assert again.wait(timeout=1, progress=False) is False
     open(gate, "w").close()
-    assert again.wait(timeout=50) and again.progress().done == 50
+    assert again.wait(timeout=90) and again.progress().done == 50
     assert sweep.cancel() == 0
     assert sweep.progress().state == "ready" and sweep.results().height == 50
     """
@@ -77,7 +77,7 @@ def test_policy_is_no_part_of_identity_and_changes_on_submitting_again(
     again = lab.submit(flaky, axes, name="flaky", retries=2, description="second")
     assert lab.sweeps()["name"].to_list() == ["flaky"]
     assert (again.info()["retries"], again.info()["description"]) == (2, "second")
-    assert again.wait(timeout=50)
+    assert again.wait(timeout=90)
     rows = again.results(metadata=True)
     assert set(rows["runs"]) == {3} and set(rows["_attempt"]) == {3}, rows
     """
@@ -94,7 +94,7 @@ def test_a_locked_sweep_takes_no_change(cluster: Cluster, lab_name: str) -> None
         return {"y": -x}
     lab = raylab.Lab(name)
     sweep = lab.submit(done, {"x": [1, 2]}, name="kept")
-    assert sweep.wait(timeout=50)
+    assert sweep.wait(timeout=90)
     sweep.lock()
     sweep.lock()
     assert sweep.progress().state == "locked"
@@ -127,7 +127,7 @@ def test_shutdown_refuses_while_trials_are_outstanding_and_force_keeps_them(
     lab = raylab.Lab(name, create=False)
     assert lab.info()["pid"] != first and lab.progress().total == 20
     open(gate, "w").close()
-    assert lab.wait(timeout=50)
+    assert lab.wait(timeout=90)
     lab.shutdown()
     assert raylab.Lab(name, create=False).results()["y"].sort().to_list() == list(range(20))
     """
@@ -221,7 +221,7 @@ def test_a_wait_that_times_out_cancels_nothing_and_what_no_node_has_is_infeasibl
     progress = greedy.progress()
     assert progress.state == "infeasible" and "GPU" in progress.reason, progress
     open(gate, "w").close()
-    assert sweep.wait(timeout=50)
+    assert sweep.wait(timeout=90)
     assert greedy.progress().state == "infeasible" and greedy.wait(timeout=0.1) is False
     greedy.cancel()
     assert lab.wait(timeout=1)
@@ -236,14 +236,14 @@ def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster,
         raise KeyError("typo")
     lab = raylab.Lab(name)
     sweep = lab.submit(fit, {"x": range(500)}, name="fit")
-    assert sweep.wait(timeout=50) is False
+    assert sweep.wait(timeout=90) is False
     progress = sweep.progress()
     assert progress.state == "paused" and "typo" in progress.reason and 100 <= progress.failed < 500, progress
     lab.update_results()
 
     again = lab.submit(fit, {"x": range(500)}, name="fit")
     assert again.progress().state == "running"
-    assert again.wait(timeout=50) is True
+    assert again.wait(timeout=90) is True
     assert again.progress().failed == 500
     """
     fixed = """
@@ -252,7 +252,7 @@ def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster,
     lab = raylab.Lab(name)
     lab.update_results()
     sweep = lab.submit(fit, {"x": range(500)}, name="fit")
-    assert sweep.wait(timeout=50)
+    assert sweep.wait(timeout=90)
     assert sweep.update_results() == 500, "the rows of the sweep that was replaced do not count"
     assert sweep.results().height == 500 and sweep.failures().height == 0
     assert lab.sweeps().select("name", "done", "failed").rows() == [("fit", 500, 0)]
@@ -271,7 +271,7 @@ def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster
     lab = raylab.Lab(name)
     sweeps = [lab.submit(same, {"x": range(20)}) for _ in range(3)]
     assert {sweep.name for sweep in sweeps} == {"same"}
-    assert sweeps[0].wait(timeout=50)
+    assert sweeps[0].wait(timeout=90)
     """
     with cluster.begin(script, name=lab_name) as one, cluster.begin(script, name=lab_name) as two:
         one.wait()

@@ -50,7 +50,7 @@ LOOK = """
 import json
 lab = raylab.Lab(lab, create=False)
 sweep = lab.sweep("coarse")
-assert sweep.wait(timeout=50) is True
+assert sweep.wait(timeout=90) is True
 assert sweep.ready() and lab.ready() and sweep.ready_fraction() == lab.ready_fraction() == 1.0
 assert sweep.number_of_results() == lab.number_of_results() == 100
 assert (sweep.update_results(), sweep.update_results(), lab.update_results()) == (100, 0, 0)
@@ -118,7 +118,7 @@ def test_failures_tell_the_error_and_leave_the_rest_alone(found: Path) -> None:
 def test_the_same_seed_gives_the_same_results_in_another_lab(cluster: Cluster, found: Path) -> None:
     again = """
     lab = raylab.Lab(lab)
-    assert lab.wait(timeout=50)
+    assert lab.wait(timeout=90)
     lab.results().write_ipc(out + "/again.arrow")
     """
     cluster.client(SUBMIT.replace("sweep = ", "sweep = other = ") + "\n" + _dedent(again), lab="way-again", out=str(found))
@@ -212,7 +212,7 @@ def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str,
         return {"y": x}
     sweep = raylab.Lab(name).submit(slow, raylab.Factorial(x=range(100), gate=[gate]), order="design")
     seen = []
-    for frame in sweep.updates(timeout=50):
+    for frame in sweep.updates(timeout=90):
         seen += frame["_seq"].to_list()
         open(gate, "w").close()
     assert seen == list(range(100)), seen

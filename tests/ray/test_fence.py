@@ -1,0 +1,99 @@
+"""One writer: of two labs on one notebook, the older one is fenced and stays so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusters import Cluster, answer, eventually
+
+import raylab
+
+SUBMIT = """
+import json, os, time
+def slow(x):
+    time.sleep(0.05)
+    return {"y": x}
+lab = raylab.Lab("shared")
+lab.submit(slow, {"x": range(200)}, name="slow")
+print(json.dumps(lab.info()["pid"]))
+"""
+
+REFUSED = """
+import json
+lab = raylab.Lab("shared", create=False)               # attaching works, so that it can be shut down
+said = []
+for verb in (
+    lab.progress, lab.sweeps, lab.wait, lab.results, lab.info, lambda: lab.cancel("slow"), lambda: lab.sweep("slow"),
+    lambda: lab.submit(lambda x: {}, {"x": [1]}, name="new"),
+):
+    try:
+        verb()
+    except raylab.LabFenced as error:
+        said.append(str(error))
+    else:
+        raise AssertionError(f"{verb} was answered")
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture
+def second_cluster() -> Iterator[Cluster]:
+    with Cluster() as other:
+        yield other
+
+
+def files(notebook: Path) -> set[str]:
+    return {str(path) for path in notebook.rglob("*.arrow")}
+
+
+def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
+    own_cluster: Cluster, second_cluster: Cluster
+) -> None:
+    notebook = own_cluster.home / "shared"
+    pid = answer(own_cluster.client(SUBMIT))
+    eventually(lambda: raylab.Notebook(notebook).progress("slow")["ready"] > 20, 30)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        take_over = """
+        lab = raylab.Lab("shared", notebook=notebook)
+        assert lab.sweep("slow").wait(timeout=90)
+        """
+        second_cluster.client(take_over, notebook=str(notebook))
+        before = files(notebook)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    for said in answer(own_cluster.client(REFUSED)):
+        assert "shut this one down" in said, "the message says how to take it back"
+    assert own_cluster.workers("ray::LabActor") == [pid]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: set(own_cluster.workers("ray::LabActor")) - {pid}, 30)
+    for said in answer(own_cluster.client(REFUSED)):
+        assert "shut this one down" in said
+    assert files(notebook) == before, "a fenced lab writes nothing"
+
+    rows = raylab.Notebook(notebook).results("slow", metadata=True)
+    assert rows["_seq"].sort().to_list() == list(range(200))
+    assert rows["_point"].n_unique() == 200
+
+    take_back = """
+    lab = raylab.Lab("shared")
+    lab.shutdown()
+    lab = raylab.Lab("shared", create=False)
+    assert lab.results("slow").height == 200
+    lab.submit(lambda x: {"y": x}, {"x": [1]}, name="new")
+    assert lab.wait(timeout=90)
+    """
+    own_cluster.client(take_back)
+    submit = """
+    try:
+        raylab.Lab("shared").submit(lambda x: {"y": x}, {"x": [2]}, name="newer")
+    except raylab.LabFenced:
+        print("fenced")
+    """
+    assert second_cluster.client(submit) == "fenced\n"
+    assert raylab.Notebook(notebook).sweeps()["name"].to_list() == ["slow", "new"]

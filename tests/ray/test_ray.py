@@ -1,0 +1,73 @@
+"""What raylab relies on in Ray beyond its documented words. When one of these goes red, Ray has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clusters import Cluster
+
+
+def test_batches_that_were_yielded_survive_the_instant_death_of_their_worker(cluster: Cluster, tmp_path: Path) -> None:
+    """The private option `_generator_backpressure_num_objects` is what keeps them; it also bounds the run ahead."""
+    script = """
+    import os, time
+    import ray
+
+    @ray.remote
+    def lease(log, size):
+        for number in range(7):
+            yield (number, b"x" * size)
+            with open(log, "a") as file:
+                file.write("y")
+        os._exit(1)
+
+    ray.init(log_to_driver=False, logging_level="ERROR")
+    for turn, size in enumerate([10, 10, 1_000_000, 1_000_000]):
+        log = f"{folder}/{turn}"
+        options = {"num_returns": "streaming", "max_retries": 0, "_generator_backpressure_num_objects": 2}
+        got, ahead = [], 0
+        try:
+            for ref in lease.options(**options).remote(log, size):
+                time.sleep(0.05)
+                ahead = max(ahead, os.path.getsize(log) - len(got) if os.path.exists(log) else 0)
+                got.append(ray.get(ref)[0])
+        except ray.exceptions.RayError as error:
+            assert isinstance(error, ray.exceptions.WorkerCrashedError), error
+        assert got == list(range(7)), (turn, got)
+        assert ahead <= 3, ahead
+    """
+    cluster.client(script, folder=str(tmp_path))
+
+
+@pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
+def test_a_repeated_attempt_of_a_task_knows_that_it_is_one(cluster: Cluster, tmp_path: Path, death: str) -> None:
+    """Leases have max_retries=1 for the sake of Ray's memory monitor; the worker refuses the second attempt by this."""
+    script = """
+    import os
+    import ray
+
+    @ray.remote
+    def lease(log):
+        from ray._private.worker import global_worker
+        attempt = global_worker.core_worker.get_current_task_attempt_number()
+        with open(log, "a") as file:
+            file.write(str(attempt))
+        if attempt:
+            return
+        yield "header"
+        DEATH
+
+    ray.init(log_to_driver=False, logging_level="ERROR")
+    options = {"num_returns": "streaming", "max_retries": 1, "_generator_backpressure_num_objects": 2}
+    got = []
+    try:
+        for ref in lease.options(**options).remote(log):
+            got.append(ray.get(ref))
+    except ray.exceptions.RayError as error:
+        print(type(error).__name__)
+    assert got == ["header"], got
+    """
+    log = tmp_path / "attempts"
+    cluster.client(script.replace("DEATH", death), log=str(log))
+    assert log.read_text() == "01"

@@ -1,0 +1,111 @@
+"""Over ray:// as over a driver's connection, with a token and without, from where the folder cannot be reached."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from clusters import Cluster
+
+import raylab
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Cluster]:
+    """A cluster that wants a token."""
+    with Cluster(token=True) as own:
+        yield own
+
+
+SUBMIT = """
+def square(x):
+    return {"y": x * x}
+sweep = raylab.Lab(name).submit(square, {"x": range(100)})
+"""
+LOOK = """
+lab = raylab.Lab(name, create=False)
+assert lab.wait(timeout=90) and lab.update_results() == 100
+assert (lab.results()["y"] == lab.results()["x"] ** 2).all() and lab.results().height == 100
+"""
+
+
+def check_both_ways(cluster: Cluster, name: str) -> None:
+    """Submit by each kind of connection, come back by the other."""
+    for there, back in ((cluster.address, cluster.client_address), (cluster.client_address, cluster.address)):
+        own = f"{name}-{'client' if there.startswith('ray://') else 'driver'}"
+        cluster.client(SUBMIT, address=there, name=own)
+        cluster.client(LOOK, address=back, name=own)
+        assert raylab.Notebook(cluster.home / own).results().height == 100
+
+
+def test_submit_disconnect_and_come_back_by_ray_client_and_driver(cluster: Cluster) -> None:
+    check_both_ways(cluster, "remote")
+
+
+def test_submit_disconnect_and_come_back_with_a_token(guarded: Cluster) -> None:
+    check_both_ways(guarded, "guarded")
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+def test_without_the_token_the_error_speaks_of_tokens_within_a_minute(guarded: Cluster, way: str) -> None:
+    script = """
+    import os
+    try:
+        raylab.Lab("guarded-driver", create=False)
+    except raylab.LabUnavailable as error:
+        assert "RAY_AUTH_MODE=token" in str(error) and os.environ["RAY_ADDRESS"] in str(error), error
+        print(error)
+    else:
+        raise AssertionError("no error")
+    """
+    address = getattr(guarded, way)
+    home = guarded.root / "nobody"
+    home.mkdir(exist_ok=True)
+    began = time.monotonic()
+    said = guarded.client(script, address=address, env={"HOME": str(home)})
+    assert time.monotonic() - began < 60
+    assert guarded.token not in said
+
+
+def test_an_address_where_nothing_is_answers_within_a_minute(cluster: Cluster) -> None:
+    script = """
+    import time
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        began = time.monotonic()
+        try:
+            raylab.Lab("any", address=address)
+        except raylab.LabUnavailable as error:
+            assert address in str(error), error
+        else:
+            raise AssertionError("no error")
+        assert time.monotonic() - began < 60
+    """
+    cluster.begin(script).wait(timeout=130)
+
+
+def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import random
+    from polars.testing import assert_frame_equal
+    from raylab.cluster.connect import RemoteReader
+    from raylab.notebook.notebook import Files
+
+    def big(x, seed):
+        if x == 3:
+            raise ValueError("three")
+        return {"y": x, "blob": random.Random(seed).randbytes(20_000_000 if x == 7 else 1_000)}
+    near = raylab.Lab(name)
+    sweep = near.submit(big, {"x": range(20)}, name="big")
+    assert near.wait(timeout=90)
+    far = raylab.Lab(name)
+    far._files = Files(RemoteReader(far._connection))
+    for arguments in ({}, {"status": "all", "metadata": True}):
+        here, there = near.results("big", **arguments), far.results("big", **arguments)
+        assert_frame_equal(here, there)
+    assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
+    assert sum(frame.height for frame in far.sweep("big").updates(timeout=90)) == 20
+    """
+    cluster.client(script, address=cluster.client_address, name=lab_name)
+    files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
+    assert max(file.stat().st_size for file in files) > 8 * 2**20
