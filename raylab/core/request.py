@@ -205,7 +205,8 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapp
     Args:
         submission: what was handed over.
         sweeps: the sweeps there are.
-        done: how many trials of each are recorded as done; of a sweep without any, another may take the name.
+        done: how many trials of each are recorded as done; of a sweep of one's own without any, another may take the
+            name.
     """
     if submission.name is not None:
         return _compare(submission.name, submission, sweeps, done)
@@ -234,7 +235,8 @@ def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord
     found = tuple(differing(known, submission))
     if not found:
         return Decision(kind="same", name=name)
-    if done.get(name, 0) == 0 and not known.locked:
+    # Fixing a bug and running the cell again is what people do; with their own sweeps, not with each other's.
+    if done.get(name, 0) == 0 and not known.locked and known.user == submission.user:
         return Decision(kind="replace", name=name, differences=found)
     return Decision(kind="refuse", name=name, differences=found)
 

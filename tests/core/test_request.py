@@ -227,6 +227,12 @@ def test_another_one_under_the_name_is_refused_once_a_trial_is_done() -> None:
     assert decide(changed, there, {}).differences == ("repeats: 4, was 3",)
 
 
+def test_nobody_replaces_another_users_sweep() -> None:
+    others = submission(name="trial", repeats=4, user="bob")
+    assert decide(others, sweeps(submitted()), {}).kind == "refuse"
+    assert decide(submission(repeats=4, user="bob"), sweeps(submitted()), {}) == Decision(kind="new", name="trial-2")
+
+
 def test_a_locked_sweep_is_not_replaced() -> None:
     there = sweeps(submitted(), Request(kind="locked", sweep="trial"))
     assert decide(submission(name="trial", repeats=4), there, {"trial": 0}).kind == "refuse"
