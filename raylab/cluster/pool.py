@@ -1,7 +1,8 @@
 """Leases as Ray tasks: start one, follow its stream, cancel it; and how much the cluster could run.
 
 A lease's task yields a Header and then Batches. The private option `_generator_backpressure_num_objects` is what keeps
-yielded batches when a worker dies and bounds what a worker runs ahead (tests/ray pins it). `max_retries=1` is there
+yielded batches when a worker dies, all but the last one at most, and bounds what a worker runs ahead (tests/ray pins
+it); a batch that is lost so was never accepted, and its trials run again. `max_retries=1` is there
 only because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is
 refused by the worker, so a stream that ends early, even normally, is a lease that died.
 """

@@ -298,5 +298,5 @@ class Table:
         if self._fenced is not None:
             raise LabFenced(
                 f"{self.folder}: {self._fenced}. This lab writes nothing any more; attach to the other one, "
-                "or shut it down and start this one again"
+                "or, to take it back, shut this one down and attach again"
             )

@@ -68,12 +68,12 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
         os.kill(pid, signal.SIGCONT)
 
     for said in answer(own_cluster.client(REFUSED)):
-        assert "shut this one down" in said, "the message says how to take it back"
+        assert "shut this one down and attach again" in said
     assert own_cluster.workers("ray::LabActor") == [pid]
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: set(own_cluster.workers("ray::LabActor")) - {pid}, 30)
     for said in answer(own_cluster.client(REFUSED)):
-        assert "shut this one down" in said
+        assert "shut this one down and attach again" in said
     assert files(notebook) == before, "a fenced lab writes nothing"
 
     rows = raylab.Notebook(notebook).results("slow", metadata=True)
