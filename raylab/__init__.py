@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raylab.core.design import Design, Factorial, Points
+    from raylab.core.progress import Progress
     from raylab.errors import (
         DesignError,
         ExperimentError,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from raylab.experiment import Experiment
     from raylab.lab import Lab, labs
     from raylab.notebook.notebook import Notebook
-    from raylab.progress import Progress
     from raylab.sweep import Sweep
 
 __version__ = "0.1.0"
@@ -47,7 +47,7 @@ _HOMES = {
     "Lab": "raylab.lab",
     "labs": "raylab.lab",
     "Notebook": "raylab.notebook.notebook",
-    "Progress": "raylab.progress",
+    "Progress": "raylab.core.progress",
     "Sweep": "raylab.sweep",
     **dict.fromkeys(
         (

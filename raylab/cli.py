@@ -280,12 +280,12 @@ def _ls(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook, choose
+        from raylab.notebook.notebook import Notebook
 
         name = _only_sweep(given)
         notebook = Notebook(given.notebook)
         if name is not None:
-            choose(notebook.records(), name, notebook.name)
+            notebook.progress(name)  # says so if there is none of this name
         rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
     else:
         rows = _attach(given)._overview(given.sweep)

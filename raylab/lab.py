@@ -15,6 +15,7 @@ import polars as pl
 from raylab.cluster.connect import RemoteReader, attach, connect, job_environment, running, survey
 from raylab.code.pack import Include, pack
 from raylab.core.design import Factorial, as_design
+from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import SweepRecord
 from raylab.errors import ExperimentError, SweepNotFound
 from raylab.experiment import check_parameters
@@ -22,7 +23,7 @@ from raylab.notebook import layout
 from raylab.notebook.frames import check_status, scan
 from raylab.notebook.notebook import Files, sweeps_frame
 from raylab.notebook.store import Reader, Store
-from raylab.progress import STANDSTILL, Bar, Progress
+from raylab.progress import Bar
 from raylab.submission import check_plan, optional, policy, submission
 from raylab.sweep import Sweep
 

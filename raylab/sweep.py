@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from raylab.core.design import Design
-from raylab.progress import Progress
+from raylab.core.progress import Progress
 
 if TYPE_CHECKING:
     from raylab.lab import Lab

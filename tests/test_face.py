@@ -110,7 +110,7 @@ def test_the_verbs_are_documented(kind: type, name: str, words: str) -> None:
     [
         (Lab, LAB, set()),
         (Sweep, SWEEP, {"design"}),
-        (Notebook, NOTEBOOK, {"records"}),
+        (Notebook, NOTEBOOK, set()),
         (Experiment, EXPERIMENT, {"seed", "rng"}),
     ],
 )

@@ -84,8 +84,8 @@ class LabActor:
         outstanding = lab.ledger.outstanding()
         if outstanding and not force:
             raise LabBusy(
-                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it was not shut down; cancel "
-                "its sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
+                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it was not shut down; "
+                "cancel its sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
             )
         await lab.retire()
 
@@ -96,9 +96,8 @@ class LabActor:
         lab = await self._open()
         async with self._submitting:
             done = {name: queue.by_status["done"] for name, queue in lab.ledger.queues.items()}
-            done |= dict.fromkeys(
-                lab.register.broken, 1
-            )  # what cannot be read now may hold results: nothing takes its place
+            # What cannot be read now may hold results: nothing takes its place.
+            done |= dict.fromkeys(lab.register.broken, 1)
             decision = decide(submission, lab.register.sweeps, done)
             if decision.kind == "refuse":
                 raise _exists(decision, lab.register.sweeps[decision.name])
@@ -107,6 +106,8 @@ class LabActor:
             else:
                 await self._submit_new(lab, decision, submission)
             lab.bulletin.post(decision.name, urgent=True)
+        if not slots(lab.nodes, submission.policy.resources):
+            await lab.look()  # a node may have joined since the last look
         fits = slots(lab.nodes, submission.policy.resources) > 0
         return {
             "name": decision.name,

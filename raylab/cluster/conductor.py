@@ -92,7 +92,7 @@ class Conductor:
             self.opened.set()
         while self.refusal is None:
             try:
-                await self._look()
+                await self.look()
             except Exception as error:  # the cluster does not say how large it is; it will again
                 log.warning("the cluster's size is not known at the moment: %s", error)
             await asyncio.sleep(LOOK_S)
@@ -149,7 +149,8 @@ class Conductor:
         if name in self.ledger.queues:
             self.happened(ev.SweepReplaced(sweep=name))
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """See how large the cluster is now."""
         self.nodes = await asyncio.to_thread(cluster.node_resources)
         queues = self.ledger.queues
         open_ones = [name for name, queue in queues.items() if queue.recorded.count < queue.total]
@@ -224,6 +225,8 @@ class Conductor:
         name = self.register.name_of(folder)
         if name is not None:
             self.register.break_off(name, error)
+            if name in self.ledger.queues:
+                self.happened(ev.SweepBroken(sweep=name, reason=str(error)))
             self.bulletin.post(name, urgent=True)
 
     def _launch(self, order: ev.Launch) -> None:

@@ -231,7 +231,7 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     connection.greet()
     try:
         connection.info()
-    except (ValueError, RuntimeError):  # it cannot use its notebook: leave nothing behind that would have to be shut down
+    except (ValueError, RuntimeError):  # it cannot use its notebook: leave nothing behind
         connection.end(force=True)
         raise
     return connection

@@ -51,6 +51,14 @@ class SweepCancelled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepBroken(Event):
+    """Its results cannot be written, for a reason that only a person can cure."""
+
+    sweep: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReplaced(Event):
     """Another request has taken its name; nothing of it counts any more."""
 

@@ -39,6 +39,7 @@ from raylab.core.events import (
     SlotsChanged,
     Stop,
     StrikeNoted,
+    SweepBroken,
     SweepCancelled,
     SweepOpened,
     SweepReplaced,
@@ -102,6 +103,8 @@ class Ledger:
                 orders = self._on_resumed(event)
             case SweepCancelled():
                 orders = self._on_cancelled(event)
+            case SweepBroken():
+                orders = self._on_broken(event)
             case SweepReplaced():
                 orders = self._on_replaced(event)
             case _:
@@ -126,6 +129,12 @@ class Ledger:
     def _on_cancelled(self, event: SweepCancelled) -> list[Instruction]:
         queue = self.queues[event.sweep]
         queue.cancelled = True
+        self._window.file(event.sweep, queue)
+        return self._stop_all(queue)
+
+    def _on_broken(self, event: SweepBroken) -> list[Instruction]:
+        queue = self.queues[event.sweep]
+        queue.pause_reason = event.reason
         self._window.file(event.sweep, queue)
         return self._stop_all(queue)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from raylab.core.progress import Progress
 from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
@@ -19,6 +20,8 @@ from raylab.notebook.listing import infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
+
+ON_DISK = "as far as the notebook tells; whether a lab is at work on it, `raylab ls` tells"
 
 
 class Notebook:
@@ -52,14 +55,14 @@ class Notebook:
     def __repr__(self) -> str:
         return f"Notebook({str(self.path)!r})"
 
-    def records(self) -> dict[str, SweepRecord]:
+    def _records(self) -> dict[str, SweepRecord]:
         """What was asked, by sweep."""
         requests = [row for loaded in self._files.of(layout.REQUESTS) for row in from_rows(loaded.table)]
         return fold(requests)
 
     def sweeps(self) -> pl.DataFrame:
         """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows."""
-        return sweeps_frame([self._counts(record) for record in self.records().values()])
+        return sweeps_frame([self._counts(record) for record in self._records().values()])
 
     def results(
         self,
@@ -79,34 +82,41 @@ class Notebook:
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
         """The rows of a sweep as a LazyFrame."""
-        record = choose(self.records(), name, self.name)
+        record = choose(self._records(), name, self.name)
         return scan(record, self._files.of(record.folder), status=status, metadata=metadata)
 
-    def progress(self, name: str | None = None) -> dict[str, Any]:
-        """The sweep (or all of them) in numbers, as far as the disk knows: nothing is running."""
-        records = self.records()
+    def progress(self, name: str | None = None) -> Progress:
+        """The sweep (or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
+        records = self._records()
         chosen = records.values() if name is None else [choose(records, name, self.name)]
-        counts = [self._counts(record) for record in chosen]
-        keys = ("total", "done", "failed", "cancelled", "running", "waiting", "ready", "rows")
-        return {key: sum(each[key] for each in counts) for key in keys}
+        return Progress.of([self._counts(record) for record in chosen])
 
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
         found = summary([info.meta for info in infos(self._store, record.folder)])
         recorded = sum(stop - start for start, stop in found["positions"])
         done = found["by_status"].get("done", 0)
         rest = record.total - recorded
-        state = "ready" if not rest else "cancelled" if record.cancelled else "paused" if record.paused else "waiting"
+        state, reason = "running", ON_DISK
+        if not rest:
+            state, reason = ("locked" if record.locked else "ready"), ""
+        elif record.cancelled:
+            state, reason = "cancelled", ""
+        elif record.paused:
+            state, reason = "paused", record.paused
         return {
             "name": record.name,
             "user": record.user,
-            "state": "locked" if record.locked and not rest else state,
+            "state": state,
+            "reason": reason,
             "total": record.total,
-            "ready": recorded,
             "done": done,
             "failed": recorded - done,
             "cancelled": rest if record.cancelled else 0,
             "running": 0,
             "waiting": 0 if record.cancelled else rest,
+            "retrying": 0,
+            "by_status": found["by_status"],
+            "eta_s": None,
             "rows": found["rows"],
             "repeats": record.segment.repeats,
             "design": record.shape,

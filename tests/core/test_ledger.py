@@ -27,6 +27,7 @@ from raylab.core.events import (
     SlotsChanged,
     Stop,
     StrikeNoted,
+    SweepBroken,
     SweepCancelled,
     SweepOpened,
     SweepReplaced,
@@ -731,3 +732,13 @@ def test_finished_sweeps_cost_an_event_nothing(story: Story) -> None:
         Ticked(),
     ):
         story.ledger.handle(event, 0.0)
+
+
+def test_a_sweep_that_cannot_be_written_stands_still_and_its_leases_are_stopped() -> None:
+    ledger = Ledger()
+    launched = ledger.handle(SweepOpened(sweep="s", total=10, slots=1), 0.0)
+    orders = ledger.handle(SweepBroken(sweep="s", reason="a damaged journal"), 1.0)
+    ledger.check()
+    assert orders == [Stop(lease=order.lease) for order in launched if isinstance(order, Launch)]
+    assert ledger.standing("s") == ("paused", "a damaged journal")
+    assert ledger.handle(Ticked(), 100.0) == []

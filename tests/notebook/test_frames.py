@@ -239,7 +239,7 @@ def test_rows_since_a_sequence_number_each_once(tmp_path: Path, sealed: bool) ->
         bench.run("SWEEP", start, start + 3)
         if sealed and start == 3:
             bench.seal("SWEEP")
-    record = Notebook(tmp_path).records()["SWEEP"]
+    record = Notebook(tmp_path)._records()["SWEEP"]
     whole = scan(record, files(bench), status="all", metadata=True).collect()
     assert whole["_seq"].to_list() == list(range(9))
     for since in range(11):

@@ -104,14 +104,14 @@ def test_sweeps_in_numbers(tmp_path: Path) -> None:
     found = Notebook(tmp_path).sweeps()
     assert found.select("name", "state", "total", "ready", "done", "failed", "cancelled", "waiting", "rows").rows() == [
         ("whole", "locked", 8, 8, 6, 2, 0, 0, 8),
-        ("part", "waiting", 10, 4, found["done"][1], 4 - found["done"][1], 0, 6, 4),
+        ("part", "running", 10, 4, found["done"][1], 4 - found["done"][1], 0, 6, 4),
         ("given up", "cancelled", 10, 0, 0, 0, 10, 0, 0),
         ("stuck", "paused", 5, 2, 0, 2, 0, 3, 2),
     ]
     assert found["user"].to_list() == ["ada"] * 4
     assert found.schema["submitted"] == pl.Datetime("us", "UTC")
-    assert Notebook(tmp_path).progress("part")["waiting"] == 6
-    assert Notebook(tmp_path).progress()["total"] == 33
+    assert Notebook(tmp_path).progress("part").waiting == 6
+    assert Notebook(tmp_path).progress().total == 33
 
 
 def test_a_trial_that_is_recorded_twice_counts_once(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_replaced_sweep_is_the_newer_one(tmp_path: Path) -> None:
     assert notebook.sweeps()["name"].to_list() == ["SWEEP"]
     # What was asked about the older one does not touch the newer.
     bench.writer.add([Request(kind="cancelled", sweep="SWEEP", folder="sweeps/SWEEP")])
-    assert not notebook.records()["SWEEP"].cancelled
+    assert not notebook._records()["SWEEP"].cancelled
 
 
 def test_without_a_name_the_only_sweep_is_meant(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_sweep_that_was_asked_for_and_never_opened_has_no_rows(tmp_path: Path)
         path.rmdir() if path.is_dir() else path.unlink()
     (tmp_path / "sweeps/SWEEP").rmdir()
     assert Notebook(tmp_path).results().shape == (0, 1)
-    assert Notebook(tmp_path).progress()["waiting"] == 1
+    assert Notebook(tmp_path).progress().waiting == 1
 
 
 def test_no_notebook_is_no_lab(tmp_path: Path) -> None:
