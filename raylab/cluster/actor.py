@@ -81,11 +81,12 @@ class LabActor:
         lab = self._lab
         if lab.refusal is not None:
             return
-        outstanding = lab.ledger.outstanding()
+        counts = [self._counts(lab, name) for name in lab.register.sweeps]
+        outstanding = sum(each["running"] + each["waiting"] for each in counts)
         if outstanding and not force:
             raise LabBusy(
-                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it was not shut down; "
-                "cancel its sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
+                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
+                "sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
             )
         await lab.retire()
 
@@ -215,18 +216,10 @@ class LabActor:
         if name in lab.ledger.queues:
             counts = lab.ledger.counts(name)
             state, reason = lab.ledger.standing(name)
-        else:  # just submitted, its table is being opened
-            counts = {
-                "total": record.total,
-                "done": 0,
-                "failed": 0,
-                "cancelled": 0,
-                "running": 0,
-                "retrying": 0,
-            }
-            counts |= {"waiting": record.total, "by_status": {}, "eta_s": None}
-            fits = slots(lab.nodes, record.policy.resources) > 0
-            state, reason = ("running", "") if fits else ("infeasible", INFEASIBLE)
+        else:
+            counts, state, reason = _unopened(record, slots(lab.nodes, record.policy.resources))
+        if state == "infeasible":
+            reason = f"{reason}: {_amounts(record)}"
         if name in lab.register.broken:
             state, reason = "paused", lab.register.broken[name]
         elif lab.recorder.trouble and state == "running":
@@ -235,6 +228,7 @@ class LabActor:
             state = "locked"
         return {
             "name": name,
+            "folder": record.folder,
             "user": record.user,
             "state": state,
             "reason": reason,
@@ -259,6 +253,22 @@ class LabActor:
         allow, the first cut if it alone is larger; None for a file that is not there any more."""
         lab = await self._open()
         return await asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset)
+
+
+def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
+    """Counts, state and reason of a sweep that was just submitted: its table is being opened, nothing is recorded."""
+    cancelled = record.total if record.cancelled else 0
+    counts: dict[str, Any] = dict.fromkeys(("done", "failed", "running", "retrying"), 0)
+    counts |= {"total": record.total, "cancelled": cancelled, "waiting": record.total - cancelled}
+    counts |= {"by_status": {}, "eta_s": None}
+    if cancelled:
+        return counts, "cancelled", ""
+    return (counts, "running", "") if fits else (counts, "infeasible", INFEASIBLE)
+
+
+def _amounts(record: SweepRecord) -> str:
+    """What one trial of a sweep asks for."""
+    return ", ".join(f"{amount:g} {name}" for name, amount in record.policy.resources.items())
 
 
 def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[bytes, int] | None]:

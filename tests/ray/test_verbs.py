@@ -238,7 +238,7 @@ def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster,
     sweep = lab.submit(fit, {"x": range(500)}, name="fit")
     assert sweep.wait(timeout=90) is False
     progress = sweep.progress()
-    assert progress.state == "paused" and "typo" in progress.reason and 100 <= progress.failed < 500, progress
+    assert progress.state == "paused" and "typo" in progress.reason and 100 <= progress.failed < 500 and not progress.running, progress
     lab.update_results()
 
     again = lab.submit(fit, {"x": range(500)}, name="fit")
