@@ -317,7 +317,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--low", type=float, default=0.54, help="the lowest p")
     parser.add_argument("--high", type=float, default=0.65, help="the highest p")
     parser.add_argument("--levels", type=int, default=1001, help="how many p there are")
-    parser.add_argument("--repeats", type=int, default=12, help="how many lattices each point gets")
+    parser.add_argument("--repeats", type=int, default=8, help="how many lattices each point gets")
     parser.add_argument("--away", type=float, default=10, help="seconds between submitting and looking")
     options = parser.parse_args()
     options.sweep = options.sweep or f"seed-{options.seed}"

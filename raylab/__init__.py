@@ -1,8 +1,10 @@
 """raylab: an experiment lab on a Ray cluster. Submit a sweep, close the laptop, come back to the results.
 
-    lab.py  sweep.py  progress.py  cli.py     what a person touches
-    experiment.py  outcome.py                 how one trial is run
+    lab.py  sweep.py  cli.py                  what a person touches
+    client.py  submission.py  progress.py  …  what these do: ask, check what is asked for, show a bar
     cluster/                                  the Ray shell: actor, leases, workers, connections
+    code/                                     experiments as bytes: what travels
+    experiment.py  signature.py  outcome.py   how one trial is run
     notebook/                                 the disk: put-if-absent, numbered Arrow tables, rows and columns
     core/                                     pure decisions: designs, run order, the ledger
     errors.py

@@ -20,6 +20,7 @@ from raylab.screen import Canvas, Row, aligned, table, width
 if TYPE_CHECKING:
     import polars as pl
 
+    from raylab.client import Client
     from raylab.cluster.head import Head
     from raylab.lab import Lab
 
@@ -263,6 +264,14 @@ def _attach(given: argparse.Namespace) -> Lab:
     return Lab(given.lab, address=given.address, create=False)
 
 
+def _client(given: argparse.Namespace) -> Client:
+    from raylab.client import Client
+
+    if given.lab is None:
+        given.parser.error("which lab? `raylab ls` lists them")
+    return Client(given.lab, address=given.address)
+
+
 def _ls(given: argparse.Namespace) -> int:
     from raylab.lab import labs
 
@@ -288,7 +297,7 @@ def _status(given: argparse.Namespace) -> int:
             notebook.progress(name)  # says so if there is none of this name
         rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
     else:
-        rows = _attach(given)._overview(given.sweep)
+        rows = _client(given).overview(given.sweep)
     print("\n".join(table(rows, width(sys.stdout))))
     return DONE
 
@@ -302,14 +311,14 @@ def _only_sweep(given: argparse.Namespace) -> str | None:
 
 
 def _watch(given: argparse.Namespace) -> int:
-    lab = _attach(given)
+    client = _client(given)
     canvas = Canvas(sys.stdout)
-    mark, rows = lab._news(given.sweep, None, None)
+    mark, rows = client.news(given.sweep, None, None)
     while True:
         canvas.draw(table(rows, width(sys.stdout)))
         if not sum(row["running"] + row["waiting"] for row in rows):
             return DONE
-        mark, rows = lab._news(given.sweep, mark, POLL_S)
+        mark, rows = client.news(given.sweep, mark, POLL_S)
 
 
 def _wait(given: argparse.Namespace) -> int:

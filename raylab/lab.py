@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import getpass
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from raylab.cluster.connect import RemoteReader, attach, connect, job_environment, running, survey
+from raylab.client import Client
+from raylab.cluster.connect import connect, job_environment, running, survey
 from raylab.code.pack import Include, pack
 from raylab.core.design import Factorial, as_design
-from raylab.core.progress import STANDSTILL, Progress
-from raylab.core.request import SweepRecord
+from raylab.core.progress import Progress
 from raylab.errors import ExperimentError, SweepNotFound
 from raylab.experiment import check_parameters
 from raylab.notebook import layout
-from raylab.notebook.frames import check_status, scan
-from raylab.notebook.notebook import Files, sweeps_frame
-from raylab.notebook.store import Reader, Store
-from raylab.progress import Bar
+from raylab.notebook.notebook import sweeps_frame
 from raylab.submission import check_plan, optional, policy, submission
 from raylab.sweep import Sweep
-
-POLL_S = 20.0
 
 
 class Lab:
@@ -65,12 +57,9 @@ class Lab:
         notebook: str | Path | None = None,
         create: bool = True,
     ) -> None:
-        self.name = layout.check_name(name, "lab")
+        self._client = Client(name, address=address, notebook=notebook, create=create)
+        self.name = name
         self.axes: dict[str, Any] = {}
-        connect(address, start=create)
-        self._connection = attach(name, notebook=str(notebook) if notebook is not None else None, create=create)
-        self._seen: dict[str, int] = {}  # rows of each sweep at this client's last update_results()
-        self._files: Files | None = None
 
     # axes -------------------------------------------------------------------------------------------------------
 
@@ -160,14 +149,14 @@ class Lab:
         for warning in code.warnings:
             warnings.warn(warning, stacklevel=2)
         asked = submission(name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms)
-        answer = self._connection.call("submit", asked)
+        answer = self._client.submit(asked)
         if not answer["fits"]:
             warnings.warn(
                 f"no node of the cluster has what one trial of {answer['name']!r} asks for "
                 f"({dict(terms.resources)}); it waits until one joins",
                 stacklevel=2,
             )
-        return Sweep(self, answer["name"])
+        return Sweep(self._client, answer["name"])
 
     # sweeps -----------------------------------------------------------------------------------------------------
 
@@ -177,24 +166,23 @@ class Lab:
         Raises:
             SweepNotFound: there is none; the message lists those there are.
         """
-        self._record(name)
-        return Sweep(self, name)
+        self._client.record(name)
+        return Sweep(self._client, name)
 
     def sweeps(self) -> pl.DataFrame:
         """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
         repeats, design, description, submitted (UTC)."""
-        return sweeps_frame(self._overview(None))
+        return sweeps_frame(self._client.overview())
 
     def cancel(self, name: str) -> int:
         """Give up what is not recorded of a sweep; returns how many trials that is."""
-        cancelled: int = self._connection.call("cancel", name, getpass.getuser())
-        return cancelled
+        return self._client.cancel(name)
 
     # asking -----------------------------------------------------------------------------------------------------
 
     def progress(self, name: str | None = None) -> Progress:
         """How far a sweep is, or all of them together."""
-        return Progress.of(self._overview(name))
+        return self._client.progress(name)
 
     def ready(self, name: str | None = None) -> bool:
         """Whether every trial that was not cancelled is in the notebook."""
@@ -210,12 +198,7 @@ class Lab:
 
     def update_results(self, name: str | None = None) -> int:
         """How many rows came in since this client last asked. One small call, whatever the size of the sweep."""
-        new = 0
-        for sweep in self._overview(name):
-            seen = self._seen.get(sweep["name"], 0)
-            new += sweep["rows"] - (seen if seen <= sweep["rows"] else 0)  # fewer than before: it was replaced
-            self._seen[sweep["name"]] = sweep["rows"]
-        return new
+        return self._client.update_results(name)
 
     def wait(self, name: str | None = None, *, timeout: float | None = None, progress: bool = True) -> bool:
         """Wait until all is in, with a tqdm bar. Nothing is cancelled when the wait ends early.
@@ -233,21 +216,7 @@ class Lab:
             LabUnavailable: the lab has not answered for a minute.
             ValueError: the timeout is negative.
         """
-        if timeout is not None and timeout < 0:
-            raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
-        until = None if timeout is None else time.monotonic() + timeout
-        mark, sweeps = self._news(name, None, None)
-        with Bar(name or self.name, Progress.of(sweeps), shown=progress) as bar:
-            while True:
-                now = Progress.of(sweeps)
-                bar.show(now)
-                left = None if until is None else until - time.monotonic()
-                if now.outstanding == 0 or _stands_still(sweeps) or (left is not None and left <= 0):
-                    break
-                mark, sweeps = self._news(name, mark, left)
-        if progress:
-            self._tell_end(name, sweeps)
-        return now.outstanding == 0
+        return self._client.wait(name, timeout, progress)
 
     def results(
         self,
@@ -281,14 +250,12 @@ class Lab:
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
         """As `results`, as a LazyFrame."""
-        check_status(status)
-        record = self._record(name)
-        return scan(record, self._reading().of(record.folder), status=status, metadata=metadata)
+        return self._client.scan(name, status, metadata)
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started, user, and the versions of raylab,
         Ray, Python and the notebook's format."""
-        return self._connection.info()
+        return self._client.connection.info()
 
     def shutdown(self, *, force: bool = False) -> None:
         """End the lab's actor. The notebook stays; attaching again starts the lab on it.
@@ -299,84 +266,10 @@ class Lab:
         Raises:
             LabBusy: trials are outstanding and `force` is False.
         """
-        self._connection.end(force)
+        self._client.connection.end(force)
 
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}>"
-
-    # for Sweep --------------------------------------------------------------------------------------------------
-
-    def _record(self, name: str | None) -> SweepRecord:
-        if name is None:
-            names = [sweep["name"] for sweep in self._overview(None)]
-            if len(names) != 1:
-                there = ", ".join(map(repr, names)) or "none yet"
-                raise SweepNotFound(f"the lab {self.name!r} has not just one sweep; say which: {there}")
-            name = names[0]
-        record: SweepRecord = self._connection.call("record", name)
-        return record
-
-    def _overview(self, name: str | None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._connection.call("overview", None if name is None else [name])
-        return found
-
-    def _news(
-        self, name: str | None, mark: tuple[int, int] | None, left: float | None
-    ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
-        longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
-        found: tuple[tuple[int, int], list[dict[str, Any]]] = self._connection.call(
-            "news", None if name is None else [name], mark, longest
-        )
-        return found
-
-    def _lock(self, name: str) -> None:
-        self._connection.call("lock", name, getpass.getuser())
-
-    def _updates(self, name: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
-        until = None if timeout is None else time.monotonic() + timeout
-        record = self._record(name)
-        mark: tuple[int, int] | None = None
-        while True:
-            left = None if until is None else until - time.monotonic()
-            mark, sweeps = self._news(name, mark, left)
-            if sweeps[0]["rows"] > since:
-                files = self._reading().of(record.folder)
-                frame = scan(record, files, status="all", metadata=True, since=since).collect()
-                if frame.height:
-                    since = frame["_seq"].max() + 1  # type: ignore[operator, assignment]
-                    yield frame
-            if not Progress.of(sweeps).outstanding or _stands_still(sweeps) or (left is not None and left <= 0):
-                return
-
-    def _reading(self) -> Files:
-        """The notebook's files: from the folder where it is reachable, else through the lab."""
-        if self._files is None:
-            info = self.info()
-            root = Path(info["notebook"])
-            reader: Reader = RemoteReader(self._connection)
-            try:
-                here = layout.Identity.loads((root / layout.NOTEBOOK).read_bytes(), str(root))
-                if here.id == info["id"]:
-                    reader = Store(root)
-            except (OSError, RuntimeError):
-                pass
-            self._files = Files(reader)
-        return self._files
-
-    def _tell_end(self, name: str | None, sweeps: Sequence[Mapping[str, Any]]) -> None:
-        """A line on failures, and on what stands still."""
-        for sweep in sweeps:
-            if sweep["state"] in STANDSTILL:
-                print(f"{sweep['name']} is {sweep['state']}: {sweep['reason']}")
-            elif sweep["failed"]:
-                error = sweep["first_error"] or "see failures()"
-                print(
-                    f"{sweep['name']}: {sweep['failed']:,} of {sweep['total']:,} trials failed, the first with {error}"
-                )
-
-    @staticmethod
-    def _when(time_us: int) -> datetime:
-        return datetime.fromtimestamp(time_us / 1e6, UTC)
 
 
 def labs(address: str | None = None) -> pl.DataFrame:
@@ -412,9 +305,3 @@ def labs(address: str | None = None) -> pl.DataFrame:
         "created": pl.String,
     }
     return pl.DataFrame(rows, schema=schema)
-
-
-def _stands_still(sweeps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether everything outstanding waits for something that time does not bring."""
-    left = [sweep for sweep in sweeps if sweep["running"] + sweep["waiting"]]
-    return bool(left) and all(sweep["state"] in STANDSTILL for sweep in left)

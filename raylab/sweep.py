@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
+from raylab.client import Client
 from raylab.core.design import Design
 from raylab.core.progress import Progress
-
-if TYPE_CHECKING:
-    from raylab.lab import Lab
 
 
 class Sweep:
@@ -25,8 +24,8 @@ class Sweep:
         0.43
     """
 
-    def __init__(self, lab: Lab, name: str) -> None:
-        self._lab = lab
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
         self._design: Design | None = None
         self.name = name
 
@@ -34,16 +33,16 @@ class Sweep:
     def design(self) -> Design:
         """What turns indices into points."""
         if self._design is None:
-            self._design = Design.loads(self._lab._record(self.name).segment.design)
+            self._design = Design.loads(self._client.record(self.name).segment.design)
         return self._design
 
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force."""
-        record = self._lab._record(self.name)
+        record = self._client.record(self.name)
         return {
             "name": record.name,
             "user": record.user,
-            "submitted": self._lab._when(record.time_us),
+            "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
             "experiment": record.label,
             "design": record.shape,
             "total": record.total,
@@ -59,35 +58,35 @@ class Sweep:
 
     def progress(self) -> Progress:
         """How far it is, in numbers."""
-        return self._lab.progress(self.name)
+        return self._client.progress(self.name)
 
     def ready(self) -> bool:
         """Whether every trial that was not cancelled is in the notebook."""
-        return self._lab.ready(self.name)
+        return self.progress().outstanding == 0
 
     def ready_fraction(self) -> float:
         """The share of its trials that is in the notebook, 0.0 to 1.0."""
-        return self._lab.ready_fraction(self.name)
+        return self.progress().ready_fraction
 
     def number_of_results(self) -> int:
         """Rows in the notebook, of every status."""
-        return self._lab.number_of_results(self.name)
+        return self.progress().rows
 
     def update_results(self) -> int:
         """How many rows came in since this client last asked."""
-        return self._lab.update_results(self.name)
+        return self._client.update_results(self.name)
 
     def wait(self, *, timeout: float | None = None, progress: bool = True) -> bool:
         """Wait until all is in; see `Lab.wait`."""
-        return self._lab.wait(self.name, timeout=timeout, progress=progress)
+        return self._client.wait(self.name, timeout, progress)
 
     def results(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.DataFrame:
         """The rows that are in; see `Lab.results`."""
-        return self._lab.results(self.name, status=status, metadata=metadata)
+        return self.scan(status=status, metadata=metadata).collect()
 
     def scan(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame; see `Lab.results`."""
-        return self._lab.scan(self.name, status=status, metadata=metadata)
+        return self._client.scan(self.name, status, metadata)
 
     def failures(self) -> pl.DataFrame:
         """The trials that came to nothing.
@@ -113,15 +112,15 @@ class Sweep:
         Raises:
             LabUnavailable: the lab does not answer.
         """
-        return self._lab._updates(self.name, since, timeout)
+        return self._client.updates(self.name, since, timeout)
 
     def cancel(self) -> int:
         """Give up what is not recorded; returns how many trials that is. Submitting again goes on."""
-        return self._lab.cancel(self.name)
+        return self._client.cancel(self.name)
 
     def lock(self) -> None:
         """Let the sweep take no change any more: no cancel, no other policy, no other sweep in its place."""
-        self._lab._lock(self.name)
+        self._client.lock(self.name)
 
     def __repr__(self) -> str:
-        return f"<Sweep {self.name!r} of lab {self._lab.name!r}>"
+        return f"<Sweep {self.name!r} of lab {self._client.name!r}>"

@@ -91,7 +91,13 @@ class Tree:
         self.out, self.err = cwd / "stdout.txt", cwd / "stderr.txt"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+                command,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
             )
         self.session = self.process.pid
         # The guard's stdin closes when this process is gone; then it ends the session.
@@ -162,7 +168,10 @@ class Cluster:
         command += [f"--port={port}", f"--ray-client-server-port={client_port}", "--node-ip-address=127.0.0.1"]
         command += [f"--num-cpus={self.num_cpus}", "--num-gpus=0", "--object-store-memory=200000000"]
         command += ["--include-dashboard=false", f"--temp-dir={folder}"]
-        command += ["--min-worker-port=0", "--max-worker-port=0"]  # else two clusters of a machine get in each other's way
+        command += [
+            "--min-worker-port=0",
+            "--max-worker-port=0",
+        ]  # else two clusters of a machine get in each other's way
         self._tree = Tree(command, cwd=folder, env=self.environment(head=True))
         self.address, self.client_address = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client_port}"
         eventually(lambda: self._is_up(port, client_port), timeout)

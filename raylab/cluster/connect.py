@@ -286,7 +286,7 @@ class Connection:
         until = time.monotonic() + within
         why: BaseException | None = None
         pause = 0.05
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and (self._handle is not None or self.find()):
             try:
                 return ray.get(getattr(self._handle, verb).remote(*args), timeout=left)
             except ray.exceptions.GetTimeoutError as error:
@@ -302,9 +302,13 @@ class Connection:
             pause = min(2 * pause, 1.0)
             if isinstance(why, ray.exceptions.ActorDiedError) and not self._find_again():
                 break
+        if self._handle is None:
+            raise LabUnavailable(
+                f"the lab {self.name!r} is not running; Lab({self.name!r}) starts it again on its notebook"
+            ) from why
         raise LabUnavailable(
             f"the lab {self.name!r} did not answer {verb} within {within:.0f} s ({type(why).__name__}); it is safe to "
-            f"repeat the call. If the lab was shut down, Lab({self.name!r}) starts it again on its notebook"
+            "repeat the call"
         ) from why
 
     def _find_again(self) -> bool:

@@ -99,7 +99,9 @@ def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: 
     places = (own_cluster.home / "here", elsewhere)
     for _ in range(2):
         before = {place: recorded(place, "slow") for place in places}
-        eventually(lambda before=before: all(recorded(place, "slow") > min(before[place] + 20, 599) for place in places), 40)
+        eventually(
+            lambda before=before: all(recorded(place, "slow") > min(before[place] + 20, 599) for place in places), 40
+        )
         own_cluster.restart()
         own_cluster.client("for name in ('here', 'there'): raylab.Lab(name, create=False)")
     own_cluster.client(go_on, elsewhere=str(elsewhere))

@@ -36,7 +36,9 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
 
 def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster: Cluster, lab_name: str) -> None:
     submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=90, progress=False))"
-    refused = "try:\n    lab.submit(fit, {'x': range(20)}, name='fit')\nexcept raylab.SweepExists as error:\n    print(error)"
+    refused = (
+        "try:\n    lab.submit(fit, {'x': range(20)}, name='fit')\nexcept raylab.SweepExists as error:\n    print(error)"
+    )
     said = run_cells(
         cluster,
         f"import raylab\nlab = raylab.Lab({lab_name!r})",

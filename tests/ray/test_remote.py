@@ -99,7 +99,7 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     sweep = near.submit(big, {"x": range(20)}, name="big")
     assert near.wait(timeout=90)
     far = raylab.Lab(name)
-    far._files = Files(RemoteReader(far._connection))
+    far._client._files = Files(RemoteReader(far._client.connection))
     for arguments in ({}, {"status": "all", "metadata": True}):
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)

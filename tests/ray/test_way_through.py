@@ -10,8 +10,6 @@ import pytest
 from clusters import Cluster, answer, client
 from polars.testing import assert_frame_equal
 
-import raylab
-
 SUBMIT = """
 def percolation(p, L, seed, rng):
     if p > 0.85:
@@ -83,7 +81,9 @@ def test_results_are_parameters_repeat_and_results_of_what_is_done(found: Path) 
     assert done.height == 90
     assert done.null_count().sum_horizontal().item() == 0
     assert (done["largest"] == done["p"] * done["L"]).all()
-    assert done.group_by("p", "L").agg(pl.col("_repeat").sort()).get_column("_repeat").to_list() == [[0, 1, 2, 3, 4]] * 18
+    assert (
+        done.group_by("p", "L").agg(pl.col("_repeat").sort()).get_column("_repeat").to_list() == [[0, 1, 2, 3, 4]] * 18
+    )
 
 
 def test_metadata_columns_have_their_types_and_every_trial_has_one_row(found: Path) -> None:
@@ -121,7 +121,9 @@ def test_the_same_seed_gives_the_same_results_in_another_lab(cluster: Cluster, f
     assert lab.wait(timeout=90)
     lab.results().write_ipc(out + "/again.arrow")
     """
-    cluster.client(SUBMIT.replace("sweep = ", "sweep = other = ") + "\n" + _dedent(again), lab="way-again", out=str(found))
+    cluster.client(
+        SUBMIT.replace("sweep = ", "sweep = other = ") + "\n" + _dedent(again), lab="way-again", out=str(found)
+    )
     order = ["p", "L", "_repeat"]
     assert_frame_equal(pl.read_ipc(found / "again.arrow").sort(order), pl.read_ipc(found / "done.arrow").sort(order))
 

@@ -1,0 +1,168 @@
+"""One attachment to a lab: what `Lab` and `Sweep`, its two faces, both do. Asks, waits, reads.
+
+Holds a connection, the notebook's files that cannot change, and a cursor for each sweep; nothing else of the lab.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from raylab.cluster.connect import RemoteReader, attach, connect
+from raylab.core.progress import STANDSTILL, Progress
+from raylab.core.request import Submission, SweepRecord
+from raylab.errors import RaylabError, SweepNotFound
+from raylab.notebook import layout
+from raylab.notebook.frames import check_status, scan
+from raylab.notebook.notebook import Files
+from raylab.notebook.store import Reader, Store
+from raylab.progress import Bar
+
+POLL_S = 20.0
+"""How long one poll may take; the lab answers earlier when there is news."""
+
+Mark: TypeAlias = tuple[int, int]
+"""What a client has seen: the lab's opening, and a number that grows with the news."""
+
+Counts: TypeAlias = dict[str, Any]
+"""What the lab says of one sweep."""
+
+
+class Client:
+    """An attachment to the lab of this name; see `Lab` for the arguments, the errors, and what the answers mean."""
+
+    def __init__(
+        self, name: str, *, address: str | None = None, notebook: str | Path | None = None, create: bool = False
+    ) -> None:
+        self.name = layout.check_name(name, "lab")
+        connect(address, start=create)
+        self.connection = attach(name, notebook=None if notebook is None else str(notebook), create=create)
+        self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
+        self._files: Files | None = None
+
+    # changing ---------------------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> dict[str, Any]:
+        answer: dict[str, Any] = self.connection.call("submit", submission)
+        return answer
+
+    def cancel(self, sweep: str) -> int:
+        cancelled: int = self.connection.call("cancel", sweep, getpass.getuser())
+        return cancelled
+
+    def lock(self, sweep: str) -> None:
+        self.connection.call("lock", sweep, getpass.getuser())
+
+    # asking -----------------------------------------------------------------------------------------------------
+
+    def overview(self, sweep: str | None = None) -> list[Counts]:
+        """What there is to say of a sweep, or of each of them."""
+        found: list[Counts] = self.connection.call("overview", None if sweep is None else [sweep])
+        return found
+
+    def news(self, sweep: str | None, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
+        """The overview, as soon as it differs from what was seen, or after `left` seconds."""
+        longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
+        found: tuple[Mark, list[Counts]] = self.connection.call(
+            "news", None if sweep is None else [sweep], mark, longest
+        )
+        return found
+
+    def record(self, sweep: str | None) -> SweepRecord:
+        """What was asked for under a name; of the only sweep there is if None."""
+        if sweep is None:
+            names = [each["name"] for each in self.overview()]
+            if len(names) != 1:
+                there = ", ".join(map(repr, names)) or "none yet"
+                raise SweepNotFound(f"the lab {self.name!r} has not just one sweep; say which: {there}")
+            sweep = names[0]
+        record: SweepRecord = self.connection.call("record", sweep)
+        return record
+
+    def progress(self, sweep: str | None) -> Progress:
+        return Progress.of(self.overview(sweep))
+
+    def update_results(self, sweep: str | None) -> int:
+        new = 0
+        for each in self.overview(sweep):
+            new += each["rows"] - self._seen.get(each["folder"], 0)
+            self._seen[each["folder"]] = each["rows"]
+        return new
+
+    # waiting ----------------------------------------------------------------------------------------------------
+
+    def wait(self, sweep: str | None, timeout: float | None, shown: bool) -> bool:
+        if timeout is not None and timeout < 0:
+            raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
+        until = None if timeout is None else time.monotonic() + timeout
+        mark, counts = self.news(sweep, None, None)
+        with Bar(sweep or self.name, Progress.of(counts), shown=shown) as bar:
+            while True:
+                now = Progress.of(counts)
+                bar.show(now)
+                left = None if until is None else until - time.monotonic()
+                if _is_over(counts, left):
+                    break
+                mark, counts = self.news(sweep, mark, left)
+        if shown:
+            _tell_end(counts)
+        return now.outstanding == 0
+
+    def updates(self, sweep: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
+        until = None if timeout is None else time.monotonic() + timeout
+        record = self.record(sweep)
+        mark: Mark | None = None
+        while True:
+            left = None if until is None else until - time.monotonic()
+            mark, counts = self.news(sweep, mark, left)
+            if counts[0]["rows"] > since:
+                frame = scan(record, self._read(record.folder), status="all", metadata=True, since=since).collect()
+                if frame.height:
+                    since = int(frame["_seq"][-1]) + 1
+                    yield frame
+            if _is_over(counts, left):
+                return
+
+    # reading ----------------------------------------------------------------------------------------------------
+
+    def scan(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
+        check_status(status)
+        record = self.record(sweep)
+        return scan(record, self._read(record.folder), status=status, metadata=metadata)
+
+    def _read(self, folder: str) -> Any:
+        if self._files is None:
+            self._files = Files(self._reader())
+        return self._files.of(folder)
+
+    def _reader(self) -> Reader:
+        """The notebook's folder where it is reachable, else the files through the lab."""
+        info = self.connection.info()
+        root = Path(info["notebook"])
+        try:
+            here = layout.Identity.loads((root / layout.NOTEBOOK).read_bytes(), str(root))
+        except (OSError, RaylabError):
+            return RemoteReader(self.connection)
+        return Store(root) if here.id == info["id"] else RemoteReader(self.connection)
+
+
+def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
+    """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
+    outstanding = [each for each in counts if each["running"] + each["waiting"]]
+    still = all(each["state"] in STANDSTILL and not each["running"] for each in outstanding)
+    return still or (left is not None and left <= 0)
+
+
+def _tell_end(counts: Sequence[Mapping[str, Any]]) -> None:
+    """A line on failures, and on what stands still."""
+    for each in counts:
+        if each["state"] in STANDSTILL:
+            print(f"{each['name']} is {each['state']}: {each['reason']}")
+        elif each["failed"]:
+            error = each["first_error"] or "see failures()"
+            print(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")
