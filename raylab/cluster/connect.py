@@ -8,6 +8,7 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def connect(address: str | None, *, start: bool) -> None:
     wanted = address or os.environ.get("RAY_ADDRESS") or head.running_address()
     _knock(wanted or "auto")
     try:
-        ray.init(wanted or "auto", **quiet)
+        _init(wanted or "auto", quiet)
     except ConnectionError as error:
         if wanted:
             raise LabUnavailable(f"no Ray cluster answers at {wanted} ({error}). {_TOKEN_HINT}") from error
@@ -87,6 +88,20 @@ def connect(address: str | None, *, start: bool) -> None:
             ) from error
         ray.init(address="local", include_dashboard=False, **quiet)
         notice("started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
+
+
+def _init(address: str, options: Mapping[str, Any]) -> None:
+    """Connect; once more if the cluster's ray:// server could not start a process for us, as sometimes happens.
+
+    That server forks beside gRPC's threads, and now and then the child is dead at birth; the next one is not.
+    """
+    began = time.monotonic()
+    try:
+        ray.init(address, **options)
+    except ConnectionAbortedError:
+        if time.monotonic() - began > ANSWER_S * 0.8:
+            raise
+        ray.init(address, **options)
 
 
 def _check_same(address: str | None) -> None:

@@ -38,7 +38,7 @@ def kill(pid: int) -> None:
 def recorded(notebook: Path, sweep: str) -> int:
     """How many trials are on disk."""
     try:
-        return int(raylab.Notebook(notebook).progress(sweep)["ready"])
+        return int(raylab.Notebook(notebook).progress(sweep).ready)
     except (raylab.LabNotFound, raylab.SweepNotFound):
         return 0
 

@@ -55,7 +55,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
 ) -> None:
     notebook = own_cluster.home / "shared"
     pid = answer(own_cluster.client(SUBMIT))
-    eventually(lambda: raylab.Notebook(notebook).progress("slow")["ready"] > 20, 30)
+    eventually(lambda: raylab.Notebook(notebook).progress("slow").ready > 20, 30)
     os.kill(pid, signal.SIGSTOP)
     try:
         take_over = """
