@@ -369,19 +369,20 @@ def _cancel(given: argparse.Namespace) -> int:
 
 
 def _shutdown(given: argparse.Namespace) -> int:
+    from raylab.cluster.connect import Connection
     from raylab.lab import labs
 
-    there = {lab["name"]: lab["running"] for lab in labs(given.address).iter_rows(named=True)}
+    there = {lab["name"]: lab for lab in labs(given.address).iter_rows(named=True)}
     if given.lab not in there:
         names = ", ".join(map(repr, there)) or "none"
         raise LabNotFound(f"there is no lab {given.lab!r} on this cluster; labs there are: {names}")
-    if not there[given.lab]:
-        print(f"the lab {given.lab!r} is at rest already")  # attaching would only wake it
+    # Not by attaching: that would wake a lab at rest, and one that is fenced or of another version does not let us in.
+    connection = Connection(given.lab)
+    if not connection.find():
+        print(f"the lab {given.lab!r} is at rest already")
         return DONE
-    lab = _attach(given)
-    notebook = lab.info()["notebook"]
-    lab.shutdown(force=given.force)
-    print(f"the lab {given.lab!r} is at rest; its notebook stays in {notebook}")
+    connection.end(given.force)
+    print(f"the lab {given.lab!r} is at rest; its notebook stays in {there[given.lab]['notebook']}")
     return DONE
 
 

@@ -5,7 +5,6 @@ Holds a connection, the notebook's files that cannot change, and a cursor for ea
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,15 +12,19 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from raylab.cluster.connect import RemoteReader, attach, connect
+from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
+from raylab.cluster.protocol import person
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
-from raylab.errors import RaylabError, SweepNotFound
+from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, scan
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
 from raylab.progress import Bar
+
+GRACE_S = 2.0
+"""How long beyond a timeout an answer may take; after that the wait is over without it."""
 
 POLL_S = 20.0
 """How long one poll may take; the lab answers earlier when there is news."""
@@ -52,11 +55,11 @@ class Client:
         return answer
 
     def cancel(self, sweep: str) -> int:
-        cancelled: int = self.connection.call("cancel", sweep, getpass.getuser())
+        cancelled: int = self.connection.call("cancel", sweep, person())
         return cancelled
 
     def lock(self, sweep: str) -> None:
-        self.connection.call("lock", sweep, getpass.getuser())
+        self.connection.call("lock", sweep, person())
 
     # asking -----------------------------------------------------------------------------------------------------
 
@@ -68,8 +71,9 @@ class Client:
     def news(self, sweep: str | None, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
         """The overview, as soon as it differs from what was seen, or after `left` seconds."""
         longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
+        within = ANSWER_S if left is None else min(ANSWER_S, max(0.0, left) + GRACE_S)
         found: tuple[Mark, list[Counts]] = self.connection.call(
-            "news", None if sweep is None else [sweep], mark, longest
+            "news", None if sweep is None else [sweep], mark, longest, within=within
         )
         return found
 
@@ -97,29 +101,42 @@ class Client:
     # waiting ----------------------------------------------------------------------------------------------------
 
     def wait(self, sweep: str | None, timeout: float | None, shown: bool) -> bool:
-        if timeout is not None and timeout < 0:
-            raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
-        until = None if timeout is None else time.monotonic() + timeout
-        mark, counts = self.news(sweep, None, None)
+        until = _deadline(timeout)
+        try:
+            return self._wait(sweep, until, shown)
+        except LabFenced as error:
+            print(error)
+            return False
+        except LabUnavailable:
+            if until is not None and time.monotonic() >= until:
+                return False
+            raise
+
+    def _wait(self, sweep: str | None, until: float | None, shown: bool) -> bool:
+        mark, counts = self.news(sweep, None, _left(until))
         with Bar(sweep or self.name, Progress.of(counts), shown=shown) as bar:
             while True:
                 now = Progress.of(counts)
                 bar.show(now)
-                left = None if until is None else until - time.monotonic()
+                left = _left(until)
                 if _is_over(counts, left):
                     break
                 mark, counts = self.news(sweep, mark, left)
-        if shown:
-            _tell_end(counts)
+        _tell_end(counts, failures=shown)
         return now.outstanding == 0
 
     def updates(self, sweep: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
-        until = None if timeout is None else time.monotonic() + timeout
-        record = self.record(sweep)
+        until = _deadline(timeout)  # here, not at the first frame: a generator would complain too late
+        return self._updates(sweep, since, until)
+
+    def _updates(self, sweep: str, since: int, until: float | None) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
+        record = self.record(sweep)
         while True:
-            left = None if until is None else until - time.monotonic()
+            left = _left(until)
             mark, counts = self.news(sweep, mark, left)
+            if counts[0]["folder"] != record.folder:  # another sweep has taken the name: its rows count from 0
+                record, since = self.record(sweep), 0
             if counts[0]["rows"] > since:
                 frame = scan(record, self._read(record.folder), status="all", metadata=True, since=since).collect()
                 if frame.height:
@@ -158,11 +175,21 @@ def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
     return still or (left is not None and left <= 0)
 
 
-def _tell_end(counts: Sequence[Mapping[str, Any]]) -> None:
-    """A line on failures, and on what stands still."""
+def _deadline(timeout: float | None) -> float | None:
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else until - time.monotonic()
+
+
+def _tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
+    """A line on what stands still, and on failures where somebody watches."""
     for each in counts:
         if each["state"] in STANDSTILL:
             print(f"{each['name']} is {each['state']}: {each['reason']}")
-        elif each["failed"]:
+        elif each["failed"] and failures:
             error = each["first_error"] or "see failures()"
             print(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")

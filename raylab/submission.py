@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsIndex
 
 from raylab.cluster.pool import check_options
+from raylab.cluster.protocol import person
 from raylab.code.pack import Code
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
@@ -29,11 +29,11 @@ def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> No
     Raises:
         DesignError: repeats, seed or order is none, or the trials are too many to count.
     """
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+    if not _is_whole(repeats) or repeats < 1:
         raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
     if design.size * repeats > MAX_SIZE:
         raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+    if seed is not None and (not _is_whole(seed) or not 0 <= seed < 2**63):
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
         raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
@@ -64,7 +64,7 @@ def policy(
     """
     if not isinstance(description, str):
         raise DesignError(f"description is a text, got {description!r}")
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+    if not _is_whole(retries) or retries < 0:
         raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
@@ -74,13 +74,18 @@ def policy(
     _check_plain("runtime_env", environment)
     made = Policy(
         description=description,
-        retries=retries,
+        retries=int(retries),
         resources=_amounts(resources),
         ray_remote_args=words,
         runtime_env=environment,
     )
     check_options(made)
     return made
+
+
+def _is_whole(value: object) -> bool:
+    """An int, or an integer of numpy's; True and False are none."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 
 def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:
@@ -116,12 +121,12 @@ def submission(
         design=design.dumps(),
         shape=repr(design),
         size=design.size,
-        repeats=repeats,
-        seed=seed,
+        repeats=int(repeats),
+        seed=None if seed is None else int(seed),
         order=order,
         pickle=code.pickle,
         modules=code.modules,
         ingredients=code.ingredients,
         policy=policy,
-        user=getpass.getuser(),
+        user=person(),
     )

@@ -26,15 +26,12 @@ class Sweep:
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
-        self._design: Design | None = None
         self.name = name
 
     @property
     def design(self) -> Design:
         """What turns indices into points."""
-        if self._design is None:
-            self._design = Design.loads(self._client.record(self.name).segment.design)
-        return self._design
+        return Design.loads(self._client.record(self.name).segment.design)
 
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force."""

@@ -193,10 +193,10 @@ class Cluster:
     def logs(self) -> str:
         """What its labs and workers logged, as far as it says anything."""
         found = []
-        for path in sorted(self.root.glob("r*/session_2*/logs/worker*.err")):
-            lines = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith(":")]
-            if lines:
-                found += [f"--- {path.name}", *lines[-60:]]
+        for path in sorted(self.root.glob("r*/session_2*/logs/*.err")):
+            if path.name.startswith(("worker", "ray_client_server")):
+                lines = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith(":")]
+                found += [f"--- {path.name}", *lines[-60:]] if lines else []
         return "\n".join(found)
 
     def kill(self) -> None:

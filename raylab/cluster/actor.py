@@ -11,13 +11,15 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import ray
 
 from raylab.cluster.conductor import Conductor
-from raylab.cluster.protocol import PROTOCOL
+from raylab.cluster.protocol import PROTOCOL, versions
 from raylab.core import events as ev
 from raylab.core.ledger import INFEASIBLE
 from raylab.core.plan import slots
@@ -26,8 +28,16 @@ from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, Swe
 from raylab.notebook import layout
 from raylab.notebook.store import Store
 
+T = TypeVar("T")
+
+DURABLE_S = 40.0
+"""How long a call waits for the disk, before it says what is the matter with it."""
+
 OPEN_S = 20.0
 """How long a call waits for a lab that is being opened, before it says why that takes so long."""
+
+LINGER_S = 0.5
+"""Between the answer to `close` and the end, so that the answer arrives."""
 
 PIECE_BYTES = 8 * 2**20
 """The most that one call hands out of the notebook."""
@@ -36,11 +46,11 @@ PIECE_BYTES = 8 * 2**20
 class LabActor:
     """One lab, as the cluster sees it; `raylab.Lab` says what the verbs mean."""
 
-    def __init__(self, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
-        self._versions = versions
+    def __init__(self, name: str, notebook: str, user: str) -> None:
+        self._versions = versions()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._submitting = asyncio.Lock()
-        self._lab = Conductor(name, Path(notebook), user, versions.get("raylab", ""))
+        self._lab = Conductor(name, Path(notebook), user, self._versions["raylab"])
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""
@@ -51,7 +61,19 @@ class LabActor:
             raise LabUnavailable(f"the lab {self._lab.register.name!r} is not open yet: {why}. Try again") from None
         if self._lab.refusal is not None:
             raise self._lab.refusal
+        if self._lab.closing:
+            raise LabUnavailable(f"the lab {self._lab.register.name!r} is being shut down; attach again to start it")
         return self._lab
+
+    async def _durably(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what needs the disk. If that takes too long, say why; it goes on, and asking again is safe."""
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), DURABLE_S)
+        except TimeoutError:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            why = self._lab.recorder.trouble or "the notebook's disk is slow"
+            raise LabUnavailable(f"not written yet: {why}. It is safe to ask again") from None
 
     # about the lab ----------------------------------------------------------------------------------------------
 
@@ -76,11 +98,14 @@ class LabActor:
         }
 
     async def close(self, force: bool) -> None:
-        """Get ready to end: nothing runs any more, all that came is on disk. The caller ends the actor."""
-        await self._lab.opened.wait()
+        """End: nothing runs any more, what came is on disk; then the actor goes, whatever becomes of the caller."""
         lab = self._lab
-        if lab.refusal is not None:
-            return
+        if lab.opened.is_set() and lab.refusal is None:
+            await self._close(lab, force)
+        me = ray.get_runtime_context().current_actor
+        asyncio.get_running_loop().call_later(LINGER_S, lambda: ray.kill(me, no_restart=True))
+
+    async def _close(self, lab: Conductor, force: bool) -> None:
         counts = [self._counts(lab, name) for name in lab.register.sweeps]
         outstanding = sum(each["running"] + each["waiting"] for each in counts)
         if outstanding and not force:
@@ -93,29 +118,36 @@ class LabActor:
     # sweeps -----------------------------------------------------------------------------------------------------
 
     async def submit(self, submission: Submission) -> dict[str, Any]:
-        """Take a sweep on, durably; say its name and what became of the submission."""
+        """Take a sweep on, durably; say its name, and whether the cluster has what it asks for."""
         lab = await self._open()
-        async with self._submitting:
-            done = {name: queue.by_status["done"] for name, queue in lab.ledger.queues.items()}
-            # What cannot be read now may hold results: nothing takes its place.
-            done |= dict.fromkeys(lab.register.broken, 1)
-            decision = decide(submission, lab.register.sweeps, done)
-            if decision.kind == "refuse":
-                raise _exists(decision, lab.register.sweeps[decision.name])
-            if decision.kind == "same":
-                await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
-            else:
-                await self._submit_new(lab, decision, submission)
-            lab.bulletin.post(decision.name, urgent=True)
+        decision = await self._durably(self._submit(lab, submission))
         if not slots(lab.nodes, submission.policy.resources):
             await lab.look()  # a node may have joined since the last look
         fits = slots(lab.nodes, submission.policy.resources) > 0
-        return {
-            "name": decision.name,
-            "kind": decision.kind,
-            "differences": decision.differences,
-            "fits": fits,
-        }
+        return {"name": decision.name, "fits": fits}
+
+    async def _submit(self, lab: Conductor, submission: Submission) -> Decision:
+        async with self._submitting:
+            decision = self._decide(lab, submission)
+            if decision.kind == "same":
+                await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
+            else:
+                code = await lab.register.keep_code(submission.pickle, submission.modules)
+                decision = self._decide(lab, submission)  # meanwhile the one to be replaced may have got results
+                await self._submit_new(lab, decision, submission, *code)
+            lab.bulletin.post(decision.name, urgent=True)
+        return decision
+
+    def _decide(self, lab: Conductor, submission: Submission) -> Decision:
+        queues = lab.ledger.queues
+        done = {name: queue.by_status["done"] for name, queue in queues.items()}
+        # What is not at work, or cannot be read now, may hold results: nothing takes its place.
+        hidden = [name for name, rows in lab.register.rows.items() if rows and name not in queues]
+        done |= dict.fromkeys([*hidden, *lab.register.broken], 1)
+        decision = decide(submission, lab.register.sweeps, done)
+        if decision.kind == "refuse":
+            raise _exists(decision, lab.register.sweeps[decision.name])
+        return decision
 
     async def _submit_again(self, lab: Conductor, known: SweepRecord, submission: Submission) -> None:
         requests = []
@@ -130,12 +162,15 @@ class LabActor:
             requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
         if requests:
             await lab.register.note(*requests)
+            lab.change_policy(known.name)
         await lab.resume(known.name)
 
-    async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> None:
-        code, modules = await lab.register.keep_code(submission.pickle, submission.modules)
+    async def _submit_new(
+        self, lab: Conductor, decision: Decision, submission: Submission, code: str, modules: str | None
+    ) -> None:
         name = decision.name
-        generation = lab.register.sweeps[name].generation + 1 if name in lab.register.sweeps else 1
+        before = lab.register.sweeps.get(name)
+        generation = before.generation + 1 if before else 1
         request = Request(
             kind="submitted",
             sweep=layout.check_name(name, "sweep"),
@@ -156,11 +191,16 @@ class LabActor:
         )
         await lab.register.note(request)
         lab.forget(name)
+        if before is not None:
+            lab.register.release(before.folder)
         lab.spawn(lab.activate(name))
 
     async def cancel(self, sweep: str, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
         lab = await self._open()
+        return await self._durably(self._cancel(lab, sweep, user))
+
+    async def _cancel(self, lab: Conductor, sweep: str, user: str) -> int:
         record = self._record(lab, sweep)
         if record.locked:
             raise SweepLocked(_locked(sweep))
@@ -175,7 +215,7 @@ class LabActor:
         """Let the sweep take no change any more."""
         lab = await self._open()
         if not self._record(lab, sweep).locked:
-            await lab.register.note(Request(kind="locked", sweep=sweep, user=user))
+            await self._durably(lab.register.note(Request(kind="locked", sweep=sweep, user=user)))
             lab.bulletin.post(sweep, urgent=True)
 
     # asking -----------------------------------------------------------------------------------------------------

@@ -20,13 +20,13 @@ BIRTH_S = 60.0
 MARK = "raylab-birth:"
 
 
-def give_birth(address: str, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
+def give_birth(address: str, name: str, notebook: str, user: str) -> None:
     """Create the actor from a child process; when this returns it answers calls.
 
     Raises:
         LabUnavailable: the child did not manage; its words are in the message.
     """
-    words = {"address": address, "name": name, "notebook": notebook, "user": user, "versions": versions}
+    words = {"address": address, "name": name, "notebook": notebook, "user": user}
     unwanted = {"RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_RUNTIME_ENV_HOOK", "RAY_ADDRESS"}
     environment = {key: value for key, value in os.environ.items() if key not in unwanted}
     with tempfile.TemporaryDirectory(prefix="raylab-birth-") as folder:

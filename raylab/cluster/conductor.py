@@ -9,6 +9,7 @@ fail; user code is never unpickled, rows never decoded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -30,10 +31,13 @@ from raylab.core.ledger import Ledger
 from raylab.core.order import Order, seeds
 from raylab.core.plan import flush_interval, slots
 from raylab.core.request import Request, SweepRecord
-from raylab.errors import LabFenced, RaylabError
+from raylab.errors import LabFenced, LabUnavailable, RaylabError
 from raylab.notebook.records import Parameters, Trials, wire
 
 log = logging.getLogger(__name__)
+
+IDLE_S = 20.0
+"""How long a lab that is shut down waits for its last rows to be written."""
 
 LOOK_S = 5.0
 """How often the cluster's size is looked at."""
@@ -57,7 +61,7 @@ class Conductor:
         self.opened = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self.closing = False
         writer = writer_in(notebook, version)
         self.recorder = Recorder(
             writer,
@@ -68,9 +72,9 @@ class Conductor:
         )
         self.register = Register(name, user, writer, self.recorder)
         self.pool = Pool(
-            on_header=lambda lease, _: self.happened(ev.LeaseStarted(lease=lease)),
+            on_header=lambda lease, _: self._on_lease(ev.LeaseStarted(lease=lease)),
             on_batch=self._on_batch,
-            on_end=lambda lease, end, words: self.happened(ev.LeaseEnded(lease=lease, end=end, detail=words)),
+            on_end=lambda lease, end, words: self._on_lease(ev.LeaseEnded(lease=lease, end=end, detail=words)),
             room=self.recorder.room,
         )
         self.spawn(self._live())
@@ -81,21 +85,29 @@ class Conductor:
         """Open the notebook, take up its sweeps, then watch the cluster's size for ever."""
         try:
             await self.register.open(restarted=ray.get_runtime_context().was_current_actor_reconstructed)
-            self.nodes = await asyncio.to_thread(cluster.node_resources)
+            await self._count_nodes()
             for name in list(self.register.sweeps):
                 await self._find(name)
         except LabFenced as error:
             self.fence(error)
         except RaylabError as error:
             self.refusal = error
+        except Exception as error:  # whatever it is, every call must say so: an empty lab would look like lost results
+            log.exception("the lab could not start")
+            self.refusal = LabUnavailable(
+                f"the lab could not start: {type(error).__name__}: {error}. Mend that, shut the lab down, attach again"
+            )
         finally:
             self.opened.set()
         while self.refusal is None:
-            try:
-                await self.look()
-            except Exception as error:  # the cluster does not say how large it is; it will again
-                log.warning("the cluster's size is not known at the moment: %s", error)
+            await self.look()
             await asyncio.sleep(LOOK_S)
+
+    async def _count_nodes(self) -> None:
+        try:
+            self.nodes = await asyncio.to_thread(cluster.node_resources)
+        except Exception as error:  # the cluster does not say how large it is; it will again
+            log.warning("the cluster's size is not known at the moment: %s", error)
 
     async def _find(self, name: str) -> None:
         """Take up a sweep that was there when the lab started; its table is opened only if there is work left."""
@@ -126,6 +138,12 @@ class Conductor:
         elif queue is None or queue.recorded.count < queue.total:
             await self.activate(name)
 
+    def change_policy(self, name: str) -> None:
+        """Its policy in the register is another one than before."""
+        if name in self.ledger.queues:
+            fits = slots(self.nodes, self.register.sweeps[name].policy.resources)
+            self.happened(ev.PolicyChanged(sweep=name, slots=fits))
+
     def _take_up(self, name: str, found: Summary) -> None:
         sweep = self.register.sweeps[name]
         self.forget(name)
@@ -151,7 +169,7 @@ class Conductor:
 
     async def look(self) -> None:
         """See how large the cluster is now."""
-        self.nodes = await asyncio.to_thread(cluster.node_resources)
+        await self._count_nodes()
         queues = self.ledger.queues
         open_ones = [name for name, queue in queues.items() if queue.recorded.count < queue.total]
         now = {name: slots(self.nodes, self.register.sweeps[name].policy.resources) for name in open_ones}
@@ -170,7 +188,7 @@ class Conductor:
         for order in self.ledger.handle(event, time.monotonic()):
             match order:
                 case ev.Launch():
-                    if not self._closing:
+                    if not self.closing:
                         self._launch(order)
                 case ev.Keep():
                     assert batch is not None
@@ -184,19 +202,20 @@ class Conductor:
                 case ev.NoteStrike():
                     self.spawn(self._note_strike(order, self.register.sweeps[order.sweep].folder))
                 case ev.RecordCrash():
-                    self.spawn(self._record_crash(order))
+                    self.spawn(self._record_crash(order, self.register.sweeps[order.sweep]))
                 case ev.Pause():
-                    folder = self.register.sweeps[order.sweep].folder
-                    self.spawn(
-                        self.register.note(
-                            Request(kind="paused", sweep=order.sweep, folder=folder, reason=order.reason)
-                        )
-                    )
+                    self.spawn(self._note_pause(order, self.register.sweeps[order.sweep].folder))
                     self.bulletin.post(order.sweep, urgent=True)
                 case ev.Wake():
                     self._wake_at(order.at)
                 case _:
                     raise TypeError(f"nobody carries out {order!r}")
+
+    def _on_lease(self, event: ev.LeaseStarted | ev.LeaseEnded) -> None:
+        name = self.ledger.sweep_of(event.lease)
+        self.happened(event)
+        if name is not None:
+            self.bulletin.post(name)
 
     def _on_batch(self, lease: int, batch: Batch) -> None:
         event = ev.BatchArrived(
@@ -225,8 +244,8 @@ class Conductor:
         name = self.register.name_of(folder)
         if name is not None:
             self.register.break_off(name, error)
-            if name in self.ledger.queues:
-                self.happened(ev.SweepBroken(sweep=name, reason=str(error)))
+            self.forget(name)
+            self.register.release(folder)
             self.bulletin.post(name, urgent=True)
 
     def _launch(self, order: ev.Launch) -> None:
@@ -241,6 +260,14 @@ class Conductor:
         )
         self.pool.launch(lease, self.register.packages[sweep.folder], cluster.options(sweep.policy, sweep.modules))
 
+    async def _note_pause(self, order: ev.Pause, folder: str) -> None:
+        def lifted() -> bool:
+            queue = self.ledger.queues.get(order.sweep)
+            return queue is None or queue.pause_reason != order.reason
+
+        row = Request(kind="paused", sweep=order.sweep, folder=folder, reason=order.reason)
+        await self.register.note(row, unless=lifted)
+
     async def _note_strike(self, order: ev.NoteStrike, folder: str) -> None:
         position = order.position
         row = Request(kind="strike", sweep=order.sweep, folder=folder, position=position, strikes=order.strikes)
@@ -248,17 +275,17 @@ class Conductor:
         if self.register.sweeps[order.sweep].folder == folder:  # else it was replaced meanwhile
             self.happened(ev.StrikeNoted(sweep=order.sweep, position=position))
 
-    async def _record_crash(self, order: ev.RecordCrash) -> None:
+    async def _record_crash(self, order: ev.RecordCrash, sweep: SweepRecord) -> None:
         """The row of a trial that killed its process each time, written as any other batch."""
-        sweep = self.register.sweeps[order.sweep]
         node = self.register.writer.writer["host"]
         self.recorder.keep(sweep.folder, await asyncio.to_thread(crash_batch, sweep, order, node))
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""
-        self._closing = True
+        self.closing = True
         self.pool.stop_all()
-        await self.recorder.idle()
+        with contextlib.suppress(TimeoutError):  # a disk that takes nothing: what is in hand runs again another day
+            await asyncio.wait_for(self.recorder.idle(), IDLE_S)
         for folder in list(self.recorder.tables):
             await self.recorder.seal(folder)
         self.recorder.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import platform
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,9 @@ from ray.util import list_named_actors
 
 from raylab.cluster import head, places
 from raylab.cluster.birth import give_birth
+from raylab.cluster.join import join
 from raylab.cluster.places import Place
-from raylab.cluster.protocol import NAMESPACE, PROTOCOL
+from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -74,11 +72,10 @@ def connect(address: str | None, *, start: bool) -> None:
     if "RAY_AUTH_MODE" not in os.environ and has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray read the mode when it was imported; without this it is not read again
-    quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     wanted = address or os.environ.get("RAY_ADDRESS") or head.running_address()
     _knock(wanted or "auto")
     try:
-        _init(wanted or "auto", quiet)
+        join(wanted or "auto")
     except ConnectionError as error:
         if wanted:
             raise LabUnavailable(f"no Ray cluster answers at {wanted} ({error}). {_TOKEN_HINT}") from error
@@ -86,22 +83,8 @@ def connect(address: str | None, *, start: bool) -> None:
             raise LabUnavailable(
                 "no Ray cluster runs on this machine and no address was given; `raylab start` starts one"
             ) from error
-        ray.init(address="local", include_dashboard=False, **quiet)
+        join("local", include_dashboard=False)
         notice("started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
-
-
-def _init(address: str, options: Mapping[str, Any]) -> None:
-    """Connect; once more if the cluster's ray:// server could not start a process for us, as sometimes happens.
-
-    That server forks beside gRPC's threads, and now and then the child is dead at birth; the next one is not.
-    """
-    began = time.monotonic()
-    try:
-        ray.init(address, **options)
-    except ConnectionAbortedError:
-        if time.monotonic() - began > ANSWER_S * 0.8:
-            raise
-        ray.init(address, **options)
 
 
 def _check_same(address: str | None) -> None:
@@ -152,13 +135,6 @@ def job_environment() -> dict[str, Any]:
     """The runtime_env of this process's own job, so that trials get the packages the person works with."""
     found = ray.get_runtime_context().runtime_env
     return {name: found[name] for name in ("pip", "uv", "conda", "env_vars") if found.get(name)}
-
-
-def versions() -> dict[str, str]:
-    """What this process runs."""
-    from raylab import __version__
-
-    return {"raylab": __version__, "ray": ray.__version__, "python": platform.python_version()}
 
 
 # -- to a lab
@@ -217,17 +193,18 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         except (LabFenced, NotebookDamaged) as error:  # its verbs say so too, but `shutdown` is the way out of it
             notice(str(error))
             return connection
-        if notebook is not None and Path(notebook).expanduser().absolute() != Path(info["notebook"]):
-            raise NameRefused(
-                f"the lab {name!r} has its notebook in {info['notebook']}, not in {notebook}; leave notebook= out to "
-                "attach to it, or give the new lab another name"
-            )
+        if notebook is not None and notebook != info["notebook"]:
+            refusal = survey(name, notebook).refusal  # what the path means, the head node knows
+            if refusal is not None:
+                raise refusal
         _say_whose(name, info["user"])
         return connection
     found = survey(name, notebook)
     if found.refusal is not None:
         raise found.refusal
     assert found.place is not None
+    if found.place.trouble and not found.place.missing:
+        raise NotebookDamaged(f"the lab {name!r} cannot be started: {found.place.trouble}")
     others = ", ".join(repr(place.name) for place in found.labs) or "none"
     if not found.place.user:
         if found.place.name == name and not create:
@@ -240,20 +217,32 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         )
     else:
         _say_whose(name, found.place.user)
-    give_birth(_address(), name, found.place.notebook, getpass.getuser(), versions())
+    give_birth(_address(), name, found.place.notebook, person())
     if not connection.find():
         raise LabUnavailable(f"the lab {name!r} was started and is gone again; try again, and see Ray's logs")
     connection.greet()
     try:
-        connection.info()
+        info = connection.info()
     except (ValueError, RuntimeError):  # it cannot use its notebook: leave nothing behind
         connection.end(force=True)
         raise
+    if info["notebook"] != found.place.notebook:
+        raise NameRefused(
+            f"somebody made the lab {name!r} at the same moment, with its notebook in {info['notebook']}; leave "
+            "notebook= out to attach to it, or give another name"
+        )
     return connection
 
 
+def _disconnected(error: ConnectionError) -> LabUnavailable:
+    return LabUnavailable(
+        f"the connection to the Ray cluster is lost ({error}). Nothing of the lab is: call ray.shutdown(), connect and "
+        "attach again; it is safe to repeat the call"
+    )
+
+
 def _say_whose(name: str, user: str) -> None:
-    if user and user != getpass.getuser():
+    if user and user != person():
         notice(f"the lab {name!r} is {user}'s")
 
 
@@ -270,6 +259,8 @@ class Connection:
             self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
         except ValueError:
             self._handle = None
+        except ConnectionError as error:
+            raise _disconnected(error) from error
         return self._handle is not None
 
     def greet(self) -> None:
@@ -278,8 +269,8 @@ class Connection:
         if there["protocol"] != PROTOCOL:
             raise VersionMismatch(
                 f"the lab {self.name!r} runs raylab {there['versions']['raylab']} (protocol {there['protocol']}), this "
-                f"is raylab {versions()['raylab']} (protocol {PROTOCOL}); install the same version here, or shut the "
-                "lab down and attach again to start it with this one"
+                f"is raylab {versions()['raylab']} (protocol {PROTOCOL}); install the same version here, or end "
+                f"the lab with `raylab shutdown {self.name}` and attach again to start it with this one"
             )
 
     def info(self) -> dict[str, Any]:
@@ -313,6 +304,8 @@ class Connection:
                 raise
             except _GONE as error:
                 why = error
+            except ConnectionError as error:
+                raise _disconnected(error) from error
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, 1.0)
             if isinstance(why, ray.exceptions.ActorDiedError) and not self._find_again():
@@ -333,9 +326,8 @@ class Connection:
 
     def end(self, force: bool) -> None:
         """Shut the lab down; its notebook stays."""
-        self.call("close", force)
+        self.call("close", force)  # it ends by itself then
         ended = self._handle
-        ray.kill(ended, no_restart=True)
         until = time.monotonic() + ANSWER_S
         while self.find() and self._handle == ended and time.monotonic() < until:
             time.sleep(0.05)  # Ray frees the name when the process is gone

@@ -6,7 +6,6 @@ Why a process of its own, see `birth`.
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from typing import Any
 
@@ -14,12 +13,13 @@ import ray
 
 from raylab.cluster.actor import LabActor
 from raylab.cluster.birth import BIRTH_S, MARK
+from raylab.cluster.join import join
 from raylab.cluster.protocol import NAMESPACE
 
 
-def create(address: str, name: str, notebook: str, user: str, versions: dict[str, str]) -> None:
+def create(address: str, name: str, notebook: str, user: str) -> None:
     """Create the actor, unless somebody else was quicker, and wait until it answers."""
-    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    join(address)
     actor = ray.remote(LabActor).options(
         name=name,
         namespace=NAMESPACE,
@@ -32,7 +32,7 @@ def create(address: str, name: str, notebook: str, user: str, versions: dict[str
         # Without it Ray would run again by itself what its memory monitor killed; the ledger decides that.
         runtime_env={"env_vars": {"RAY_task_oom_retries": "0"}},
     )
-    handle: Any = actor.remote(name, notebook, user, versions)
+    handle: Any = actor.remote(name, notebook, user)
     ray.get(handle.hello.remote(), timeout=BIRTH_S)
 
 

@@ -6,6 +6,7 @@ RAYLAB_HOME/NAME.place        a line with the folder of a notebook that lies els
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Place:
     user: str = ""
     created: str = ""
     trouble: str = ""  # why its notebook cannot be read
+    missing: bool = False  # there is none
 
 
 def home() -> Path:
@@ -50,10 +52,11 @@ def _folders() -> dict[str, Path]:
     found: dict[str, Path] = {}
     root = home()
     for entry in root.iterdir() if root.is_dir() else ():
-        if entry.suffix == SUFFIX and entry.is_file():
-            found[entry.name.removesuffix(SUFFIX)] = Path(entry.read_bytes().decode(errors="replace").strip())
-        elif (entry / layout.NOTEBOOK).is_file():
-            found.setdefault(entry.name, entry)
+        with contextlib.suppress(PermissionError):  # another user's, in a home that several share
+            if entry.suffix == SUFFIX and entry.is_file():
+                found[entry.name.removesuffix(SUFFIX)] = Path(entry.read_bytes().decode(errors="replace").strip())
+            elif (entry / layout.NOTEBOOK).is_file():
+                found.setdefault(entry.name, entry)
     return found
 
 
@@ -62,7 +65,7 @@ def look(name: str, folder: Path) -> Place:
     try:
         identity = layout.Identity.loads((folder / layout.NOTEBOOK).read_bytes(), str(folder))
     except FileNotFoundError:
-        return Place(name=name, notebook=str(folder), trouble=f"there is no notebook in {folder}")
+        return Place(name=name, notebook=str(folder), trouble=f"there is no notebook in {folder}", missing=True)
     except (OSError, RaylabError) as error:
         return Place(name=name, notebook=str(folder), trouble=str(error))
     return Place(name=identity.name, notebook=str(folder), user=identity.user, created=identity.created)

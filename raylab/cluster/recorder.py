@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from raylab.cluster.worker import Batch
 from raylab.core.request import Request
-from raylab.errors import LabFenced, RaylabError
+from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
 from raylab.notebook.writer import SweepTable, Writer
 
@@ -31,6 +31,8 @@ LIMIT_BYTES = 64 * 2**20
 
 AGAIN_S = 1.0
 """Before a disk that refused is asked again."""
+
+READ_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +167,33 @@ class Recorder:
 
     # requests ---------------------------------------------------------------------------------------------------
 
-    async def add(self, *requests: Request) -> None:
-        """Write requests; they are durable when this returns."""
+    async def add(self, *requests: Request, unless: Callable[[], bool] | None = None) -> bool:
+        """Write requests; they are durable when this returns, unless `unless` says no when it is their turn."""
         async with self._requests:
+            if unless is not None and unless():
+                return False
             await self._insist(lambda: self.writer.add(requests))
+        return True
 
     async def do(self, work: Callable[[], T]) -> T:
         """Run other disk work in a thread, again and again until the disk lets it pass."""
         return await self._insist(work)
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Read something of one sweep in a thread. A disk that cannot give it must not keep the others waiting.
+
+        Raises:
+            NotebookDamaged: it could not be read READ_TRIES times.
+        """
+        for _ in range(READ_TRIES):
+            try:
+                return await asyncio.to_thread(work)
+            except RaylabError:
+                raise
+            except OSError as error:
+                why = error
+                await asyncio.sleep(AGAIN_S)
+        raise NotebookDamaged(f"the notebook cannot be read: {why}; when it can, submit the sweep again") from why
 
     async def _insist(self, work: Callable[[], T]) -> T:
         while True:

@@ -7,11 +7,11 @@ is in force. Decides nothing about trials; that is the ledger's.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import ray
 
 from raylab.cluster.places import remember
+from raylab.cluster.protocol import person
 from raylab.cluster.recorder import Recorder, Written
 from raylab.cluster.worker import Package
 from raylab.core.request import Request, SweepRecord, fold
@@ -86,7 +87,7 @@ class Register:
             return await asyncio.to_thread(establish)
         except OSError as error:
             root = self.writer.root
-            if not await asyncio.to_thread((root / layout.NOTEBOOK).exists):
+            if not await asyncio.to_thread(os.path.exists, root / layout.NOTEBOOK):
                 raise NameRefused(
                     f"the notebook cannot be made in {root} on {platform.node()}: {error}; give another folder"
                 ) from error
@@ -104,7 +105,7 @@ class Register:
     async def survey(self, name: str) -> Summary | None:
         """What a sweep's table holds, without opening it; None if it cannot be read, and then the sweep is broken."""
         try:
-            found = await self.recorder.do(partial(self.writer.survey, self.sweeps[name].folder))
+            found = await self.recorder.read(partial(self.writer.survey, self.sweeps[name].folder))
         except RaylabError as error:
             self.break_off(name, error)
             return None
@@ -125,11 +126,12 @@ class Register:
             return None
         self._taken.add(sweep.folder)
         try:
-            code = await self.recorder.do(lambda: self.writer.code(sweep.code, sweep.modules))
+            code = await self.recorder.read(lambda: self.writer.code(sweep.code, sweep.modules))
             table = await self.recorder.do(lambda: self.writer.open_sweep(sweep.folder))
         except LabFenced:
             raise
         except RaylabError as error:
+            self._taken.discard(sweep.folder)  # mended, it can be submitted again
             self.break_off(name, error)
             return None
         if self.sweeps[name].folder != sweep.folder:
@@ -160,10 +162,16 @@ class Register:
 
     # changing ---------------------------------------------------------------------------------------------------
 
-    async def note(self, *requests: Request) -> None:
-        """Write requests; when this returns they are durable and in force."""
+    async def note(self, *requests: Request, unless: Callable[[], bool] | None = None) -> None:
+        """Write requests; when this returns they are durable and in force.
+
+        Args:
+            requests: of these sweeps.
+            unless: asked when it is their turn to be written; True drops them.
+        """
         stamped = [_stamped(request) for request in requests]
-        await self.recorder.add(*stamped)
+        if not await self.recorder.add(*stamped, unless=unless):
+            return
         for request in stamped:
             if request.kind == "submitted":  # what was known of an earlier sweep of this name is not of this one
                 self.rows[request.sweep] = 0
@@ -188,6 +196,12 @@ class Register:
         self.recorder.tables.pop(folder, None)
         self.packages.pop(folder, None)
 
+    def release(self, folder: str) -> None:
+        """Nothing more is written there: its sweep was replaced, or cannot be written and may be taken up afresh."""
+        self.recorder.tables.pop(folder, None)
+        self.packages.pop(folder, None)
+        self._taken.discard(folder)
+
     def break_off(self, name: str, error: Exception) -> None:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""
         log.warning("%s: %s", name, error)
@@ -199,13 +213,13 @@ class Register:
 
 
 def _stamped(request: Request) -> Request:
-    return replace(request, time_us=time.time_ns() // 1_000, user=request.user or getpass.getuser())
+    return replace(request, time_us=time.time_ns() // 1_000, user=request.user or person())
 
 
 def who(version: str) -> dict[str, str]:
     """Who writes, for the openings: a restarted lab finds itself there, a fenced one names the other."""
     return {
-        "user": getpass.getuser(),
+        "user": person(),
         "host": platform.node(),
         "pid": str(os.getpid()),
         "actor": ray.get_runtime_context().get_actor_id() or "",

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import stat
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -92,6 +95,30 @@ class Batch:
     error: str | None = None
 
 
+class _Ending:
+    """Whether this process was asked to end. Ray raises SystemExit in the middle of a trial then; that is no failure
+    of the trial, which must run again elsewhere."""
+
+    asked = False
+    _watched = False
+
+    @classmethod
+    def watch(cls) -> Callable[[], bool]:
+        if not cls._watched and threading.current_thread() is threading.main_thread():
+            cls._watched = True
+            before = signal.getsignal(signal.SIGTERM)
+
+            def on_signal(number: int, frame: FrameType | None) -> None:
+                cls.asked = True
+                if callable(before):
+                    before(number, frame)
+                else:
+                    raise SystemExit(128 + number)
+
+            signal.signal(signal.SIGTERM, on_signal)
+        return lambda: cls.asked
+
+
 class Job:
     """A sweep as it is loaded in this process."""
 
@@ -106,7 +133,7 @@ class Job:
             assert package.modules_hash is not None
             path = unpack(package.modules, folder)
         segment = package.segment
-        self.runner: Runner = adapt(load(package.pickle, path))
+        self.runner: Runner = adapt(load(package.pickle, path), is_cancelled=_Ending.watch())
         self.design = Design.loads(segment.design)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment

@@ -51,11 +51,11 @@ class SweepCancelled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepBroken(Event):
-    """Its results cannot be written, for a reason that only a person can cure."""
+class PolicyChanged(Event):
+    """Its trials ask for other resources or another environment from now on."""
 
     sweep: str
-    reason: str
+    slots: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch(Instruction):
-    """Run these positions as one Ray task; `deaths` is how many leases died with the first of them."""
+    """Run these positions as one Ray task; `deaths` is how many leases died while they held the first of them alone."""
 
     lease: int
     sweep: str

@@ -32,6 +32,7 @@ from raylab.core.events import (
     LeaseStarted,
     NoteStrike,
     Pause,
+    PolicyChanged,
     PressureChanged,
     RecordCrash,
     Refuse,
@@ -39,7 +40,6 @@ from raylab.core.events import (
     SlotsChanged,
     Stop,
     StrikeNoted,
-    SweepBroken,
     SweepCancelled,
     SweepOpened,
     SweepReplaced,
@@ -103,8 +103,8 @@ class Ledger:
                 orders = self._on_resumed(event)
             case SweepCancelled():
                 orders = self._on_cancelled(event)
-            case SweepBroken():
-                orders = self._on_broken(event)
+            case PolicyChanged():
+                orders = self._on_policy(event)
             case SweepReplaced():
                 orders = self._on_replaced(event)
             case _:
@@ -132,11 +132,14 @@ class Ledger:
         self._window.file(event.sweep, queue)
         return self._stop_all(queue)
 
-    def _on_broken(self, event: SweepBroken) -> list[Instruction]:
+    def _on_policy(self, event: PolicyChanged) -> list[Instruction]:
+        """Leases that have not started were asked for under the old policy, which may never be satisfied."""
         queue = self.queues[event.sweep]
-        queue.pause_reason = event.reason
-        self._window.file(event.sweep, queue)
-        return self._stop_all(queue)
+        orders = self._on_slots(SlotsChanged(slots={event.sweep: event.slots}))
+        stale = [lease for lease in queue.leases.values() if not lease.started and not lease.stopping]
+        for lease in stale:
+            lease.stopping = True
+        return [*orders, *(Stop(lease=lease.ident) for lease in stale)]
 
     def _on_replaced(self, event: SweepReplaced) -> list[Instruction]:
         queue = self.queues.pop(event.sweep)
@@ -317,6 +320,11 @@ class Ledger:
     def outstanding(self) -> int:
         """Trials of all sweeps still to be recorded."""
         return sum(queue.outstanding for queue in self.queues.values())
+
+    def sweep_of(self, lease: int) -> str | None:
+        """The sweep of a lease that is out."""
+        found = self._leases.get(lease)
+        return found.sweep if found else None
 
     def check(self) -> None:
         """State the invariants (for tests)."""

@@ -16,6 +16,7 @@ from raylab.core.events import (
     Instruction,
     Keep,
     Launch,
+    PolicyChanged,
     LeaseEnded,
     LeaseStarted,
     NoteStrike,
@@ -27,7 +28,6 @@ from raylab.core.events import (
     SlotsChanged,
     Stop,
     StrikeNoted,
-    SweepBroken,
     SweepCancelled,
     SweepOpened,
     SweepReplaced,
@@ -734,11 +734,14 @@ def test_finished_sweeps_cost_an_event_nothing(story: Story) -> None:
         story.ledger.handle(event, 0.0)
 
 
-def test_a_sweep_that_cannot_be_written_stands_still_and_its_leases_are_stopped() -> None:
+def test_another_policy_takes_back_what_has_not_started() -> None:
     ledger = Ledger()
-    launched = ledger.handle(SweepOpened(sweep="s", total=10, slots=1), 0.0)
-    orders = ledger.handle(SweepBroken(sweep="s", reason="a damaged journal"), 1.0)
+    (stuck,) = ledger.handle(SweepOpened(sweep="s", total=3, slots=0), 0.0)
+    assert isinstance(stuck, Launch)
+    orders = ledger.handle(PolicyChanged(sweep="s", slots=1), 1.0)
     ledger.check()
-    assert orders == [Stop(lease=order.lease) for order in launched if isinstance(order, Launch)]
-    assert ledger.standing("s") == ("paused", "a damaged journal")
-    assert ledger.handle(Ticked(), 100.0) == []
+    assert orders[0] == Stop(lease=stuck.lease)
+    again = ledger.handle(LeaseEnded(lease=stuck.lease, end="stopped"), 2.0)
+    ledger.check()
+    launched = [order for order in (*orders, *again) if isinstance(order, Launch)]
+    assert stuck.start in [order.start for order in launched]

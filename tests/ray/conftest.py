@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Path]:
-    """A file that trials wait for; the test makes it, and if it fails, the fixture does, so that nobody waits for ever."""
+    """A file that trials wait for. If the test does not make it, the fixture does: nobody waits for ever."""
     path = tmp_path / "gate"
     yield path
     path.touch()

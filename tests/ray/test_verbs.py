@@ -179,7 +179,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_stored(cluster: Clus
         (raylab.DesignError, ["retries"], lambda: lab.submit(fine, axes, retries=-1)),
         (raylab.DesignError, ["CPU"], lambda: lab.submit(fine, axes, num_cpus=-1)),
         (raylab.DesignError, ["num_cpus"], lambda: lab.submit(fine, axes, ray_remote_args={"num_cpus": 2})),
-        (raylab.DesignError, ["runtime_env"], lambda: lab.submit(fine, axes, runtime_env={"env_vars": {"A": object()}})),
+        (raylab.DesignError, ["runtime_env"], lambda: lab.submit(fine, axes, runtime_env={"env_vars": {"A": lock}})),
         (raylab.ExperimentError, ["unpicklable", "lock"], lambda: lab.submit(unpicklable, axes)),
         (raylab.ExperimentError, ["z"], lambda: lab.submit(needs, axes)),
         (raylab.ExperimentError, ["w"], lambda: lab.submit(fine, {"x": [1], "w": [1]})),
