@@ -23,11 +23,13 @@ print(json.dumps(lab.info()["pid"]))
 """
 
 REFUSED = """
-import json
+import contextlib, io, json
 lab = raylab.Lab("shared", create=False)               # attaching works, so that it can be shut down
-said = []
+with contextlib.redirect_stdout(io.StringIO()) as told:
+    assert lab.wait() is False                          # time does not cure it
+said = [told.getvalue()]
 for verb in (
-    lab.progress, lab.sweeps, lab.wait, lab.results, lab.info, lambda: lab.cancel("slow"), lambda: lab.sweep("slow"),
+    lab.progress, lab.sweeps, lab.results, lab.info, lambda: lab.cancel("slow"), lambda: lab.sweep("slow"),
     lambda: lab.submit(lambda x: {}, {"x": [1]}, name="new"),
 ):
     try:

@@ -57,6 +57,21 @@ def test_cancelling_gives_up_what_is_not_recorded_and_submitting_again_goes_on(
     cluster.client(GATED + REFUSED + _dedent(script), name=lab_name, gate=str(gate))
 
 
+def test_another_policy_reaches_what_was_never_started(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import warnings
+    lab = raylab.Lab(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        greedy = lab.submit(lambda x: {"y": x}, {"x": range(5)}, name="greedy", num_gpus=8)
+    assert not greedy.wait(timeout=1, progress=False) and greedy.progress().state == "infeasible"
+    again = lab.submit(lambda x: {"y": x}, {"x": range(5)}, name="greedy")
+    assert again.wait(timeout=60, progress=False), again.progress()
+    assert again.results().height == 5
+    """
+    cluster.client(script, name=lab_name)
+
+
 def test_policy_is_no_part_of_identity_and_changes_on_submitting_again(
     cluster: Cluster, lab_name: str, gate: Path, tmp_path: Path
 ) -> None:
