@@ -153,7 +153,7 @@ def test_a_notebook_is_read_without_a_cluster(notebook: Path, capsys: pytest.Cap
     header, done, half = capsys.readouterr().out.splitlines()
     assert header.split() == ["SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE"]
     assert done.split() == ["done", "100%", "4/4", "1", "ready"]
-    assert half.split() == ["half", "50.0%", "4/8", "0", "?", "waiting"]
+    assert half.split() == ["half", "50.0%", "4/8", "0", "?", "running"]
 
 
 def test_one_sweep_of_a_notebook(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
