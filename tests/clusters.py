@@ -221,7 +221,7 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6"}
         if self.token:
             (home / ".ray" / "auth_token").write_text(self.token)
         if self.token and head:

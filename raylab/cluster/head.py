@@ -203,7 +203,6 @@ def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
         "RAY_num_workers_soft_limit": idle,
         **kept,
         "RAY_USAGE_STATS_ENABLED": "0",
-        "GRPC_ENABLE_FORK_SUPPORT": "0",  # its fork handlers now and then hang the process that serves a ray:// client
         "RAYLAB_HOME": str(home()),  # absolute: labs and trials run in other folders
         MARK: head.mark,
     }
