@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from raylab.client import Client
 from raylab.core.design import Design
@@ -94,7 +95,7 @@ class Sweep:
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=("failed", "crashed", "timed_out"), metadata=columns)
         keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]
-        return frame.select([name for name in keep if name in frame.columns])
+        return frame.select(cs.by_name([name for name in keep if name in frame.columns]))
 
     def updates(self, *, since: int = 0, timeout: float | None = None) -> Iterator[pl.DataFrame]:
         """The rows as they come in: a frame at a time, each row once, until the sweep ends.

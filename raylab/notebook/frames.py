@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pyarrow as pa
 
 from raylab.core.design import Design
@@ -78,7 +79,8 @@ def scan(
         rows = rows.filter(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
     if set(words) != set(STATUSES):
         rows = rows.filter(pl.col("_status").is_in(words))
-    return rows.select(_columns(owners, [field.name for field in parameters], record.segment.repeats > 1, asked))
+    wanted = _columns(owners, [field.name for field in parameters], record.segment.repeats > 1, asked)
+    return rows.select(cs.by_name(wanted))  # plain strings would be patterns: a result may be called "*"
 
 
 @lru_cache(maxsize=8)

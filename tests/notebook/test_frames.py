@@ -299,3 +299,14 @@ def test_columns_that_come_late_and_widen(tmp_path: Path) -> None:
         {"p": 2, "x": None, "y": None, "x__list": None},
         {"p": 3, "x": None, "y": None, "x__list": [1]},
     ]
+
+
+def test_results_may_be_named_like_patterns(tmp_path: Path) -> None:
+    def patterns(x: int) -> dict[str, int]:
+        return {"*": x, "^y$": x + 1}
+
+    bench = Bench(tmp_path)
+    bench.submit("SWEEP", patterns, Factorial(x=[1, 2]))
+    bench.run("SWEEP", 0, 2)
+    found = Notebook(tmp_path).results().sort("x").to_dict(as_series=False)
+    assert found == {"x": [1, 2], "*": [1, 2], "^y$": [2, 3]}
