@@ -193,14 +193,16 @@ class Register:
     async def put_away(self, folder: str) -> None:
         """A sweep is complete: one file for its journal, and nothing of it in memory but its counts."""
         await self.recorder.seal(folder)
-        self.recorder.tables.pop(folder, None)
-        self.packages.pop(folder, None)
+        self._drop(folder)
 
     def release(self, folder: str) -> None:
         """Nothing more is written there: its sweep was replaced, or cannot be written and may be taken up afresh."""
+        self._drop(folder)
+        self._taken.discard(folder)
+
+    def _drop(self, folder: str) -> None:
         self.recorder.tables.pop(folder, None)
         self.packages.pop(folder, None)
-        self._taken.discard(folder)
 
     def break_off(self, name: str, error: Exception) -> None:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""

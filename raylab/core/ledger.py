@@ -18,7 +18,7 @@ The states of a trial are drawn in `core/queue.py`; who gets the next lease is d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from raylab.core import plan
@@ -136,10 +136,7 @@ class Ledger:
         """Leases that have not started were asked for under the old policy, which may never be satisfied."""
         queue = self.queues[event.sweep]
         orders = self._on_slots(SlotsChanged(slots={event.sweep: event.slots}))
-        stale = [lease for lease in queue.leases.values() if not lease.started and not lease.stopping]
-        for lease in stale:
-            lease.stopping = True
-        return [*orders, *(Stop(lease=lease.ident) for lease in stale)]
+        return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.started)]
 
     def _on_replaced(self, event: SweepReplaced) -> list[Instruction]:
         queue = self.queues.pop(event.sweep)
@@ -239,7 +236,10 @@ class Ledger:
         return [Pause(sweep=sweep, reason=queue.pause_reason), *self._stop_all(queue)]
 
     def _stop_all(self, queue: Queue) -> list[Instruction]:
-        going = [lease for lease in queue.leases.values() if not lease.stopping]
+        return self._stop(queue.leases.values())
+
+    def _stop(self, leases: Iterable[Lease]) -> list[Instruction]:
+        going = [lease for lease in leases if not lease.stopping]
         for lease in going:
             lease.stopping = True
         return [Stop(lease=lease.ident) for lease in going]
