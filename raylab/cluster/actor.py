@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import ray
 
 from raylab.cluster.conductor import Conductor
-from raylab.cluster.protocol import PROTOCOL, versions
+from raylab.cluster.protocol import PROTOCOL, person, versions
 from raylab.core import events as ev
 from raylab.core.ledger import INFEASIBLE
 from raylab.core.plan import slots
@@ -27,6 +27,7 @@ from raylab.core.request import Decision, Request, Submission, SweepRecord, deci
 from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.store import Store
+from raylab.notebook.writer import Writer
 
 T = TypeVar("T")
 
@@ -50,7 +51,12 @@ class LabActor:
         self._versions = versions()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._submitting = asyncio.Lock()
-        self._lab = Conductor(name, Path(notebook), user, self._versions["raylab"])
+        self._lab = self._conductor(name, Path(notebook), user)
+
+    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
+        context = ray.get_runtime_context()
+        writer = Writer(notebook, who(self._versions["raylab"], context.get_actor_id() or ""))
+        return Conductor(name, writer, user, restarted=lambda: bool(context.was_current_actor_reconstructed))
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""
@@ -102,8 +108,11 @@ class LabActor:
         lab = self._lab
         if lab.opened.is_set() and lab.refusal is None:
             await self._close(lab, force)
-        me = ray.get_runtime_context().current_actor
-        asyncio.get_running_loop().call_later(LINGER_S, lambda: ray.kill(me, no_restart=True))
+        asyncio.get_running_loop().call_later(LINGER_S, self._end)
+
+    def _end(self) -> None:
+        """Go, and do not come back."""
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
         counts = [self._counts(lab, name) for name in lab.register.sweeps]
@@ -309,6 +318,11 @@ def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]
 def _amounts(record: SweepRecord) -> str:
     """What one trial of a sweep asks for."""
     return ", ".join(f"{amount:g} {name}" for name, amount in record.policy.resources.items())
+
+
+def who(version: str, actor: str) -> dict[str, str]:
+    """Who writes, for the openings: a restarted lab finds itself there, a fenced one names the other."""
+    return {"user": person(), "host": platform.node(), "pid": str(os.getpid()), "actor": actor, "raylab": version}
 
 
 def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[bytes, int] | None]:

@@ -13,17 +13,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import ray
-
-from raylab.cluster import pool as cluster
 from raylab.cluster.bulletin import Bulletin
 from raylab.cluster.pool import Pool
 from raylab.cluster.recorder import Recorder, Written
-from raylab.cluster.register import Register, Summary, writer_in
+from raylab.cluster.register import Register, Summary
 from raylab.cluster.worker import Batch, LeaseOrder
 from raylab.core import events as ev
 from raylab.core.design import Design
@@ -33,6 +29,7 @@ from raylab.core.plan import flush_interval, slots
 from raylab.core.request import Request, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError
 from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +45,21 @@ class Conductor:
 
     Args:
         name: the lab's.
-        notebook: the folder, on this node.
+        writer: its notebook.
         user: who created the lab.
-        version: of raylab.
+        restarted: tells whether this lab was started again by itself, and nobody asked for it.
+        make_pool: what runs the leases.
     """
 
-    def __init__(self, name: str, notebook: Path, user: str, version: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        writer: Writer,
+        user: str,
+        *,
+        restarted: Callable[[], bool],
+        make_pool: Callable[..., Pool] = Pool,
+    ) -> None:
         self.ledger = Ledger()
         self.bulletin = Bulletin()
         self.nodes: list[dict[str, float]] = []
@@ -62,7 +68,7 @@ class Conductor:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
-        writer = writer_in(notebook, version)
+        self._restarted = restarted
         self.recorder = Recorder(
             writer,
             on_written=self._on_written,
@@ -70,13 +76,13 @@ class Conductor:
             on_fenced=self.fence,
             on_broken=self._on_broken,
         )
-        self.register = Register(name, user, writer, self.recorder)
-        self.pool = Pool(
+        self.pool = make_pool(
             on_header=lambda lease, _: self._on_lease(ev.LeaseStarted(lease=lease)),
             on_batch=self._on_batch,
             on_end=lambda lease, end, words: self._on_lease(ev.LeaseEnded(lease=lease, end=end, detail=words)),
             room=self.recorder.room,
         )
+        self.register = Register(name, user, writer, self.recorder, self.pool.hold)
         self.spawn(self._live())
 
     # opening ----------------------------------------------------------------------------------------------------
@@ -84,7 +90,7 @@ class Conductor:
     async def _live(self) -> None:
         """Open the notebook, take up its sweeps, then watch the cluster's size for ever."""
         try:
-            await self.register.open(restarted=ray.get_runtime_context().was_current_actor_reconstructed)
+            await self.register.open(restarted=await asyncio.to_thread(self._restarted))
             await self._count_nodes()
             for name in list(self.register.sweeps):
                 await self._find(name)
@@ -105,7 +111,7 @@ class Conductor:
 
     async def _count_nodes(self) -> None:
         try:
-            self.nodes = await asyncio.to_thread(cluster.node_resources)
+            self.nodes = await asyncio.to_thread(self.pool.nodes)
         except Exception as error:  # the cluster does not say how large it is; it will again
             log.warning("the cluster's size is not known at the moment: %s", error)
 
@@ -185,7 +191,7 @@ class Conductor:
         """Tell the ledger, and carry out what it says, in order."""
         if isinstance(self.refusal, LabFenced):
             return
-        for order in self.ledger.handle(event, time.monotonic()):
+        for order in self.ledger.handle(event, asyncio.get_running_loop().time()):
             match order:
                 case ev.Launch():
                     if not self.closing:
@@ -258,7 +264,7 @@ class Conductor:
             retries=sweep.policy.retries,
             deaths=order.deaths,
         )
-        self.pool.launch(lease, self.register.packages[sweep.folder], cluster.options(sweep.policy, sweep.modules))
+        self.pool.launch(lease, self.register.packages[sweep.folder], sweep.policy, sweep.modules)
 
     async def _note_pause(self, order: ev.Pause, folder: str) -> None:
         def lifted() -> bool:
@@ -317,8 +323,7 @@ class Conductor:
     def _wake_at(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        delay = max(0.0, at - time.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(delay, self.happened, ev.Ticked())
+        self._timer = asyncio.get_running_loop().call_at(at, self.happened, ev.Ticked())
 
 
 def crash_batch(sweep: SweepRecord, order: ev.RecordCrash, node: str) -> Batch:

@@ -10,7 +10,7 @@ refused by the worker, so a stream that ends early, even normally, is a lease th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import ray
@@ -58,12 +58,24 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._remote = ray.remote(_lease)
 
-    def launch(self, order: LeaseOrder, package: Any, options: Mapping[str, Any]) -> None:
-        """Start a lease; `package` is an object ref of its sweep's Package."""
+    def hold(self, package: Package) -> Any:
+        """Have a sweep's package ready for its leases; `launch` takes what this returns."""
+        return ray.put(package)
+
+    def nodes(self) -> list[dict[str, float]]:
+        """What each living node has in all. Asks the cluster, so it may block or raise."""
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        return [node["Resources"] for node in nodes if node.get("Alive")]
+
+    def launch(self, order: LeaseOrder, package: Any, policy: Policy, modules: str | None) -> None:
+        """Start a lease; `modules` is the hash of what its sweep brings."""
         loop = asyncio.get_running_loop()
         try:
             stream = self._remote.options(
-                num_returns="streaming", max_retries=1, _generator_backpressure_num_objects=2, **options
+                num_returns="streaming",
+                max_retries=1,
+                _generator_backpressure_num_objects=2,
+                **options(policy, modules),
             ).remote(order, package)
         except Exception as error:  # options that this Ray does not know, a job that ends
             loop.call_soon(self._on_end, order.lease, "environment", _first_lines(error))
@@ -160,9 +172,3 @@ def check_options(policy: Policy) -> None:
         ray.remote(_lease).options(**options(policy, None))
     except (ValueError, TypeError) as error:
         raise DesignError(f"Ray does not take these options: {error}") from error
-
-
-def node_resources() -> list[dict[str, float]]:
-    """What each living node has in all."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node.get("Alive")]

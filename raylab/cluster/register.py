@@ -14,10 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import ray
 
 from raylab.cluster.places import remember
 from raylab.cluster.protocol import person
@@ -42,20 +39,24 @@ class Register:
         user: who created the lab.
         writer: its notebook.
         recorder: does the writing.
+        hold: has a package ready for the leases; what it returns goes with each of them.
     """
 
-    def __init__(self, name: str, user: str, writer: Writer, recorder: Recorder) -> None:
+    def __init__(
+        self, name: str, user: str, writer: Writer, recorder: Recorder, hold: Callable[[Package], Any]
+    ) -> None:
         self.name = name
         self.user = user
         self.writer = writer
         self.recorder = recorder
+        self._hold = hold
         self.identity: layout.Identity | None = None
         self.opening = 0  # the number of our opening of the request table
         self.sweeps: dict[str, SweepRecord] = {}
         self.rows: dict[str, int] = {}
         self.first_errors: dict[str, str] = {}
         self.broken: dict[str, str] = {}  # sweeps whose table cannot be used, and why
-        self.packages: dict[str, Any] = {}  # object refs, by folder
+        self.packages: dict[str, Any] = {}  # as they are held, by folder
         self._taken: set[str] = set()  # folders whose table was opened, or is being
 
     # opening ----------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Register:
             return None
         self.broken.pop(name, None)
         self.recorder.tables[sweep.folder] = table
-        self.packages[sweep.folder] = ray.put(self._package(sweep, *code))
+        self.packages[sweep.folder] = self._hold(self._package(sweep, *code))
         self._know(name, table.summary)
         return table.summary
 
@@ -216,19 +217,3 @@ class Register:
 
 def _stamped(request: Request) -> Request:
     return replace(request, time_us=time.time_ns() // 1_000, user=request.user or person())
-
-
-def who(version: str) -> dict[str, str]:
-    """Who writes, for the openings: a restarted lab finds itself there, a fenced one names the other."""
-    return {
-        "user": person(),
-        "host": platform.node(),
-        "pid": str(os.getpid()),
-        "actor": ray.get_runtime_context().get_actor_id() or "",
-        "raylab": version,
-    }
-
-
-def writer_in(folder: Path, version: str) -> Writer:
-    """The writer of the notebook in a folder, for the actor that calls this."""
-    return Writer(folder, who(version))
