@@ -14,7 +14,7 @@ from raylab.cluster.connect import connect, job_environment, running, survey
 from raylab.code.pack import Include, pack
 from raylab.core.design import Factorial, as_design
 from raylab.core.progress import Progress
-from raylab.errors import ExperimentError, SweepNotFound
+from raylab.errors import SweepNotFound
 from raylab.experiment import check_parameters
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
@@ -111,7 +111,8 @@ class Lab:
             order: `random` (what is in stands for the whole) or `design`.
             description: for people.
             retries: how often a trial that raises is tried again, at once.
-            time_limit: not in this version.
+            time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
+                `timed_out`. It has a second to clean up in, or its process is ended with it.
             num_cpus: what one trial needs, as Ray counts, like the next four.
             num_gpus: see `num_cpus`.
             memory: in bytes.
@@ -131,8 +132,6 @@ class Lab:
         Example:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
         """
-        if time_limit is not None:
-            raise ExperimentError("time_limit is not in this version of raylab; end a long trial from inside it")
         if name is not None:
             layout.check_name(name, "sweep")
         points = Factorial(self.axes) if design is None else as_design(design)
@@ -140,6 +139,7 @@ class Lab:
         terms = policy(
             description=description,
             retries=retries,
+            time_limit=time_limit,
             resources={"CPU": num_cpus, "GPU": num_gpus, "memory": memory, **(resources or {})},
             ray_remote_args=ray_remote_args,
             runtime_env={**job_environment(), **(runtime_env or {})},

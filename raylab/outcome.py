@@ -39,7 +39,7 @@ class Outcome:
     """What one execution of a trial came to.
 
     Attributes:
-        status: `done` or `failed`.
+        status: `done`, `failed` or `timed_out`.
         rows: the results, without the parameters; at least one row, `[{}]` for a failure or an empty result.
         error: one line such as `ValueError: p is negative`.
         traceback: the user's part of the traceback; raylab's own frames are left out.
@@ -47,7 +47,7 @@ class Outcome:
         metadata: what an epyc experiment reported about its run.
     """
 
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "timed_out"]
     rows: list[Row] = field(default_factory=lambda: [{}])
     error: str | None = None
     traceback: str | None = None

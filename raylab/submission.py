@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
+import numpy as np
+
 from raylab.cluster.pool import check_options
 from raylab.cluster.protocol import person
 from raylab.code.pack import Code
@@ -21,6 +23,9 @@ OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", 
 
 TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
 """Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""
+
+MAX_LIMIT_S = 1e8
+"""Three years; the system's timers do not take much more."""
 
 
 def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
@@ -53,6 +58,7 @@ def policy(
     *,
     description: str,
     retries: int,
+    time_limit: float | None,
     resources: Mapping[str, float | None],
     ray_remote_args: Mapping[str, Any] | None,
     runtime_env: Mapping[str, Any],
@@ -66,6 +72,8 @@ def policy(
         raise DesignError(f"description is a text, got {description!r}")
     if not _is_whole(retries) or retries < 0:
         raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
+    if time_limit is not None and not _is_duration(time_limit):
+        raise DesignError(f"time_limit is what one trial may take, in seconds above 0, or None; got {time_limit!r}")
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
         raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
@@ -75,6 +83,7 @@ def policy(
     made = Policy(
         description=description,
         retries=int(retries),
+        time_limit=None if time_limit is None else float(time_limit),
         resources=_amounts(resources),
         ray_remote_args=words,
         runtime_env=environment,
@@ -86,6 +95,11 @@ def policy(
 def _is_whole(value: object) -> bool:
     """An int, or an integer of numpy's; True and False are none."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def _is_duration(value: object) -> bool:
+    """A number of seconds that a timer of the system takes (numpy's are fine)."""
+    return isinstance(value, int | float | np.number) and value is not True and bool(1e-6 <= value <= MAX_LIMIT_S)
 
 
 def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:

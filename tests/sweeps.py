@@ -45,6 +45,7 @@ def leased(
     *,
     flush_s: float = NEVER,
     retries: int = 0,
+    time_limit: float | None = None,
     deaths: int = 0,
 ) -> list[Batch]:
     """The batches of one lease, which began with a header and nothing else."""
@@ -54,6 +55,7 @@ def leased(
         stop=package.segment.total if stop is None else stop,
         flush_s=flush_s,
         retries=retries,
+        time_limit=time_limit,
         deaths=deaths,
     )
     header, *batches = run_lease(order, package)
@@ -69,7 +71,7 @@ def table_of(batches: Iterable[Batch]) -> pa.Table:
 
 def rows_of(experiment: Any, design: Design, **words: Any) -> list[dict[str, Any]]:
     """The rows of a whole sweep as a lab would write them, in the order of the design's trials."""
-    lease = {name: words.pop(name) for name in ("retries", "deaths", "flush_s") if name in words}
+    lease = {name: words.pop(name) for name in ("retries", "time_limit", "deaths", "flush_s") if name in words}
     rows: list[dict[str, Any]] = table_of(leased(packaged(experiment, design, **words), **lease)).to_pylist()
     return sorted(rows, key=lambda row: (row["_point"], row["_repeat"]))
 

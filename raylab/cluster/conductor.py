@@ -147,8 +147,9 @@ class Conductor:
     def change_policy(self, name: str) -> None:
         """Its policy in the register is another one than before."""
         if name in self.ledger.queues:
-            fits = slots(self.nodes, self.register.sweeps[name].policy.resources)
-            self.happened(ev.PolicyChanged(sweep=name, slots=fits))
+            policy = self.register.sweeps[name].policy
+            fits = slots(self.nodes, policy.resources)
+            self.happened(ev.PolicyChanged(sweep=name, slots=fits, time_limit=policy.time_limit))
 
     def _take_up(self, name: str, found: Summary) -> None:
         sweep = self.register.sweeps[name]
@@ -163,6 +164,7 @@ class Conductor:
             strikes=sweep.strikes,
             cancelled=sweep.cancelled,
             paused=sweep.paused,
+            time_limit=sweep.policy.time_limit,
             slots=slots(self.nodes, sweep.policy.resources),
         )
         self.happened(event)
@@ -207,8 +209,8 @@ class Conductor:
                     self.pool.stop(order.lease)
                 case ev.NoteStrike():
                     self.spawn(self._note_strike(order, self.register.sweeps[order.sweep].folder))
-                case ev.RecordCrash():
-                    self.spawn(self._record_crash(order, self.register.sweeps[order.sweep]))
+                case ev.RecordDeath():
+                    self.spawn(self._record_death(order, self.register.sweeps[order.sweep]))
                 case ev.Pause():
                     self.spawn(self._note_pause(order, self.register.sweeps[order.sweep].folder))
                     self.bulletin.post(order.sweep, urgent=True)
@@ -262,6 +264,7 @@ class Conductor:
             stop=order.stop,
             flush_s=flush_interval(self.ledger.queues[order.sweep].slots),
             retries=sweep.policy.retries,
+            time_limit=sweep.policy.time_limit,
             deaths=order.deaths,
         )
         self.pool.launch(lease, self.register.packages[sweep.folder], sweep.policy, sweep.modules)
@@ -281,10 +284,10 @@ class Conductor:
         if self.register.sweeps[order.sweep].folder == folder:  # else it was replaced meanwhile
             self.happened(ev.StrikeNoted(sweep=order.sweep, position=position))
 
-    async def _record_crash(self, order: ev.RecordCrash, sweep: SweepRecord) -> None:
-        """The row of a trial that killed its process each time, written as any other batch."""
+    async def _record_death(self, order: ev.RecordDeath, sweep: SweepRecord) -> None:
+        """The row of a trial that its process died with, written as any other batch."""
         node = self.register.writer.writer["host"]
-        self.recorder.keep(sweep.folder, await asyncio.to_thread(crash_batch, sweep, order, node))
+        self.recorder.keep(sweep.folder, await asyncio.to_thread(death_batch, sweep, order, node))
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""
@@ -326,8 +329,8 @@ class Conductor:
         self._timer = asyncio.get_running_loop().call_at(at, self.happened, ev.Ticked())
 
 
-def crash_batch(sweep: SweepRecord, order: ev.RecordCrash, node: str) -> Batch:
-    """The record of a crashed trial."""
+def death_batch(sweep: SweepRecord, order: ev.RecordDeath, node: str) -> Batch:
+    """The record of a trial that its process died with."""
     segment = sweep.segment
     run = order.position - segment.first_position
     trials = Order(segment.order, segment.total, segment.key).trials(run, run + 1)
@@ -340,7 +343,7 @@ def crash_batch(sweep: SweepRecord, order: ev.RecordCrash, node: str) -> Batch:
             started=[time.time()],
             elapsed=[math.nan],
             results=[{}],
-            failures={0: ("crashed", order.error, None)},
+            failures={0: (order.status, order.error, None)},
             attempt=order.attempts,
             first_point=segment.first_point,
         ),
@@ -352,7 +355,7 @@ def crash_batch(sweep: SweepRecord, order: ev.RecordCrash, node: str) -> Batch:
         first=order.position,
         count=1,
         rows=rows,
-        by_status={"crashed": 1},
+        by_status={order.status: 1},
         busy_s=0.0,
         trial_s=0.0,
         error=order.error,

@@ -14,6 +14,7 @@ import stat
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raylab.cluster.alarm import Alarm, rang
 from raylab.code.pack import load, unpack
 from raylab.core.design import Design
 from raylab.core.order import Order, seeds
@@ -71,6 +73,7 @@ class LeaseOrder:
     stop: int
     flush_s: float
     retries: int = 0
+    time_limit: float | None = None  # seconds one trial may take
     deaths: int = 0  # of processes that held the trial alone; only a lease of one trial has any
 
 
@@ -133,7 +136,8 @@ class Job:
             assert package.modules_hash is not None
             path = unpack(package.modules, folder)
         segment = package.segment
-        self.runner: Runner = adapt(load(package.pickle, path), is_cancelled=_Ending.watch())
+        ending = _Ending.watch()
+        self.runner: Runner = adapt(load(package.pickle, path), is_cancelled=lambda: ending() or rang())
         self.design = Design.loads(segment.design)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
@@ -226,7 +230,17 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     loaded = job(package)
     node, pid = platform.node(), os.getpid()
     yield Header(node=node, pid=pid)
-    runner, retries, key = loaded.runner, order.retries, loaded.segment.key
+    alarm = Alarm(order.time_limit, _Ending.watch())
+    try:
+        yield from _work(order, loaded, alarm, node, pid)
+    finally:
+        alarm.rest()
+
+
+def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, node: str, pid: int) -> Iterator[Batch]:
+    """Run the trials, and send what has come as soon as it is due."""
+    attempt_trial = alarm.around(loaded.runner.attempt)
+    retries, key = order.retries, loaded.segment.key
     pending = _Pending(first=order.start)
     began = then = perf_counter()
     due = began + order.flush_s
@@ -238,13 +252,13 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         kept = 0  # trials of this block that were sent already
         then = perf_counter()
         for at, (params, seed, trial) in enumerate(cases, 1):
-            made = runner.attempt(params, seed, (key, trial))
+            made = attempt_trial(params, seed, (key, trial))
             if type(made) is not dict:
                 attempt = 1
                 while isinstance(made, Outcome) and made.status == "failed" and attempt <= retries:
                     attempt += 1
                     then = perf_counter()  # the record is the last attempt's alone
-                    made = runner.attempt(loaded.design[points[at - 1]], seed, (key, trial))
+                    made = attempt_trial(loaded.design[points[at - 1]], seed, (key, trial))
                 if attempt > 1:
                     pending.attempts[len(pending.results)] = order.deaths + attempt
                 if isinstance(made, Outcome):
@@ -257,12 +271,14 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
             if now >= due or len(pending.results) >= loaded.max_rows:
                 pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
                 kept = at
+                alarm.rest()
                 yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
                 pending = _Pending(first=start + at, blocks=[(points, repeats, own_seeds)])
                 began = then = perf_counter()
                 due = began + order.flush_s
         pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
     if pending.results:
+        alarm.rest()
         yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
 
 
@@ -279,14 +295,15 @@ def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, be
     count = len(pending.results)
     rows, nbytes = _rows(pending, loaded, attempt, node, pid)
     loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES * count // max(1, nbytes)))
-    failed = len(pending.failures)
-    by_status = {status: number for status, number in (("done", count - failed), ("failed", failed)) if number}
-    error = next(iter(pending.failures.values()))[1] if failed else None
+    by_status = Counter(status for status, _, _ in pending.failures.values())
+    if len(pending.failures) < count:
+        by_status["done"] = count - len(pending.failures)
+    error = next(iter(pending.failures.values()))[1] if pending.failures else None
     return Batch(
         first=pending.first,
         count=count,
         rows=rows,
-        by_status=by_status,
+        by_status=dict(by_status),
         busy_s=perf_counter() - began,
         trial_s=sum(pending.elapsed),
         error=error,

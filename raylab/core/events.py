@@ -35,6 +35,7 @@ class SweepOpened(Event):
     strikes: Mapping[int, int] = field(default_factory=dict)
     cancelled: bool = False
     paused: str = ""  # the reason, if it paused itself and was not resumed
+    time_limit: float | None = None
     slots: int = 1
 
 
@@ -52,10 +53,11 @@ class SweepCancelled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(Event):
-    """Its trials ask for other resources or another environment from now on."""
+    """Its trials ask for other resources, another environment or another limit from now on."""
 
     sweep: str
     slots: int
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +181,13 @@ class NoteStrike(Instruction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordCrash(Instruction):
-    """Write the record of a trial that killed its process each time, then say `RowsCommitted`."""
+class RecordDeath(Instruction):
+    """Write the record of a trial that its process died with, then say `RowsCommitted`."""
 
     sweep: str
     position: int
     attempts: int
+    status: Literal["crashed", "timed_out"]
     error: str
 
 

@@ -19,7 +19,7 @@ The states of a trial are drawn in `core/queue.py`; who gets the next lease is d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from raylab.core import plan
 from raylab.core.events import (
@@ -34,7 +34,7 @@ from raylab.core.events import (
     Pause,
     PolicyChanged,
     PressureChanged,
-    RecordCrash,
+    RecordDeath,
     Refuse,
     RowsCommitted,
     SlotsChanged,
@@ -82,11 +82,11 @@ class Ledger:
         """
         match event:
             case BatchArrived():
-                orders = self._on_batch(event)
+                orders = self._on_batch(event, now)
             case RowsCommitted():
                 orders = self._on_committed(event)
             case LeaseStarted():
-                orders = self._on_started(event)
+                orders = self._on_started(event, now)
             case LeaseEnded():
                 orders = self._on_ended(event, now)
             case StrikeNoted():
@@ -119,6 +119,7 @@ class Ledger:
         queue = Queue(event.total, group=event.group, slots=event.slots, cancelled=event.cancelled)
         queue.restore(event.recorded, event.by_status, event.strikes, event.seconds)
         queue.pause_reason = event.paused
+        queue.time_limit = event.time_limit
         self.queues[event.sweep] = queue
         return self._settle(event.sweep, "the lab ended with it")
 
@@ -135,6 +136,7 @@ class Ledger:
     def _on_policy(self, event: PolicyChanged) -> list[Instruction]:
         """Leases that have not started were asked for under the old policy, which may never be satisfied."""
         queue = self.queues[event.sweep]
+        queue.time_limit = event.time_limit
         orders = self._on_slots(SlotsChanged(slots={event.sweep: event.slots}))
         return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.started)]
 
@@ -154,13 +156,13 @@ class Ledger:
 
     # leases come and go -----------------------------------------------------------------------------------------
 
-    def _on_started(self, event: LeaseStarted) -> list[Instruction]:
+    def _on_started(self, event: LeaseStarted, now: float) -> list[Instruction]:
         lease = self._leases.get(event.lease)
         if lease is not None:
-            self.queues[lease.sweep].begin(lease)
+            self.queues[lease.sweep].begin(lease, now)
         return []
 
-    def _on_batch(self, event: BatchArrived) -> list[Instruction]:
+    def _on_batch(self, event: BatchArrived, now: float) -> list[Instruction]:
         lease = self._leases.get(event.lease)
         if lease is None or self.queues[lease.sweep].cancelled:
             return [Refuse(lease=event.lease, reason="no such lease is out")]
@@ -168,7 +170,7 @@ class Ledger:
             batch, rest = f"[{event.first}, {event.first + event.count})", f"[{lease.next}, {lease.stop})"
             return [Refuse(lease=event.lease, reason=f"positions {batch} do not go on where {rest} begins")]
         queue = self.queues[lease.sweep]
-        queue.accept(lease, event.count, event.busy_s)
+        queue.accept(lease, event.count, event.busy_s, now)
         keep = Keep(lease=lease.ident, sweep=lease.sweep, first=event.first, count=event.count)
         if not queue.judge(event.by_status, event.error):
             return [keep]
@@ -190,9 +192,23 @@ class Ledger:
         elif event.end == "environment" or not lease.started:
             queue.give_back(lease)
             queue.fail(event.detail or "a worker process ended before its first trial", now)
+        elif queue.outlived(lease, now):
+            return self._time_out(queue, lease)
         else:
             queue.split(lease)
         return self._settle(lease.sweep, event.detail)
+
+    def _time_out(self, queue: Queue, lease: Lease) -> list[Instruction]:
+        queue.give_up_last(lease)
+        deaths = queue.strikes.get(lease.next, 0)
+        error = (
+            f"it took longer than its time limit of {lease.time_limit:g} s and could not be interrupted, so its "
+            "process was ended"
+        )
+        return [
+            *self._bury(lease.sweep, lease.next, "timed_out", deaths + 1, error),
+            *self._settle(lease.sweep),
+        ]
 
     def _on_noted(self, event: StrikeNoted) -> list[Instruction]:
         queue = self.queues.get(event.sweep)
@@ -212,7 +228,6 @@ class Ledger:
         """
         queue = self.queues[sweep]
         orders: list[Instruction] = []
-        pauses = False
         while queue.suspects and not queue.cancelled and not queue.pause_reason:
             position = queue.suspects.pop(0)
             deaths = queue.strikes.get(position, 0)
@@ -223,12 +238,16 @@ class Ledger:
                 queue.give_up(position)
                 error = f"its worker process died {deaths} times while it ran alone; the last time: "
                 error += last_words or "no reason given"
-                orders.append(RecordCrash(sweep=sweep, position=position, attempts=deaths, error=error))
-                pauses = queue.judge({"crashed": 1}, error)
-        if pauses:
-            orders += self._pause(sweep)
+                orders += self._bury(sweep, position, "crashed", deaths, error)
         self._window.file(sweep, queue)
         return orders
+
+    def _bury(
+        self, sweep: str, position: int, status: Literal["crashed", "timed_out"], attempts: int, error: str
+    ) -> list[Instruction]:
+        """Record a trial that its process died with."""
+        record = RecordDeath(sweep=sweep, position=position, attempts=attempts, status=status, error=error)
+        return [record, *(self._pause(sweep) if self.queues[sweep].judge({status: 1}, error) else [])]
 
     def _pause(self, sweep: str) -> list[Instruction]:
         queue = self.queues[sweep]

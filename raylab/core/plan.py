@@ -38,6 +38,9 @@ SPLIT = 64
 """What comes back of a lease that died returns in leases of this share of its number (first the first trial alone):
 a culprit among 100,000 is alone after three deaths."""
 
+GRACE_S = 1.0
+"""What a trial has, after its time limit, to clean up in; then its process is ended."""
+
 STRIKES = 3
 """Deaths alone after which a trial is recorded as crashed."""
 

@@ -33,6 +33,8 @@ class Lease:
     next: int
     limit: int = 0  # of a run that came back from a lease that died: how long its leases may be; 0 for any length
     alone: bool = False  # a suspect, whose strike is noted
+    time_limit: float | None = None  # what one of its trials may take
+    since: float = 0.0  # when it came to its first trial, or its last batch arrived
     started: bool = False
     stopping: bool = False
 
@@ -50,6 +52,7 @@ class Queue:
         self.group = group
         self.slots = slots
         self.cancelled = cancelled
+        self.time_limit: float | None = None
         self.waiting = Intervals([(0, total)])
         self.in_hand = Intervals()
         self.recorded = Intervals()
@@ -124,7 +127,16 @@ class Queue:
             assert run is not None, "take() without anything available"
             start, stop = run
             self.waiting.remove(start, stop)
-        lease = Lease(ident=ident, sweep=sweep, start=start, stop=stop, next=start, limit=limit, alone=alone)
+        lease = Lease(
+            ident=ident,
+            sweep=sweep,
+            start=start,
+            stop=stop,
+            next=start,
+            limit=limit,
+            alone=alone,
+            time_limit=self.time_limit,
+        )
         self.leases[ident] = lease
         self.starting += 1
         return lease
@@ -137,17 +149,19 @@ class Queue:
         self._returned_count -= cut - start
         return start, cut, limit
 
-    def begin(self, lease: Lease) -> None:
+    def begin(self, lease: Lease, now: float) -> None:
         """The lease has come to its first trial; so its environment is sound."""
         if not lease.started:
             lease.started = True
+            lease.since = now
             self.starting -= 1
             self._started_left += lease.left
             self._recover()
 
-    def accept(self, lease: Lease, count: int, busy_s: float) -> None:
+    def accept(self, lease: Lease, count: int, busy_s: float, now: float) -> None:
         """A batch that fits: its positions are in hand."""
-        self.begin(lease)
+        self.begin(lease, now)
+        lease.since = now
         self.in_hand.add(lease.next, lease.next + count)
         lease.next += count
         self._started_left -= count
@@ -178,6 +192,15 @@ class Queue:
             self._return(lease.next, lease.stop, lease.limit)
         else:
             self.waiting.add(lease.next, lease.stop)
+
+    def outlived(self, lease: Lease, now: float) -> bool:
+        """Whether the lease died of the one trial it was left with, at that trial's time limit.
+
+        A worker ends itself GRACE_S after the limit, and cannot say so any more; the time tells. A trial that had run
+        for so long is to blame, however its process ended.
+        """
+        limit = lease.time_limit
+        return limit is not None and lease.left == 1 and now - lease.since >= limit + plan.GRACE_S / 2
 
     def split(self, lease: Lease) -> None:
         """The lease died with trials that no batch had brought.
@@ -228,6 +251,11 @@ class Queue:
     def give_up(self, position: int) -> None:
         """A suspect has died alone too often: it is in hand, its record is being written."""
         self.in_hand.add(position, position + 1)
+
+    def give_up_last(self, lease: Lease) -> None:
+        """The lease is over, and the one trial it was left with is in hand: its record is being written."""
+        self._close(lease)
+        self.give_up(lease.next)
 
     def fail(self, why: str, now: float) -> None:
         """A lease ended before its first trial. Those launched before the pause began do not prolong it."""

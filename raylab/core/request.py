@@ -24,13 +24,14 @@ class Policy:
 
     description: str = ""
     retries: int = 0
+    time_limit: float | None = None  # seconds that one trial may take
     resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
     def dumps(self) -> str:
         """As canonical JSON: equal policies give equal text."""
-        names = ("description", "retries", "resources", "ray_remote_args", "runtime_env")
+        names = ("description", "retries", "time_limit", "resources", "ray_remote_args", "runtime_env")
         return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True)
 
     @staticmethod

@@ -22,7 +22,7 @@ from raylab.core.events import (
     Pause,
     PolicyChanged,
     PressureChanged,
-    RecordCrash,
+    RecordDeath,
     Refuse,
     RowsCommitted,
     SlotsChanged,
@@ -266,7 +266,7 @@ def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_
     story.batch(launch, a, 43)
     orders = story.end(launch, "died")
     assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=a + 43, strikes=1)]
-    assert not only(RecordCrash, orders)
+    assert not only(RecordDeath, orders)
     back = runs(only(Launch, orders))
     assert back[0][0] == a + 44
     assert back[-1][1] == b
@@ -302,14 +302,62 @@ def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
         launch = one(Launch, story.noted(position))
         assert launch.deaths == strike - 1
         orders = story.die(launch, words)
-    crash = one(RecordCrash, orders)
-    assert (crash.position, crash.attempts) == (position, 3)
+    crash = one(RecordDeath, orders)
+    assert (crash.position, crash.attempts, crash.status) == (position, 3, "crashed")
     assert "died 3 times" in crash.error
     assert "out of memory" in crash.error
     assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
     story.commit(position, 1, "crashed")
     assert story.numbers() == (1, 1, 0, 0, 0)
     assert story.ledger.standing("s")[0] == "ready"
+
+
+def limited(story: Story, length: int) -> Launch:
+    """As `lone`, with a time limit of 10 s from then on."""
+    launch = lone(story, length)
+    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    again = one(Launch, story.end(launch, "lost"))
+    assert (again.start, again.stop) == (launch.start, launch.stop)
+    story.start(again)
+    return again
+
+
+def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: Story) -> None:
+    launch = limited(story, 1)
+    story.now += 10.0 + plan.GRACE_S
+    end = one(RecordDeath, story.end(launch, "died"))
+    assert (end.position, end.status, end.attempts) == (launch.start, "timed_out", 1)
+    assert "time limit of 10 s" in end.error
+    assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
+    story.commit(launch.start, 1, "timed_out")
+    assert story.counts()["by_status"] == {"done": 1, "timed_out": 1}
+
+
+def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> None:
+    launch = limited(story, 1)
+    story.now += 10.0
+    assert one(NoteStrike, story.end(launch, "died")).strikes == 2
+
+
+def test_the_time_of_a_trial_counts_from_the_batch_before_it(story: Story) -> None:
+    launch = limited(story, 2)
+    story.now += 9.0
+    story.batch(launch, launch.start, 1)
+    story.now += 9.0
+    assert only(RecordDeath, story.end(launch, "died")) == [], "18 s for two is 9 s for each"
+
+
+def test_of_several_trials_none_is_timed_out(story: Story) -> None:
+    launch = limited(story, 2)
+    story.now += 100.0
+    assert one(NoteStrike, story.end(launch, "died")).position == launch.start
+
+
+@pytest.mark.parametrize("end", ["lost", "stopped"])
+def test_a_node_that_goes_times_nobody_out(story: Story, end: End) -> None:
+    launch = limited(story, 1)
+    story.now += 100.0
+    assert only(RecordDeath, story.end(launch, end)) == []
 
 
 def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> None:
@@ -321,7 +369,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
         order = todo.pop(0)
         if isinstance(order, NoteStrike):
             todo += story.noted(order.position)
-        elif isinstance(order, RecordCrash):
+        elif isinstance(order, RecordDeath):
             assert order.position == culprit
             todo += story.commit(order.position, 1, "crashed")
         elif isinstance(order, Launch):
@@ -378,12 +426,12 @@ def test_strikes_outlive_the_lab(story: Story) -> None:
     assert runs(only(Launch, orders)) == [(0, 1), (2, 3)]
     launch = one(Launch, story.noted(1))
     assert launch.deaths == 2
-    assert one(RecordCrash, story.die(launch)).attempts == 3
+    assert one(RecordDeath, story.die(launch)).attempts == 3
 
 
 def test_a_trial_that_takes_the_lab_with_it_three_times_is_crashed(story: Story) -> None:
     orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: 3}, slots=8))
-    crash = one(RecordCrash, orders)
+    crash = one(RecordDeath, orders)
     assert (crash.position, crash.attempts) == (1, 3)
     assert "the lab ended with it" in crash.error
     story.commit(1, 1, "crashed")
@@ -532,7 +580,7 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
         order = todo.pop(0)
         if isinstance(order, NoteStrike):
             todo += story.noted(order.position)
-        elif isinstance(order, RecordCrash):
+        elif isinstance(order, RecordDeath):
             todo += story.commit(order.position, 1, "crashed")
         elif isinstance(order, Launch):
             todo += story.die(order)
@@ -548,7 +596,7 @@ def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) ->
     assert story.ledger.standing("s") == ("paused", "nothing works")
     orders = story.tell(SweepResumed(sweep="s"))
     assert one(NoteStrike, orders).position == 3
-    assert one(RecordCrash, orders).position == 4
+    assert one(RecordDeath, orders).position == 4
     assert len(only(Launch, orders)) == 7
 
 

@@ -160,7 +160,7 @@ class World(RuleBasedStateMachine):
                     assert order.strikes == model.strikes.get(order.position, 0) + 1 <= plan.STRIKES
                     model.where[order.position] = "noting"
                     self.notes.append((self.disks[order.sweep], order))
-                case ev.RecordCrash():
+                case ev.RecordDeath():
                     model = self.models[order.sweep]
                     assert model.where[order.position] == "suspect"
                     assert order.attempts == model.strikes.pop(order.position) >= plan.STRIKES

@@ -31,9 +31,9 @@ def test_a_lease_goes_from_waiting_to_recorded() -> None:
     one = queue(10)
     lease = taken(one, 4)
     assert (one.available, one.running, one.starting) == (6, 0, 1)
-    one.begin(lease)
+    one.begin(lease, 0.0)
     assert (one.running, one.starting) == (4, 0)
-    one.accept(lease, 3, 0.3)
+    one.accept(lease, 3, 0.3, 0.0)
     assert (lease.left, one.running, one.in_hand.count, one.longest) == (1, 4, 3, 3)
     one.commit(0, 3, {"done": 2, "failed": 1})
     assert (one.running, one.recorded.count, one.outstanding) == (1, 3, 7)
@@ -45,16 +45,16 @@ def test_a_lease_goes_from_waiting_to_recorded() -> None:
 def test_a_batch_says_that_the_lease_has_started() -> None:
     one = queue()
     lease = taken(one, 2)
-    one.accept(lease, 1, 0.1)
+    one.accept(lease, 1, 0.1, 0.0)
     assert lease.started
-    one.begin(lease)
+    one.begin(lease, 0.0)
     one.check()
 
 
 def test_suspects_go_before_what_came_back_and_that_before_new_trials() -> None:
     one = queue(500)
     lease = taken(one, 200)
-    one.begin(lease)
+    one.begin(lease, 0.0)
     one.split(lease)
     one.check()
     assert one.suspects == [0]
@@ -72,7 +72,7 @@ def test_what_came_back_shrinks_with_each_death() -> None:
     lease = taken(one, one.total, next(idents))
     limits = []
     while True:
-        one.begin(lease)
+        one.begin(lease, 0.0)
         one.split(lease)
         one.check()
         if not one.returned:
@@ -88,12 +88,12 @@ def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
     one = queue(1)
     for ident in (1, 2):
         lease = taken(one, 1, ident)
-        one.begin(lease)
+        one.begin(lease, 0.0)
         one.split(lease)
         assert one.strikes == {0: ident}
         one.noted.append(one.suspects.pop())
     lease = taken(one, 1, 3)
-    one.accept(lease, 1, 0.1)
+    one.accept(lease, 1, 0.1, 0.0)
     one.commit(0, 1, {"done": 1})
     one.give_back(lease)
     one.check()
@@ -103,12 +103,12 @@ def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
 def test_the_time_of_a_trial_follows_what_was_seen_last() -> None:
     one = queue(10**6)
     lease = taken(one, 10**5)
-    one.accept(lease, 1, 5.0)
+    one.accept(lease, 1, 5.0, 0.0)
     assert one.seconds == 5.0
-    one.accept(lease, 10_000, 1.0)
+    one.accept(lease, 10_000, 1.0, 0.0)
     assert one.seconds == pytest.approx(5e-4, rel=0.01), "the first trial's imports are forgotten"
     for _ in range(40):
-        one.accept(lease, 100, 1.0)
+        one.accept(lease, 100, 1.0, 0.0)
     assert one.seconds == pytest.approx(0.01, rel=0.05)
 
 

@@ -144,6 +144,29 @@ def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_ar
     check_each_once(cluster.home / lab_name, "deadly", 3000, {"done": 2999, "crashed": 1})
 
 
+def test_a_trial_that_never_ends_is_ended_at_its_time_limit_and_its_neighbours_are_done(
+    cluster: Cluster, lab_name: str
+) -> None:
+    script = """
+    import itertools, time
+    def endless(x):
+        if x == 77:
+            time.sleep(1000)
+        if x == 177:
+            sum(itertools.repeat(1))   # in C, with the interpreter's lock: no exception reaches it
+        return {"y": x}
+    sweep = raylab.Lab(name).submit(endless, {"x": range(300)}, time_limit=1)
+    assert sweep.wait()
+    assert dict(sweep.progress().by_status) == {"done": 298, "timed_out": 2}, sweep.progress()
+    failures = sweep.failures().sort("x")
+    assert failures["x"].to_list() == [77, 177] and set(failures["_status"]) == {"timed_out"}, failures
+    for error in failures["_error"]:
+        assert "time limit of 1 s" in error, error
+    """
+    cluster.begin(_dedent(script), name=lab_name).wait()
+    check_each_once(cluster.home / lab_name, "endless", 300, {"done": 298, "timed_out": 2})
+
+
 def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
     """A trial that takes its worker and then the lab down does not run for ever."""
     script = """
