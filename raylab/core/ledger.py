@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from raylab.core import plan
+from raylab.core.deadlines import Deadlines
 from raylab.core.events import (
     BatchArrived,
     Event,
@@ -72,6 +73,7 @@ class Ledger:
         self._window = Window()
         self._pressure = False
         self._wake: float | None = None  # the time we asked to be woken at
+        self._deadlines = Deadlines()
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take note of an event; say what to do.
@@ -94,7 +96,7 @@ class Ledger:
             case SlotsChanged():
                 orders = self._on_slots(event)
             case PressureChanged():
-                self._pressure, orders = event.high, []
+                orders = self._on_pressure(event, now)
             case Ticked():
                 self._wake, orders = None, []
             case SweepOpened():
@@ -109,7 +111,9 @@ class Ledger:
                 orders = self._on_replaced(event)
             case _:
                 raise TypeError(f"the ledger knows no event {event!r}")
-        return [*orders, *self._launches(now)]
+        if self._pressure:
+            return orders
+        return [*orders, *self._stop(self._deadlines.overdue(now)), *self._launches(now)]
 
     # sweeps come and go -----------------------------------------------------------------------------------------
 
@@ -138,12 +142,15 @@ class Ledger:
         queue = self.queues[event.sweep]
         queue.time_limit = event.time_limit
         orders = self._on_slots(SlotsChanged(slots={event.sweep: event.slots}))
+        for lease in queue.leases.values():
+            self._deadlines.file(lease, event.time_limit, event.slots)
         return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.started)]
 
     def _on_replaced(self, event: SweepReplaced) -> list[Instruction]:
         queue = self.queues.pop(event.sweep)
         self._window.drop(event.sweep)
         for ident in queue.leases:
+            self._deadlines.drop(ident)
             del self._leases[ident]  # from now on its batches are refused and its end is no news
         return self._stop_all(queue)
 
@@ -152,6 +159,13 @@ class Ledger:
             if sweep in self.queues:
                 self.queues[sweep].slots = slots
                 self._window.file(sweep, self.queues[sweep])
+        return []
+
+    def _on_pressure(self, event: PressureChanged, now: float) -> list[Instruction]:
+        self._pressure = event.high
+        if not event.high:  # nothing was taken meanwhile, so silence says nothing
+            for lease in self._leases.values():
+                lease.since = now
         return []
 
     # leases come and go -----------------------------------------------------------------------------------------
@@ -184,6 +198,7 @@ class Ledger:
 
     def _on_ended(self, event: LeaseEnded, now: float) -> list[Instruction]:
         lease = self._leases.pop(event.lease, None)
+        self._deadlines.drop(event.lease)
         if lease is None:
             return []
         queue = self.queues[lease.sweep]
@@ -265,8 +280,6 @@ class Ledger:
 
     def _launches(self, now: float) -> Iterator[Instruction]:
         """Fill the window, a piece at a time: making ten thousand tasks at once would keep the lab from answering."""
-        if self._pressure:
-            return
         at: float | None = now
         for _ in range(plan.LAUNCHES):
             name = self._window.next(now)
@@ -274,9 +287,10 @@ class Ledger:
                 at = self._window.wake(now)
                 break
             yield self._launch(name)
-        if at is not None and at != self._wake:
-            self._wake = at
-            yield Wake(at=at)
+        times = [time for time in (at, self._deadlines.wake()) if time is not None]
+        if times and min(times) != self._wake:
+            self._wake = min(times)
+            yield Wake(at=self._wake)
 
     def _launch(self, name: str) -> Launch:
         queue = self.queues[name]
@@ -358,4 +372,5 @@ class Ledger:
             parts = ("done", "failed", "cancelled", "running", "waiting")
             assert counts["total"] == sum(counts[part] for part in parts), counts
         assert self._leases == out
+        self._deadlines.check(out)
         self._window.check(self.queues)

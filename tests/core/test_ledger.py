@@ -360,6 +360,56 @@ def test_a_node_that_goes_times_nobody_out(story: Story, end: End) -> None:
     assert only(RecordDeath, story.end(launch, end)) == []
 
 
+def hanging(story: Story) -> Launch:
+    """A lease of two that was started without a limit, at a time of 100 s."""
+    story.now = 100.0
+    return lone(story, 2)
+
+
+def test_a_limit_given_later_stops_a_lease_that_is_silent_for_longer(story: Story) -> None:
+    launch = hanging(story)
+    orders = story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    assert only(Stop, orders) == []
+    wake = one(Wake, orders)
+    assert 110 < wake.at < 113
+    story.now = wake.at
+    assert one(Stop, story.tell(Ticked())).lease == launch.lease
+    again = one(Launch, story.end(launch, "stopped"))
+    assert (again.start, again.stop) == (launch.start, launch.stop)
+    assert only(Wake, story.start(again)) == [], "its worker knows the limit"
+
+
+def test_a_lease_that_is_heard_of_in_time_is_not_stopped(story: Story) -> None:
+    launch = hanging(story)
+    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    story.now = 109.0
+    story.batch(launch, launch.start, 1)
+    story.now = 118.0
+    assert only(Stop, story.tell(Ticked())) == []
+    story.now = 125.0
+    assert only(Stop, story.tell(Ticked()))
+
+
+def test_a_silence_under_pressure_says_nothing(story: Story) -> None:
+    hanging(story)
+    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    story.tell(PressureChanged(high=True))
+    story.now = 1_000.0
+    assert only(Stop, story.tell(Ticked())) == []
+    assert only(Stop, story.tell(PressureChanged(high=False))) == []
+    story.now = 1_020.0
+    assert only(Stop, story.tell(Ticked()))
+
+
+@pytest.mark.parametrize("limit", [None, 10.0])
+def test_a_looser_limit_stops_nothing(story: Story, limit: float | None) -> None:
+    launch = limited(story, 1)
+    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=limit))
+    story.now += 1_000.0
+    assert only(Stop, story.tell(Ticked())) == []
+    assert launch.lease in story.out
+
+
 def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> None:
     launch = lone(story, 512)
     culprit = launch.start + 300

@@ -22,6 +22,7 @@ FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
 
 NAMES = ("a", "b", "c")
+UNRECORDED = ("waiting", "back", "suspect", "noting", "noted", "out", "over", "in hand")
 PICK = st.integers(0, 1_000)
 CURSED = st.frozensets(st.integers(0, 9), max_size=2)
 
@@ -33,6 +34,7 @@ class Disk:
     total: int
     group: str
     cursed: frozenset[int]  # trials that kill their process
+    limit: float | None = None  # what a trial may take
     records: dict[int, str] = field(default_factory=dict)
     strikes: dict[int, int] = field(default_factory=dict)
     cancelled: bool = False
@@ -57,10 +59,17 @@ class Task:
     started: bool = False
     stopping: bool = False
     old: list[tuple[int, int]] = field(default_factory=list)  # batches it has sent
+    limit: float | None = None  # what its worker knows
+    since: float = 0.0  # when it was heard of last
+    silence: float | None = None  # how long it may not be heard of, where its worker knows a looser limit
+
+    def heard(self, now: float) -> None:
+        self.started, self.since = True, now
 
 
 class Model:
-    """One sweep, a word for each trial: waiting, back, suspect, noting, noted, out, in hand, or how it is recorded."""
+    """One sweep, a word for each trial: waiting, back, suspect, noting, noted, out, over (its limit), in hand, or as it
+    is recorded."""
 
     def __init__(self, disk: Disk) -> None:
         self.where = {p: disk.records.get(p, "suspect" if p in disk.strikes else "waiting") for p in range(disk.total)}
@@ -86,9 +95,13 @@ class Model:
         for p in range(task.start, task.stop):
             self.before[p], self.where[p] = self.where[p], "out"
 
-    def over(self, task: Task, end: str) -> None:
+    def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
         blamed = end in ("died", "normal") and task.started and not task.stopping
+        late = task.limit is not None and now - task.since >= task.limit + plan.GRACE_S / 2
+        if blamed and len(left) == 1 and late:
+            self.where[task.at] = "over"
+            return
         for p in left:
             assert self.where[p] == "out"
             self.where[p] = ("suspect" if p == task.at else "back") if blamed else self.before[p]
@@ -139,6 +152,7 @@ class World(RuleBasedStateMachine):
             strikes=dict(disk.strikes),
             cancelled=disk.cancelled,
             paused=disk.paused,
+            time_limit=disk.limit,
             slots=self.slots[name],
         )
         self.tell(event)
@@ -149,6 +163,7 @@ class World(RuleBasedStateMachine):
         """Give the ledger an event; let the model judge each instruction. `stops` must be stopped, and only they."""
         orders = self.ledger.handle(event, self.now)
         stopped = []
+        silent = [] if self.pressure else [task for task in self.tasks if self.silent(task)]
         for order in orders:
             match order:
                 case ev.Launch():
@@ -162,11 +177,16 @@ class World(RuleBasedStateMachine):
                     self.notes.append((self.disks[order.sweep], order))
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
-                    assert model.where[order.position] == "suspect"
-                    assert order.attempts == model.strikes.pop(order.position) >= plan.STRIKES
+                    deaths = model.strikes.pop(order.position, 0)
+                    if order.status == "crashed":
+                        assert model.where[order.position] == "suspect"
+                        assert order.attempts == deaths >= plan.STRIKES
+                    else:
+                        assert model.where[order.position] == "over"
+                        assert order.attempts == deaths + 1
                     model.where[order.position] = "in hand"
-                    self.rows.append((order.sweep, self.disks[order.sweep], order.position, ["crashed"]))
-                    if model.judge(["crashed"]):
+                    self.rows.append((order.sweep, self.disks[order.sweep], order.position, [order.status]))
+                    if model.judge([order.status]):
                         self.pausing.add(order.sweep)
                 case ev.Pause():
                     assert order.sweep in self.pausing, "it paused for no reason"
@@ -179,10 +199,16 @@ class World(RuleBasedStateMachine):
                 case ev.Wake():
                     self.wake = order.at
         assert not self.pausing, "it should have paused"
-        assert stopped == [task.lease for task in stops or []]
-        for task in stops or []:
+        going = [*(stops or []), *(task for task in silent if task not in (stops or []))]
+        assert sorted(stopped) == sorted(task.lease for task in going)
+        for task in going:
             task.stopping = True
         return orders
+
+    def silent(self, task: Task) -> bool:
+        """Whether a trial of it must be over a limit that its worker does not know."""
+        known = self.mine(task) and task.started and not task.stopping
+        return known and task.silence is not None and self.now >= task.since + task.silence
 
     def going(self, sweep: str) -> list[Task]:
         return [t for t in self.tasks if t.disk is self.disks.get(sweep) and not t.stopping]
@@ -190,7 +216,8 @@ class World(RuleBasedStateMachine):
     def launched(self, order: ev.Launch) -> None:
         assert not self.pressure
         assert all(order.lease != task.lease for task in self.tasks)
-        task = Task(order.lease, order.sweep, self.disks[order.sweep], order.start, order.stop, order.start)
+        disk = self.disks[order.sweep]
+        task = Task(order.lease, order.sweep, disk, order.start, order.stop, order.start, limit=disk.limit)
         model = self.models[order.sweep]
         assert order.deaths == model.strikes.get(order.start, 0)
         model.leave(task)
@@ -230,13 +257,26 @@ class World(RuleBasedStateMachine):
             self.models[name].resume()
             self.tell(ev.SweepResumed(sweep=name))
 
+    @rule(name=st.sampled_from(NAMES), limit=st.sampled_from([None, 1.0, 10.0]))
+    def limit(self, name: str, limit: float | None) -> None:
+        if name in self.disks:
+            self.disks[name].limit = limit
+            mine = [task for task in self.tasks if task.disk is self.disks[name]]
+            for task in mine:
+                looser = limit is not None and (task.limit is None or task.limit > limit)
+                wait = plan.flush_interval(self.slots[name]) + plan.GRACE_S
+                task.silence = limit + wait if looser and limit is not None else None
+            stops = [task for task in mine if not task.started and not task.stopping]
+            self.tell(ev.PolicyChanged(sweep=name, slots=self.slots[name], time_limit=limit), stops=stops)
+
     # the cluster ------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.tasks)
     @rule(pick=PICK)
     def start(self, pick: int) -> None:
         task = self.tasks[pick % len(self.tasks)]
-        task.started = True
+        if not task.started:
+            task.heard(self.now)
         self.tell(ev.LeaseStarted(lease=task.lease))
 
     @precondition(lambda self: self.tasks)
@@ -252,7 +292,7 @@ class World(RuleBasedStateMachine):
             task.old.append((first, len(statuses)))  # refused, so what it holds is not taken from it
             self.offer(task, first, statuses, each, kept=False)
         else:
-            task.started = True
+            task.heard(self.now)
             task.at += len(statuses)
             task.old.append((first, len(statuses)))
             self.offer(task, first, statuses, each, kept=True)
@@ -265,7 +305,8 @@ class World(RuleBasedStateMachine):
 
     def work(self, task: Task, works: bool) -> None:
         if not task.stopping and self.mine(task):
-            task.started = True
+            if not task.started:
+                task.heard(self.now)
             self.tell(ev.LeaseStarted(lease=task.lease))
             fatal = min((p for p in task.disk.cursed if task.at <= p < task.stop), default=task.stop)
             if fatal > task.at:
@@ -326,7 +367,7 @@ class World(RuleBasedStateMachine):
     def finish(self, task: Task, end: ev.End) -> None:
         self.tasks.remove(task)
         if self.mine(task):
-            self.models[task.sweep].over(task, end)
+            self.models[task.sweep].over(task, end, self.now)
         self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
 
     @rule(name=st.sampled_from(NAMES))
@@ -376,6 +417,9 @@ class World(RuleBasedStateMachine):
     @rule(high=st.booleans())
     def press(self, high: bool) -> None:
         self.pressure = high
+        if not high:
+            for task in self.tasks:
+                task.since = self.now
         self.tell(ev.PressureChanged(high=high))
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 20.0, 100.0]))
@@ -404,7 +448,7 @@ class World(RuleBasedStateMachine):
             running = model.many("in hand")
             if not model.cancelled:
                 running += sum(t.stop - t.at for t in self.tasks if t.started and self.mine(t) and t.sweep == name)
-            recorded = len(model.where) - model.many("waiting", "back", "suspect", "noting", "noted", "out", "in hand")
+            recorded = len(model.where) - model.many(*UNRECORDED)
             rest = len(model.where) - recorded - running
             assert counts["total"] == len(model.where)
             assert counts["done"] == model.many("done")
