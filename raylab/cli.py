@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from raylab.lab import Lab
 
 DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DAMAGED = NOT_READY
 
 CODES = """\
 exit codes:
   0  done; with `wait`, everything is in
-  1  not ready: the timeout is over, what is left stands still, or a lab still has trials to run
+  1  not ready: the timeout is over, what is left stands still, or a lab still has trials to run; with `verify` and
+     `repair`: something is damaged
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on
@@ -111,6 +114,7 @@ def parser() -> Parser:
 
     _add_cluster_commands(command)
     _add_asking_commands(command)
+    _add_mending_commands(command)
     _add_ending_commands(command)
     return top
 
@@ -154,6 +158,19 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
         help="done (default), failed, crashed, timed_out, several with commas, or all",
     )
     results.add_argument("--metadata", action="store_true", help="with the columns about the trials")
+
+
+def _add_mending_commands(command: Callable[..., Any]) -> None:
+    verify = command("verify", _verify, "check every file of a notebook", "Needs no lab and no cluster.")
+    verify.add_argument("lab", metavar="LAB|FOLDER", help="a lab of this machine, or the folder of a notebook")
+    repair = command(
+        "repair",
+        _repair,
+        "set damaged files of a notebook aside",
+        "What was in them is lost; its trials are outstanding again.\nNothing is deleted. A lab that works on the "
+        "notebook has to be shut down and attached again.",
+    )
+    repair.add_argument("folder", type=Path, metavar="FOLDER", help="of the notebook")
 
 
 def _add_ending_commands(command: Callable[..., Any]) -> None:
@@ -229,14 +246,14 @@ def _start(given: argparse.Namespace) -> int:
 
 
 def _where(head: Head) -> str:
-    from raylab.cluster.connect import has_token
+    from raylab.cluster.connect import wants_token
     from raylab.cluster.places import home
 
     lines = [
         ("this machine", head.address),
         ("elsewhere", head.client_address),
         ("labs", str(home())),
-        ("token", "clients need one" if has_token() else "none: whoever reaches these ports can run code here"),
+        ("token", "clients need one" if wants_token() else "none: whoever reaches these ports can run code here"),
     ]
     return "\n".join(f"  {name:<13} {value}" for name, value in lines)
 
@@ -344,6 +361,66 @@ def _results(given: argparse.Namespace) -> int:
         show(frame, width(sys.stdout) or 80)
     else:
         sys.stdout.write(plain(frame).write_csv())
+    return DONE
+
+
+# -- mending
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from raylab.notebook.store import Store
+    from raylab.notebook.verify import inspect
+
+    folder = _folder(given.lab)
+    found = inspect(Store(folder))
+    findings = found.findings
+    if not findings:
+        print(f"all is whole: {found.files:,} files, {found.rows:,} rows, {found.bytes:,} bytes in {folder}")
+        return DONE
+    cells = [("FILE", "SWEEP", "ROWS", "TRIALS", "WHAT")]
+    for each in findings:
+        rows = "?" if each.rows is None else f"{each.rows:,}"
+        if each.rows and each.first_row is not None:
+            rows += f" from {each.first_row:,}"
+        trials = "?" if each.trials is None else f"{each.trials:,}"
+        cells.append((each.file, each.sweep or "", rows, trials, " ".join(each.what.split())))
+    print("\n".join(aligned(cells, "<<>><")))
+    print(f"put back copies of these files, or mend what is left: raylab repair {folder}", file=sys.stderr)
+    return DAMAGED
+
+
+def _folder(lab: str) -> Path:
+    """The notebook of a lab that this machine knows, or else a folder."""
+    from raylab.cluster.places import known
+
+    there = {place.name: place for place in known()}
+    if lab in there:
+        return Path(there[lab].notebook)
+    folder = Path(lab).expanduser().absolute()
+    if not folder.is_dir():
+        names = ", ".join(map(repr, there)) or "none"
+        raise LabNotFound(f"there is no lab and no folder {lab!r}; labs on this machine are: {names}")
+    return folder
+
+
+def _repair(given: argparse.Namespace) -> int:
+    from raylab import __version__
+    from raylab.cluster.protocol import person
+    from raylab.notebook.repair import repair
+    from raylab.notebook.store import Store
+
+    folder = given.folder.expanduser().absolute()
+    who = {"user": person(), "host": platform.node(), "pid": str(os.getpid()), "actor": "raylab repair"}
+    report = repair(Store(folder), who | {"raylab": __version__})
+    if report.was_whole:
+        print(f"all is whole in {folder}; nothing was done")
+        return DONE
+    print("\n".join(" ".join(line.split()) for line in report.done))
+    print("a lab that works on this notebook has to be shut down and attached again: `raylab shutdown LAB --force`")
+    if report.left:
+        print("\n".join(["still damaged:", *report.left]), file=sys.stderr)
+        return DAMAGED
+    print(f"all that is left in {folder} is whole")
     return DONE
 
 

@@ -94,7 +94,7 @@ class Client:
     def update_results(self, sweep: str | None) -> int:
         new = 0
         for each in self.overview(sweep):
-            new += each["rows"] - self._seen.get(each["folder"], 0)
+            new += max(0, each["rows"] - self._seen.get(each["folder"], 0))  # fewer than before where some were lost
             self._seen[each["folder"]] = each["rows"]
         return new
 
@@ -131,13 +131,16 @@ class Client:
 
     def _updates(self, sweep: str, since: int, until: float | None) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
+        looked: tuple[int, int] | None = None  # which opening of the lab, how many rows
         record = self.record(sweep)
         while True:
             left = _left(until)
             mark, counts = self.news(sweep, mark, left)
             if counts[0]["folder"] != record.folder:  # another sweep has taken the name: its rows count from 0
-                record, since = self.record(sweep), 0
-            if counts[0]["rows"] > since:
+                record, since, looked = self.record(sweep), 0, None
+            # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
+            if looked != (mark[0], counts[0]["rows"]):
+                looked = (mark[0], counts[0]["rows"])
                 frame = scan(record, self._read(record.folder), status="all", metadata=True, since=since).collect()
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1

@@ -134,6 +134,7 @@ class Lab:
         """
         if name is not None:
             layout.check_name(name, "sweep")
+        self._client.connection.check()
         points = Factorial(self.axes) if design is None else as_design(design)
         check_plan(points, repeats, seed, order)
         terms = policy(

@@ -7,12 +7,14 @@ Standard library only. Knows no Ray, no disk, and not how the experiment was run
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["ATOMS", "Outcome", "Row", "UnfitResultError", "failure", "known_names", "read", "read_epyc"]
@@ -22,6 +24,9 @@ Row: TypeAlias = dict[str, object]
 # What a notebook reader can still look at; a message that embeds an array's repr can have megabytes.
 MAX_ERROR_CHARS = 10_000
 MAX_TRACEBACK_CHARS = 100_000
+
+MAX_NAME_CHARS = 1_000
+"""Of a result; a longer name is cut, and ends in a hash of all of it."""
 
 _EXPECTED = "a mapping, a list of mappings or None is expected"
 _RAYLAB_FOLDER = str(Path(__file__).parent) + os.sep
@@ -82,7 +87,7 @@ def _row(result: Mapping[Any, object]) -> Row:
     row: Row = {}
     for key, value in result.items():
         name = _name(key)
-        if name in row:  # 1 and "1" are two results
+        while name in row:  # 1 and "1" are two results
             name = f"{name}__{_type(key)}"
         row[name] = value if type(value) in ATOMS else _snapshot(value)
     return row
@@ -91,7 +96,10 @@ def _row(result: Mapping[Any, object]) -> Row:
 def _name(key: object) -> str:
     if type(key) is str and key in known_names:
         return key
-    name = _clean(str(key))
+    # What a string is, not what an enum of strings says of itself.
+    name = _clean(str.__str__(key) if isinstance(key, str) else str.__str__(str(key)))
+    if len(name) > MAX_NAME_CHARS:  # every file of the sweep would carry it
+        name = f"{name[:MAX_NAME_CHARS]}…{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     if len(known_names) < _MAX_KNOWN_NAMES:
         known_names.add(name)
     return name
@@ -99,24 +107,41 @@ def _name(key: object) -> str:
 
 def _snapshot(value: Any) -> object:
     """A copy of what a later trial could still change: rows wait some time before they are written."""
+    if type(value) in ATOMS:
+        return value
+    try:
+        return _copied(value, {})
+    except RecursionError:  # too deep to be copied; the notebook will find a way to keep it
+        return value
+
+
+def _copied(value: Any, known: dict[int, object]) -> object:
+    """The copy; what stands in it several times, as also what contains itself, is copied once."""
     kind = type(value)
     if kind in ATOMS:
         return value
-    try:
-        if kind is dict:
-            return {key: _snapshot(entry) for key, entry in value.items()}
-        if kind is list or kind is tuple:
-            return kind(value if ATOMS.issuperset(map(type, value)) else map(_snapshot, value))
-        if kind is set or kind is bytearray:
-            return value.copy()
-    except RecursionError:  # it contains itself; the notebook will find a way to keep it
-        return value
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.ndarray):
-        return value.copy()
-    if numpy is not None and isinstance(value, numpy.generic) and not isinstance(value, numpy.void):
-        ATOMS.add(kind)
-    return value
+    if id(value) in known:
+        return known[id(value)]
+    made: Any = value
+    if kind is list:
+        made = known[id(value)] = []
+        made += value if ATOMS.issuperset(map(type, value)) else [_copied(entry, known) for entry in value]
+    elif kind is dict:
+        made = known[id(value)] = {}
+        made.update({key: _copied(entry, known) for key, entry in value.items()})
+    elif kind is tuple:
+        made = tuple([_copied(entry, known) for entry in value])
+        made = known.get(id(value), made)  # it was met again in itself
+    elif kind is set or kind is bytearray:
+        made = value.copy()
+    else:
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and issubclass(kind, numpy.ndarray):
+            made = value.copy()
+        elif numpy is not None and issubclass(kind, numpy.generic) and not issubclass(kind, numpy.void):
+            ATOMS.add(kind)
+    known[id(value)] = made
+    return made
 
 
 def read_epyc(record: Mapping[str, Any]) -> Outcome:
@@ -163,7 +188,7 @@ def _epyc_metadata(record: Mapping[str, Any]) -> tuple[dict[str, object], str | 
             case "exception":
                 error = _short(value) if isinstance(value, BaseException) else _clean(str(value))[:MAX_ERROR_CHARS]
             case "traceback":
-                trace = _cut_head(_clean(str(value)))
+                trace = _cut(_clean(str(value)))
             case _:
                 kept[key] = _short(value) if isinstance(value, BaseException) else _snapshot(value)
     if not failed:
@@ -171,31 +196,48 @@ def _epyc_metadata(record: Mapping[str, Any]) -> tuple[dict[str, object], str | 
     return kept, error or "the experiment reported a failure without an exception", trace
 
 
+_class_name: Callable[[type], str] = type.__dict__["__name__"].__get__
+_class_traceback: Callable[[BaseException], TracebackType | None] = BaseException.__dict__["__traceback__"].__get__
+"""What Python itself knows, whatever a class says instead: nothing of the user's runs here."""
+
+
 def _type(value: object) -> str:
-    return type(value).__name__
+    return _class_name(type(value))
 
 
 def _short(error: BaseException) -> str:
-    if isinstance(error, UnfitResultError):
-        return str(error)[:MAX_ERROR_CHARS]
-    name = type(error).__name__
     try:
-        text = str(error)
+        text = str.__str__(str(error))  # a derived string has methods of its own
     except BaseException as second:
-        text = f"its message cannot be read, {type(second).__name__} in __str__"
-    return _clean(f"{name}: {text}" if text else name)[:MAX_ERROR_CHARS]
+        text = f"its message cannot be read, {_type(second)} in __str__"
+    if not issubclass(type(error), UnfitResultError):
+        text = f"{_type(error)}: {text}" if text else _type(error)
+    return _clean(text[:MAX_ERROR_CHARS])[:MAX_ERROR_CHARS]
 
 
 def _trace(error: BaseException) -> str | None:
-    if isinstance(error, UnfitResultError):
+    if issubclass(type(error), UnfitResultError):
         return None
     try:
         summary = traceback.TracebackException.from_exception(error)
         for part in _chain(summary):
-            part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_RAYLAB_FOLDER)]
-        return _cut_head(_clean("".join(summary.format())))
+            part.stack[:] = _users(part.stack)
+        return _cut(_clean("".join(summary.format())))
     except BaseException as second:  # out of memory, out of stack, or an exception class with tricks
-        return f"the traceback cannot be shown: {type(second).__name__}"
+        return f"{_frames(error)}the exception itself cannot be shown: {_type(second)}\n"
+
+
+def _frames(error: BaseException) -> str:
+    """Where it was raised at least; without a look at the exception."""
+    try:
+        stack = _users(traceback.extract_tb(_class_traceback(error)))
+        return _cut(_clean("".join(traceback.format_list(stack))))
+    except BaseException:
+        return ""
+
+
+def _users(stack: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    return [frame for frame in stack if not frame.filename.startswith(_RAYLAB_FOLDER)]
 
 
 def _chain(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
@@ -207,11 +249,13 @@ def _chain(summary: traceback.TracebackException) -> Iterator[traceback.Tracebac
         waiting += [p for p in (part.__cause__, part.__context__, *(part.exceptions or ())) if p is not None]
 
 
-def _cut_head(text: str) -> str:
+def _cut(text: str) -> str:
+    """The middle left out: where it began is in the head, the end of a long message in the tail."""
     if len(text) <= MAX_TRACEBACK_CHARS:
         return text
-    mark = "[the beginning is left out]\n"
-    return mark + text[len(mark) - MAX_TRACEBACK_CHARS :]
+    mark = "\n[the middle is left out]\n"
+    half = (MAX_TRACEBACK_CHARS - len(mark)) // 2
+    return text[:half] + mark + text[len(mark) + half - MAX_TRACEBACK_CHARS :]
 
 
 def _clean(text: str) -> str:

@@ -5,7 +5,8 @@ SIGKILL (GCS, raylet, workers, the lab's actor), as a power cut would; `restart(
 `RAYLAB_HOME`. A `Client` is a "laptop": Python code in a process and a folder of its own.
 
 Nothing outlives the tests: each tree is a session of the operating system, and a small guard process ends it when the
-process that started it is gone, however it went. Only what was started here is ever ended.
+process that started it is gone, however it went. Only what was started here is ever ended. The same holds for a
+`SmallDisk`, which can be filled.
 """
 
 from __future__ import annotations
@@ -130,11 +131,12 @@ class Tree:
 
 
 class Cluster:
-    """A private Ray cluster of one node on this machine.
+    """A private Ray cluster of one node on this machine, to which others can be added.
 
     Args:
         num_cpus: its slots.
         token: whether it wants a token of its clients.
+        env: more environment for its nodes.
 
     Attributes:
         home: its RAYLAB_HOME.
@@ -142,13 +144,15 @@ class Cluster:
         client_address: for clients (ray://).
     """
 
-    def __init__(self, *, num_cpus: int = 2, token: bool = False) -> None:
+    def __init__(self, *, num_cpus: int = 2, token: bool = False, env: Mapping[str, str] = {}) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
         self.home = self.root / "labs"
         self.num_cpus = num_cpus
         self.token = f"{os.getpid():064x}" if token else ""
         self.address = self.client_address = ""
+        self._env = dict(env)
         self._tree: Tree | None = None
+        self._nodes: list[Tree] = []
         self._starts = 0
 
     def __enter__(self) -> Cluster:
@@ -176,6 +180,23 @@ class Cluster:
         self.address, self.client_address = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client_port}"
         eventually(lambda: self._is_up(port, client_port), timeout)
 
+    def add_node(self, *, num_cpus: int = 1, num_gpus: int = 0, timeout: float = 60.0) -> Tree:
+        """Let another node join, on this machine as well; returns when it has. `kill()` ends it with the rest."""
+        folder = self.root / f"n{len(self._nodes) + 1}"
+        folder.mkdir()
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={self.address}", "--block"]
+        command += ["--node-ip-address=127.0.0.1", f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}"]
+        command += ["--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"]
+        node = Tree(command, cwd=folder, env=self.environment(head=True))
+        self._nodes.append(node)
+
+        def has_joined() -> bool:
+            assert node.running, f"the node did not start: {node.said()}"
+            return "Ray runtime started" in node.out.read_text()
+
+        eventually(has_joined, timeout)
+        return node
+
     def _is_up(self, *ports: int) -> bool:
         assert self._tree is not None
         if not self._tree.running:
@@ -184,7 +205,7 @@ class Cluster:
 
     def pids(self) -> list[int]:
         """Its living processes."""
-        return self._tree.pids() if self._tree is not None else []
+        return [pid for tree in (self._tree, *self._nodes) if tree is not None for pid in tree.pids()]
 
     def workers(self, title: str = "ray::") -> list[int]:
         """Its worker processes whose title begins so; "ray::_lease" are those that run trials at the moment."""
@@ -201,6 +222,9 @@ class Cluster:
 
     def kill(self) -> None:
         """All of it is gone at once, by SIGKILL; the labs' folder stays."""
+        for node in self._nodes:
+            node.kill()
+        self._nodes.clear()
         if self._tree is not None:
             self._tree.kill()
             self._tree = None
@@ -221,7 +245,7 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6"}
+            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **self._env}
         if self.token:
             (home / ".ray" / "auth_token").write_text(self.token)
         if self.token and head:
@@ -235,6 +259,66 @@ class Cluster:
     def begin(self, code: str, *, address: str | None = None, env: Mapping[str, str] = {}, **more: Any) -> Client:
         """Start a client of this cluster without waiting for it."""
         return Client(code, address or self.address, env={**self.environment(), **env}, **more)
+
+
+# -- disks
+
+
+class SmallDisk:
+    """A file system of its own in memory, small enough to be filled. Needs the right to mount.
+
+    Args:
+        megabytes: its size.
+
+    Attributes:
+        path: where it is mounted.
+
+    Raises:
+        OSError: this process may not mount.
+    """
+
+    def __init__(self, megabytes: int) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="rl-disk-", dir="/tmp"))
+        self._ballast = self.path / "ballast"
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(self.path)]
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if mounted.returncode:
+            self.path.rmdir()
+            raise OSError(f"cannot mount: {mounted.stderr.strip()}")
+        self._guard = subprocess.Popen(
+            [sys.executable, "-S", __file__, "--unmount", str(self.path)], stdin=subprocess.PIPE, start_new_session=True
+        )
+
+    def fill(self) -> None:
+        """Take all the room there is, to the last byte that can be had."""
+        with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            for size in (2**20, 4_096, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"\0" * size)
+
+    def free(self) -> None:
+        """Give the room back."""
+        self._ballast.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Unmount it; what was on it is gone."""
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
+
+    def __enter__(self) -> SmallDisk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _unmount(path: str) -> None:
+    # Lazily, for whoever still has a file open there; umount(8) is not in Python.
+    subprocess.run(["umount", "-l", path], capture_output=True, check=False)
+    with contextlib.suppress(OSError):
+        Path(path).rmdir()
 
 
 def clean_environment() -> dict[str, str]:
@@ -355,4 +439,7 @@ def answer(printed: str) -> Any:
 
 if __name__ == "__main__":  # the guard
     sys.stdin.buffer.read()
-    end_session(int(sys.argv[1]))
+    if sys.argv[1] == "--unmount":
+        _unmount(sys.argv[2])
+    else:
+        end_session(int(sys.argv[1]))

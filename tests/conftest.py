@@ -7,6 +7,28 @@ from collections.abc import Iterator
 import pytest
 from clusters import Cluster
 
+CHAOS_SPARE_S = 900.0
+"""What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos", "random faults on real clusters: pytest -m chaos")
+    group.addoption("--chaos-seed", type=int, default=1, help="of the first round; each further one counts up")
+    group.addoption("--chaos-rounds", type=int, default=0, help="how many rounds; 0 and no minutes: one short one")
+    group.addoption("--chaos-minutes", type=float, default=0.0, help="rounds begin for so long")
+    parser.addoption("--rounds", type=int, default=1, help="how many times as far a random test goes as by default")
+    group.addoption("--chaos-report", default="", help="a JSON file, written anew after each round")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A long chaos run has the time it was given."""
+    seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
+    for item in items:
+        if seconds and item.get_closest_marker("chaos"):
+            item.add_marker(pytest.mark.timeout(seconds + CHAOS_SPARE_S), append=False)
+        if config.getoption("--rounds") > 1 and "rounds" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(120 * config.getoption("--rounds")), append=False)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
@@ -37,3 +59,10 @@ def own_cluster() -> Iterator[Cluster]:
 def lab_name(request: pytest.FixtureRequest) -> str:
     """A lab's name that no other test has."""
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:60].strip("-")
+
+
+@pytest.fixture(scope="session")
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How far random tests go: 1 by default, more by `--rounds`."""
+    factor: int = pytestconfig.getoption("--rounds")
+    return factor

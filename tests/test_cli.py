@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from sweeps import Bench
 from raylab import errors
 from raylab.cli import CODES, exit_code, main
 from raylab.core.design import Factorial
+from raylab.notebook.notebook import Notebook
 
 SUBMIT = """
 def f(x):
@@ -196,6 +198,62 @@ def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pyte
     said = capsys.readouterr().err
     assert "/nowhere/at" in said
     assert said.count("\n") == 1
+
+
+def test_a_whole_notebook_is_one_line(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(notebook)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"all is whole: \d+ files, 8 rows, [\d,]+ bytes in .*", line)
+    assert main(["repair", str(notebook)]) == 0
+    assert "nothing was done" in capsys.readouterr().out
+
+
+def test_a_lab_of_this_machine_is_verified_by_its_name(
+    notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    (tmp_path / "other.place").write_text(f"{notebook}\n")
+    assert main(["verify", Notebook(notebook).name]) == 0
+    assert str(notebook) in capsys.readouterr().out
+    assert main(["verify", "nowhere"]) == 3
+    assert "there is no lab and no folder 'nowhere'; labs on this machine are: 'lab'" in capsys.readouterr().err
+    assert main(["verify", str(tmp_path / "empty")]) == 3
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 3
+    assert main(["repair", str(tmp_path / "empty")]) == 3
+
+
+def test_damage_is_a_table_and_code_1_until_it_is_repaired(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = sorted((notebook / "sweeps/half/journal").iterdir())[-1]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["verify", str(notebook)]) == 1
+    said = capsys.readouterr()
+    header, row = said.out.splitlines()
+    assert header.split() == ["FILE", "SWEEP", "ROWS", "TRIALS", "WHAT"]
+    assert row.split()[:7] == [f"sweeps/half/journal/{path.name}", "half", "4", "from", "0", "4", "ArrowInvalid:"]
+    assert f"raylab repair {notebook}" in said.err
+    assert main(["repair", str(notebook)]) == 0
+    out = capsys.readouterr().out
+    assert f"set aside as damaged/sweeps/half/journal/{path.name}.1" in out
+    assert "lost are 4 rows from _seq 0 on of 4 trials" in out
+    assert "has to be shut down and attached again" in out
+    assert main(["verify", str(notebook)]) == 0
+
+
+def test_what_cannot_be_repaired_is_said_and_code_1(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (notebook / "notebook.json").write_text("{}")
+    for path in (notebook / "requests/journal").iterdir():
+        path.write_bytes(b"")
+    assert main(["repair", str(notebook)]) == 1
+    assert "still damaged:\nnotebook.json" in capsys.readouterr().err
+
+
+def test_a_notebook_is_verified_without_ray_and_polars(notebook: Path) -> None:
+    code = "import sys; from raylab.cli import main; main(sys.argv[1:]); print(*{'ray', 'polars'} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", str(notebook)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == ""
 
 
 def test_a_reader_that_goes_away_is_no_error(notebook: Path) -> None:

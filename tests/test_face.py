@@ -57,6 +57,7 @@ NOTEBOOK = {
     "results": "name=None, *, status='done', metadata=False",
     "scan": "name=None, *, status='done', metadata=False",
     "progress": "name=None",
+    "verify": "",
 }
 EXPERIMENT = {"set_up": "params", "do": "params", "tear_down": ""}
 PROGRESS = {"total", "done", "failed", "cancelled", "running", "waiting", "retrying", "by_status", "eta_s"}

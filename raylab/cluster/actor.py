@@ -24,7 +24,7 @@ from raylab.core import events as ev
 from raylab.core.ledger import INFEASIBLE
 from raylab.core.plan import slots
 from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
-from raylab.errors import LabBusy, LabUnavailable, SweepExists, SweepLocked, SweepNotFound
+from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepExists, SweepLocked, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
@@ -72,14 +72,19 @@ class LabActor:
         return self._lab
 
     async def _durably(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do what needs the disk. If that takes too long, say why; it goes on, and asking again is safe."""
+        """Do what needs the disk. If it cannot or takes too long, say why; what was begun goes on, and asking again is
+        safe."""
         task = asyncio.get_running_loop().create_task(work)
         try:
             return await asyncio.wait_for(asyncio.shield(task), DURABLE_S)
         except TimeoutError:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             why = self._lab.recorder.trouble or "the notebook's disk is slow"
-            raise LabUnavailable(f"not written yet: {why}. It is safe to ask again") from None
+            raise LabUnavailable(f"not done yet: {why}. It is safe to ask again") from None
+        except RaylabError:  # some are an OSError to Python
+            raise
+        except OSError as error:
+            raise LabUnavailable(f"the notebook's disk says: {error}. It is safe to ask again") from None
 
     # about the lab ----------------------------------------------------------------------------------------------
 
@@ -137,23 +142,28 @@ class LabActor:
 
     async def _submit(self, lab: Conductor, submission: Submission) -> Decision:
         async with self._submitting:
-            decision = self._decide(lab, submission)
-            if decision.kind == "same":
-                await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
-            else:
-                code = await lab.register.keep_code(submission.pickle, submission.modules)
-                decision = self._decide(lab, submission)  # meanwhile the one to be replaced may have got results
-                await self._submit_new(lab, decision, submission, *code)
+            taken = False
+            while not taken:
+                decision = self._decide(lab, submission)
+                if decision.kind == "same":
+                    await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
+                    taken = True
+                else:
+                    code = await lab.register.keep_code(submission.pickle, submission.modules)
+                    taken = await self._submit_new(lab, decision, submission, *code)
             lab.bulletin.post(decision.name, urgent=True)
         return decision
 
-    def _decide(self, lab: Conductor, submission: Submission) -> Decision:
+    def _done(self, lab: Conductor) -> dict[str, int]:
+        """How many trials of each sweep are done, so that no other may take its name."""
         queues = lab.ledger.queues
         done = {name: queue.by_status["done"] for name, queue in queues.items()}
         # What is not at work, or cannot be read now, may hold results: nothing takes its place.
         hidden = [name for name, rows in lab.register.rows.items() if rows and name not in queues]
-        done |= dict.fromkeys([*hidden, *lab.register.broken], 1)
-        decision = decide(submission, lab.register.sweeps, done)
+        return done | dict.fromkeys([*hidden, *lab.register.broken], 1)
+
+    def _decide(self, lab: Conductor, submission: Submission) -> Decision:
+        decision = decide(submission, lab.register.sweeps, self._done(lab))
         if decision.kind == "refuse":
             raise _exists(decision, lab.register.sweeps[decision.name])
         return decision
@@ -169,17 +179,31 @@ class LabActor:
         # A pause may be in force already while its row is being written; ours comes after it.
         if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
             requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
+        if not lab.register.is_taken(known.name):  # else its code is in use
+            requests += await self._mend_code(lab, known, submission)
         if requests:
             await lab.register.note(*requests)
             lab.change_policy(known.name)
         await lab.resume(known.name)
 
+    async def _mend_code(self, lab: Conductor, known: SweepRecord, submission: Submission) -> list[Request]:
+        """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""
+        writer = lab.register.writer
+        if await lab.recorder.read(lambda: writer.has_code(known.code, known.modules)):
+            return []
+        code, modules = await lab.register.keep_code(submission.pickle, submission.modules)
+        if (code, modules) == (known.code, known.modules):
+            return []
+        return [Request(kind="code", sweep=known.name, user=submission.user, code=code, modules=modules)]
+
     async def _submit_new(
         self, lab: Conductor, decision: Decision, submission: Submission, code: str, modules: str | None
-    ) -> None:
+    ) -> bool:
+        """Whether it was taken: when its turn to be written comes, the sweep to be replaced may have got results."""
         name = decision.name
         before = lab.register.sweeps.get(name)
-        generation = before.generation + 1 if before else 1
+        least = before.generation + 1 if before else 1
+        generation = await lab.recorder.read(lambda: lab.register.writer.free_generation(name, least))
         request = Request(
             kind="submitted",
             sweep=layout.check_name(name, "sweep"),
@@ -198,11 +222,13 @@ class LabActor:
             ingredients=json.dumps(dict(submission.ingredients)),
             policy=submission.policy.dumps(),
         )
-        await lab.register.note(request)
+        if not await lab.register.note(request, unless=lambda: before is not None and bool(self._done(lab).get(name))):
+            return False
         lab.forget(name)
         if before is not None:
             lab.register.release(before.folder)
         lab.spawn(lab.activate(name))
+        return True
 
     async def cancel(self, sweep: str, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
@@ -214,7 +240,9 @@ class LabActor:
         if record.locked:
             raise SweepLocked(_locked(sweep))
         if not record.cancelled:
-            await lab.register.note(Request(kind="cancelled", sweep=sweep, user=user))
+            row = Request(kind="cancelled", sweep=sweep, user=user)
+            if not await lab.register.note(row, unless=lambda: self._record(lab, sweep).locked):
+                raise SweepLocked(_locked(sweep))
             if sweep in lab.ledger.queues:
                 lab.happened(ev.SweepCancelled(sweep=sweep))
             lab.bulletin.post(sweep, urgent=True)
@@ -295,13 +323,14 @@ class LabActor:
     async def names(self, folders: Sequence[str]) -> list[list[str]]:
         """The files in some folders of the notebook."""
         lab = await self._open()
-        return await asyncio.to_thread(lambda: [lab.register.writer.store.names(folder) for folder in folders])
+        store = lab.register.writer.store
+        return await self._durably(asyncio.to_thread(lambda: [store.names(folder) for folder in folders]))
 
     async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
         """Some files: of each its bytes, of the first from `offset` on, and its size. As many files as PIECE_BYTES
         allow, the first cut if it alone is larger; None for a file that is not there any more."""
         lab = await self._open()
-        return await asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset)
+        return await self._durably(asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset))
 
 
 def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:

@@ -287,6 +287,7 @@ class Conductor:
     async def _record_death(self, order: ev.RecordDeath, sweep: SweepRecord) -> None:
         """The row of a trial that its process died with, written as any other batch."""
         node = self.register.writer.writer["host"]
+        self.register.first_errors.setdefault(order.sweep, order.error)
         self.recorder.keep(sweep.folder, await asyncio.to_thread(death_batch, sweep, order, node))
 
     async def retire(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from raylab.cluster.birth import give_birth
 from raylab.cluster.join import join
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
+from raylab.cluster.session import bounded, disconnected, is_lost, patiently, session
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -33,7 +35,12 @@ from raylab.errors import (
 ANSWER_S = 55.0
 """Every call but those that wait answers or raises within a minute."""
 
+SLACK_S = 1.0
+"""Ray's own timeout comes first, where it works."""
+
 KNOCK_S = 10.0
+
+_connecting = threading.Lock()
 
 _TOKEN_HINT = (
     "A cluster that wants a token looks like this to a client without one: put the token into ~/.ray/auth_token or "
@@ -66,8 +73,17 @@ def connect(address: str | None, *, start: bool) -> None:
     Raises:
         LabUnavailable: there is no cluster, or it does not let us in.
     """
+    with _connecting:  # threads that attach at once share one connection
+        _connect(address, start)
+
+
+def _connect(address: str | None, start: bool) -> None:
+    if is_lost():
+        if not (address or os.environ.get("RAY_ADDRESS")):
+            raise disconnected()
+        ray.shutdown()  # else Ray says that it is connected, and neither is nor will be
     if ray.is_initialized():
-        _check_same(address)
+        patiently(lambda: _check_same(address), ANSWER_S)
         return
     if "RAY_AUTH_MODE" not in os.environ and has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
@@ -121,6 +137,12 @@ def has_token() -> bool:
     )
 
 
+def wants_token() -> bool:
+    """Whether a cluster that this process starts wants a token of its clients."""
+    mode = os.environ.get("RAY_AUTH_MODE")
+    return has_token() if mode is None else mode.lower() == "token"
+
+
 def _address() -> str:
     """Where another process of this machine reaches the cluster this one is connected to."""
     from ray.util.client import ray as client
@@ -133,7 +155,7 @@ def _address() -> str:
 
 def job_environment() -> dict[str, Any]:
     """The runtime_env of this process's own job, so that trials get the packages the person works with."""
-    found = ray.get_runtime_context().runtime_env
+    found = patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S)
     return {name: found[name] for name in ("pip", "uv", "conda", "env_vars") if found.get(name)}
 
 
@@ -163,6 +185,10 @@ def _survey(name: str | None, notebook: str | None) -> Survey:
 
 def survey(name: str | None = None, notebook: str | None = None) -> Survey:
     """Ask the head node for the labs it knows."""
+    return patiently(lambda: _ask_head(name, notebook), ANSWER_S)
+
+
+def _ask_head(name: str | None, notebook: str | None) -> Survey:
     task = ray.remote(_survey).options(num_cpus=0, resources={"node:__internal_head__": 0.001})
     try:
         found: Survey = ray.get(task.remote(name, notebook), timeout=ANSWER_S)
@@ -234,13 +260,6 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     return connection
 
 
-def _disconnected(error: ConnectionError) -> LabUnavailable:
-    return LabUnavailable(
-        f"the connection to the Ray cluster is lost ({error}). Nothing of the lab is: call ray.shutdown(), connect and "
-        "attach again; it is safe to repeat the call"
-    )
-
-
 def _say_whose(name: str, user: str) -> None:
     if user and user != person():
         notice(f"the lab {name!r} is {user}'s")
@@ -252,16 +271,37 @@ class Connection:
     def __init__(self, name: str) -> None:
         self.name = name
         self._handle: Any = None
+        self._session = session()
+
+    def check(self) -> None:
+        """Make sure that this process is connected as it was. Else Ray would start a cluster, or ask another one.
+
+        Raises:
+            LabUnavailable: it is not.
+        """
+        now = session()
+        if now is None and is_lost():
+            raise disconnected()
+        if now != self._session:
+            has = "no connection to Ray any more" if now is None else "another connection to Ray now"
+            raise LabUnavailable(
+                f"this process attached to the lab {self.name!r} and has {has}; attach again with Lab({self.name!r}). "
+                "Nothing of the lab is lost, and it is safe to repeat the call"
+            )
 
     def find(self) -> bool:
         """Look the actor up; whether it is there."""
-        try:
-            self._handle = ray.get_actor(self.name, namespace=NAMESPACE)
-        except ValueError:
-            self._handle = None
-        except ConnectionError as error:
-            raise _disconnected(error) from error
+        self.check()
+        self._handle = patiently(self._look_up, ANSWER_S)
         return self._handle is not None
+
+    def _look_up(self) -> Any:
+        try:
+            return ray.get_actor(self.name, namespace=NAMESPACE)
+        except ValueError as error:
+            if "channel" in str(error).lower() and self.name not in str(error):
+                raise  # gRPC's: there is no connection at the moment
+            return None
 
     def greet(self) -> None:
         """Make sure that both sides speak the same protocol."""
@@ -289,12 +329,13 @@ class Connection:
             LabUnavailable: no answer in time. Nobody knows whether it was carried out; repeating it is safe.
             RaylabError: whatever the lab says.
         """
+        self.check()
         until = time.monotonic() + within
         why: BaseException | None = None
         pause = 0.05
         while (left := until - time.monotonic()) > 0 and (self._handle is not None or self.find()):
             try:
-                return ray.get(getattr(self._handle, verb).remote(*args), timeout=left)
+                return self._ask(verb, args, left)
             except ray.exceptions.GetTimeoutError as error:
                 why = error
                 break
@@ -304,8 +345,10 @@ class Connection:
                 raise
             except _GONE as error:
                 why = error
-            except ConnectionError as error:
-                raise _disconnected(error) from error
+            except Exception as error:
+                if session() is not None and not isinstance(error, ConnectionError):
+                    raise
+                raise disconnected(error) from error
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, 1.0)
             if isinstance(why, ray.exceptions.ActorDiedError) and not self._find_again():
@@ -318,6 +361,12 @@ class Connection:
             f"the lab {self.name!r} did not answer {verb} within {within:.0f} s ({type(why).__name__}); it is safe to "
             "repeat the call"
         ) from why
+
+    def _ask(self, verb: str, args: tuple[Any, ...], left: float) -> Any:
+        def ask() -> Any:
+            return ray.get(getattr(self._handle, verb).remote(*args), timeout=left)
+
+        return bounded(ask, left + SLACK_S)
 
     def _find_again(self) -> bool:
         """The actor is dead for good; whether there is another of this name."""

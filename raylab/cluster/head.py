@@ -30,6 +30,7 @@ from ray.util import get_node_ip_address
 
 from raylab.cluster.places import home
 from raylab.errors import LabUnavailable, NameRefused
+from raylab.notebook.store import Store
 
 psutil: Any = import_module("psutil")  # Ray brings it along, in a folder that `import ray` puts on the path
 
@@ -59,6 +60,10 @@ LAB, TRIAL, RAYLET, REST = range(4)
 WORKERS_PER_CPU = 4
 """Idle workers that Ray keeps. A sweep that brings modules has processes of its own (1 to 2 s each to start), and at
 Ray's default of one a CPU two such sweeps restart theirs all the time: 12 s for what takes 2 (research: A4)."""
+
+MEMORY = {"RAY_worker_killing_policy_by_group": "true"}
+"""Where memory runs out, Ray kills one process at a time, a trial's as long as there is one. Its newer policy goes on
+until 5 % of the memory are free again, and was seen to take the lab along with a trial of 1 GB (it comes back)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +206,7 @@ def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
     idle = str(WORKERS_PER_CPU * (num_cpus or _cpus()))
     return {
         "RAY_num_workers_soft_limit": idle,
+        **MEMORY,
         **kept,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAYLAB_HOME": str(home()),  # absolute: labs and trials run in other folders
@@ -340,10 +346,14 @@ def _file() -> Path:
 def _memory() -> Iterator[IO[str]]:
     """The file of what was started, locked: two people who start at once start one."""
     path = _file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    Store(path.parent).make_folder()
+    with open(path, "a+", encoding="utf-8", opener=_for_owner) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _remembered(memory: IO[str]) -> Head | None:

@@ -22,14 +22,25 @@ from raylab.core.request import Policy
 from raylab.errors import DesignError
 
 
+class LeaseFailed(Exception):
+    """What ended a lease, in words. The exception itself may be the user's, and Ray would unpickle it in the lab."""
+
+
 def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
-    """What Ray runs. A repeated attempt is Ray's own idea, not the ledger's: it does nothing."""
+    """What Ray runs. A repeated attempt is Ray's own idea, not the ledger's: it does nothing.
+
+    Raises:
+        LeaseFailed: the experiment could not be loaded, or rows not be made.
+    """
     from ray._private.worker import global_worker
 
     # Ray sets core_worker when the process connects; its class does not declare it.
     worker = global_worker.core_worker  # type: ignore[attr-defined]
     if worker.get_current_task_attempt_number() == 0:
-        yield from run_lease(order, package)
+        try:
+            yield from run_lease(order, package)
+        except Exception as error:
+            raise LeaseFailed(_words(error)) from None
 
 
 class Pool:
@@ -102,24 +113,25 @@ class Pool:
         self._on_end(lease, end, words)
 
     async def _drain(self, lease: int, stream: Any) -> tuple[End, str]:
-        started = False
+        process: Header | None = None
         try:
             async for ref in stream:
                 await self._room()
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
-                    started = True
+                    process = item
                     self._on_header(lease, item)
                 else:
                     self._on_batch(lease, item)
         except Exception as error:
-            return judge(error, started)
-        return "normal", ""
+            end, words = judge(error, process is not None)
+            return end, words or _ended(process)
+        return "normal", _ended(process)  # of interest only if there are trials left; see the module's words
 
 
 def judge(error: Exception, started: bool) -> tuple[End, str]:
-    """What the end of a stream means for its lease."""
+    """What the end of a stream means for its lease; without words where Ray says nothing but that it ended."""
     words = _first_lines(error)
     match error:
         case ray.exceptions.TaskCancelledError():
@@ -133,15 +145,33 @@ def judge(error: Exception, started: bool) -> tuple[End, str]:
         case ray.exceptions.OutOfMemoryError():
             return "died", "it needed more memory than its node could give"
         case ray.exceptions.WorkerCrashedError():
-            return "died", "its process ended unexpectedly"
+            return "died", ""
         case _:
             return "died", words
 
 
+def _ended(process: Header | None) -> str:
+    """The most that can be said of a process that is gone: Ray does not tell a lab how."""
+    if process is None:
+        return "its process ended unexpectedly"
+    return (
+        f"its process ended unexpectedly, by a signal or by itself; Ray's log worker-*-{process.pid}.err on "
+        f"{process.node} may say why"
+    )
+
+
 def _first_lines(error: Exception) -> str:
     if isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
-        return f"{type(error.cause).__name__}: {error.cause}"[:1_000]
-    return f"{type(error).__name__}: {error}"[:1_000]
+        return str(error.cause) if isinstance(error.cause, LeaseFailed) else _words(error.cause)
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    try:
+        text = str(error)
+    except Exception as second:  # a class of the user's
+        text = f"its message cannot be read, {type(second).__name__} in __str__"
+    return f"{type(error).__name__}: {text}"[:1_000]
 
 
 def options(policy: Policy, modules: str | None) -> dict[str, Any]:

@@ -73,10 +73,9 @@ class Register:
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
         self.identity = await self._establish()
-        if restarted:
-            await self._check_still_ours()
         await self.recorder.do(lambda: remember(self.name, self.writer.root))
-        requests = await self.recorder.do(self.writer.open_requests)
+        allowed = self._check_still_ours if restarted else lambda: None
+        requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
         self.sweeps = fold(requests)
 
@@ -94,8 +93,9 @@ class Register:
                 ) from error
         return await self.recorder.do(establish)
 
-    async def _check_still_ours(self) -> None:
-        last = await self.recorder.do(self.writer.last_writer)
+    def _check_still_ours(self) -> None:
+        """A part of the opening: another lab may come at any moment."""
+        last = self.writer.last_writer()
         if last is not None and last.get("actor") != self.writer.writer["actor"]:
             raise LabFenced(
                 f"the lab {self.name!r} was taken over by {last.get('user')} on {last.get('host')} (process "
@@ -163,8 +163,8 @@ class Register:
 
     # changing ---------------------------------------------------------------------------------------------------
 
-    async def note(self, *requests: Request, unless: Callable[[], bool] | None = None) -> None:
-        """Write requests; when this returns they are durable and in force.
+    async def note(self, *requests: Request, unless: Callable[[], bool] | None = None) -> bool:
+        """Write requests; when this returns they are durable and in force, or dropped, and then it returns False.
 
         Args:
             requests: of these sweeps.
@@ -172,13 +172,14 @@ class Register:
         """
         stamped = [_stamped(request) for request in requests]
         if not await self.recorder.add(*stamped, unless=unless):
-            return
+            return False
         for request in stamped:
             if request.kind == "submitted":  # what was known of an earlier sweep of this name is not of this one
                 self.rows[request.sweep] = 0
                 self.first_errors.pop(request.sweep, None)
                 self.broken.pop(request.sweep, None)
         self.sweeps = fold(stamped, self.sweeps)
+        return True
 
     async def keep_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:
         """Put an experiment into the notebook; its hashes."""
@@ -188,7 +189,7 @@ class Register:
         """Take note of a commit; the name of its sweep, None if that was replaced meanwhile."""
         name = self.name_of(written.folder)
         if name is not None:
-            self.rows[name] = written.info.seq + written.info.rows
+            self.rows[name] += written.info.rows
         return name
 
     async def put_away(self, folder: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from raylab.core.difference import differences
 
-Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike"]
+Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
+"""`code`: the same experiment lies under another hash from now on, or under none. `lost`: a submission was damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +167,15 @@ def _submitted(request: Request, generation: int) -> SweepRecord:
         modules=request.modules,
         ingredients=json.loads(request.ingredients or "{}"),
         policy=Policy.loads(request.policy),
-        generation=generation,
+        # Of a request that was damaged, the folders after it still tell.
+        generation=max(generation, _generation(request.folder or "")),
     )
+
+
+def _generation(folder: str) -> int:
+    """Which sweep of a name has its results in this folder: NAME, NAME~2, NAME~3."""
+    _, mark, number = folder.rpartition("~")
+    return int(number) if mark else 1
 
 
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
@@ -187,6 +195,8 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
         case "strike":
             assert request.position is not None
             return replace(before, strikes={**before.strikes, request.position: request.strikes or 1})
+        case "code":
+            return replace(before, code=request.code or "", modules=request.modules)
         case _:
             return before  # a kind of a later version; what it means for older readers is that version's concern
 

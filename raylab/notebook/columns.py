@@ -14,20 +14,22 @@ import pyarrow as pa
 from raylab.notebook.kinds import (
     FLOAT,
     INT,
-    PICKLED,
     PLAIN,
     Array,
     DataType,
     Field,
     describe,
-    packed,
     unify,
 )
+from raylab.notebook.odd import PICKLED, attempt, packed
 
-__all__ = ["KIND", "clean_name", "column"]
+__all__ = ["KIND", "OF", "clean_name", "column", "renamed"]
 
 KIND = b"raylab.kind"
 """Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
+
+OF = b"raylab.of"
+"""Field metadata that tells what a result was called by the experiment, where its column has another name."""
 
 
 def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
@@ -60,11 +62,20 @@ def clean_name(name: str) -> str:
     return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
+def renamed(field: Field, name: str) -> Field:
+    """The field of a result that was called `name` and could not be.
+
+    Its new name depends on what else came in the same batch; with this the lab knows it again in the next.
+    """
+    return field.with_metadata({**(field.metadata or {}), OF: name.encode("utf-8", "backslashreplace")})
+
+
 def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
     """The fast way, for nearly all columns; None if it does not lead there."""
     kinds = {PLAIN.get(kind) for kind in types}
     try:
         if kinds == {INT, FLOAT}:
+            pa.array([value for value in values if type(value) is int], INT)  # what is no int64 alone, is none here
             return pa.array([None if value is None else float(value) for value in values], FLOAT)  # type: ignore[arg-type]
         if len(kinds) == 1 and None not in kinds:
             return pa.array(values, kinds.pop())
@@ -82,7 +93,7 @@ def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Arr
         if value is None:
             continue
         try:
-            plain_value, kind = describe(value)
+            plain_value, kind = attempt(describe, value)
         except Exception:  # Unfit, or whatever a user's subclass raises
             odd.add(row)
             continue

@@ -19,15 +19,37 @@ import pyarrow as pa
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 
-__all__ = ["DATA", "OPENING", "PART", "FileInfo", "Loaded", "damaged", "decode", "encode", "header", "load"]
+__all__ = [
+    "DATA",
+    "LOST",
+    "OPENING",
+    "PART",
+    "FileInfo",
+    "Loaded",
+    "damaged",
+    "decode",
+    "encode",
+    "glimpse",
+    "header",
+    "load",
+]
 
 FORMAT = 1
 OPENING, DATA, PART = "opening", "data", "part"
+LOST = "lost"
+"""Holds the place of what was damaged: no rows, and the commits and the `_seq` that are gone."""
 
 MAX_BATCH_ROWS = 65_536
 
 ZEROS = b"0" * 64
+
+WAY_OUT = "put back a copy of it, or `raylab repair FOLDER` (the notebook's) sets it aside and has its trials run again"
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+
+# An Arrow file begins with its magic, padded; then comes a stream, the first of whose messages is the schema.
+# Of that come four bytes that say "message" and four with its length.
+_MAGIC_BYTES = 8
+_LENGTH_AT = slice(12, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +59,19 @@ class FileInfo:
     path: str
     """Where it lies in the notebook."""
     kind: str
-    """`opening`, `data` or `part`."""
+    """`opening`, `data`, `part` or `lost`."""
     first: int
     last: int
     """The commits it holds."""
     seq: int
     """The `_seq` of its first row, or of the next row if it has none. An opening cannot know: 0."""
+    stop: int
+    """The `_seq` of the row after it. More than `rows` beyond `seq` where rows were lost."""
     rows: int
     ident: str
     """The uuid of this write."""
+    table: str
+    """The folder of the table that it was written for; "" if it does not say."""
     writer: dict[str, str]
     time: str
     meta: dict[str, Any]
@@ -54,6 +80,11 @@ class FileInfo:
     """Its columns, a pyarrow.Schema; none for an opening."""
     size: int
     """Its bytes."""
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether rows are its purpose, even if it has none: then it has all columns that were in force."""
+        return self.kind in (DATA, PART) and LOST not in self.meta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +142,10 @@ def load(data: bytes, path: str) -> Loaded:
 
 
 def header(source: bytes | IOBase, path: str) -> FileInfo:
-    """What a file says about itself, unverified: only its end is read.
+    """What a file says about itself: it says so at both ends, and only these are read.
 
     Raises:
-        NotebookDamaged: that much is not readable.
+        NotebookDamaged: that much is not readable, or the ends differ.
         VersionMismatch: a newer raylab wrote it.
     """
     if isinstance(source, bytes):
@@ -122,15 +153,54 @@ def header(source: bytes | IOBase, path: str) -> FileInfo:
         return _info(fields, path, reader.schema, len(source))
     size = source.seek(0, 2)
     source.seek(0)
+    begin = source.read(_LENGTH_AT.stop)
+    head = _head(begin + source.read(min(size, int.from_bytes(begin[_LENGTH_AT], "little"))))
+    source.seek(0)
     reader, fields = _opened(pa.PythonFile(source, mode="r"), path, size)
+    # Nobody reads the sums of a part's commits with its rows; a flipped bit in them would be believed.
+    if head is None or not head.equals(reader.schema, check_metadata=True):
+        raise damaged(path, "what it says about itself at its beginning differs from what it says at its end")
     return _info(fields, path, reader.schema, size)
+
+
+def glimpse(data: bytes, path: str) -> FileInfo | None:
+    """What is left of what a damaged file said about itself, at either end; None if nothing, or if they differ."""
+    found = {}
+    for schema in (_head(data), _foot(data)):
+        if schema is None:
+            continue
+        try:
+            info = _info(_decoded(schema), path, schema, len(data))
+        except (NotebookDamaged, VersionMismatch, *_UNREADABLE):
+            continue
+        found[repr(schema.metadata)] = info
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _head(data: bytes) -> Any:
+    """The schema at a file's beginning; None if it cannot be read."""
+    try:
+        return pa.ipc.read_schema(pa.py_buffer(data[_MAGIC_BYTES:]))
+    except (*_UNREADABLE, EOFError):
+        return None
+
+
+def _foot(data: bytes) -> Any:
+    try:
+        return pa.ipc.open_file(pa.BufferReader(data)).schema
+    except _UNREADABLE:
+        return None
+
+
+def _decoded(schema: Any) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
 
 
 def _opened(source: Any, path: str, size: int) -> tuple[Any, dict[str, str]]:
     """The reader of a file's rows, and its metadata."""
     try:
         reader = pa.ipc.open_file(source)
-        return reader, {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
+        return reader, _decoded(reader.schema)
     except _UNREADABLE as error:
         raise damaged(path, "it is empty" if size == 0 else f"{type(error).__name__}: {error}") from error
 
@@ -138,16 +208,18 @@ def _opened(source: Any, path: str, size: int) -> tuple[Any, dict[str, str]]:
 def _info(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileInfo:
     try:
         if int(fields["raylab.version"]) > FORMAT:
-            version = fields["raylab.version"]
-            raise VersionMismatch(f"{path} has format {version}, this raylab knows {FORMAT}: update raylab")
+            raise VersionMismatch(_newer(fields, path))
+        seq, rows = int(fields["raylab.seq"]), int(fields["raylab.rows"])
         return FileInfo(
             path=path,
             kind=fields["raylab.kind"],
             first=int(fields["raylab.first"]),
             last=int(fields["raylab.last"]),
-            seq=int(fields["raylab.seq"]),
-            rows=int(fields["raylab.rows"]),
+            seq=seq,
+            stop=int(fields.get("raylab.stop", seq + rows)),
+            rows=rows,
             ident=fields["raylab.id"],
+            table=fields.get("raylab.table", ""),
             writer=json.loads(fields["raylab.writer"]),
             time=fields["raylab.time"],
             meta=json.loads(fields["raylab.meta"]),
@@ -156,6 +228,17 @@ def _info(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileI
         )
     except (KeyError, ValueError) as error:
         raise damaged(path, f"its metadata lack something: {error}") from error
+
+
+def _newer(fields: Mapping[str, str], path: str) -> str:
+    try:
+        by = f"raylab {json.loads(fields['raylab.writer'])['raylab']}"
+    except (KeyError, TypeError, ValueError):
+        by = "a later raylab"
+    return (
+        f"{path} has format {fields['raylab.version']}, and this raylab reads up to {FORMAT}; "
+        f"{by} wrote it: install that one or a later one"
+    )
 
 
 def _around(data: memoryview, mark: bytes) -> list[memoryview]:
@@ -177,7 +260,4 @@ def _sha256(pieces: Sequence[memoryview]) -> bytes:
 
 def damaged(path: str, what: str) -> NotebookDamaged:
     """The error that names a file which is not what was written."""
-    return NotebookDamaged(
-        f"{path} is damaged: {what}. Nothing of it was used; put back a copy of this file, or move "
-        "it away and have its trials run again"
-    )
+    return NotebookDamaged(f"{path} is damaged: {what}. Nothing of it was used; {WAY_OUT}")

@@ -64,7 +64,7 @@ def scan(
     """
     words = check_status(status)
     parameters = _parameters(record.segment.design)
-    tables = [loaded.table for loaded in files if loaded.info.rows and loaded.info.seq + loaded.info.rows > since]
+    tables = [loaded.table for loaded in files if loaded.info.rows and loaded.info.stop > since]
     if not tables and files:
         tables = [files[-1].table.slice(0, 0)]  # it has all the columns in force
     owners = _owners(tables)
@@ -125,8 +125,9 @@ def _some(asked: Sequence[str]) -> dict[str, Any]:
 def _together(tables: Sequence[pa.Table]) -> pl.LazyFrame:
     frames = []
     for table in tables:
-        frame = pl.from_arrow(table)
+        frame = pl.from_arrow(table.rename_columns(list(map(str, range(table.num_columns)))))
         assert isinstance(frame, pl.DataFrame)
+        frame.columns = table.column_names  # from_arrow gives a column called "" another name
         if frame.width:
             frames.append(frame.lazy())
     return pl.concat(frames, how="diagonal_relaxed")

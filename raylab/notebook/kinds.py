@@ -9,7 +9,7 @@ Must never turn numbers into strings, or merge naive and UTC times.
 from __future__ import annotations
 
 import datetime as dt
-import pickle
+import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["PICKLED", "Unfit", "cast", "describe", "packed", "plain", "unify", "word"]
+__all__ = ["Unfit", "cast", "describe", "plain", "unify", "word"]
 
 # pyarrow has types of its own only since lately, generic ones that say nothing here.
 DataType: TypeAlias = Any
@@ -27,14 +27,12 @@ Field: TypeAlias = Any
 # Readers recurse over nested types. What is deeper, or a dict used as a table of keys, is kept pickled.
 MAX_DEPTH = 16
 MAX_FIELDS = 1_000
-MAX_REPR = 10_000
 
 INT, UINT, FLOAT, BOOL = pa.int64(), pa.uint64(), pa.float64(), pa.bool_()
 STRING, BINARY, NULL = pa.string(), pa.binary(), pa.null()
 DATETIME, DATETIME_UTC = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 DATE, TIME, DURATION = pa.date32(), pa.time64("us"), pa.duration("us")
 DECIMAL = pa.decimal128(38, 18)
-PICKLED = pa.struct([("repr", STRING), ("pickle", BINARY)])
 
 WORDS = {
     STRING: "string",
@@ -54,6 +52,8 @@ WORDS = {
 # What Arrow takes as it is. np.float64 is a float to it; the other numpy scalars go by their `item()`.
 PLAIN: dict[type, DataType] = {float: FLOAT, np.float64: FLOAT, int: INT, bool: BOOL, str: STRING}
 
+_NO_PANDAS = object()
+
 Described: TypeAlias = tuple[object, DataType]
 
 
@@ -72,25 +72,42 @@ def describe(value: object, depth: int = 0) -> Described:
     """
     if depth > MAX_DEPTH:
         raise Unfit
-    if value is None:
+    if value is None or value is np.ma.masked:
         return None, NULL
-    if isinstance(value, np.generic):
-        return _describe_scalar(value, depth)
+    own = type(value)  # what it really is: a mock says that it is what it stands for
     for kind, how in _DESCRIBERS:
-        if isinstance(value, kind):
+        if issubclass(own, kind):
             return how(value, depth)
+    if value is getattr(sys.modules.get("pandas"), "NA", _NO_PANDAS):
+        return None, NULL
     raise Unfit
 
 
-def _describe_scalar(value: np.generic, depth: int) -> Described:
+def _describe_scalar(value: Any, depth: int) -> Described:
+    if value.dtype.names:
+        return _describe_dict({name: value[name] for name in value.dtype.names}, depth)
     if value.dtype.kind in "Mm":
-        if np.isnat(value):
-            return None, NULL
-        if value.dtype.kind == "m" or value.dtype.str[4:-1] != "D":
-            value = value.astype(f"{value.dtype.kind}8[us]")
+        return _describe_moment(value, depth)
     plain = value.item()
-    # np.longdouble is its own item; a date outside Python's years is an int.
-    if isinstance(plain, np.generic) or (value.dtype.kind in "Mm" and isinstance(plain, int)):
+    if isinstance(plain, np.generic):  # np.longdouble is its own item
+        raise Unfit
+    return describe(plain, depth)
+
+
+def _describe_moment(value: Any, depth: int) -> Described:
+    """numpy's datetimes and timedeltas have units of their own, and years that Python has not."""
+    if np.isnat(value):
+        return None, NULL
+    kind, unit = value.dtype.kind, np.datetime_data(value.dtype)[0]
+    if unit != "D" or kind == "m":
+        # A year as a timedelta has no length, a number without unit neither; numpy would find one.
+        if unit == "generic" or (kind == "m" and unit in "YM"):
+            raise Unfit
+        exact, value = value, value.astype(f"{kind}8[us]")
+        if value.astype(exact.dtype) != exact:  # nanoseconds, or beyond 64 bits
+            raise Unfit
+    plain = value.item()
+    if isinstance(plain, int):  # outside Python's years
         raise Unfit
     return describe(plain, depth)
 
@@ -117,21 +134,39 @@ def _describe_decimal(value: Decimal, depth: int) -> Described:
     kept = len("".join(map(str, digits)).rstrip("0"))
     if kept and (len(digits) + exponent > 20 or exponent + len(digits) - kept < -18):
         raise Unfit
-    return value, DECIMAL
+    return Decimal(value), DECIMAL
+
+
+# Arrow gets the plain type, never one derived from it, which may say anything of itself.
 
 
 def _describe_datetime(value: dt.datetime, depth: int) -> Described:
     if value != value:  # pandas.NaT is a datetime
         return None, NULL
-    if value.tzinfo is None:
-        return value, DATETIME
-    return value.astimezone(dt.UTC), DATETIME_UTC
+    _refuse_nanoseconds(getattr(value, "nanosecond", 0))
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    plain = dt.datetime(value.year, value.month, value.day, *clock, tzinfo=value.tzinfo, fold=value.fold)
+    return (plain, DATETIME) if plain.tzinfo is None else (plain.astimezone(dt.UTC), DATETIME_UTC)
+
+
+def _describe_date(value: dt.date, depth: int) -> Described:
+    return dt.date(value.year, value.month, value.day), DATE
 
 
 def _describe_time(value: dt.time, depth: int) -> Described:
     if value.tzinfo is not None:
         raise Unfit
-    return value, TIME
+    return dt.time(value.hour, value.minute, value.second, value.microsecond), TIME
+
+
+def _describe_timedelta(value: dt.timedelta, depth: int) -> Described:
+    _refuse_nanoseconds(getattr(value, "nanoseconds", 0))
+    return dt.timedelta(value.days, value.seconds, value.microseconds), DURATION
+
+
+def _refuse_nanoseconds(nanoseconds: int) -> None:
+    if nanoseconds:  # pandas has them, in types derived from Python's
+        raise Unfit
 
 
 def _describe_list(value: Sequence[object], depth: int) -> Described:
@@ -161,6 +196,8 @@ def _describe_dict(value: dict[object, object], depth: int) -> Described:
         name = str.__str__(key)
         plain[name], kind = describe(item, depth + 1)
         fields.append(pa.field(name, kind))
+    if len(plain) < len(fields):  # keys of a type derived from str may be alike and not equal
+        raise Unfit
     return plain, pa.struct(fields)
 
 
@@ -169,9 +206,10 @@ def _describe_array(value: np.ndarray[Any, Any], depth: int) -> Described:
     if value.ndim + depth > MAX_DEPTH:
         raise Unfit
     if value.ndim == 0:
-        return describe(value[()], depth)
+        whole = value.dtype.names  # a record of a masked array is an array
+        return _describe_dict({name: value[name] for name in whole}, depth) if whole else describe(value[()], depth)
     if isinstance(value, np.ma.MaskedArray) or kind not in "biuf" or value.dtype.itemsize > 8:
-        return _describe_list(value.tolist() if kind == "O" or hasattr(value, "mask") else list(value), depth)
+        return _describe_list(value.tolist() if kind == "O" else list(value), depth)
     inner: DataType = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT}[kind]
     if kind == "u" and value.size and int(value.max()) >= 2**63:
         inner = UINT
@@ -181,35 +219,30 @@ def _describe_array(value: np.ndarray[Any, Any], depth: int) -> Described:
     return (plain if value.ndim == 1 else plain.tolist()), inner
 
 
-# In this order: a bool is an int and a datetime a date, to Python.
+def _describe_view(value: memoryview, depth: int) -> Described:
+    if value.format == "B" and value.ndim == 1:
+        return value.tobytes(), BINARY
+    return _describe_array(np.asarray(value), depth)
+
+
+# In this order: a bool is an int and a datetime a date, to Python; some of numpy's scalars are floats or strings.
 _DESCRIBERS: list[tuple[Any, Callable[[Any, int], Described]]] = [
+    (np.generic, _describe_scalar),
     (bool, lambda value, depth: (value, BOOL)),
     (int, _describe_int),
     (float, lambda value, depth: (float.__float__(value), FLOAT)),
     (str, _describe_str),
-    ((bytes, bytearray, memoryview), lambda value, depth: (bytes(value), BINARY)),
+    ((bytes, bytearray), lambda value, depth: (memoryview(value).tobytes(), BINARY)),
+    (memoryview, _describe_view),
     (np.ndarray, _describe_array),
     ((list, tuple), _describe_list),
     (dict, _describe_dict),
     (dt.datetime, _describe_datetime),
-    (dt.date, lambda value, depth: (value, DATE)),
+    (dt.date, _describe_date),
     (dt.time, _describe_time),
-    (dt.timedelta, lambda value, depth: (value, DURATION)),
+    (dt.timedelta, _describe_timedelta),
     (Decimal, _describe_decimal),
 ]
-
-
-def packed(value: object) -> dict[str, object]:
-    """A value of no known type: its repr, and its pickle if it has one."""
-    try:
-        text = repr(value)[:MAX_REPR].encode("utf-8", "backslashreplace").decode()
-    except Exception:  # the user's __repr__ may raise anything
-        text = f"<{type(value).__name__}; its repr raises an error>"
-    try:
-        data = pickle.dumps(value)
-    except Exception:  # so may __reduce__
-        data = None
-    return {"repr": text, "pickle": data}
 
 
 # -- types

@@ -6,11 +6,13 @@ NAME/
 ├── requests/         table: what was asked, one row each
 ├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
 ├── sweeps/NAME/      table: what came out of a sweep (NAME~2 where another took the name of one without results)
+├── damaged/          what `raylab repair` set aside, under the path it had and a number
 └── tmp/              half-written files
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 
@@ -24,6 +26,7 @@ README = "README.md"
 REQUESTS = "requests"
 CODE = "code"
 SWEEPS = "sweeps"
+DAMAGED = "damaged"
 
 MAX_NAME = 120
 _FORBIDDEN = '/\\<>:"|?*~\0'
@@ -37,11 +40,15 @@ class Identity:
     name: str
     user: str
     created: str
+    raylab: str = ""
+    """The version that made it."""
     format: str = FORMAT
     version: int = VERSION
 
     def dumps(self) -> bytes:
-        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+        """The file, with its own sha256 as every other file of a notebook has it."""
+        data = (json.dumps({**asdict(self), "sha256": _ZEROS}, indent=2) + "\n").encode()
+        return data.replace(_line(_ZEROS), _line(hashlib.sha256(data).hexdigest()))
 
     @staticmethod
     def loads(data: bytes, where: str) -> Identity:
@@ -56,17 +63,38 @@ class Identity:
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']!r}")
             version = int(found["version"])
-            if version > VERSION:  # before the rest, which such a version may have changed
+            claimed = found.get("sha256", "")
+            fits = _fits(data, claimed)
+            if version > VERSION and (fits or not claimed):  # before the rest, which such a version may have changed
                 raise VersionMismatch(
-                    f"the notebook {where} has format {version}, this raylab knows up to {VERSION}; "
-                    "install a later raylab"
+                    f"the notebook {where} has format {version}, and this raylab reads up to {VERSION}; "
+                    f"{_maker(found)} made it: install that one or a later one"
                 )
-            return Identity(version=version, **{name: found[name] for name in ("id", "name", "user", "created")})
-        except (ValueError, KeyError, TypeError) as error:
+            if not fits:
+                raise ValueError("its bytes do not fit its own sha256")
+            return Identity(version=version, **{name: found[name] for name in _SAID})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotebookDamaged(
                 f"{where}/{NOTEBOOK} is not what raylab writes ({type(error).__name__}: {error}); "
-                "restore it from a copy of the folder"
+                f"restore it from a copy of the folder, or have it made again: `raylab repair {where}`"
             ) from error
+
+
+_SAID = ("id", "name", "user", "created", "raylab")
+_ZEROS = "0" * 64
+
+
+def _line(digest: str) -> bytes:
+    return f'"sha256": "{digest}"'.encode()
+
+
+def _fits(data: bytes, claimed: str) -> bool:
+    plain = data.replace(_line(claimed), _line(_ZEROS))
+    return len(claimed) == len(_ZEROS) and hashlib.sha256(plain).hexdigest() == claimed
+
+
+def _maker(found: dict[str, object]) -> str:
+    return f"raylab {found['raylab']}" if found.get("raylab") else "a later raylab"
 
 
 def check_name(name: object, what: str) -> str:
@@ -139,4 +167,6 @@ results = rows.collect()
   only what you trust.
 - A sweep `NAME~2` took the name of an earlier one that had no result yet; `{REQUESTS}/` says which.
 - Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
+- `raylab verify` checks all of it. `damaged/` holds what `raylab repair` set aside; a note `repaired-N.txt` in the
+  table's folder says what was lost, and `_seq` leaves those numbers out.
 """

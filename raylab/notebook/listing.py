@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from raylab.errors import NotebookDamaged
-from raylab.notebook.file import OPENING, FileInfo, Loaded, header, load
+from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, header, load
 from raylab.notebook.store import Reader, Store
 
-__all__ = ["file_header", "file_names", "file_number", "in_force", "infos", "last_opening", "listing"]
+__all__ = [
+    "Known",
+    "file_header",
+    "file_names",
+    "file_number",
+    "in_force",
+    "infos",
+    "last_opening",
+    "listing",
+    "misplaced",
+]
 
 T = TypeVar("T")
 
@@ -24,15 +35,25 @@ TRIES = 5
 PAUSE_S = 0.02
 
 FILE_NAME = re.compile(r"\d{12}\.arrow")
+NOTE_NAME = re.compile(r"repaired-\d+\.txt")
 
 
-def listing(reader: Reader, folder: str, known: Mapping[str, Loaded] | None = None) -> list[Loaded]:
+@dataclass(slots=True)
+class Known:
+    """What earlier listings of a table fetched: none of it is fetched again."""
+
+    files: dict[str, Loaded] = field(default_factory=dict)
+    notes: frozenset[str] = frozenset()
+    """What repairs left in the folder. Files never change, but a repair puts others in the place of damaged ones."""
+
+
+def listing(reader: Reader, folder: str, known: Known | None = None) -> list[Loaded]:
     """The files in force, in order: parts, then the journal above them, openings included.
 
     Args:
         reader: Whoever gives names and bytes.
         folder: The table's folder.
-        known: What an earlier call returned, by path. None of it is fetched again.
+        known: What earlier calls fetched, brought up to date by this one.
 
     Returns:
         A prefix of the table without gap, whatever its writer is doing meanwhile.
@@ -40,20 +61,24 @@ def listing(reader: Reader, folder: str, known: Mapping[str, Loaded] | None = No
     Raises:
         NotebookDamaged: A file is not what was written, or numbers are missing; the message names them.
     """
-    known = known or {}
+    known = known or Known()
 
     def fetch(paths: list[str]) -> list[Loaded]:
-        missing = [path for path in paths if path not in known]
+        missing = [path for path in paths if path not in known.files]
         got = dict(zip(missing, reader.get_many(missing) if missing else [], strict=True))
-        return [known[path] if path in known else load(got[path], path) for path in paths]
+        return [known.files[path] if path in known.files else load(got[path], path) for path in paths]
 
     def once() -> list[Loaded]:
-        journal, parts = file_names(reader, folder)  # in this order a seal leaves no gap
+        journal, parts, notes = _names(reader, folder)
+        if notes != known.notes:
+            known.files, known.notes = {}, notes
         loaded = fetch([f"{folder}/{name}" for name in parts])
         last = loaded[-1].info.last if loaded else 0
         return loaded + fetch([f"{folder}/journal/{name}" for name in journal if file_number(name) > last])
 
-    return _settled(once, lambda file: file.info, folder)
+    files = _settled(once, lambda file: file.info, folder)
+    known.files = {loaded.info.path: loaded for loaded in files}
+    return files
 
 
 def infos(store: Store, folder: str) -> list[FileInfo]:
@@ -100,9 +125,16 @@ def last_opening(reader: Reader, folder: str) -> FileInfo | None:
 
 
 def file_names(reader: Reader, folder: str) -> tuple[list[str], list[str]]:
-    """The journal's file names, and then the parts'."""
+    """The journal's file names, and then the parts': in this order a seal leaves no gap."""
+    journal, parts, _ = _names(reader, folder)
+    return journal, parts
+
+
+def _names(reader: Reader, folder: str) -> tuple[list[str], list[str], frozenset[str]]:
     journal = [name for name in reader.names(f"{folder}/journal") if FILE_NAME.fullmatch(name)]
-    return journal, [name for name in reader.names(folder) if FILE_NAME.fullmatch(name)]
+    names = reader.names(folder)
+    notes = frozenset(name for name in names if NOTE_NAME.fullmatch(name))
+    return journal, [name for name in names if FILE_NAME.fullmatch(name)], notes
 
 
 def file_number(name: str) -> int:
@@ -123,22 +155,33 @@ def _settled(once: Callable[[], list[T]], info: Callable[[T], FileInfo], folder:
         trouble = _trouble(map(info, files))
         if trouble is None:
             return files
-    raise NotebookDamaged(
-        f"{folder} is damaged: {trouble}. Nothing of it was used; put back the missing files from a copy"
-    )
+    raise NotebookDamaged(f"{folder} is damaged: {trouble}. Nothing of it was used; {WAY_OUT}")
 
 
 def _trouble(files: Iterable[FileInfo]) -> str | None:
     """What is wrong with the order of these files: numbers and `_seq` run on without gap from 1 and 0."""
     number, seq = 1, 0
     for info in files:
-        if info.first != file_number(info.path[-18:]) or info.last < info.first:
-            return f"{info.path} holds commits {info.first} to {info.last}, which is not what its name says"
+        if trouble := misplaced(info):
+            return trouble
         if info.first > number:
             return f"commits {number} to {info.first - 1} are missing before {info.path}"
         if info.first < number:
             return f"{info.path} begins with commit {info.first}, but those below {number} are in earlier files"
         if info.kind != OPENING and info.seq != seq:
             return f"{info.path} begins with row {info.seq}, where row {seq} is expected"
-        number, seq = info.last + 1, seq + info.rows
+        number, seq = info.last + 1, seq if info.kind == OPENING else info.stop
+    return None
+
+
+def misplaced(info: FileInfo) -> str | None:
+    """Why a file, whole as it is, is not one that belongs where it lies; None if it is."""
+    folder, _, name = info.path.removesuffix(".arrow").rpartition("/")
+    in_journal = folder.endswith("/journal")
+    if info.first != int(name) or info.last < info.first:
+        return f"{info.path} holds commits {info.first} to {info.last}, which is not what its name says"
+    if info.table and info.table != folder.removesuffix("/journal"):
+        return f"{info.path} was written for {info.table}"
+    if in_journal == (info.kind == PART):
+        return f"{info.path} is {info.kind!r}, which does not belong there"
     return None

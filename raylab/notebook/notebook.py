@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import scan
-from raylab.notebook.listing import infos, listing
+from raylab.notebook.listing import Known, infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
+from raylab.notebook.verify import inspect
 
 ON_DISK = "as far as the notebook tells; whether a lab is at work on it, `raylab ls` tells"
 
@@ -91,6 +93,24 @@ class Notebook:
         chosen = records.values() if name is None else [choose(records, name, self.name)]
         return Progress.of([self._counts(record) for record in chosen])
 
+    def verify(self) -> pl.DataFrame:
+        """Read and check everything; one row for each thing that is wrong, none when all is whole.
+
+        `file` is a path in the notebook, `sweep` the sweep's name (null for what is of no sweep), `what` a sentence.
+        As far as they can be told, `first_row` and `rows` say which `_seq` are concerned, and `trials` how many trials
+        will be outstanding again. `raylab repair` mends what this finds. Nobody can tell from the folder that the
+        newest file of a table is gone, or a sweep's folder as a whole.
+
+        Raises:
+            VersionMismatch: a later raylab wrote something of it.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").verify().is_empty()    # doctest: +SKIP
+            True
+        """
+        rows = [asdict(finding) for finding in inspect(self._store).findings]
+        return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
+
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
         found = summary([info.meta for info in infos(self._store, record.folder)])
         recorded = sum(stop - start for start, stop in found["positions"])
@@ -130,13 +150,12 @@ class Files:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._known: dict[str, dict[str, Loaded]] = {}
+        self._known: dict[str, Known] = {}
 
     def of(self, folder: str) -> list[Loaded]:
-        """The files of a table in force, in order, without its openings."""
-        found = listing(self._reader, folder, self._known.get(folder))
-        self._known[folder] = {loaded.info.path: loaded for loaded in found}
-        return [loaded for loaded in found if loaded.info.kind != "opening"]
+        """The files of a table in force, in order, that are there for their rows."""
+        found = listing(self._reader, folder, self._known.setdefault(folder, Known()))
+        return [loaded for loaded in found if loaded.info.holds_rows]
 
 
 def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> SweepRecord:
@@ -153,6 +172,16 @@ def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> Sweep
     if name not in records:
         raise SweepNotFound(f"the lab {lab!r} has no sweep {name!r}; its sweeps: {there}")
     return records[name]
+
+
+FINDINGS_SCHEMA: dict[str, Any] = {
+    "file": pl.String,
+    "sweep": pl.String,
+    "what": pl.String,
+    "first_row": pl.Int64,
+    "rows": pl.Int64,
+    "trials": pl.Int64,
+}
 
 
 SWEEPS_SCHEMA: dict[str, Any] = {

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.values import MISSING
-from raylab.notebook.columns import clean_name, column
+from raylab.notebook.columns import clean_name, column, renamed
 
 METADATA: dict[str, Any] = {
     "_point": pa.int64(),
@@ -131,7 +131,11 @@ def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[
 def _result_columns(rows: Sequence[Mapping[str, object]], parameters: AbstractSet[str]) -> list[tuple[Any, Any]]:
     results = _transposed(rows)
     kept = _kept(results, parameters)
-    return [pair for name, values in results.items() for pair in column(kept[name], values)]
+    return [
+        (field if kept[name] == name else renamed(field, name), array)
+        for name, values in results.items()
+        for field, array in column(kept[name], values)
+    ]
 
 
 def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str]:

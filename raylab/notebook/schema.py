@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raylab.notebook.columns import KIND, clean_name, column
+from raylab.notebook.columns import KIND, OF, clean_name, column
 from raylab.notebook.kinds import BINARY, Array, Field, Unfit, cast, plain, unify, word
 
 __all__ = ["MORE", "NAME", "SEQ", "Schema", "align", "union", "wire_batch"]
@@ -80,7 +80,7 @@ class Schema:
 
     def __init__(self, fields: Iterable[Field] = ()) -> None:
         self._fields: dict[str, Field] = {}
-        self._columns: dict[str, list[str]] = {}  # plain name -> the columns that hold its values
+        self._columns: dict[str | bytes, list[str]] = {}  # by `_identity` the columns that hold the values
         for field in fields:
             self._add(field)
 
@@ -118,8 +118,7 @@ class Schema:
         """A column of an earlier file."""
         known = self._fields.get(field.name)
         if known is None:
-            name = (field.metadata or {}).get(NAME, field.name.encode()).decode()
-            self._columns.setdefault(name, []).append(field.name)
+            self._columns.setdefault(_identity(field), []).append(field.name)
             self._fields[field.name] = field
         else:
             wider = unify(known.type, field.type)
@@ -130,13 +129,13 @@ class Schema:
         return [self._place(field) for field, _ in pairs]
 
     def _place(self, field: Field) -> str:
-        for name in self._columns.get(field.name, ()):
+        for name in self._columns.get(_identity(field), ()):
             known = self._fields[name]
             # A user's dict may look like a pickled value, so the types do not tell them apart.
             if _is_pickled(known) != _is_pickled(field) or name == MORE:
                 continue
             wider = unify(known.type, field.type)
-            if wider is not None:
+            if wider is not None and (wider.equals(known.type) or not _is_pattern(name)):
                 self._fields[name] = known.with_type(wider)
                 return name
         return self._new(field)
@@ -146,13 +145,23 @@ class Schema:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
         kind = "pickle" if _is_pickled(field) else word(field.type)
-        name: str = field.name
+        plain_name = name = self._plain_name(field)
         count = 1
         while name in self._fields or name in {SEQ, MORE}:
-            name = f"{field.name}__{kind}{count if count > 1 else ''}"
+            name = f"{plain_name}__{kind}{count if count > 1 else ''}"
             count += 1
-        self._columns.setdefault(field.name, []).append(name)
-        self._fields[name] = pa.field(name, field.type, metadata={NAME: field.name, KIND: kind})
+        self._columns.setdefault(_identity(field), []).append(name)
+        of = {OF: field.metadata[OF]} if _is_renamed(field) else {}
+        self._fields[name] = pa.field(name, field.type, metadata={NAME: field.name, KIND: kind, **of})
+        return name
+
+    def _plain_name(self, field: Field) -> str:
+        """Its own, unless a renamed result has it, or it is one and another has it: then with one more `__result`."""
+        name: str = field.name
+        while (known := self._fields.get(name)) is not None and _identity(known) != _identity(field):
+            if not (_is_renamed(known) or _is_renamed(field)):
+                break
+            name += "__result"
         return name
 
     def _built(self, pairs: Sequence[Pair], names: Sequence[str], rows: int) -> pa.RecordBatch:
@@ -179,6 +188,22 @@ def _note(more: list[dict[str, object]], name: str, array: Array) -> None:
             more[row][name] = value
 
 
+def _identity(field: Field) -> str | bytes:
+    """What tells the results apart: the name, or of a renamed one what the experiment called it."""
+    about = field.metadata or {}
+    found: str | bytes = about[OF] if OF in about else about.get(NAME, field.name.encode()).decode()
+    return found
+
+
+def _is_pattern(name: str) -> bool:
+    """Polars takes such a name for many; it reads the column, and cannot put two together that differ in type."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
+
+
+def _is_renamed(field: Field) -> bool:
+    return OF in (field.metadata or {})
+
+
 def _is_pickled(field: Field) -> bool:
     return (field.metadata or {}).get(KIND) == b"pickle"
 
@@ -190,18 +215,22 @@ def _tidy(batch: pa.RecordBatch) -> list[Pair]:
         if _is_pickled(field):
             pairs.append((field, array))
         elif array.null_count < len(array) or len(array) == 0:
-            pairs.extend(_tidied(field.name, array))
+            pairs.extend(_tidied(field, array))
     return pairs
 
 
-def _tidied(name: str, array: Array) -> list[Pair]:
+def _tidied(field: Field, array: Array) -> list[Pair]:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     try:
         kind = plain(array.type)
-        return [(pa.field(name, kind), array if array.type.equals(kind) else array.cast(kind, safe=False))]
+        return [(field.with_type(kind), array if array.type.equals(kind) else array.cast(kind, safe=False))]
     except (Unfit, pa.ArrowException):
-        return column(name, array.to_pylist())
+        about = field.metadata or {}
+        return [
+            (each.with_metadata({**about, **(each.metadata or {})}), piece)
+            for each, piece in column(field.name, array.to_pylist())
+        ]
 
 
 def union(schemas: Iterable[pa.Schema]) -> pa.Schema:

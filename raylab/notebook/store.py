@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 # Half-written files lie apart: readers glob `**/*.arrow` and polars refuses a folder with other files in it.
 TMP = "tmp"
 
+# What file systems without hard links say to a link. All else is a trouble of this moment.
+NO_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+)
+
 
 class Files:
     """The few POSIX operations a store uses, one thin method each: the seam at which tests let them fail."""
@@ -39,6 +45,14 @@ class Files:
         """The names of the plain files in a folder, in no order."""
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+
+    def folders(self, path: Path) -> list[str]:
+        """The names of the folders in a folder, in no order."""
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+    def mode(self, path: Path) -> int:
+        return path.stat().st_mode
 
     def create(self, path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -108,6 +122,7 @@ class Store:
         self.root = Path(root)
         self.files = Files() if files is None else files
         self._writing: set[str] = set()  # our temporary files of this moment, which `clean_tmp` must leave alone
+        self._left: set[str] = set()  # those that could not be removed
 
     def path(self, path: str) -> Path:
         """Where a file lies.
@@ -124,6 +139,13 @@ class Store:
         """The names of the files in a folder, sorted; none if there is no such folder."""
         try:
             return sorted(self.files.listdir(self.path(folder)))
+        except FileNotFoundError:
+            return []
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder, sorted; none if there is no such folder."""
+        try:
+            return sorted(self.files.folders(self.path(folder)))
         except FileNotFoundError:
             return []
 
@@ -178,6 +200,26 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self.files.unlink(self.path(path))
 
+    def set_aside(self, path: str, folder: str) -> str:
+        """Move a file out of the way, under its path in another folder and a number that is free; the new path.
+
+        Not a `.arrow` any more, so that nobody reads it by accident. After an OSError the same call can be made again.
+        """
+        source = self.path(path)
+        self.make_folder(str(PurePosixPath(folder, path).parent))
+        for number in itertools.count(1):
+            target = f"{folder}/{path}.{number}"
+            try:
+                self.files.link(source, self.path(target))
+            except FileExistsError:
+                if not self.path(target).samefile(source):  # else an attempt came as far as this
+                    continue
+            break
+        self.files.sync_folder(self.path(target).parent)
+        self.files.unlink(source)
+        self.files.sync_folder(source.parent)
+        return target
+
     def sync_folder(self, folder: str) -> None:
         """Make the names in a folder durable, whoever put them there."""
         self.files.sync_folder(self.path(folder))
@@ -201,6 +243,10 @@ class Store:
             folder = folder / part
             self._make(folder)
 
+    def mode(self) -> int:
+        """Who may do what in the store's folder, as `stat` says it."""
+        return self.files.mode(self.root)
+
     def probe(self) -> None:
         """Check that the file system has what the fence rests on: a link never replaces an existing name.
 
@@ -214,30 +260,36 @@ class Store:
         try:
             for name in names:
                 self._write(name, name.encode())
+            self._probe_link(one, two)
+        finally:
+            for name in names:
+                self._discard(name)
+
+    def _probe_link(self, one: Path, two: Path) -> None:
+        """Two files that are there: the name of one must withstand the other, and be free when it is gone."""
+        try:
             try:
                 self.files.link(one, two)
             except FileExistsError:
                 self.files.unlink(two)
-                self.files.link(one, two)
+                with contextlib.suppress(FileExistsError):  # nobody else knows the name, so it was made twice
+                    self.files.link(one, two)
             else:
                 raise NameRefused(_no_links(self.root, "a link replaced a file that was there"))
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOENT, errno.EROFS}:
-                raise
-            raise NameRefused(_no_links(self.root, str(error))) from error
-        finally:
-            for name in names:
-                self._discard(name)
+            if error.errno in NO_LINKS:
+                raise NameRefused(_no_links(self.root, str(error))) from error
+            raise
 
     def _write(self, temp: str, data: bytes) -> None:
         """A whole, durable file in `tmp/`."""
         path = self.root / TMP / temp
         try:
-            fd = self.files.create(path)
-        except FileNotFoundError:  # a copied notebook may have lost its empty folders
-            with contextlib.suppress(FileExistsError):
-                self.files.mkdir(path.parent)
-            fd = self.files.create(path)
+            fd = self._create(path)
+        except OSError as error:
+            if error.errno == errno.EROFS:  # nothing was made, and trying to remove it would fail for ever
+                self._writing.discard(temp)
+            raise
         try:
             self.files.write(fd, data)
             self.files.sync(fd)
@@ -245,14 +297,27 @@ class Store:
             # Its error counts as well: over NFS a full disk shows here.
             self.files.close(fd)
 
-    def _discard(self, temp: str) -> None:
-        """Remove our temporary file. A failure must not hide how the put went; the next opening cleans."""
+    def _create(self, path: Path) -> int:
         try:
-            self.remove(f"{TMP}/{temp}")
-        except OSError as error:
-            log.warning("cannot remove the temporary file %s: %s", self.root / TMP / temp, error)
-        finally:
+            return self.files.create(path)
+        except FileNotFoundError:  # a copied notebook may have lost its empty folders
+            with contextlib.suppress(FileExistsError):
+                self.files.mkdir(path.parent)
+            return self.files.create(path)
+
+    def _discard(self, temp: str) -> None:
+        """Remove our temporary file, and those that could not be removed before. A failure must not hide how the
+        put went; the next put tries again, the next opening cleans."""
+        if temp in self._writing:
+            self._left.add(temp)
             self._writing.discard(temp)
+        for name in tuple(self._left):
+            try:
+                self.remove(f"{TMP}/{name}")
+            except OSError as error:
+                log.warning("cannot remove the temporary file %s: %s", self.root / TMP / name, error)
+                return
+            self._left.discard(name)
 
     def _make(self, folder: Path) -> None:
         """One folder, durably; also one that an attempt made which ended before it was durable."""

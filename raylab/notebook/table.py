@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
-from raylab.notebook.file import DATA, OPENING, PART, FileInfo, damaged, encode, header, load
+from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo, damaged, encode, header, load
 from raylab.notebook.listing import file_header, file_names, file_number, in_force
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
 
-__all__ = ["Opened", "Table"]
+__all__ = ["Opened", "Table", "blank", "written"]
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,13 @@ class Table:
             commits = [info.size for info in self._tail if info.kind == DATA]
         return len(commits) >= SEAL_COMMITS or sum(commits) >= SEAL_BYTES
 
-    def open(self) -> Opened:
+    def open(self, meta: Mapping[str, Any] | None = None, *, allowed: Callable[[], None] = lambda: None) -> Opened:
         """Take the table over from whoever has it, by creating the next number with no rows.
+
+        Args:
+            meta: The caller's own metadata of the opening, as JSON has it.
+            allowed: Asked before each try; what it raises ends this. Whoever opened the table before, it has seen;
+                whoever opens it after that takes the number that is tried.
 
         Raises:
             NotebookDamaged: A file is not what was written, or missing.
@@ -112,7 +117,8 @@ class Table:
         self.store.make_folder(f"{self.folder}/journal")
         for _ in range(MAX_OPENINGS):
             number = self._last_number() + 1
-            info, data = self._encoded(OPENING, number, number, 0, pa.table({SEQ: pa.array([], pa.int64())}), {})
+            allowed()
+            info, data = blank(self.folder, OPENING, range(number, number + 1), range(0), self.writer, meta or {})
             if not self.store.put(info.path, data, info.ident.encode()):
                 continue
             files = in_force(self.store, self.folder)
@@ -138,12 +144,12 @@ class Table:
         if self.number == 0 or self._pending is not None:
             raise RuntimeError(f"{self.folder}: " + ("open it first" if self.number == 0 else "resume() first"))
         rows = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
-        seqs = pa.array(np.arange(self.seq, self.seq + rows.num_rows, dtype=np.int64))
-        rows = rows.add_column(0, SEQ, seqs)
+        rows = rows.add_column(0, SEQ, pa.array(np.arange(self.seq, self.seq + rows.num_rows, dtype=np.int64)))
         with self._lock:
             known = self._columns
         columns = known if known.equals(rows.schema) else union([known, rows.schema])
-        info, data = self._encoded(DATA, self.number, self.number, self.seq, rows, meta)
+        commits, seqs = range(self.number, self.number + 1), range(self.seq, self.seq + rows.num_rows)
+        info, data = written(self.folder, DATA, commits, seqs, rows, self.writer, meta)
         with self._lock:
             self._columns = columns
         self._pending = _Pending(info, data)
@@ -168,8 +174,28 @@ class Table:
         self._pending = None
         with self._lock:
             self._tail.append(info)
-        self.number, self.seq = info.last + 1, info.seq + info.rows
+        self.number, self.seq = info.last + 1, info.stop
         return info
+
+    def check_ours(self) -> None:
+        """Notice another writer that opened the table and has written nothing yet where we would.
+
+        Raises:
+            LabFenced: there is one.
+        """
+        self._check_fence()
+        known = self.number  # below it nothing is new; a file of our other thread is no opening
+        for name in file_names(self.store, self.folder)[0]:
+            path = f"{self.folder}/journal/{name}"
+            if file_number(name) >= known and self._is_opening(path):
+                self._fenced = self._who(path)
+                self._check_fence()
+
+    def _is_opening(self, path: str) -> bool:
+        try:
+            return file_header(self.store, path).kind == OPENING
+        except FileNotFoundError:  # sealed meanwhile, so it was none
+            return False
 
     def seal(self, combine: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> FileInfo | None:
         """Put the journal of this moment into one part, then delete its files.
@@ -219,26 +245,10 @@ class Table:
                 raise damaged(info.path, "another file lies in its place")
         rows = align([found.table.replace_schema_metadata() for found in loaded])
         meta = combine([info.meta for info in data_files])
-        info, data = self._encoded(PART, tail[0].first, tail[-1].last, data_files[0].seq, rows, meta)
+        counting = [info for info in tail if info.kind != OPENING]  # what was lost counts, too
+        commits, seqs = range(tail[0].first, tail[-1].last + 1), range(counting[0].seq, counting[-1].stop)
+        info, data = written(self.folder, PART, commits, seqs, rows, self.writer, meta)
         return info if self.store.put(path, data, info.ident.encode()) else file_header(self.store, path)
-
-    def _encoded(
-        self, kind: str, first: int, last: int, seq: int, rows: pa.Table, meta: Mapping[str, Any]
-    ) -> tuple[FileInfo, bytes]:
-        fields = {
-            "raylab.kind": kind,
-            "raylab.first": str(first),
-            "raylab.last": str(last),
-            "raylab.seq": str(seq),
-            "raylab.rows": str(rows.num_rows),
-            "raylab.id": uuid4().hex,
-            "raylab.writer": json.dumps(self.writer),
-            "raylab.time": datetime.now(UTC).isoformat(),
-            "raylab.meta": json.dumps(meta),
-        }
-        data = encode(rows, fields)
-        name = f"{first:012d}.arrow" if kind == PART else f"journal/{first:012d}.arrow"
-        return header(data, f"{self.folder}/{name}"), data
 
     def _last_number(self) -> int:
         journal, parts = file_names(self.store, self.folder)
@@ -254,7 +264,7 @@ class Table:
         tail = [info for info in files if info.kind != PART]
         openings = [info for info in tail if info.kind == OPENING]
         columns = union(info.schema for info in tail)
-        seq = sum(info.rows for info in files)
+        seq = max((info.stop for info in files), default=0)  # more than there are rows, where some were lost
         self._tail, self._columns, self.number, self.seq = tail, columns, number + 1, seq
         return Opened(
             files=[info for info in files if info.kind != OPENING],
@@ -281,7 +291,7 @@ class Table:
                 continue
             if info.kind == OPENING:
                 newest = info
-            else:
+            elif info.kind != LOST:  # that may stand for an opening
                 self.store.remove(path)
         return newest
 
@@ -300,3 +310,48 @@ class Table:
                 f"{self.folder}: {self._fenced}. This lab writes nothing any more; attach to the other one, "
                 "or, to take it back, shut this one down and attach again"
             )
+
+
+def written(
+    folder: str,
+    kind: str,
+    commits: range,
+    seqs: range,
+    rows: pa.Table,
+    writer: Mapping[str, str],
+    meta: Mapping[str, Any],
+) -> tuple[FileInfo, bytes]:
+    """A file of a table, ready to be put.
+
+    Args:
+        folder: The table's.
+        kind: Where it goes: a part beside the journal, all else into it.
+        commits: The numbers it stands for.
+        seqs: The `_seq` it stands for.
+        rows: What of them it holds.
+        writer: Who writes.
+        meta: The caller's own metadata, as JSON has it.
+    """
+    fields = {
+        "raylab.table": folder,
+        "raylab.kind": kind,
+        "raylab.first": str(commits.start),
+        "raylab.last": str(commits.stop - 1),
+        "raylab.seq": str(seqs.start),
+        "raylab.stop": str(seqs.stop),
+        "raylab.rows": str(rows.num_rows),
+        "raylab.id": uuid4().hex,
+        "raylab.writer": json.dumps(dict(writer)),
+        "raylab.time": datetime.now(UTC).isoformat(),
+        "raylab.meta": json.dumps(meta),
+    }
+    data = encode(rows, fields)
+    name = f"{commits.start:012d}.arrow" if kind == PART else f"journal/{commits.start:012d}.arrow"
+    return header(data, f"{folder}/{name}"), data
+
+
+def blank(
+    folder: str, kind: str, commits: range, seqs: range, writer: Mapping[str, str], meta: Mapping[str, Any]
+) -> tuple[FileInfo, bytes]:
+    """A file without rows: an opening, or what holds the place of rows that are lost."""
+    return written(folder, kind, commits, seqs, pa.table({SEQ: pa.array([], pa.int64())}), writer, meta)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import stat
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from raylab.core.request import Request
-from raylab.errors import NameRefused, NotebookDamaged
+from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import FileInfo
 from raylab.notebook.listing import infos, last_opening, listing
@@ -31,24 +32,46 @@ from raylab.notebook.table import Opened, Table
 
 log = logging.getLogger(__name__)
 
+IDENTITY = "notebook"
+"""Under which name an opening of the requests repeats `notebook.json`."""
+
+CODE_WAY_OUT = (
+    "put it back from a copy of the notebook; or `raylab repair FOLDER` (the notebook's) sets it aside, and then "
+    "submit the sweep again as it was"
+)
+
 
 @dataclass(slots=True)
 class SweepTable:
     """A sweep's results, open for writing."""
 
+    writer: Writer
     table: Table
     schema: Schema
     summary: dict[str, Any]
 
     def commit(self, batches: Sequence[pa.RecordBatch], meta: dict[str, Any]) -> FileInfo:
         """Add wire batches in the columns in force, in one commit; the same again after an OSError."""
+        try:
+            return self._commit(batches, meta)
+        except LabFenced:
+            if not self.writer.retake(self):
+                raise
+            return self._commit(batches, meta)
+
+    def _commit(self, batches: Sequence[pa.RecordBatch], meta: dict[str, Any]) -> FileInfo:
         if self.table.pending:
             return self.table.resume()
         return self.table.commit(self.schema.concat(batches), meta)
 
     def seal(self) -> FileInfo | None:
         """Put the journal into one part."""
-        return self.table.seal(summary)
+        try:
+            return self.table.seal(summary)
+        except LabFenced:
+            if not self.writer.is_ours():
+                raise
+            return None  # the next commit takes it back
 
 
 class Writer:
@@ -66,7 +89,7 @@ class Writer:
         """Make the notebook if there is none; say whose it is.
 
         Raises:
-            NameRefused: the notebook there is another lab's.
+            NameRefused: the notebook there is another lab's, or a new one would lie where everybody may write.
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
         try:
@@ -80,35 +103,55 @@ class Writer:
                 f"the folder {self.root} is the notebook of the lab {identity.name!r}, not of {name!r}; "
                 f"attach to {identity.name!r}, or give another folder"
             )
+        self.store.sync_folder("")  # whoever made it may have died before its name was durable
         self.store.clean_tmp()
         return identity
 
     def _found(self, name: str, user: str) -> None:
         self.store.make_folder("")
+        self._check_private()
         self.store.probe()
         for folder in (layout.REQUESTS, layout.CODE, layout.SWEEPS):
             self.store.make_folder(folder)
         text = layout.readme(name).encode()
         self.store.put(layout.README, text, text)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        identity = layout.Identity(id=uuid.uuid4().hex, name=name, user=user, created=created)
+        version = self.writer.get("raylab", "")
+        identity = layout.Identity(id=uuid.uuid4().hex, name=name, user=user, created=created, raylab=version)
         self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
+
+    def _check_private(self) -> None:
+        """Workers load pickles from the notebook: who can replace its files runs code as the cluster's user."""
+        mode = self.store.mode()
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise NameRefused(
+                f"everybody may write in {self.root}, so everybody could change a notebook in it and the code that is "
+                f"kept there: run `chmod o-w {self.root}`, or give another folder"
+            )
 
     def last_writer(self) -> dict[str, str] | None:
         """Who opened the requests last; None if nobody ever did."""
         opening = last_opening(self.store, layout.REQUESTS)
         return opening.writer if opening else None
 
-    def open_requests(self) -> list[Request]:
-        """Take the notebook over; return all that was asked of it."""
+    def open_requests(self, allowed: Callable[[], None] = lambda: None) -> list[Request]:
+        """Take the notebook over; return all that was asked of it.
+
+        Args:
+            allowed: asked before it is taken from another writer; what it raises ends this.
+        """
         table = Table(self.store, layout.REQUESTS, self.writer)
-        self.opening = table.open().number
+        self.opening = table.open({IDENTITY: self._identity()}, allowed=allowed).number
         self._requests = table
         requests: list[Request] = []
         for loaded in listing(self.store, layout.REQUESTS):
             if loaded.info.kind != "opening":
                 requests += from_rows(loaded.table)
         return requests
+
+    def _identity(self) -> dict[str, Any]:
+        """What `notebook.json` says: each opening of the requests repeats it, so that it can be made again."""
+        return asdict(layout.Identity.loads(self.store.get(layout.NOTEBOOK), str(self.root)))
 
     def add(self, requests: Sequence[Request]) -> None:
         """Write requests; when this returns they are durable."""
@@ -140,8 +183,8 @@ class Writer:
         return digest, zipped
 
     def _put(self, path: str, data: bytes) -> None:
-        if not self.store.put(path, data, data):
-            raise NotebookDamaged(f"{path} is not what was written; put it back from a copy of the notebook")
+        if not self.store.put(path, data, data) or self.store.get(path) != data:
+            raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.
@@ -149,6 +192,8 @@ class Writer:
         Raises:
             NotebookDamaged: a file is missing, or not what its name says.
         """
+        if not digest:
+            raise NotebookDamaged("the experiment was damaged and set aside; submit the sweep again as it was")
         pickle = self._bytes(layout.pickle_path(digest), digest)
         return pickle, self._bytes(layout.modules_path(modules), modules) if modules else None
 
@@ -156,21 +201,84 @@ class Writer:
         try:
             data = self.store.get(path)
         except FileNotFoundError as error:
-            raise NotebookDamaged(f"{path} is missing; put it back from a copy of the notebook") from error
+            raise NotebookDamaged(
+                f"{path} is missing; submit the sweep again as it was, or put the file back from a copy of the notebook"
+            ) from error
         if hashlib.sha256(data).hexdigest() != digest:
-            raise NotebookDamaged(f"{path} is not what was written; put it back from a copy of the notebook")
+            raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         return data
+
+    def has_code(self, digest: str, modules: str | None) -> bool:
+        """Whether the bytes that these hashes name are there, whole."""
+        try:
+            self.code(digest, modules)
+        except NotebookDamaged:
+            return False
+        return True
+
+    def free_generation(self, name: str, least: int) -> int:
+        """The first generation of a name, from `least` on, in whose folder nothing lies.
+
+        Something does where a request was lost: its rows must not become those of another sweep.
+        """
+        while self.store.folders(layout.sweep_folder(name, least)):
+            least += 1
+        return least
 
     def survey(self, folder: str) -> dict[str, Any]:
         """What a sweep's table holds, without taking it over."""
         return summary([info.meta for info in infos(self.store, folder)])
 
     def open_sweep(self, folder: str) -> SweepTable:
-        """Take a sweep's table over; what it holds is read afresh."""
-        table = Table(self.store, folder, self.writer)
-        opened: Opened = table.open()
+        """Take a sweep's table over; what it holds is read afresh.
+
+        Raises:
+            LabFenced: another lab has opened the requests: one that was stopped for a while must not take from it
+                a table that it had not opened before.
+        """
+        table, opened = self._take(folder)
         return SweepTable(
+            writer=self,
             table=table,
             schema=Schema.from_files(opened.files),
             summary=summary([info.meta for info in opened.files]),
         )
+
+    def retake(self, sweep: SweepTable) -> bool:
+        """Open a sweep's table again that was taken from us although the notebook was not.
+
+        A lab that was stopped in the middle of `open_sweep`, and taken over meanwhile, does that when it goes on. It
+        then finds that the requests are not its own any more, and writes nothing.
+
+        Returns:
+            Whether it is ours again, as we left it.
+
+        Raises:
+            LabFenced: the notebook was taken as well.
+        """
+        if not self.is_ours():
+            return False
+        table, opened = self._take(sweep.table.folder)
+        if opened.seq != sweep.table.seq:
+            return False
+        sweep.table = table
+        return True
+
+    def is_ours(self) -> bool:
+        """Whether nobody else has opened the requests since this lab did."""
+        try:
+            self._check_ours()
+        except LabFenced:
+            return False
+        return self._requests is not None
+
+    def _take(self, folder: str) -> tuple[Table, Opened]:
+        self._check_ours()
+        table = Table(self.store, folder, self.writer)
+        opened = table.open()
+        self._check_ours()  # another lab may have come in between
+        return table, opened
+
+    def _check_ours(self) -> None:
+        if self._requests is not None:
+            self._requests.check_ours()

@@ -42,7 +42,7 @@ def test_the_words_are_the_experiments_own_and_short() -> None:
     assert judge(raised(ModuleNotFoundError("No module named 'scipy'")), False)[1] == (
         "ModuleNotFoundError: No module named 'scipy'"
     )
-    assert judge(re.WorkerCrashedError(), True)[1] == "its process ended unexpectedly"
+    assert judge(re.WorkerCrashedError(), True)[1] == ""  # the pool knows which process it was
     assert "memory" in judge(re.OutOfMemoryError("very long words of Ray's"), True)[1]
     assert len(judge(RuntimeError("x" * 10_000), True)[1]) == 1_000
 

@@ -92,7 +92,7 @@ def test_a_newer_format_asks_for_an_update(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(file_module, "FORMAT", 2)
     data = encode(rows(1, 2), FIELDS)
     monkeypatch.setattr(file_module, "FORMAT", 1)
-    with pytest.raises(VersionMismatch, match="update"):
+    with pytest.raises(VersionMismatch, match="install that one or a later one"):
         decode(data, "f")
 
 

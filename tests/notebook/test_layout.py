@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,8 +15,14 @@ from raylab.notebook.layout import Identity, check_name, sweep_folder
 OURS = Identity(id="abc", name="percolation", user="ada", created="2026-01-02T03:04:05+00:00")
 
 
+def signed(fields: dict[str, object]) -> bytes:
+    """As the README says it: a sha256 that was computed with 64 zeros in its place."""
+    data = json.dumps({**fields, "sha256": "0" * 64})
+    return data.replace("0" * 64, hashlib.sha256(data.encode()).hexdigest()).encode()
+
+
 def changed(**words: object) -> bytes:
-    return json.dumps(json.loads(OURS.dumps()) | words).encode()
+    return signed(json.loads(OURS.dumps()) | words)
 
 
 @pytest.mark.parametrize("name", ["coarse", "p=0.5, L=64", "a.b-c_d", "Größe", "x" * layout.MAX_NAME, "scan (2)"])
@@ -90,15 +97,31 @@ def test_a_file_that_is_not_ours_is_damage_that_names_the_file(data: bytes) -> N
 
 def test_each_missing_field_is_damage() -> None:
     fields = json.loads(OURS.dumps())
-    for name in fields:
+    for name in fields.keys() - {"sha256"}:
         rest = {key: value for key, value in fields.items() if key != name}
         with pytest.raises(NotebookDamaged, match=name):
-            Identity.loads(json.dumps(rest).encode(), "here")
+            Identity.loads(signed(rest), "here")
+    with pytest.raises(NotebookDamaged, match="sha256"):
+        Identity.loads(json.dumps(fields | {"sha256": ""}).encode(), "here")
+
+
+def test_every_truncation_and_every_flipped_bit_is_damage() -> None:
+    data = OURS.dumps()
+    for at in range(len(data)):
+        for bit in range(8):
+            sick = bytearray(data)
+            sick[at] ^= 1 << bit
+            with pytest.raises(NotebookDamaged, match=r"here/notebook\.json is not what raylab writes"):
+                Identity.loads(bytes(sick), "here")
+        with pytest.raises(NotebookDamaged, match="`raylab repair here`"):
+            Identity.loads(data[:at], "here")
 
 
 def test_a_later_format_is_named_even_if_it_has_other_fields() -> None:
     later = json.dumps({"format": layout.FORMAT, "version": layout.VERSION + 1, "whatever": 1}).encode()
-    with pytest.raises(VersionMismatch, match="has format 2, this raylab knows up to 1; install a later raylab"):
+    with pytest.raises(
+        VersionMismatch, match="has format 2, and this raylab reads up to 1; a later raylab made it: install"
+    ):
         Identity.loads(later, "here")
 
 

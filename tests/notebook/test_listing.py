@@ -9,7 +9,7 @@ import pytest
 from tables import combine, opened, rows
 
 from raylab.errors import NotebookDamaged
-from raylab.notebook.listing import listing
+from raylab.notebook.listing import Known, listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
 
@@ -33,9 +33,10 @@ def test_what_is_known_is_not_fetched_again(tmp_path: Path) -> None:
     table = opened(tmp_path)
     table.commit(rows(1), {"n": 1})
     reader = Counting(tmp_path)
-    known = {file.info.path: file for file in listing(reader, "t")}
+    known = Known()
+    listing(reader, "t", known)
     reader.fetched = None
-    assert [f.info.path for f in listing(reader, "t", known)] == list(known)
+    assert [f.info.path for f in listing(reader, "t", known)] == list(known.files)
     assert reader.fetched is None
     new = table.commit(rows(2), {"n": 1})
     assert len(listing(reader, "t", known)) == 3

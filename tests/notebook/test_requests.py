@@ -100,6 +100,6 @@ def test_a_kind_of_a_later_version_changes_nothing_for_an_older_reader() -> None
 
 
 def test_a_policy_of_a_later_version_is_read_without_what_it_added() -> None:
-    policy = json.dumps(json.loads(Policy(retries=2).dumps()) | {"time_limit": 60.0})
+    policy = json.dumps(json.loads(Policy(retries=2).dumps()) | {"patience": 60.0})
     later = Request(kind="policy", sweep="coarse", policy=policy)
     assert fold(from_rows(to_rows([SUBMITTED, later])))["coarse"].policy == Policy(retries=2)

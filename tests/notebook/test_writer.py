@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,9 @@ def test_another_labs_notebook_is_refused_with_its_name(tmp_path: Path) -> None:
 
 
 def test_a_notebook_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    Writer(tmp_path, WHO).establish("lab", "ada")
+    identity = Writer(tmp_path, WHO).establish("lab", "ada")
     text = (tmp_path / layout.NOTEBOOK).read_text()
-    (tmp_path / layout.NOTEBOOK).write_text(text.replace('"version": 1', '"version": 2'))
+    (tmp_path / layout.NOTEBOOK).write_bytes(replace(identity, version=2).dumps())
     with pytest.raises(VersionMismatch, match=re.escape(str(tmp_path))):
         Writer(tmp_path, WHO).establish("lab", "ada")
     (tmp_path / layout.NOTEBOOK).write_text(text[:20])

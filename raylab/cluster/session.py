@@ -1,0 +1,119 @@
+"""This process's connection to Ray: whether it is there, and whether it is still the one it was.
+
+Ray's calls start a cluster where there is none, and a `ray://` client that was cut off for longer than its grace period
+says so in many ways, most of them misleading. So whoever is about to ask Ray something asks here first. Nothing here
+asks the cluster.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
+
+import ray
+import ray.exceptions
+
+from raylab.errors import LabUnavailable
+
+T = TypeVar("T")
+
+PAUSE_S = 0.2
+
+
+def session() -> object | None:
+    """What tells this process's connection from an earlier one; None if there is none, or if it is lost."""
+    worker = _client_worker()
+    if worker is not None:
+        return worker if worker.is_connected() else None
+    if not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    return context.gcs_address, context.get_job_id()
+
+
+def is_lost() -> bool:
+    """Whether this process has a `ray://` connection that is over, so that Ray neither uses it nor makes another."""
+    worker = _client_worker()
+    return worker is not None and not worker.is_connected()
+
+
+def disconnected(error: Exception | None = None) -> LabUnavailable:
+    """What to tell a person whose connection is lost."""
+    why = f" ({error})" if error is not None and str(error) else ""
+    return LabUnavailable(
+        f"the connection to the Ray cluster is lost{why}. Nothing of the lab is: call ray.shutdown(), connect and "
+        "attach again; it is safe to repeat the call"
+    )
+
+
+def patiently(ask: Callable[[], T], within: float) -> T:
+    """Ask Ray something that changes nothing, again and again while a `ray://` connection is being made anew.
+
+    Ray's client repeats calls of actors by itself, and no other question. What the cluster answers, also with an
+    error, is the answer.
+
+    Raises:
+        LabUnavailable: the connection is lost for good, or for longer than `within` seconds.
+    """
+    worker = _client_worker()
+    until = time.monotonic() + within
+    while True:
+        try:
+            return bounded(ask, max(PAUSE_S, until - time.monotonic()))
+        except ray.exceptions.GetTimeoutError as error:
+            raise LabUnavailable(f"the Ray cluster did not answer within {within:.0f} s; try again") from error
+        except Exception as error:
+            passing = _is_channels(error) or isinstance(error, ConnectionError)
+            if worker is None or not passing or isinstance(error, LabUnavailable):
+                raise
+            if not worker.is_connected() or time.monotonic() > until:
+                raise disconnected(error) from error
+        time.sleep(PAUSE_S)
+
+
+def bounded(ask: Callable[[], T], seconds: float) -> T:
+    """Ask Ray something, and give up after some seconds: over `ray://` Ray's own timeout begins only once the server
+    has taken the call, and a network that is silent is noticed after a minute and a half.
+
+    Raises:
+        GetTimeoutError: no answer in time; the call may yet be carried out.
+    """
+    from ray.util.client import ray as client
+
+    if _client_worker() is None:
+        return ask()
+    context = client.get_context()  # type: ignore[no-untyped-call]
+    answers: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+    def run() -> None:
+        client.set_context(context)  # type: ignore[no-untyped-call]  # each thread has its own
+        try:
+            answers.put((ask(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=run, name="raylab-call", daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=seconds)
+    except Empty:
+        raise ray.exceptions.GetTimeoutError(f"no answer within {seconds:.1f} s") from None
+    if error is not None:
+        raise error
+    return cast(T, answer)
+
+
+def _is_channels(error: Exception) -> bool:
+    """Whether gRPC speaks: of a connection that broke, or of one that Ray has closed to make another."""
+    if isinstance(error, ValueError):
+        return "channel" in str(error).lower()
+    return any(kind.__module__.partition(".")[0] == "grpc" for kind in type(error).__mro__)
+
+
+def _client_worker() -> Any:
+    """Ray's own object behind a `ray://` connection; None in a driver."""
+    from ray.util.client import ray as client
+
+    return client.get_context().client_worker  # type: ignore[no-untyped-call]

@@ -1,0 +1,119 @@
+"""A client's death means nothing: killed at any moment of `submit`, its modules gone, its cluster gone as well."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+from clusters import Cluster, eventually
+
+import raylab
+
+VICTIM = """
+import os, threading
+import ray
+from raylab.cluster import connect
+
+LOAD = bytes(1_000_000)
+def victim(x, seed):
+    return {"y": x + len(LOAD)}
+
+def die():
+    os.kill(os.getpid(), 9)
+
+def submit(sweep):
+    lab.submit(victim, {"x": range(50)}, name=sweep, repeats=2, seed=1)
+lab = raylab.Lab(name)
+"""
+
+DIE = """
+if moment == "timer":
+    threading.Timer(delay, die).start()
+elif moment == "sent":                                  # the call is on its way, its answer never read
+    def get(*_, **__):
+        threading.Event().wait(delay)
+        die()
+    connect.ray.get = get
+elif moment == "answered":
+    answer = connect.ray.get
+    connect.ray.get = lambda *given, **words: (answer(*given, **words), die())
+submit(sweep)
+print("acknowledged", flush=True)
+die()
+"""
+
+MOMENTS = [
+    ("timer", 0.0),
+    ("timer", 0.01),
+    ("timer", 0.03),
+    ("timer", 0.1),
+    ("sent", 0.0),
+    ("sent", 0.002),
+    ("sent", 0.01),
+    ("sent", 0.05),
+    ("answered", 0.0),
+    ("never", 0.0),
+]
+
+
+def test_a_submit_whose_client_is_killed_is_there_wholly_or_not_at_all(cluster: Cluster, lab_name: str) -> None:
+    cluster.client(VICTIM, name=lab_name)
+    acknowledged = {"never-9", "answered-8"}
+    with ExitStack() as stack:
+        victims = {}
+        for number, (moment, delay) in enumerate(MOMENTS):
+            address = cluster.client_address if moment == "sent" and delay == 0.01 else cluster.address
+            sweep = f"{moment}-{number}"
+            client = cluster.begin(
+                VICTIM + DIE, address=address, name=lab_name, sweep=sweep, moment=moment, delay=delay
+            )
+            victims[sweep] = stack.enter_context(client)
+        for sweep, client in victims.items():
+            assert client.ended() == -9, client.stderr
+            acknowledged |= {sweep} if "acknowledged" in client.stdout else set()
+    look = """
+    there = {row["name"]: row for row in lab.sweeps().to_dicts()}
+    assert acknowledged <= there.keys() <= set(victims), there.keys()
+    assert all(row["total"] == 100 and row["repeats"] == 2 for row in there.values()), there
+    for sweep in there:
+        assert lab.wait(sweep, timeout=60)
+    print(len(there), "of", len(victims))
+    for sweep in victims:                               # another client, another process: the same sweep
+        submit(sweep)
+    assert lab.wait(timeout=60)
+    """
+    cluster.client(VICTIM + _dedent(look), name=lab_name, victims=list(victims), acknowledged=acknowledged)
+    notebook = raylab.Notebook(cluster.home / lab_name)
+    for sweep in victims:
+        rows = notebook.results(sweep, status="all", metadata=True)
+        assert rows.height == rows.select("_point", "_repeat").n_unique() == 100
+        assert set(rows["_status"]) == {"done"}
+        assert (rows["y"] == rows["x"] + 1_000_000).all()
+
+
+def test_a_new_cluster_goes_on_with_modules_that_only_the_client_had(own_cluster: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "__init__.py").write_text("from parts.deep import FACTOR\n")
+    (folder / "parts" / "deep.py").write_text("FACTOR = 7\n")
+    (folder / "model.py").write_text(
+        "import time\nimport parts\n\ndef run(x):\n    time.sleep(0.02)\n"
+        "    return {'y': parts.FACTOR * x, 'where': parts.__file__}\n"
+    )
+    submit = 'import model\nraylab.Lab("lab").submit(model.run, {"x": range(400)}, name="model")'
+    own_cluster.client(submit, cwd=folder)
+    shutil.rmtree(folder)
+    notebook = own_cluster.home / "lab"
+    eventually(lambda: raylab.Notebook(notebook).progress("model").ready > 20)
+    own_cluster.restart()
+    assert raylab.Notebook(notebook).progress("model").ready < 400
+    own_cluster.client('assert raylab.Lab("lab", create=False).wait(timeout=90)')
+    rows = raylab.Notebook(notebook).results("model", status="all", metadata=True)
+    assert rows["_point"].n_unique() == rows.height == 400
+    assert (rows["y"] == 7 * rows["x"]).all()
+    assert not rows["where"].str.starts_with(str(tmp_path)).any()
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())

@@ -1,0 +1,76 @@
+"""A trial that takes its process along, by its memory, by a signal or by itself: alone in the end, the rest is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clusters import Cluster, answer
+from ray._private import utils
+
+import raylab
+from raylab.cluster import head
+
+ROOM = 3e9
+"""What a cluster and its trials may use together."""
+
+GREED = 6e9
+
+
+def by_status(notebook: Path, sweep: str, total: int) -> dict[str, int]:
+    """How many trials came out how; each has one record."""
+    rows = raylab.Notebook(notebook).results(sweep, status="all", metadata=True)
+    assert rows.height == rows["_point"].n_unique() == total
+    return dict(rows["_status"].value_counts().iter_rows())
+
+
+@pytest.mark.skipif(utils.get_system_memory() - utils.get_used_memory() < 2 * GREED, reason="needs memory to spare")
+def test_rays_memory_monitor_takes_the_greedy_trial_and_not_the_lab() -> None:
+    threshold = (utils.get_used_memory() + ROOM) / utils.get_system_memory()
+    script = """
+    import json, os, time
+    def greedy(x):
+        held = []
+        while x == 50 and len(held) < greed // 2**26:
+            held.append(bytearray(b"x") * 2**26)             # every page is touched
+            time.sleep(0.01)
+        time.sleep(0.01)
+        return {"y": x}
+    lab = raylab.Lab("lab")
+    before = lab.info()
+    sweep = lab.submit(greedy, {"x": range(100)}, name="greedy")
+    assert sweep.wait(timeout=90), sweep.progress()
+    assert [lab.info()[word] for word in ("pid", "started")] == [before[word] for word in ("pid", "started")]
+    print(json.dumps(sweep.failures().select("x", "_status", "_error").rows()))
+    """
+    env = {"RAY_memory_usage_threshold": f"{threshold:.4f}", "RAY_memory_monitor_refresh_ms": "100", **head.MEMORY}
+    with Cluster(env=env) as cluster:
+        ((x, status, error),) = answer(cluster.client(script, greed=int(GREED)))
+        assert by_status(cluster.home / "lab", "greedy", 100) == {"done": 99, "crashed": 1}
+    assert (x, status) == (50, "crashed")
+    assert "memory" in error
+
+
+def test_deaths_in_the_middle_of_a_hundred_thousand_trivial_trials(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import json, time
+    def deadly(x):
+        if x == 31_415:
+            import ctypes
+            ctypes.string_at(0)                              # a segmentation fault
+        if x == 77_777:
+            import os
+            os._exit(3)
+        return {"y": x}
+    began = time.monotonic()
+    sweep = raylab.Lab(name).submit(deadly, {"x": range(100_000)}, order="design")
+    assert sweep.wait()
+    print(f"{time.monotonic() - began:.1f} s", json.dumps(dict(sweep.progress().by_status)))
+    print(json.dumps(sweep.failures().sort("x").select("x", "_status", "_attempt", "_error").rows()))
+    """
+    said = cluster.client(script, name=lab_name)
+    rows = answer(said)
+    print(said)
+    assert [row[:3] for row in rows] == [[31_415, "crashed", 3], [77_777, "crashed", 3]]
+    assert all("process ended unexpectedly" in row[3] for row in rows), rows
+    assert by_status(cluster.home / lab_name, "deadly", 100_000) == {"done": 99_998, "crashed": 2}
