@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raylab.core.strikes import Strikes
+
 Run = tuple[int, int]
 
 End = Literal["normal", "died", "lost", "stopped", "environment"]
@@ -32,7 +34,7 @@ class SweepOpened(Event):
     recorded: tuple[Run, ...] = ()
     by_status: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
-    strikes: Mapping[int, int] = field(default_factory=dict)
+    strikes: Mapping[int, Strikes] = field(default_factory=dict)
     cancelled: bool = False
     paused: str = ""  # the reason, if it paused itself and was not resumed
     time_limit: float | None = None

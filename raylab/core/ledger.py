@@ -49,6 +49,7 @@ from raylab.core.events import (
     Wake,
 )
 from raylab.core.queue import Lease, Queue
+from raylab.core.strikes import Strikes
 from raylab.core.window import Window
 
 INFEASIBLE = "no node of the cluster has what one trial asks for; it runs when one joins"
@@ -125,7 +126,7 @@ class Ledger:
         queue.pause_reason = event.paused
         queue.time_limit = event.time_limit
         self.queues[event.sweep] = queue
-        return self._settle(event.sweep, "the lab ended with it")
+        return self._settle(event.sweep)
 
     def _on_resumed(self, event: SweepResumed) -> list[Instruction]:
         self.queues[event.sweep].resume()
@@ -215,13 +216,13 @@ class Ledger:
 
     def _time_out(self, queue: Queue, lease: Lease) -> list[Instruction]:
         queue.give_up_last(lease)
-        deaths = queue.strikes.get(lease.next, 0)
+        runs = queue.strikes.get(lease.next, Strikes(runs=1)).runs
         error = (
             f"it took longer than its time limit of {lease.time_limit:g} s and could not be interrupted, so its "
             "process was ended"
         )
         return [
-            *self._bury(lease.sweep, lease.next, "timed_out", deaths + 1, error),
+            *self._bury(lease.sweep, lease.next, "timed_out", runs, error),
             *self._settle(lease.sweep),
         ]
 
@@ -229,6 +230,7 @@ class Ledger:
         queue = self.queues.get(event.sweep)
         if queue is not None and event.position in queue.noting:
             queue.noting.remove(event.position)
+            queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
             queue.noted.append(event.position)
             self._window.file(event.sweep, queue)
         return []
@@ -245,15 +247,13 @@ class Ledger:
         orders: list[Instruction] = []
         while queue.suspects and not queue.cancelled and not queue.pause_reason:
             position = queue.suspects.pop(0)
-            deaths = queue.strikes.get(position, 0)
-            if deaths < plan.STRIKES:
-                queue.noting.add(position)
-                orders.append(NoteStrike(sweep=sweep, position=position, strikes=deaths + 1))
-            else:
+            held = queue.strikes.get(position, Strikes())
+            if held.enough:
                 queue.give_up(position)
-                error = f"its worker process died {deaths} times while it ran alone; the last time: "
-                error += last_words or "no reason given"
-                orders += self._bury(sweep, position, "crashed", deaths, error)
+                orders += self._bury(sweep, position, "crashed", held.runs, _crash(held, last_words))
+            else:
+                queue.noting.add(position)
+                orders.append(NoteStrike(sweep=sweep, position=position, strikes=held.deaths + 1))
         self._window.file(sweep, queue)
         return orders
 
@@ -301,7 +301,8 @@ class Ledger:
         lease = queue.take(self._last_lease, name, length)
         self._leases[lease.ident] = lease
         self._window.file(name, queue)
-        deaths = queue.strikes.get(lease.start, 0)
+        held = queue.strikes.get(lease.start)  # its row is written, so it counts this run
+        deaths = held.runs - 1 if held else 0
         return Launch(lease=lease.ident, sweep=name, start=lease.start, stop=lease.stop, deaths=deaths)
 
     # asking -----------------------------------------------------------------------------------------------------
@@ -374,3 +375,12 @@ class Ledger:
         assert self._leases == out
         self._deadlines.check(out)
         self._window.check(self.queues)
+
+
+def _crash(held: Strikes, last_words: str) -> str:
+    """Why a trial is recorded as crashed."""
+    if held.deaths >= plan.STRIKES:
+        why = f"its worker process died {held.deaths} times while it ran alone"
+    else:
+        why = f"it ran alone {held.runs} times, and each time its worker process or the whole lab died"
+    return f"{why}; the last time: {last_words}" if last_words else why

@@ -44,6 +44,9 @@ GRACE_S = 1.0
 STRIKES = 3
 """Deaths alone after which a trial is recorded as crashed."""
 
+RUNS_ALONE = 6
+"""Runs alone after which it is, also where the lab died too and saw no death."""
+
 PAUSE_AFTER = 100
 """A sweep whose first executions, this many, all failed pauses itself."""
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from raylab.core import plan
 from raylab.core.intervals import Intervals
+from raylab.core.strikes import Strikes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Queue:
         self.suspects: list[int] = []  # to run alone, once their rows are asked for
         self.noting: set[int] = set()  # suspects whose row is being written
         self.noted: deque[int] = deque()  # suspects whose row is durable: they may run
-        self.strikes: dict[int, int] = {}  # deaths alone, by position
+        self.strikes: dict[int, Strikes] = {}  # by position
         self.pause_reason = ""
         self.trouble = ""  # why its environment could not be built
         self.troubles = 0
@@ -211,7 +212,7 @@ class Queue:
         self._close(lease)
         position = lease.next
         if lease.left == 1:
-            self.strikes[position] = self.strikes.get(position, 0) + 1
+            self.strikes[position] = self.strikes.get(position, Strikes()).died()
         else:
             rest = lease.left - 1
             self._return(position + 1, lease.stop, -(-rest // plan.SPLIT))
@@ -231,7 +232,11 @@ class Queue:
     # the sweep as a whole ---------------------------------------------------------------------------------------
 
     def restore(
-        self, runs: Iterable[tuple[int, int]], by_status: Mapping[str, int], strikes: Mapping[int, int], seconds: float
+        self,
+        runs: Iterable[tuple[int, int]],
+        by_status: Mapping[str, int],
+        strikes: Mapping[int, Strikes],
+        seconds: float,
     ) -> None:
         """Take up what the notebook says: recorded positions, suspects that were about to run alone, time spent."""
         for start, stop in runs:
@@ -240,10 +245,10 @@ class Queue:
         self.by_status.update(by_status)
         if self.by_status["done"]:
             self.bad_start = -1
-        for position, count in strikes.items():
+        for position, held in strikes.items():
             if position not in self.recorded:
                 self.waiting.remove(position, position + 1)
-                self.strikes[position] = count
+                self.strikes[position] = held
                 self.suspects.append(position)
         if self.recorded.count and seconds > 0:
             self._busy_s, self._measured = seconds / self.recorded.count, 1.0

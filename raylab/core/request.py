@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from raylab.core.difference import differences
+from raylab.core.strikes import Strikes
 
 Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
 """`code`: the same experiment lies under another hash from now on, or under none. `lost`: a submission was damaged."""
@@ -125,7 +126,7 @@ class SweepRecord:
     cancelled: bool = False
     locked: bool = False
     paused: str = ""
-    strikes: Mapping[int, int] = field(default_factory=dict)
+    strikes: Mapping[int, Strikes] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -194,7 +195,8 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, locked=True)
         case "strike":
             assert request.position is not None
-            return replace(before, strikes={**before.strikes, request.position: request.strikes or 1})
+            known = before.strikes.get(request.position, Strikes())
+            return replace(before, strikes={**before.strikes, request.position: known.told(request.strikes or 1)})
         case "code":
             return replace(before, code=request.code or "", modules=request.modules)
         case _:

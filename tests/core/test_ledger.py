@@ -36,6 +36,7 @@ from raylab.core.events import (
     Wake,
 )
 from raylab.core.ledger import Ledger
+from raylab.core.strikes import Strikes
 
 T = TypeVar("T", bound=Instruction)
 
@@ -471,7 +472,7 @@ def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story)
 
 
 def test_strikes_outlive_the_lab(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: 2}, slots=8))
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=2, runs=2)}, slots=8))
     assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=1, strikes=3)]
     assert runs(only(Launch, orders)) == [(0, 1), (2, 3)]
     launch = one(Launch, story.noted(1))
@@ -479,18 +480,26 @@ def test_strikes_outlive_the_lab(story: Story) -> None:
     assert one(RecordDeath, story.die(launch)).attempts == 3
 
 
-def test_a_trial_that_takes_the_lab_with_it_three_times_is_crashed(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: 3}, slots=8))
+def test_a_trial_that_takes_the_lab_with_it_each_time_is_crashed_in_the_end(story: Story) -> None:
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(runs=plan.RUNS_ALONE)}, slots=8))
     crash = one(RecordDeath, orders)
-    assert (crash.position, crash.attempts) == (1, 3)
-    assert "the lab ended with it" in crash.error
+    assert (crash.position, crash.attempts) == (1, plan.RUNS_ALONE)
+    assert "the whole lab died" in crash.error
     story.commit(1, 1, "crashed")
     assert story.numbers() == (0, 1, 0, 0, 2)
 
 
+def test_a_run_that_ended_with_the_lab_is_no_death_that_was_seen(story: Story) -> None:
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=1, runs=4)}, slots=8))
+    assert one(NoteStrike, orders).strikes == 2
+    assert one(Launch, story.noted(1)).deaths == 4, "the record's _attempt counts all runs"
+
+
 def test_strikes_of_recorded_trials_are_history(story: Story) -> None:
     orders = story.tell(
-        SweepOpened(sweep="s", total=2, strikes={0: 3}, recorded=((0, 1),), by_status={"crashed": 1}, slots=8)
+        SweepOpened(
+            sweep="s", total=2, strikes={0: Strikes(3, 3)}, recorded=((0, 1),), by_status={"crashed": 1}, slots=8
+        )
     )
     assert runs(only(Launch, orders)) == [(1, 2)]
     assert len(orders) == 1
@@ -641,7 +650,9 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
 
 
 def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
-    opened = SweepOpened(sweep="s", total=9, strikes={3: 1, 4: 3}, paused="nothing works", slots=8)
+    opened = SweepOpened(
+        sweep="s", total=9, strikes={3: Strikes(1, 1), 4: Strikes(3, 3)}, paused="nothing works", slots=8
+    )
     assert story.tell(opened) == []
     assert story.ledger.standing("s") == ("paused", "nothing works")
     orders = story.tell(SweepResumed(sweep="s"))
@@ -697,7 +708,9 @@ def test_a_death_after_we_asked_for_the_end_is_no_strike(story: Story) -> None:
 
 
 def test_a_cancelled_sweep_comes_back_cancelled(story: Story) -> None:
-    opened = SweepOpened(sweep="s", total=9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: 3}, cancelled=True)
+    opened = SweepOpened(
+        sweep="s", total=9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: Strikes(3, 3)}, cancelled=True
+    )
     assert story.tell(opened) == []
     assert story.numbers() == (2, 0, 7, 0, 0)
     assert story.counts()["eta_s"] == 0.0

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from raylab.core import events as ev
 from raylab.core import plan
 from raylab.core.ledger import Ledger
+from raylab.core.strikes import Strikes
 
 FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
@@ -36,7 +37,7 @@ class Disk:
     cursed: frozenset[int]  # trials that kill their process
     limit: float | None = None  # what a trial may take
     records: dict[int, str] = field(default_factory=dict)
-    strikes: dict[int, int] = field(default_factory=dict)
+    strikes: dict[int, Strikes] = field(default_factory=dict)
     cancelled: bool = False
     paused: str = ""
 
@@ -106,7 +107,8 @@ class Model:
             assert self.where[p] == "out"
             self.where[p] = ("suspect" if p == task.at else "back") if blamed else self.before[p]
         if blamed and len(left) == 1:
-            self.strikes[task.at] = self.strikes.get(task.at, 0) + 1
+            held = self.strikes.get(task.at, Strikes())
+            self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1))
 
     def judge(self, statuses: list[str]) -> bool:
         """Whether it pauses now."""
@@ -172,18 +174,21 @@ class World(RuleBasedStateMachine):
                     model = self.models[order.sweep]
                     assert model.moves
                     assert model.where[order.position] == "suspect"
-                    assert order.strikes == model.strikes.get(order.position, 0) + 1 <= plan.STRIKES
+                    held = model.strikes.get(order.position, Strikes())
+                    assert order.strikes == held.deaths + 1 <= plan.STRIKES
+                    assert held.runs < plan.RUNS_ALONE
                     model.where[order.position] = "noting"
                     self.notes.append((self.disks[order.sweep], order))
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
-                    deaths = model.strikes.pop(order.position, 0)
+                    held = model.strikes.pop(order.position, Strikes())
                     if order.status == "crashed":
                         assert model.where[order.position] == "suspect"
-                        assert order.attempts == deaths >= plan.STRIKES
+                        assert order.attempts == held.runs
+                        assert held.deaths >= plan.STRIKES or held.runs >= plan.RUNS_ALONE
                     else:
                         assert model.where[order.position] == "over"
-                        assert order.attempts == deaths + 1
+                        assert order.attempts == max(held.runs, 1)
                     model.where[order.position] = "in hand"
                     self.rows.append((order.sweep, self.disks[order.sweep], order.position, [order.status]))
                     if model.judge([order.status]):
@@ -219,7 +224,7 @@ class World(RuleBasedStateMachine):
         disk = self.disks[order.sweep]
         task = Task(order.lease, order.sweep, disk, order.start, order.stop, order.start, limit=disk.limit)
         model = self.models[order.sweep]
-        assert order.deaths == model.strikes.get(order.start, 0)
+        assert order.deaths == (model.strikes[order.start].runs - 1 if order.start in model.strikes else 0)
         model.leave(task)
         self.tasks.append(task)
 
@@ -407,11 +412,15 @@ class World(RuleBasedStateMachine):
     @rule(pick=PICK, heard=st.booleans())
     def note(self, pick: int, heard: bool) -> None:
         disk, order = self.notes.pop(pick % len(self.notes))
-        disk.strikes[order.position] = order.strikes
+        held = disk.strikes.get(order.position, Strikes())
+        disk.strikes[order.position] = Strikes(order.strikes - 1, max(held.runs + 1, order.strikes))
         if not heard:
             self.live()
         elif self.disks[order.sweep] is disk:
-            self.models[order.sweep].where[order.position] = "noted"
+            model = self.models[order.sweep]
+            held = model.strikes.get(order.position, Strikes())
+            model.strikes[order.position] = Strikes(held.deaths, held.runs + 1)
+            model.where[order.position] = "noted"
             self.tell(ev.StrikeNoted(sweep=order.sweep, position=order.position))
 
     @rule(high=st.booleans())

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from raylab.core.queue import Lease, Queue
+from raylab.core.strikes import Strikes
 
 
 def queue(total: int = 100, **more: int) -> Queue:
@@ -90,7 +91,7 @@ def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
         lease = taken(one, 1, ident)
         one.begin(lease, 0.0)
         one.split(lease)
-        assert one.strikes == {0: ident}
+        assert one.strikes[0].deaths == ident
         one.noted.append(one.suspects.pop())
     lease = taken(one, 1, 3)
     one.accept(lease, 1, 0.1, 0.0)
@@ -114,9 +115,9 @@ def test_the_time_of_a_trial_follows_what_was_seen_last() -> None:
 
 def test_it_starts_from_what_the_notebook_says() -> None:
     one = queue(10)
-    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, {4: 2, 5: 1}, 8.0)
+    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, {4: Strikes(2, 2), 5: Strikes(1, 1)}, 8.0)
     one.check()
-    assert (one.available, one.suspects, one.strikes) == (5, [4], {4: 2})
+    assert (one.available, one.suspects, one.strikes) == (5, [4], {4: Strikes(2, 2)})
     assert one.seconds == 2.0
     assert one.retrying == 1
 

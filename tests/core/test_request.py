@@ -21,6 +21,7 @@ from raylab.core.request import (
     draw_seed,
     fold,
 )
+from raylab.core.strikes import Strikes
 
 CODE = {"source of trial": "sha256:aa", "global SIZE": "3"}
 
@@ -132,9 +133,11 @@ def test_cancelled_paused_resumed_locked() -> None:
     assert sweeps(submitted(), Request(kind="locked", sweep="trial"))["trial"].locked
 
 
-def test_the_latest_strike_of_a_position_counts() -> None:
-    strikes = [Request(kind="strike", sweep="trial", position=p, strikes=n) for p, n in ((4, 1), (2, 1), (4, 2))]
-    assert sweeps(submitted(), *strikes)["trial"].strikes == {4: 2, 2: 1}
+def test_strikes_are_deaths_that_were_seen_and_runs_alone() -> None:
+    rows = ((4, 1), (2, 2), (4, 1), (4, 2))
+    strikes = [Request(kind="strike", sweep="trial", position=p, strikes=n) for p, n in rows]
+    held = sweeps(submitted(), *strikes)["trial"].strikes
+    assert held == {4: Strikes(deaths=1, runs=3), 2: Strikes(deaths=1, runs=2)}
 
 
 @pytest.mark.parametrize("kind", ["strike", "paused"])

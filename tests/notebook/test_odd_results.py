@@ -553,6 +553,18 @@ def worked(bench: Bench, start: int = 0, stop: int | None = None) -> list[Batch]
     return leased(bench._packages["SWEEP"][0], start, stop)
 
 
+def in_order(root: Path, experiment: Any, count: int, sign: int = 1) -> None:
+    """A sweep over `p`, a commit for each trial, by rising or falling p."""
+    bench = Bench(root)
+    bench.submit("SWEEP", experiment, Factorial(p=range(count)))
+    batches = {}
+    for at in range(count):
+        (batch,) = worked(bench, at, at + 1)
+        batches[batch.rows["p"][0].as_py()] = batch
+    for p in sorted(batches, key=lambda p: p * sign):
+        bench.commit("SWEEP", [batches[p]])
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_result_keeps_its_column_whatever_came_with_it_in_other_commits(tmp_path: Path, order: int) -> None:
     """A parameter's name taken by a result, and the name that it gets instead taken by another."""
@@ -560,14 +572,7 @@ def test_a_result_keeps_its_column_whatever_came_with_it_in_other_commits(tmp_pa
     def returns(p: int) -> dict[str, int]:
         return [{"p": 10}, {"p": 11, "p__result": 21}, {"p__result": 22}, {"p": 13}][p]
 
-    bench = Bench(tmp_path)
-    bench.submit("SWEEP", returns, Factorial(p=range(4)))
-    positions = {}
-    for at in range(4):
-        (batch,) = worked(bench, at, at + 1)
-        positions[batch.rows["p"][0].as_py()] = batch
-    for p in sorted(positions, key=lambda p: p * order):
-        bench.commit("SWEEP", [positions[p]])
+    in_order(tmp_path, returns, 4, order)
     frame = Notebook(tmp_path).results("SWEEP").sort("p")
     assert frame["p"].to_list() == [0, 1, 2, 3]
     lists = [frame[name].to_list() for name in ("p__result", "p__result__result")]
@@ -588,7 +593,7 @@ def test_a_result_called_like_a_pattern_of_polars_may_change_its_type(tmp_path: 
         value = [1, 2.5, [], [3]][p]
         return {"*": value, "^.*$": value}
 
-    kept(tmp_path, returns, Factorial(p=range(4)))
+    in_order(tmp_path, returns, 4)
     for frame in (Notebook(tmp_path).results("SWEEP", metadata=["_seq"]), as_the_readme_says(tmp_path)):
         for name in ("*", "^.*$"):
             cells = [row[name] for row in frame.select(cs.by_name("p", name)).to_dicts() if row[name] is not None]

@@ -15,6 +15,7 @@ from sweeps import WHO, leased, packaged, rows_of
 
 from raylab.cluster.recorder import _describe
 from raylab.core.request import fold
+from raylab.core.strikes import Strikes
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
@@ -100,7 +101,7 @@ def test_what_was_asked_of_it_is_in_force(frozen: tuple[Path, dict[str, Any]]) -
     assert (records["kinds"].policy.retries, records["kinds"].locked) == (2, True)
     assert records["given up"].cancelled
     assert (records["again"].folder, records["again"].cancelled) == ("sweeps/again~2", False)
-    assert dict(records["again"].strikes) == {4: 2}
+    assert dict(records["again"].strikes) == {4: Strikes(deaths=1, runs=2)}
     assert records["walks"].paused == ""
     assert records["mended"].modules is not None
     writer = Writer(frozen[0], WHO)

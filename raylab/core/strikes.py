@@ -1,0 +1,46 @@
+"""Strikes: how often a suspect was run alone, and how often that ended with the death of its process.
+
+A row is written before each such run, so that the run counts even if the lab dies in the middle of it. But whether the
+trial was to blame then, nobody saw: the lab may have been killed for reasons of its own, the trial may even have been
+done and its rows not yet on disk. Under a chaos of kills every few seconds such runs came three in a row. So three
+deaths that were seen make a trial `crashed`, or twice as many runs of which nothing else is known, which ends what
+takes the lab's machine down each time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raylab.core import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes:
+    """What is held against one trial.
+
+    Example:
+        >>> Strikes().died().tried().died().tried().died()
+        Strikes(deaths=3, runs=3)
+    """
+
+    deaths: int = 0
+    """How often its process died, as far as the lab saw it."""
+    runs: int = 0
+    """How often it was run alone, this run included."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is not run again."""
+        return self.deaths >= plan.STRIKES or self.runs >= plan.RUNS_ALONE
+
+    def tried(self) -> Strikes:
+        """The row is durable: it runs alone now."""
+        return Strikes(self.deaths, self.runs + 1)
+
+    def died(self) -> Strikes:
+        """Its process died. The first time, it was alone by chance, without a row."""
+        return Strikes(self.deaths + 1, max(self.runs, 1))
+
+    def told(self, number: int) -> Strikes:
+        """As the row tells that announced the `number`-th run: all deaths before it were seen."""
+        return Strikes(number - 1, max(self.runs + 1, number))
