@@ -13,12 +13,11 @@ import signal
 import stat
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from types import FrameType
 from typing import Any
 
@@ -49,7 +48,12 @@ BATCH_BYTES = 8 * 2**20
 RECORD_BYTES = 64 * 2**20
 """The most that one trial may return."""
 
+HEAVY_S = 1e-4
+"""A trial that took less has not made much: only the results of longer ones are weighed while they wait."""
+
 MAX_WORDS = 1_000
+
+NODE = platform.node()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +140,10 @@ class Job:
             assert package.modules_hash is not None
             path = unpack(package.modules, folder)
         segment = package.segment
-        ending = _Ending.watch()
-        self.runner: Runner = adapt(load(package.pickle, path), is_cancelled=lambda: ending() or rang())
+        ending, pid = _Ending.watch(), os.getpid()
+        self.runner: Runner = adapt(
+            load(package.pickle, path), is_cancelled=lambda: ending() or rang() or os.getpid() != pid
+        )
         self.design = Design.loads(segment.design)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
@@ -197,6 +203,7 @@ class _Pending:
     elapsed: list[float] = field(default_factory=list)
     failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    nbytes: int = 0  # of the results that were weighed
     times: dict[int, dict[str, float]] = field(default_factory=dict)
     metadata: dict[int, dict[str, object]] = field(default_factory=dict)
 
@@ -228,23 +235,26 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
     loaded = job(package)
-    node, pid = platform.node(), os.getpid()
-    yield Header(node=node, pid=pid)
+    pid = os.getpid()
+    yield Header(node=NODE, pid=pid)
     alarm = Alarm(order.time_limit, _Ending.watch())
     try:
-        yield from _work(order, loaded, alarm, node, pid)
+        yield from _work(order, loaded, alarm, pid)
+    except BaseException as error:
+        _end_child(pid, error)
+        raise
     finally:
         alarm.rest()
 
 
-def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, node: str, pid: int) -> Iterator[Batch]:
+def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Batch]:
     """Run the trials, and send what has come as soon as it is due."""
     attempt_trial = alarm.around(loaded.runner.attempt)
     retries, key = order.retries, loaded.segment.key
     pending = _Pending(first=order.start)
     began = then = perf_counter()
     due = began + order.flush_s
-    wall = time.time() - began
+    wall = time() - began
     for start in range(order.start, order.stop, BLOCK):
         trials, points, repeats, own_seeds = _block(loaded, start, min(start + BLOCK, order.stop))
         cases = zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True)
@@ -267,19 +277,44 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, node: str, pid: int) -> 
             now = perf_counter()
             pending.started.append(wall + then)
             pending.elapsed.append(now - then)
+            if pending.elapsed[-1] > HEAVY_S:
+                pending.nbytes += weight(made)
             then = now
-            if now >= due or len(pending.results) >= loaded.max_rows:
+            if now >= due or len(pending.results) >= loaded.max_rows or pending.nbytes >= BATCH_BYTES:
                 pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
                 kept = at
                 alarm.rest()
-                yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
+                yield _batch(pending, loaded, order.deaths + 1, pid, began)
                 pending = _Pending(first=start + at, blocks=[(points, repeats, own_seeds)])
                 began = then = perf_counter()
                 due = began + order.flush_s
         pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
     if pending.results:
         alarm.rest()
-        yield _batch(pending, loaded, order.deaths + 1, node, pid, began)
+        yield _batch(pending, loaded, order.deaths + 1, pid, began)
+
+
+def _end_child(pid: int, error: BaseException | None = None) -> None:
+    """A child that a trial forked ends here; it must not go on with its parent's lease."""
+    if os.getpid() != pid:
+        code = error.code if isinstance(error, SystemExit) else int(error is not None)
+        os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def weight(result: object) -> int:
+    """About how many bytes a result takes, as far as that is cheap to know."""
+    rows = result if isinstance(result, list) else [result]
+    values = [value for row in rows if isinstance(row, dict) for value in row.values()]
+    return sum(_weight(value) for value in values)
+
+
+def _weight(value: object) -> int:
+    kind = type(value)  # a user's class may answer isinstance() as it likes
+    if kind is np.ndarray:
+        return int(value.nbytes)  # type: ignore[attr-defined]
+    if kind in (str, bytes):
+        return len(value)  # type: ignore[arg-type]
+    return 8 * len(value) if kind in (list, tuple, dict, set) else 8  # type: ignore[arg-type]
 
 
 def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
@@ -291,9 +326,10 @@ def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
     return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)
 
 
-def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, began: float) -> Batch:
+def _batch(pending: _Pending, loaded: Job, attempt: int, pid: int, began: float) -> Batch:
+    _end_child(pid)
     count = len(pending.results)
-    rows, nbytes = _rows(pending, loaded, attempt, node, pid)
+    rows, nbytes = _rows(pending, loaded, attempt, pid)
     loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES * count // max(1, nbytes)))
     by_status = Counter(status for status, _, _ in pending.failures.values())
     if len(pending.failures) < count:
@@ -310,18 +346,18 @@ def _batch(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int, be
     )
 
 
-def _rows(pending: _Pending, loaded: Job, attempt: int, node: str, pid: int) -> tuple[pa.RecordBatch, int]:
+def _rows(pending: _Pending, loaded: Job, attempt: int, pid: int) -> tuple[pa.RecordBatch, int]:
     """The rows, records that are too large made failures; and how many bytes it all was."""
     try:
-        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid)
+        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid)
     except Exception as error:  # 2 GB of text in a column, no memory
         if len(pending.results) > 1:
             raise  # the lab gives the trials out again in smaller leases, in the end each alone
         pending.refuse(0, f"its result cannot be kept ({type(error).__name__}: {error})"[:MAX_WORDS])
-        return wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid), RECORD_BYTES
+        return wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid), RECORD_BYTES
     nbytes: int = rows.nbytes
     if nbytes > RECORD_BYTES and _refuse_too_large(pending, rows):
-        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, node, pid)
+        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid)
     return rows, nbytes
 
 

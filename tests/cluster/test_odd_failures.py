@@ -444,8 +444,6 @@ def test_a_trial_that_spoils_its_process_fails_and_the_next_is_right(tmp_path: P
     assert all(0 <= row["_elapsed_s"] < 60 for row in rows)
 
 
-# Marked: these are worker.py's and experiment.py's to mend. Each is red without the mark.
-
 FORKING = """
 import os, sys
 
@@ -469,17 +467,11 @@ leased(packaged(experiment(sys.argv[1]), Factorial(p=range(3)), order="design"))
 """
 
 
-# Mend: Runner notes os.getpid(); where a trial's exception is caught, another pid means `os._exit(1)`; the same before
-# a batch is yielded. Now the child's SystemExit is taken for a failed trial, and the child works through the lease too.
-@pytest.mark.xfail(reason="a forked child that exits goes on with its parent's lease")
 def test_a_child_that_a_trial_forks_does_not_go_on_with_the_lease(tmp_path: Path) -> None:
     in_a_process(FORKING, str(tmp_path))
     assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
-# Mend: `from time import perf_counter, time as wall_clock` in worker.py, as it is with perf_counter already; likewise
-# node and pid once per process. Now the next lease of the process dies of it before its first trial, again and again.
-@pytest.mark.xfail(reason="a trial that takes time.time away spoils the leases after it")
 def test_a_trial_that_stops_the_clock_spoils_no_other_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     def stops(p: int) -> dict[str, int]:
         import time
@@ -493,14 +485,12 @@ def test_a_trial_that_stops_the_clock_spoils_no_other_lease(monkeypatch: pytest.
     assert [row["_status"] for row in rows] == ["done", "done"]
 
 
-# Mend: count what waits as it comes, at least what is cheap to know: len() of str and bytes, nbytes of arrays, among a
-# row's values; send the batch when that is over BATCH_BYTES. Now 16 first results of 60 MB wait, and are one batch.
-@pytest.mark.xfail(reason="a batch is bounded by the number of its rows, not by their bytes")
 @pytest.mark.parametrize("small", [0, 400])
 def test_large_results_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch, small: int) -> None:
     def grows(p: int) -> dict[str, bytes]:
         return {"x": bytes(60_000 if p >= small else 1)}
 
     monkeypatch.setattr(worker, "BATCH_BYTES", 100_000)
+    monkeypatch.setattr(worker, "HEAVY_S", 0.0)
     batches = leased(packaged(grows, Factorial(p=range(small + 16)), order="design"))
     assert max(batch.rows.nbytes for batch in batches) < 200_000
