@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from sweeps import WHO, Bench
 
-from raylab.cluster.worker import Batch
+from raylab.cluster.batch import Batch
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.request import Policy, Request
 from raylab.notebook.notebook import Notebook

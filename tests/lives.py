@@ -19,8 +19,9 @@ import pyarrow as pa
 from faulty import Unplugged
 from sweeps import WHO, leased, packaged
 
+from raylab.cluster.batch import Batch
 from raylab.cluster.recorder import _describe
-from raylab.cluster.worker import Batch, Package
+from raylab.cluster.worker import Package
 from raylab.core.design import Factorial
 from raylab.core.request import Request
 from raylab.errors import RaylabError

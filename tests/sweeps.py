@@ -11,8 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from raylab.cluster.batch import Batch
 from raylab.cluster.recorder import _describe
-from raylab.cluster.worker import Batch, Header, LeaseOrder, Package, run_lease
+from raylab.cluster.worker import Header, LeaseOrder, Package, run_lease
 from raylab.code.pack import Code, pack
 from raylab.core.design import Design
 from raylab.core.request import Policy, Request, Segment

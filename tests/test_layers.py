@@ -42,7 +42,7 @@ HOMES = {
         "raylab.cli",
     ),
     "tqdm": ("raylab.progress",),
-    "pyarrow": ("raylab.notebook.", "raylab.cluster.worker"),
+    "pyarrow": ("raylab.notebook.", "raylab.cluster.batch"),
     "numpy": ("raylab.",),
 }
 
@@ -158,6 +158,7 @@ def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
     worker = ours(loaded_after("import raylab.cluster.worker"))
     assert {name for name in worker if name.startswith("raylab.cluster.")} == {
         "raylab.cluster.alarm",
+        "raylab.cluster.batch",
         "raylab.cluster.worker",
     }
     assert not {"raylab.core.ledger", "raylab.lab", "raylab.notebook.frames", "raylab.notebook.writer"} & worker

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from raylab.cluster.batch import Batch
 from raylab.cluster.bulletin import Bulletin
 from raylab.cluster.pool import Pool
 from raylab.cluster.recorder import Recorder, Written
 from raylab.cluster.register import Register, Summary
-from raylab.cluster.worker import Batch, LeaseOrder
+from raylab.cluster.worker import LeaseOrder
 from raylab.core import events as ev
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger

@@ -16,7 +16,8 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from raylab.cluster.worker import Batch, Header, LeaseOrder, Package, run_lease
+from raylab.cluster.batch import Batch
+from raylab.cluster.worker import Header, LeaseOrder, Package, run_lease
 from raylab.core.events import End
 from raylab.core.request import Policy
 from raylab.errors import DesignError

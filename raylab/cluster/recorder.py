@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from raylab.cluster.worker import Batch
+from raylab.cluster.batch import Batch
 from raylab.core.request import Request
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo

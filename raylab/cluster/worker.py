@@ -8,29 +8,25 @@ Knows no Ray, no ledger: it is a generator, whoever drives it.
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import stat
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
 from types import FrameType
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from raylab.cluster.alarm import Alarm, rang
+from raylab.cluster.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
 from raylab.code.pack import load, unpack
 from raylab.core.design import Design
 from raylab.core.order import Order, seeds
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
-from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.records import Parameters
 
 WIRE = 1
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
@@ -38,22 +34,8 @@ WIRE = 1
 BLOCK = 4_096
 """Positions that are prepared at a time."""
 
-FIRST_ROWS = 16
-"""The most rows of the first batch, whose size nobody knows yet; each later one may have 8 times as many."""
-
-MAX_ROWS = 65_536
-BATCH_BYTES = 8 * 2**20
-"""What waits in a worker at most, by the size of the rows before."""
-
-RECORD_BYTES = 64 * 2**20
-"""The most that one trial may return."""
-
 HEAVY_S = 1e-4
 """A trial that took less has not made much: only the results of longer ones are weighed while they wait."""
-
-MAX_WORDS = 1_000
-
-NODE = platform.node()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,19 +69,6 @@ class Header:
 
     node: str
     pid: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Rows of `count` trials from position `first` on."""
-
-    first: int
-    count: int
-    rows: pa.RecordBatch
-    by_status: dict[str, int]
-    busy_s: float
-    trial_s: float
-    error: str | None = None
 
 
 class _Ending:
@@ -157,6 +126,10 @@ class Job:
         )
         self.max_rows = FIRST_ROWS
 
+    def pending(self, first: int) -> Pending:
+        """What waits from this position on: nothing yet."""
+        return Pending(first=first, parameters=self.parameters, first_point=self.segment.first_point)
+
     def points(self, points: Any) -> Iterator[dict[str, Any]]:
         """The parameters of these points, one dict each."""
         if not self.simple or not self.levels:
@@ -192,39 +165,6 @@ def _code_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="raylab-code-"))
 
 
-@dataclass(slots=True)
-class _Pending:
-    """Trials that are done and not sent yet."""
-
-    first: int
-    blocks: list[tuple[Any, Any, Any]] = field(default_factory=list)
-    results: list[Any] = field(default_factory=list)
-    started: list[float] = field(default_factory=list)
-    elapsed: list[float] = field(default_factory=list)
-    failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
-    attempts: dict[int, int] = field(default_factory=dict)
-    nbytes: int = 0  # of the results that were weighed
-    times: dict[int, dict[str, float]] = field(default_factory=dict)
-    metadata: dict[int, dict[str, object]] = field(default_factory=dict)
-
-    def note(self, at: int, outcome: Outcome) -> Any:
-        """Keep what an outcome says beside its rows; return the rows."""
-        if outcome.status != "done":
-            self.failures[at] = (outcome.status, outcome.error, outcome.traceback)
-        if outcome.times is not None:
-            self.times[at] = outcome.times
-        if outcome.metadata is not None:
-            self.metadata[at] = outcome.metadata
-        return outcome.rows[0] if len(outcome.rows) == 1 else outcome.rows
-
-    def refuse(self, at: int, why: str) -> None:
-        """Make a trial whose record cannot be kept a failed one. What failed already keeps its own error."""
-        self.results[at] = {}
-        self.metadata.pop(at, None)
-        words = f"{why}; write large results to a file and return the file's path"
-        self.failures.setdefault(at, ("failed", words, None))
-
-
 def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     """Work through a lease.
 
@@ -251,7 +191,7 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Ba
     """Run the trials, and send what has come as soon as it is due."""
     attempt_trial = alarm.around(loaded.runner.attempt)
     retries, key = order.retries, loaded.segment.key
-    pending = _Pending(first=order.start)
+    pending = loaded.pending(order.start)
     began = then = perf_counter()
     due = began + order.flush_s
     wall = time() - began
@@ -277,21 +217,29 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Ba
             now = perf_counter()
             pending.started.append(wall + then)
             pending.elapsed.append(now - then)
-            if pending.elapsed[-1] > HEAVY_S:
-                pending.nbytes += weight(made)
+            if now - then > HEAVY_S and pending.weigh(made):
+                due = now
             then = now
-            if now >= due or len(pending.results) >= loaded.max_rows or pending.nbytes >= BATCH_BYTES:
+            if now >= due or len(pending.results) >= loaded.max_rows:
                 pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
                 kept = at
                 alarm.rest()
                 yield _batch(pending, loaded, order.deaths + 1, pid, began)
-                pending = _Pending(first=start + at, blocks=[(points, repeats, own_seeds)])
+                pending = loaded.pending(start + at)
+                pending.blocks.append((points, repeats, own_seeds))
                 began = then = perf_counter()
                 due = began + order.flush_s
         pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
     if pending.results:
         alarm.rest()
         yield _batch(pending, loaded, order.deaths + 1, pid, began)
+
+
+def _batch(pending: Pending, loaded: Job, attempt: int, pid: int, began: float) -> Batch:
+    _end_child(pid)
+    batch, nbytes = make_batch(pending, attempt=attempt, pid=pid, busy_s=perf_counter() - began)
+    loaded.max_rows = grown(loaded.max_rows, batch.count, nbytes)
+    return batch
 
 
 def _end_child(pid: int, error: BaseException | None = None) -> None:
@@ -301,22 +249,6 @@ def _end_child(pid: int, error: BaseException | None = None) -> None:
         os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def weight(result: object) -> int:
-    """About how many bytes a result takes, as far as that is cheap to know."""
-    rows = result if isinstance(result, list) else [result]
-    values = [value for row in rows if isinstance(row, dict) for value in row.values()]
-    return sum(_weight(value) for value in values)
-
-
-def _weight(value: object) -> int:
-    kind = type(value)  # a user's class may answer isinstance() as it likes
-    if kind is np.ndarray:
-        return int(value.nbytes)  # type: ignore[attr-defined]
-    if kind in (str, bytes):
-        return len(value)  # type: ignore[arg-type]
-    return 8 * len(value) if kind in (list, tuple, dict, set) else 8  # type: ignore[arg-type]
-
-
 def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
     """Of these positions the trials by their number in the sweep, their points in the design, repeats and seeds."""
     segment = loaded.segment
@@ -324,74 +256,3 @@ def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
     points = trials // segment.repeats
     numbers = trials + segment.first_position
     return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)
-
-
-def _batch(pending: _Pending, loaded: Job, attempt: int, pid: int, began: float) -> Batch:
-    _end_child(pid)
-    count = len(pending.results)
-    rows, nbytes = _rows(pending, loaded, attempt, pid)
-    loaded.max_rows = max(1, min(MAX_ROWS, 8 * loaded.max_rows, BATCH_BYTES * count // max(1, nbytes)))
-    by_status = Counter(status for status, _, _ in pending.failures.values())
-    if len(pending.failures) < count:
-        by_status["done"] = count - len(pending.failures)
-    error = next(iter(pending.failures.values()))[1] if pending.failures else None
-    return Batch(
-        first=pending.first,
-        count=count,
-        rows=rows,
-        by_status=dict(by_status),
-        busy_s=perf_counter() - began,
-        trial_s=sum(pending.elapsed),
-        error=error,
-    )
-
-
-def _rows(pending: _Pending, loaded: Job, attempt: int, pid: int) -> tuple[pa.RecordBatch, int]:
-    """The rows, records that are too large made failures; and how many bytes it all was."""
-    try:
-        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid)
-    except Exception as error:  # 2 GB of text in a column, no memory
-        if len(pending.results) > 1:
-            raise  # the lab gives the trials out again in smaller leases, in the end each alone
-        pending.refuse(0, f"its result cannot be kept ({type(error).__name__}: {error})"[:MAX_WORDS])
-        return wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid), RECORD_BYTES
-    nbytes: int = rows.nbytes
-    if nbytes > RECORD_BYTES and _refuse_too_large(pending, rows):
-        rows = wire(_trials(pending, loaded, attempt), loaded.parameters, NODE, pid)
-    return rows, nbytes
-
-
-def _trials(pending: _Pending, loaded: Job, attempt: int) -> Trials:
-    points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
-    each = range(len(pending.results))
-    return Trials(
-        points=points,
-        repeats=repeats,
-        seeds=own_seeds,
-        started=pending.started,
-        elapsed=pending.elapsed,
-        results=pending.results,
-        failures=pending.failures,
-        attempts=pending.attempts,
-        attempt=attempt,
-        first_point=loaded.segment.first_point,
-        times=[pending.times.get(at, {}) for at in each] if pending.times else None,
-        metadata=[pending.metadata.get(at) for at in each] if pending.metadata else None,
-    )
-
-
-def _refuse_too_large(pending: _Pending, rows: pa.RecordBatch) -> bool:
-    """Make every record over the limit a failure that says so; whether there was one."""
-    found, start = False, 0
-    for at, result in enumerate(pending.results):
-        count = (len(result) or 1) if isinstance(result, list) else 1
-        nbytes = rows.slice(start, count).nbytes
-        start += count
-        if nbytes > RECORD_BYTES:
-            found = True
-            pending.refuse(at, f"its record has {_megabytes(nbytes)}, and can have {_megabytes(RECORD_BYTES)} at most")
-    return found
-
-
-def _megabytes(nbytes: int) -> str:
-    return f"{nbytes / 2**20:,.1f} MB"

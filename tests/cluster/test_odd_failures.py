@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sweeps import NEVER, Bench, leased, packaged, rows_of, table_of
 
+from raylab.cluster import batch as making
 from raylab.cluster import worker
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
@@ -490,7 +491,7 @@ def test_large_results_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatc
     def grows(p: int) -> dict[str, bytes]:
         return {"x": bytes(60_000 if p >= small else 1)}
 
-    monkeypatch.setattr(worker, "BATCH_BYTES", 100_000)
+    monkeypatch.setattr(making, "BATCH_BYTES", 100_000)
     monkeypatch.setattr(worker, "HEAVY_S", 0.0)
     batches = leased(packaged(grows, Factorial(p=range(small + 16)), order="design"))
     assert max(batch.rows.nbytes for batch in batches) < 200_000

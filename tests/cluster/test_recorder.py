@@ -15,8 +15,8 @@ from faulty import Faulty
 from sweeps import WHO, leased, packaged
 
 from raylab.cluster import recorder as recorder_module
+from raylab.cluster.batch import Batch
 from raylab.cluster.recorder import Recorder, Written
-from raylab.cluster.worker import Batch
 from raylab.core.design import Factorial
 from raylab.core.request import Request
 from raylab.errors import LabFenced, LabUnavailable

@@ -19,8 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sweeps import NEVER, leased, packaged, rows_of, table_of
 
+from raylab.cluster import batch as making
 from raylab.cluster import worker
-from raylab.cluster.worker import Batch, Header, LeaseOrder, run_lease
+from raylab.cluster.batch import Batch
+from raylab.cluster.worker import Header, LeaseOrder, run_lease
 from raylab.code.pack import pack
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.order import MAX_SEED, Order
@@ -88,7 +90,7 @@ def test_a_lease_holds_each_of_its_positions_once_and_in_order(data: st.DataObje
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "BLOCK", data.draw(st.sampled_from([1, 2, 7, 4096])))
         patch.setattr(worker, "FIRST_ROWS", data.draw(st.sampled_from([1, 3, 16])))
-        patch.setattr(worker, "MAX_ROWS", data.draw(st.sampled_from([1, 5, 64])))
+        patch.setattr(making, "MAX_ROWS", data.draw(st.sampled_from([1, 5, 64])))
         batches = leased(package, start, stop, flush_s=data.draw(st.sampled_from([0.0, NEVER])))
     at = start
     for batch in batches:
@@ -137,7 +139,7 @@ def test_the_time_a_batch_waits_to_be_taken_is_no_trials_time(clock: Clock) -> N
 def test_batches_grow_from_a_few_rows_as_far_as_their_bytes_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     package = packaged(doubling(), Factorial(p=range(20_000)))
     assert [batch.count for batch in leased(package, 0, 3_000)] == [16, 128, 1_024, 1_832]
-    monkeypatch.setattr(worker, "BATCH_BYTES", 100_000)
+    monkeypatch.setattr(making, "BATCH_BYTES", 100_000)
     first, *others = leased(package, 3_000, 8_000) + leased(package, 8_000, 20_000)
     assert first.count > 2_000  # by the estimate from before
     assert others
@@ -551,7 +553,7 @@ def same(kept: Any, got: Any) -> bool:
 
 @pytest.fixture
 def small_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "RECORD_BYTES", 100_000)
+    monkeypatch.setattr(making, "RECORD_BYTES", 100_000)
 
 
 @pytest.mark.usefixtures("small_records")
@@ -622,7 +624,7 @@ def test_a_result_that_arrow_cannot_take_is_the_failure_of_its_trial_alone(monke
             raise pa.ArrowCapacityError("too much for one array")
         return real(trials, *rest)
 
-    monkeypatch.setattr(worker, "wire", refuses)
+    monkeypatch.setattr(making, "wire", refuses)
     package = packaged(lambda p: {"x": "huge" if p else "fine"}, Factorial(p=range(2)), order="design")
     with pytest.raises(pa.ArrowCapacityError):
         leased(package)

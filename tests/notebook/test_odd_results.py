@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 from sweeps import NEVER, Bench, leased
 
 from raylab import export
-from raylab.cluster.worker import Batch
+from raylab.cluster.batch import Batch
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
 from raylab.notebook import layout
