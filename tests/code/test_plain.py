@@ -55,7 +55,9 @@ def test_the_text_tells_shapes_types_and_nesting_apart():
     assert len(set(texts)) == len(texts)
 
 
-@pytest.mark.parametrize("value", [object(), [object()], {"a": lambda: 1}, iter([])], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), [object()], {"a": lambda: 1}, iter([])], ids=["an object", "a list", "a dict", "an iterator"]
+)
 def test_what_is_no_plain_data_has_no_text(value):
     with pytest.raises(IncomparableError):
         value_text(value)

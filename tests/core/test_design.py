@@ -522,7 +522,9 @@ def test_as_design_takes_designs_mappings_frames_and_lists() -> None:
     assert as_design(pa.table({"x": [1, 2]})) == Points(x=[1, 2])
 
 
-@pytest.mark.parametrize("value", [None, 3, "x", range(3), {1, 2}, object(), np.arange(3)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, 3, "x", range(3), {1, 2}, object(), np.arange(3)], ids=lambda v: type(v).__name__
+)
 def test_as_design_says_what_it_accepts(value: Any) -> None:
     with pytest.raises(DesignError, match="a design is a Factorial, a Points, a mapping of axes, a frame, or a list"):
         as_design(value)

@@ -198,7 +198,7 @@ def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Pa
     seen = 0
     while sweep.progress().ready < 1:
         ran = len(open(log).readlines()) if os.path.exists(log) else 0
-        if ran > seen:
+        if ran > seen and seen < 3:
             seen = ran
             os.kill(lab.info()["pid"], 9)
     print(json.dumps([dict(sweep.progress().by_status), sweep.failures()["_attempt"].to_list()]))
@@ -206,8 +206,8 @@ def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Pa
     log = tmp_path / "log"
     by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait())
     assert by_status == {"crashed": 1}
-    assert len(log.read_text().splitlines()) <= 8, "each death of the lab may cost a strike once, not for ever"
-    assert plan.STRIKES <= attempts[0] <= plan.RUNS_ALONE, json.dumps(attempts)
+    assert len(log.read_text().splitlines()) <= 8, "a death that the lab saw is not forgotten with the lab"
+    assert attempts[0] >= plan.STRIKES, json.dumps(attempts)
 
 
 def _dedent(code: str) -> str:
