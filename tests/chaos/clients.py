@@ -39,6 +39,10 @@ def look():
     if now.state not in states:
         states.add(now.state)
         print("state", now.state, now.reason, flush=True)
+    until = time.time() + 20
+    while now.rows < since and time.time() < until:        # a file can be read a moment before the lab counts it
+        time.sleep(0.05)
+        now = sweep.progress()
     if now.ready < last or now.rows < rows or now.rows < since:
         wrong(f"counts went back: {now}, before {last} ready, {rows} rows, {since} seen")
     if now.total != now.done + now.failed + now.cancelled + now.running + now.waiting:

@@ -15,11 +15,13 @@ import polars as pl
 
 import raylab
 from raylab.core.order import seeds
+from raylab.notebook.listing import in_force
+from raylab.notebook.store import Store
 
 MULTIPLIER = 2_654_435_761
 FAILS_AT = 7  # of FAILS_OF
 FAILS_OF = 101
-CAUSE = "times while it ran alone"
+CAUSE = "ran alone"
 
 EXPERIMENT = f"""
 import os, struct, time
@@ -99,7 +101,7 @@ class Executions:
     @property
     def again(self) -> int:
         """Executions beyond one for each trial."""
-        return self.frame.height - self.frame.select(pl.struct("x", "seed").n_unique()).item()
+        return self.frame.height - self.frame.unique(["x", "seed"]).height
 
 
 # -- judging
@@ -215,3 +217,14 @@ def blamed(known: Known, rows: pl.DataFrame, ran: Executions) -> list[str]:
     if odd.is_empty():
         return []
     return [f"{known.name}: {odd.height} innocent trials are blamed: {odd.head(5).to_dicts()}"]
+
+
+def wrong_writers(store: Store, folder: str) -> list[str]:
+    """Files of a table's journal that were written by another lab than the one that had it."""
+    found, holder = [], None
+    for info in in_force(store, folder):
+        if info.kind == "opening":
+            holder = info.writer
+        elif info.kind == "data" and holder is not None and info.writer != holder:
+            found.append(f"{info.path} is of {info.writer}, the table was {holder}'s")
+    return found
