@@ -78,6 +78,7 @@ class Conductor:
             on_broken=self._on_broken,
         )
         self.pool = make_pool(
+            on_ready=lambda lease: self._on_lease(ev.LeaseReady(lease=lease)),
             on_header=lambda lease, _: self._on_lease(ev.LeaseStarted(lease=lease)),
             on_batch=self._on_batch,
             on_end=lambda lease, end, words: self._on_lease(ev.LeaseEnded(lease=lease, end=end, detail=words)),
@@ -208,6 +209,8 @@ class Conductor:
                     log.warning("a batch of lease %s was dropped: %s", order.lease, order.reason)
                 case ev.Stop():
                     self.pool.stop(order.lease)
+                case ev.Go():
+                    self.pool.go(order.lease)
                 case ev.NoteStrike():
                     self.spawn(self._note_strike(order, self.register.sweeps[order.sweep].folder))
                 case ev.RecordDeath():
@@ -220,7 +223,7 @@ class Conductor:
                 case _:
                     raise TypeError(f"nobody carries out {order!r}")
 
-    def _on_lease(self, event: ev.LeaseStarted | ev.LeaseEnded) -> None:
+    def _on_lease(self, event: ev.LeaseReady | ev.LeaseStarted | ev.LeaseEnded) -> None:
         name = self.ledger.sweep_of(event.lease)
         self.happened(event)
         if name is not None:
@@ -267,6 +270,7 @@ class Conductor:
             retries=sweep.policy.retries,
             time_limit=sweep.policy.time_limit,
             deaths=order.deaths,
+            alone=order.alone,
         )
         self.pool.launch(lease, self.register.packages[sweep.folder], sweep.policy, sweep.modules)
 
@@ -296,10 +300,13 @@ class Conductor:
         self.closing = True
         self.pool.stop_all()
         with contextlib.suppress(TimeoutError):  # a disk that takes nothing: what is in hand runs again another day
-            await asyncio.wait_for(self.recorder.idle(), IDLE_S)
+            await asyncio.wait_for(self._put_down(), IDLE_S)
+        self.recorder.close()
+
+    async def _put_down(self) -> None:
+        await self.recorder.idle()
         for folder in list(self.recorder.tables):
             await self.recorder.seal(folder)
-        self.recorder.close()
 
     def fence(self, error: LabFenced) -> None:
         """Another lab has the notebook: stop everything, for good."""

@@ -2,9 +2,10 @@
 
 A lease's task yields a Header and then Batches. The private option `_generator_backpressure_num_objects` is what keeps
 yielded batches when a worker dies, all but the last one at most, and bounds what a worker runs ahead (tests/ray pins
-it); a batch that is lost so was never accepted, and its trials run again. `max_retries=1` is there
-only because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is
-refused by the worker, so a stream that ends early, even normally, is a lease that died.
+it); a batch that is lost so was never accepted, and its trials run again. A lease that is alone begins with more
+Headers, as many as it may be ahead of the lab: so it holds until the lab reads on. `max_retries=1` is there only
+because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is refused by
+the worker, so a stream that ends early, even normally, is a lease that died.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import ray
 import ray.exceptions
 
 from raylab.cluster.batch import Batch
-from raylab.cluster.worker import Header, LeaseOrder, Package, run_lease
+from raylab.cluster.worker import AHEAD, Header, LeaseOrder, Package, run_lease
 from raylab.core.events import End
 from raylab.core.request import Policy
 from raylab.errors import DesignError
@@ -48,7 +49,8 @@ class Pool:
     """The leases in flight.
 
     Args:
-        on_header: called when a lease's process is up.
+        on_ready: called when the process of a lease that is alone is up, and holds until `go`.
+        on_header: called when a lease's first trial is about to run.
         on_batch: called with each batch, in order.
         on_end: called once for each lease, when its stream has ended: how, and with which words.
         room: awaited before each further item is taken.
@@ -57,16 +59,19 @@ class Pool:
     def __init__(
         self,
         *,
+        on_ready: Callable[[int], None],
         on_header: Callable[[int, Header], None],
         on_batch: Callable[[int, Batch], None],
         on_end: Callable[[int, End, str], None],
         room: Callable[[], Awaitable[None]],
     ) -> None:
+        self._on_ready = on_ready
         self._on_header = on_header
         self._on_batch = on_batch
         self._on_end = on_end
         self._room = room
         self._streams: dict[int, Any] = {}
+        self._gates: dict[int, asyncio.Event] = {}  # of leases that are alone
         self._tasks: set[asyncio.Task[None]] = set()
         self._remote = ray.remote(_lease)
 
@@ -86,22 +91,30 @@ class Pool:
             stream = self._remote.options(
                 num_returns="streaming",
                 max_retries=1,
-                _generator_backpressure_num_objects=2,
+                _generator_backpressure_num_objects=AHEAD,
                 **options(policy, modules),
             ).remote(order, package)
         except Exception as error:  # options that this Ray does not know, a job that ends
             loop.call_soon(self._on_end, order.lease, "environment", _first_lines(error))
             return
         self._streams[order.lease] = stream
+        if order.alone:
+            self._gates[order.lease] = asyncio.Event()
         task = loop.create_task(self._follow(order.lease, stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def go(self, lease: int) -> None:
+        """Let a lease that holds run its trial."""
+        if lease in self._gates:
+            self._gates[lease].set()
 
     def stop(self, lease: int) -> None:
         """Cancel a lease by force; its end is reported as always."""
         stream = self._streams.get(lease)
         if stream is not None:
             ray.cancel(stream, force=True)
+            self.go(lease)  # to its end
 
     def stop_all(self) -> None:
         """Cancel every lease by force."""
@@ -111,6 +124,7 @@ class Pool:
     async def _follow(self, lease: int, stream: Any) -> None:
         end, words = await self._drain(lease, stream)
         self._streams.pop(lease, None)
+        self._gates.pop(lease, None)
         self._on_end(lease, end, words)
 
     async def _drain(self, lease: int, stream: Any) -> tuple[End, str]:
@@ -121,14 +135,22 @@ class Pool:
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
+                    await self._begin(lease, item, first=process is None)
                     process = item
-                    self._on_header(lease, item)
                 else:
                     self._on_batch(lease, item)
         except Exception as error:
             end, words = judge(error, process is not None)
             return end, words or _ended(process)
         return "normal", _ended(process)  # of interest only if there are trials left; see the module's words
+
+    async def _begin(self, lease: int, header: Header, *, first: bool) -> None:
+        """A lease that is alone is AHEAD by now, and waits for us to take its second header."""
+        if header.runs:
+            self._on_header(lease, header)
+        elif first:
+            self._on_ready(lease)
+            await self._gates[lease].wait()
 
 
 def judge(error: Exception, started: bool) -> tuple[End, str]:

@@ -31,6 +31,9 @@ from raylab.notebook.records import Parameters
 WIRE = 1
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
+AHEAD = 2
+"""How many items a lease may be ahead of the lab."""
+
 BLOCK = 4_096
 """Positions that are prepared at a time."""
 
@@ -61,6 +64,7 @@ class LeaseOrder:
     retries: int = 0
     time_limit: float | None = None  # seconds one trial may take
     deaths: int = 0  # of processes that held the trial alone; only a lease of one trial has any
+    alone: bool = False  # it holds before its trial, until the lab has read its first header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class Header:
 
     node: str
     pid: int
+    runs: bool = True  # whether the first trial is next, whatever the lab does
 
 
 class _Ending:
@@ -169,13 +174,15 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     """Work through a lease.
 
     Yields:
-        A Header, then Batches that together hold each of its positions once, in order.
+        A Header (three for one that is alone), then Batches that together hold each of its positions once, in order.
 
     Raises:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
     loaded = job(package)
     pid = os.getpid()
+    for _ in range(AHEAD if order.alone else 0):  # the next yield then waits until the lab has read on
+        yield Header(node=NODE, pid=pid, runs=False)
     yield Header(node=NODE, pid=pid)
     alarm = Alarm(order.time_limit, _Ending.watch())
     try:

@@ -84,6 +84,13 @@ class PressureChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseReady(Event):
+    """The process of a lease that is `alone` is up; it holds until it is told to go."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseStarted(Event):
     """Its process is up, the experiment is loaded, the first trial is about to run."""
 
@@ -121,7 +128,7 @@ class LeaseEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrikeNoted(Event):
-    """The row that says a suspect is about to run alone is durable."""
+    """The row that says a suspect runs alone now is durable."""
 
     sweep: str
     position: int
@@ -139,13 +146,22 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch(Instruction):
-    """Run these positions as one Ray task; `deaths` is how many leases died while they held the first of them alone."""
+    """Run these positions as one Ray task; `deaths` is how many leases died while they held the first of them alone.
+    One that is `alone` holds before its trial, says `LeaseReady`, and waits for `Go`."""
 
     lease: int
     sweep: str
     start: int
     stop: int
     deaths: int = 0
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go(Instruction):
+    """Let the lease that holds run its trial; `LeaseStarted` follows."""
+
+    lease: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,12 @@ from raylab.core.deadlines import Deadlines
 from raylab.core.events import (
     BatchArrived,
     Event,
+    Go,
     Instruction,
     Keep,
     Launch,
     LeaseEnded,
+    LeaseReady,
     LeaseStarted,
     NoteStrike,
     Pause,
@@ -88,6 +90,8 @@ class Ledger:
                 orders = self._on_batch(event, now)
             case RowsCommitted():
                 orders = self._on_committed(event)
+            case LeaseReady():
+                orders = self._on_ready(event)
             case LeaseStarted():
                 orders = self._on_started(event, now)
             case LeaseEnded():
@@ -171,6 +175,26 @@ class Ledger:
 
     # leases come and go -----------------------------------------------------------------------------------------
 
+    def _on_ready(self, event: LeaseReady) -> list[Instruction]:
+        """There is a row for each suspect before it runs, so that it counts even if the lab dies with it. Not earlier:
+        a row must not speak of a run that never begins."""
+        lease = self._leases.get(event.lease)
+        if lease is None or lease.stopping or not lease.alone:
+            return []
+        queue = self.queues[lease.sweep]
+        lease.holding = True
+        if lease.told:
+            return self._go(lease)
+        if lease.start in queue.noting:
+            return []
+        queue.noting.add(lease.start)
+        deaths = queue.strikes.get(lease.start, Strikes()).deaths
+        return [NoteStrike(sweep=lease.sweep, position=lease.start, strikes=deaths + 1)]
+
+    def _go(self, lease: Lease) -> list[Instruction]:
+        lease.holding, lease.told = False, True
+        return [Go(lease=lease.ident)]
+
     def _on_started(self, event: LeaseStarted, now: float) -> list[Instruction]:
         lease = self._leases.get(event.lease)
         if lease is not None:
@@ -228,21 +252,28 @@ class Ledger:
 
     def _on_noted(self, event: StrikeNoted) -> list[Instruction]:
         queue = self.queues.get(event.sweep)
-        if queue is not None and event.position in queue.noting:
-            queue.noting.remove(event.position)
-            queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
-            queue.noted.append(event.position)
-            self._window.file(event.sweep, queue)
+        if queue is None or event.position not in queue.noting:
+            return []
+        queue.noting.remove(event.position)
+        queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
+        for lease in queue.leases.values():
+            if lease.holding and lease.start == event.position and not lease.stopping:
+                return self._go(lease)
+        return self._keep_row(queue, event.position)
+
+    def _keep_row(self, queue: Queue, position: int) -> list[Instruction]:
+        """Its lease is gone, or is about to go, before it ran."""
+        for lease in queue.leases.values():
+            if lease.alone and lease.start == position:
+                lease.told = True
+                return []
+        queue.told.add(position)
         return []
 
     # what follows -----------------------------------------------------------------------------------------------
 
     def _settle(self, sweep: str, last_words: str = "") -> list[Instruction]:
-        """See to the sweep's new suspects, if it is to go on, and file it.
-
-        There is a row for each suspect before it runs alone, so that its strike counts even if the lab dies with it.
-        One with too many strikes is recorded instead.
-        """
+        """Judge the sweep's new suspects, if it is to go on, and file it: they run alone, unless they did too often."""
         queue = self.queues[sweep]
         orders: list[Instruction] = []
         while queue.suspects and not queue.cancelled and not queue.pause_reason:
@@ -252,8 +283,7 @@ class Ledger:
                 queue.give_up(position)
                 orders += self._bury(sweep, position, "crashed", held.runs, _crash(held, last_words))
             else:
-                queue.noting.add(position)
-                orders.append(NoteStrike(sweep=sweep, position=position, strikes=held.deaths + 1))
+                queue.lone.append(position)
         self._window.file(sweep, queue)
         return orders
 
@@ -301,9 +331,10 @@ class Ledger:
         lease = queue.take(self._last_lease, name, length)
         self._leases[lease.ident] = lease
         self._window.file(name, queue)
-        held = queue.strikes.get(lease.start)  # its row is written, so it counts this run
-        deaths = held.runs - 1 if held else 0
-        return Launch(lease=lease.ident, sweep=name, start=lease.start, stop=lease.stop, deaths=deaths)
+        deaths = queue.strikes.get(lease.start, Strikes()).runs - lease.told
+        return Launch(
+            lease=lease.ident, sweep=name, start=lease.start, stop=lease.stop, deaths=deaths, alone=lease.alone
+        )
 
     # asking -----------------------------------------------------------------------------------------------------
 

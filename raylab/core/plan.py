@@ -44,9 +44,8 @@ GRACE_S = 1.0
 STRIKES = 3
 """Deaths alone after which a trial is recorded as crashed."""
 
-RUNS_ALONE = 20
-"""Rows that announce a run alone after which it is, also where the lab died each time and saw no death. Most of such
-rows are of runs that never began: a lab that is killed every few seconds announced six of a trial that had run twice."""
+RUNS_ALONE = 6
+"""Runs alone after which it is, also where the lab died too and saw no death."""
 
 PAUSE_AFTER = 100
 """A sweep whose first executions, this many, all failed pauses itself."""

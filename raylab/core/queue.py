@@ -33,7 +33,9 @@ class Lease:
     stop: int
     next: int
     limit: int = 0  # of a run that came back from a lease that died: how long its leases may be; 0 for any length
-    alone: bool = False  # a suspect, whose strike is noted
+    alone: bool = False  # a suspect: there must be a row before it runs
+    holding: bool = False  # its process waits for that row
+    told: bool = False  # the row is durable, and nobody knows yet what becomes of the run
     time_limit: float | None = None  # what one of its trials may take
     since: float = 0.0  # when it came to its first trial, or its last batch arrived
     started: bool = False
@@ -60,9 +62,10 @@ class Queue:
         self.by_status: Counter[str] = Counter()
         self.leases: dict[int, Lease] = {}
         self.returned: list[tuple[int, int, int]] = []  # (start, stop, longest next lease), a heap
-        self.suspects: list[int] = []  # to run alone, once their rows are asked for
-        self.noting: set[int] = set()  # suspects whose row is being written
-        self.noted: deque[int] = deque()  # suspects whose row is durable: they may run
+        self.suspects: list[int] = []  # to be judged: those with too many strikes are not run again
+        self.lone: deque[int] = deque()  # suspects that may run, alone
+        self.noting: set[int] = set()  # those whose row is being written
+        self.told: set[int] = set()  # those whose row is durable, and that did not run after all
         self.strikes: dict[int, Strikes] = {}  # by position
         self.pause_reason = ""
         self.trouble = ""  # why its environment could not be built
@@ -92,7 +95,7 @@ class Queue:
     @property
     def available(self) -> int:
         """Trials that could be leased now, were the sweep neither cancelled nor paused."""
-        return self.waiting.count + self._returned_count + len(self.noted)
+        return self.waiting.count + self._returned_count + len(self.lone)
 
     @property
     def hungry(self) -> bool:
@@ -106,7 +109,7 @@ class Queue:
     @property
     def retrying(self) -> int:
         """Waiting trials that were in a lease that died."""
-        return self._returned_count + len(self.suspects) + len(self.noting) + len(self.noted)
+        return self._returned_count + len(self.suspects) + len(self.lone)
 
     @property
     def outstanding(self) -> int:
@@ -116,10 +119,10 @@ class Queue:
     # leases come and go -----------------------------------------------------------------------------------------
 
     def take(self, ident: int, sweep: str, length: int) -> Lease:
-        """Make the next lease: noted suspects first, then what came back, then new positions."""
-        limit, alone = 0, bool(self.noted)
+        """Make the next lease: suspects first, then what came back, then new positions."""
+        limit, alone = 0, bool(self.lone)
         if alone:
-            start = self.noted.popleft()
+            start = self.lone.popleft()
             stop = start + 1
         elif self.returned:
             start, stop, limit = self._cut_returned(length)
@@ -138,6 +141,9 @@ class Queue:
             alone=alone,
             time_limit=self.time_limit,
         )
+        if alone and start in self.told:
+            self.told.remove(start)
+            lease.told = True
         self.leases[ident] = lease
         self.starting += 1
         return lease
@@ -188,7 +194,9 @@ class Queue:
         if not lease.left:
             return
         if lease.alone:
-            self.noted.append(lease.start)  # its row still says the truth: the next run is the same try
+            self.lone.append(lease.start)
+            if lease.told:  # its row still says the truth: the next run is the same try
+                self.told.add(lease.start)
         elif lease.limit:
             self._return(lease.next, lease.stop, lease.limit)
         else:
@@ -298,7 +306,7 @@ class Queue:
 
     def check(self) -> None:
         """Every position is in exactly one place, every counter is right. For tests: it looks at everything."""
-        alone = [*self.suspects, *self.noting, *self.noted]
+        alone = [*self.suspects, *self.lone]
         pieces: list[tuple[int, int]] = [*self.waiting, *self.in_hand, *self.recorded]
         pieces += [(a, b) for a, b, _ in self.returned]
         pieces += [(p, p + 1) for p in alone]
@@ -314,6 +322,7 @@ class Queue:
             assert not lease.alone or lease.stop - lease.start == 1, lease
         assert all(limit >= 1 and a < b for a, b, limit in self.returned)
         assert not any(position in self.recorded for position in self.strikes)
+        assert self.told <= {*self.suspects, *self.lone}
         assert self._returned_count == sum(b - a for a, b, _ in self.returned)
         assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.started)
         assert self.starting == sum(not lease.started for lease in self.leases.values())

@@ -2,9 +2,9 @@
 
 A row is written before each such run, so that the run counts even if the lab dies in the middle of it. But whether the
 trial was to blame then, nobody saw: the lab may have been killed for reasons of its own, the trial may even have been
-done and its rows not yet on disk; or it had not even begun. Under a chaos of kills every few seconds that came three
-times in a row. So three deaths that were seen make a trial `crashed`, or many more runs of which nothing is known, which
-ends what takes the lab's machine down each time.
+done and its rows not yet on disk. Under a chaos of kills every few seconds that came three times in a row. So three
+deaths that were seen make a trial `crashed`, or twice as many runs of which nothing is known, which ends what takes the
+lab's machine down each time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Strikes:
     deaths: int = 0
     """How often its process died, as far as the lab saw it."""
     runs: int = 0
-    """How often a run alone was announced, this one included."""
+    """How often it was run alone, this run included."""
 
     @property
     def enough(self) -> bool:

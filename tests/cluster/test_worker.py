@@ -115,6 +115,13 @@ def test_the_header_comes_before_any_trial_has_run() -> None:
     assert header.node
 
 
+def test_a_lease_that_is_alone_holds_for_as_many_headers_as_it_may_be_ahead() -> None:
+    order = LeaseOrder(lease=1, start=0, stop=1, flush_s=0.0, alone=True)
+    *headers, batch = run_lease(order, packaged(lambda: None, Factorial()))
+    assert [header.runs for header in headers if isinstance(header, Header)] == [False] * worker.AHEAD + [True]
+    assert isinstance(batch, Batch)
+
+
 def test_a_batch_is_sent_at_the_end_of_the_trial_that_goes_over_the_interval(clock: Clock) -> None:
     package = packaged(lasting(), Factorial(s=[0.25, 0.25, 0.25, 3.0, 0.25]), order="design")
     batches = leased(package, flush_s=0.5)

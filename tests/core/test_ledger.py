@@ -13,10 +13,12 @@ from raylab.core.events import (
     BatchArrived,
     End,
     Event,
+    Go,
     Instruction,
     Keep,
     Launch,
     LeaseEnded,
+    LeaseReady,
     LeaseStarted,
     NoteStrike,
     Pause,
@@ -59,8 +61,16 @@ class Story:
     def open(self, total: int, *, sweep: str = "s", **more: Any) -> list[Launch]:
         return only(Launch, self.tell(SweepOpened(sweep=sweep, total=total, **more)))
 
+    def ready(self, launch: Launch) -> list[Instruction]:
+        """The process of a lease that is alone is up."""
+        return self.tell(LeaseReady(lease=launch.lease))
+
     def start(self, launch: Launch) -> list[Instruction]:
-        return self.tell(LeaseStarted(lease=launch.lease))
+        """Its first trial runs; if it is alone, after the row that says so."""
+        orders = self.ready(launch) if launch.alone else []
+        if only(NoteStrike, orders):
+            orders += self.noted(launch.start, launch.sweep)
+        return orders + self.tell(LeaseStarted(lease=launch.lease))
 
     def batch(self, launch: Launch, first: int, count: int, status: str = "done", error: str = "") -> list[Instruction]:
         busy_s = count * self.each
@@ -266,32 +276,58 @@ def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_
     a, b = launch.start, launch.stop
     story.batch(launch, a, 43)
     orders = story.end(launch, "died")
-    assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=a + 43, strikes=1)]
     assert not only(RecordDeath, orders)
-    back = runs(only(Launch, orders))
+    alone, *rest = only(Launch, orders)
+    assert (alone.start, alone.stop, alone.deaths, alone.alone) == (a + 43, a + 44, 0, True)
+    assert not any(launch.alone for launch in rest)
+    back = runs(rest)
     assert back[0][0] == a + 44
     assert back[-1][1] == b
     assert all(stop == start for (_, stop), (start, _) in pairwise(back)), "without a hole"
     assert {stop - start for start, stop in back[:-1]} == {-(-256 // plan.SPLIT)}
-    alone = one(Launch, story.noted(a + 43))
-    assert (alone.start, alone.stop, alone.deaths) == (a + 43, a + 44, 0)
 
 
 def test_a_suspect_runs_alone_only_after_the_row_that_says_so(story: Story) -> None:
     launch = lone(story, 2)
-    orders = story.end(launch, "died")
-    assert runs(only(Launch, orders)) == [(launch.stop - 1, launch.stop)], "only the rest"
-    assert not only(Launch, story.tell(Ticked()))
-    assert story.counts()["retrying"] == 1
-    assert one(Launch, story.noted(launch.start)).start == launch.start
+    alone, _ = only(Launch, story.end(launch, "died"))
+    assert alone.alone
+    assert story.ready(alone) == [NoteStrike(sweep="s", position=alone.start, strikes=1)]
+    assert story.counts()["running"] == 0
+    assert story.noted(alone.start) == [Go(lease=alone.lease)]
+    story.start(alone)
+    assert story.counts()["running"] == 1
 
 
-def test_a_row_is_asked_for_once(story: Story) -> None:
-    launch = lone(story, 3)
-    last = only(Launch, story.end(launch, "died"))
-    assert last
-    again = story.die(last[0])
-    assert [order.position for order in only(NoteStrike, again)] == [last[0].start], "the other's is on its way"
+def test_a_row_that_came_too_late_is_the_next_runs(story: Story) -> None:
+    launch = lone(story, 1)
+    alone = one(Launch, story.end(launch, "died"))
+    assert only(NoteStrike, story.ready(alone))
+    again = one(Launch, story.end(alone, "lost"))
+    assert story.ready(again) == [], "it is still being written"
+    assert story.noted(again.start) == [Go(lease=again.lease)]
+    third = one(Launch, story.end(again, "lost"))
+    assert (third.deaths, story.ready(third)) == (1, [Go(lease=third.lease)])
+
+
+def test_a_row_of_a_lease_that_is_gone_is_kept(story: Story) -> None:
+    alone = one(Launch, story.end(lone(story, 1), "died"))
+    story.ready(alone)
+    story.tell(PressureChanged(high=True))
+    story.end(alone, "lost")
+    assert story.noted(alone.start) == []
+    again = one(Launch, story.tell(PressureChanged(high=False)))
+    assert story.ready(again) == [Go(lease=again.lease)]
+
+
+def test_a_death_before_it_may_run_is_no_strike(story: Story) -> None:
+    alone = one(Launch, story.end(lone(story, 1), "died"))
+    for _ in range(20):
+        story.ready(alone)
+        story.noted(alone.start)
+        orders = story.end(alone, "died")
+        assert not only(RecordDeath, orders)
+        story.now += 100.0
+        alone = one(Launch, orders + story.tell(Ticked()))
 
 
 def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
@@ -299,10 +335,10 @@ def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
     position = launch.start
     orders = story.end(launch, "died", "first")
     for strike, words in ((2, "second"), (3, "out of memory")):
-        assert one(NoteStrike, orders).strikes == strike
-        launch = one(Launch, story.noted(position))
+        launch = one(Launch, orders)
         assert launch.deaths == strike - 1
         orders = story.die(launch, words)
+        assert one(NoteStrike, orders).strikes == strike
     crash = one(RecordDeath, orders)
     assert (crash.position, crash.attempts, crash.status) == (position, 3, "crashed")
     assert "died 3 times" in crash.error
@@ -337,7 +373,7 @@ def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: S
 def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> None:
     launch = limited(story, 1)
     story.now += 10.0
-    assert one(NoteStrike, story.end(launch, "died")).strikes == 2
+    assert one(Launch, story.end(launch, "died")).deaths == 1
 
 
 def test_the_time_of_a_trial_counts_from_the_batch_before_it(story: Story) -> None:
@@ -351,7 +387,7 @@ def test_the_time_of_a_trial_counts_from_the_batch_before_it(story: Story) -> No
 def test_of_several_trials_none_is_timed_out(story: Story) -> None:
     launch = limited(story, 2)
     story.now += 100.0
-    assert one(NoteStrike, story.end(launch, "died")).position == launch.start
+    assert only(Launch, story.end(launch, "died"))[0].start == launch.start
 
 
 @pytest.mark.parametrize("end", ["lost", "stopped"])
@@ -418,9 +454,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
     todo: list[Instruction] = list(story.end(launch, "died"))
     while todo:
         order = todo.pop(0)
-        if isinstance(order, NoteStrike):
-            todo += story.noted(order.position)
-        elif isinstance(order, RecordDeath):
+        if isinstance(order, RecordDeath):
             assert order.position == culprit
             todo += story.commit(order.position, 1, "crashed")
         elif isinstance(order, Launch):
@@ -433,7 +467,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
 
 def test_a_stream_that_ends_early_is_a_death_even_if_it_ends_normally(story: Story) -> None:
     launch = lone(story, 2)
-    assert one(NoteStrike, story.end(launch, "normal")).position == launch.start
+    assert only(Launch, story.end(launch, "normal"))[0].alone
 
 
 def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: Story) -> None:
@@ -447,37 +481,39 @@ def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: St
 def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
     launch = lone(story, 1)
     position = launch.start
-    story.end(launch, "died")
-    launch = one(Launch, story.noted(position))
+    launch = one(Launch, story.end(launch, "died"))
+    story.start(launch)
     for _ in range(5):
         story.tell(PressureChanged(high=True))
-        story.start(launch)
-        assert not only(NoteStrike, story.end(launch, end)), "the row that is there still says the truth"
+        assert not only(NoteStrike, story.start(launch)), "the row that is there still says the truth"
+        story.end(launch, end)
         assert story.counts()["retrying"] == 1
         story.now += 100.0
         launch = one(Launch, story.tell(PressureChanged(high=False)))
         assert (launch.start, launch.deaths) == (position, 1)
-    assert one(NoteStrike, story.die(launch)).strikes == 3
+    assert one(Launch, story.die(launch)).deaths == 2
 
 
 def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story) -> None:
     launch = lone(story, 300)
-    first, second, *_ = only(Launch, story.end(launch, "died"))
+    alone, first, second, *_ = only(Launch, story.end(launch, "died"))
     story.tell(PressureChanged(high=True))
     story.end(first, "lost")
     story.end(second, "lost")
-    assert story.counts()["retrying"] == 1 + (second.stop - first.start)
+    assert story.counts()["retrying"] == second.stop - first.start
     again = only(Launch, story.tell(PressureChanged(high=False)))
     assert runs(again) == runs([first, second])
+    assert alone.alone
 
 
 def test_strikes_outlive_the_lab(story: Story) -> None:
     orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=2, runs=2)}, slots=8))
+    assert runs(only(Launch, orders)) == [(1, 2), (0, 1), (2, 3)]
+    launch = only(Launch, orders)[0]
+    assert (launch.deaths, launch.alone) == (2, True)
+    orders = story.die(launch)
     assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=1, strikes=3)]
-    assert runs(only(Launch, orders)) == [(0, 1), (2, 3)]
-    launch = one(Launch, story.noted(1))
-    assert launch.deaths == 2
-    assert one(RecordDeath, story.die(launch)).attempts == 3
+    assert one(RecordDeath, orders).attempts == 3
 
 
 def test_a_trial_that_takes_the_lab_with_it_each_time_is_crashed_in_the_end(story: Story) -> None:
@@ -491,8 +527,9 @@ def test_a_trial_that_takes_the_lab_with_it_each_time_is_crashed_in_the_end(stor
 
 def test_a_run_that_ended_with_the_lab_is_no_death_that_was_seen(story: Story) -> None:
     orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=1, runs=4)}, slots=8))
-    assert one(NoteStrike, orders).strikes == 2
-    assert one(Launch, story.noted(1)).deaths == 4, "the record's _attempt counts all runs"
+    launch = only(Launch, orders)[0]
+    assert launch.deaths == 4, "the record's _attempt counts all runs"
+    assert one(NoteStrike, story.ready(launch)).strikes == 2
 
 
 def test_strikes_of_recorded_trials_are_history(story: Story) -> None:
@@ -507,8 +544,7 @@ def test_strikes_of_recorded_trials_are_history(story: Story) -> None:
 
 def test_a_suspect_that_works_in_the_end_is_like_any_other(story: Story) -> None:
     launch = lone(story, 1)
-    story.end(launch, "died")
-    story.whole(one(Launch, story.noted(launch.start)))
+    story.whole(one(Launch, story.end(launch, "died")))
     assert story.numbers() == (2, 0, 0, 0, 0)
     assert story.ledger.queues["s"].strikes == {}
 
@@ -637,9 +673,7 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
     paused: list[Pause] = []
     while todo and not paused:
         order = todo.pop(0)
-        if isinstance(order, NoteStrike):
-            todo += story.noted(order.position)
-        elif isinstance(order, RecordDeath):
+        if isinstance(order, RecordDeath):
             todo += story.commit(order.position, 1, "crashed")
         elif isinstance(order, Launch):
             todo += story.die(order)
@@ -656,9 +690,9 @@ def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) ->
     assert story.tell(opened) == []
     assert story.ledger.standing("s") == ("paused", "nothing works")
     orders = story.tell(SweepResumed(sweep="s"))
-    assert one(NoteStrike, orders).position == 3
+    assert [launch.start for launch in only(Launch, orders) if launch.alone] == [3]
     assert one(RecordDeath, orders).position == 4
-    assert len(only(Launch, orders)) == 7
+    assert len(only(Launch, orders)) == 8
 
 
 # cancel, resume, replace ----------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
 
 NAMES = ("a", "b", "c")
-UNRECORDED = ("waiting", "back", "suspect", "noting", "noted", "out", "over", "in hand")
+UNRECORDED = ("waiting", "back", "suspect", "lone", "out", "over", "in hand")
 PICK = st.integers(0, 1_000)
 CURSED = st.frozensets(st.integers(0, 9), max_size=2)
 
@@ -62,6 +62,9 @@ class Task:
     old: list[tuple[int, int]] = field(default_factory=list)  # batches it has sent
     limit: float | None = None  # what its worker knows
     since: float = 0.0  # when it was heard of last
+    alone: bool = False
+    holding: bool = False  # it waits for the row that says so
+    told: bool = False  # the row is there
     silence: float | None = None  # how long it may not be heard of, where its worker knows a looser limit
 
     def heard(self, now: float) -> None:
@@ -69,11 +72,12 @@ class Task:
 
 
 class Model:
-    """One sweep, a word for each trial: waiting, back, suspect, noting, noted, out, over (its limit), in hand, or as it
-    is recorded."""
+    """One sweep, a word for each trial: waiting, back, suspect, lone, out, over (its limit), in hand, or as it is
+    recorded."""
 
     def __init__(self, disk: Disk) -> None:
         self.where = {p: disk.records.get(p, "suspect" if p in disk.strikes else "waiting") for p in range(disk.total)}
+        self.told: set[int] = set()  # positions with a row that no run has used up
         self.before: dict[int, str] = {}  # the word of what is out, for when it comes back
         self.strikes = {p: n for p, n in disk.strikes.items() if p not in disk.records}
         self.cancelled = disk.cancelled
@@ -91,10 +95,15 @@ class Model:
     def leave(self, task: Task) -> None:
         """The task took these trials."""
         words = {self.where[p] for p in range(task.start, task.stop)}
+        if words == {"suspect"}:
+            assert not self.strikes.get(task.start, Strikes()).enough
+            words = {"lone"}
         assert self.moves, "nothing is launched of a sweep that stands still"
-        assert words == {"waiting"} or words == {"back"} or (words == {"noted"} and task.stop == task.start + 1), words
+        assert words == {"waiting"} or words == {"back"} or (words == {"lone"} and task.stop == task.start + 1), words
+        assert task.alone == (words == {"lone"})
+        (word,) = words
         for p in range(task.start, task.stop):
-            self.before[p], self.where[p] = self.where[p], "out"
+            self.before[p], self.where[p] = word, "out"
 
     def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
@@ -106,6 +115,8 @@ class Model:
         for p in left:
             assert self.where[p] == "out"
             self.where[p] = ("suspect" if p == task.at else "back") if blamed else self.before[p]
+            if not blamed and task.told:
+                self.told.add(p)
         if blamed and len(left) == 1:
             held = self.strikes.get(task.at, Strikes())
             self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1))
@@ -170,14 +181,21 @@ class World(RuleBasedStateMachine):
             match order:
                 case ev.Launch():
                     self.launched(order)
+                case ev.Go():
+                    (task,) = [task for task in self.tasks if task.lease == order.lease]
+                    assert task.alone
+                    assert task.holding
+                    assert task.told, "a suspect runs before the row that says so"
+                    task.holding = False
                 case ev.NoteStrike():
                     model = self.models[order.sweep]
                     assert model.moves
-                    assert model.where[order.position] == "suspect"
+                    assert model.where[order.position] == "out"
                     held = model.strikes.get(order.position, Strikes())
                     assert order.strikes == held.deaths + 1 <= plan.STRIKES
                     assert held.runs < plan.RUNS_ALONE
-                    model.where[order.position] = "noting"
+                    assert not any(disk is self.disks[order.sweep] and note.position == order.position
+                                   for disk, note in self.notes), "one row is on its way"  # fmt: skip
                     self.notes.append((self.disks[order.sweep], order))
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
@@ -224,7 +242,11 @@ class World(RuleBasedStateMachine):
         disk = self.disks[order.sweep]
         task = Task(order.lease, order.sweep, disk, order.start, order.stop, order.start, limit=disk.limit)
         model = self.models[order.sweep]
-        assert order.deaths == (model.strikes[order.start].runs - 1 if order.start in model.strikes else 0)
+        task.alone = order.alone
+        if task.alone and order.start in model.told:
+            model.told.remove(order.start)
+            task.told = True
+        assert order.deaths == model.strikes.get(order.start, Strikes()).runs - task.told
         model.leave(task)
         self.tasks.append(task)
 
@@ -278,8 +300,25 @@ class World(RuleBasedStateMachine):
 
     @precondition(lambda self: self.tasks)
     @rule(pick=PICK)
+    def ready(self, pick: int) -> None:
+        """The process of a suspect is up."""
+        self.hold(self.tasks[pick % len(self.tasks)])
+
+    def hold(self, task: Task) -> None:
+        if task.alone and not task.started and not task.holding and self.mine(task) and not task.stopping:
+            task.holding = True
+            self.tell(ev.LeaseReady(lease=task.lease))
+
+    @staticmethod
+    def may_run(task: Task) -> bool:
+        return not task.alone or (task.told and not task.holding)
+
+    @precondition(lambda self: self.tasks)
+    @rule(pick=PICK)
     def start(self, pick: int) -> None:
         task = self.tasks[pick % len(self.tasks)]
+        if not self.may_run(task):
+            return
         if not task.started:
             task.heard(self.now)
         self.tell(ev.LeaseStarted(lease=task.lease))
@@ -290,7 +329,7 @@ class World(RuleBasedStateMachine):
         """The next batch of a task, as it should be."""
         task = self.tasks[pick % len(self.tasks)]
         statuses = ["done" if works else "failed"] * min(count, task.stop - task.at)
-        if not statuses:
+        if not statuses or not self.may_run(task):
             return
         first = task.at
         if not self.mine(task) or self.models[task.sweep].cancelled:
@@ -309,7 +348,12 @@ class World(RuleBasedStateMachine):
         self.work(self.tasks[pick % len(self.tasks)], works)
 
     def work(self, task: Task, works: bool) -> None:
-        if not task.stopping and self.mine(task):
+        self.hold(task)
+        for at, (disk, note) in enumerate(self.notes):
+            if task.holding and disk is task.disk and note.position == task.start:
+                self.note(at, heard=True)
+                break
+        if not task.stopping and self.mine(task) and self.may_run(task):
             if not task.started:
                 task.heard(self.now)
             self.tell(ev.LeaseStarted(lease=task.lease))
@@ -420,7 +464,11 @@ class World(RuleBasedStateMachine):
             model = self.models[order.sweep]
             held = model.strikes.get(order.position, Strikes())
             model.strikes[order.position] = Strikes(held.deaths, held.runs + 1)
-            model.where[order.position] = "noted"
+            lone = [t for t in self.tasks if t.alone and t.start == order.position and t.disk is disk]
+            for task in lone:
+                task.told = True
+            if not lone:
+                model.told.add(order.position)
             self.tell(ev.StrikeNoted(sweep=order.sweep, position=order.position))
 
     @rule(high=st.booleans())
@@ -465,11 +513,13 @@ class World(RuleBasedStateMachine):
             assert counts["running"] == running
             assert (counts["cancelled"], counts["waiting"]) == ((rest, 0) if model.cancelled else (0, rest))
             if not model.cancelled:
-                assert counts["retrying"] == model.many("back", "suspect", "noting", "noted")
+                assert counts["retrying"] == model.many("back", "suspect", "lone")
 
     @invariant()
-    def suspects_of_what_moves_are_seen_to(self) -> None:
-        assert not any(model.many("suspect") for model in self.models.values() if model.moves)
+    def the_guilty_are_seen_to(self) -> None:
+        for model in self.models.values():
+            suspects = [p for p, word in model.where.items() if word == "suspect" and p in model.strikes]
+            assert not model.moves or not any(model.strikes[p].enough for p in suspects)
 
     @invariant()
     def the_window_is_kept(self) -> None:

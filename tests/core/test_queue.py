@@ -60,7 +60,7 @@ def test_suspects_go_before_what_came_back_and_that_before_new_trials() -> None:
     one.check()
     assert one.suspects == [0]
     one.suspects.clear()
-    one.noted.append(0)
+    one.lone.append(0)
     runs = [(lease.start, lease.stop, lease.alone) for lease in (taken(one, 999, ident) for ident in range(2, 53))]
     assert runs[0] == (0, 1, True)
     assert runs[1:51] == [(a, min(a + 4, 200), False) for a in range(1, 200, 4)]
@@ -92,7 +92,7 @@ def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
         one.begin(lease, 0.0)
         one.split(lease)
         assert one.strikes[0].deaths == ident
-        one.noted.append(one.suspects.pop())
+        one.lone.append(one.suspects.pop())
     lease = taken(one, 1, 3)
     one.accept(lease, 1, 0.1, 0.0)
     one.commit(0, 1, {"done": 1})

@@ -51,6 +51,33 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
     cluster.client(script, folder=str(tmp_path), instant=instant)
 
 
+def test_a_task_that_is_as_far_ahead_as_it_may_holds_until_its_owner_reads_on(cluster: Cluster, tmp_path: Path) -> None:
+    """A suspect runs only after the row that says so: its lease begins with items that say nothing."""
+    script = """
+    import os, time
+    import ray
+    from raylab.cluster.worker import AHEAD
+
+    @ray.remote
+    def lease(log):
+        for _ in range(AHEAD + 1):
+            yield "header"
+        open(log, "w").close()
+        yield "rows"
+
+    ray.init(log_to_driver=False, logging_level="ERROR")
+    options = {"num_returns": "streaming", "max_retries": 1, "_generator_backpressure_num_objects": AHEAD}
+    for turn in range(3):
+        log = f"{folder}/{turn}"
+        stream = lease.options(**options).remote(log)
+        assert ray.get(next(stream)) == "header"
+        time.sleep(0.5)                                         # the row is being written
+        assert not os.path.exists(log), "it did not hold"
+        assert [ray.get(ref) for ref in stream] == ["header"] * AHEAD + ["rows"]
+    """
+    cluster.client(script, folder=str(tmp_path))
+
+
 @pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
 def test_a_repeated_attempt_of_a_task_knows_that_it_is_one(cluster: Cluster, tmp_path: Path, death: str) -> None:
     """Leases have max_retries=1 for the sake of Ray's memory monitor; the worker refuses the second attempt by this."""
