@@ -255,6 +255,8 @@ class Ledger:
         if queue is None or event.position not in queue.noting:
             return []
         queue.noting.remove(event.position)
+        if event.position in queue.recorded or event.position in queue.in_hand:
+            return []  # stopped too late to be kept from running, it is done already
         queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
         for lease in queue.leases.values():
             if lease.holding and lease.start == event.position and not lease.stopping:

@@ -309,6 +309,24 @@ def test_a_row_that_came_too_late_is_the_next_runs(story: Story) -> None:
     assert (third.deaths, story.ready(third)) == (1, [Go(lease=third.lease)])
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_row_of_a_trial_that_is_done_meanwhile_holds_nothing_against_it(story: Story, committed: bool) -> None:
+    """Its lease was stopped while it held, and ran all the same; the sweep went on before it ended."""
+    story.tell(SweepOpened(sweep="a", total=1, slots=1))
+    story.tell(LeaseStarted(lease=1))
+    story.tell(LeaseEnded(lease=1, end="died"))
+    story.tell(LeaseReady(lease=2))
+    story.tell(SweepCancelled(sweep="a"))
+    story.tell(LeaseStarted(lease=2))
+    story.tell(SweepResumed(sweep="a"))
+    story.tell(BatchArrived(lease=2, first=0, count=1, by_status={"done": 1}, busy_s=1.0))
+    story.tell(LeaseEnded(lease=2, end="normal"))
+    last = [StrikeNoted(sweep="a", position=0), RowsCommitted(sweep="a", first=0, count=1, by_status={"done": 1})]
+    for event in reversed(last) if committed else last:
+        assert story.tell(event) == []
+    assert story.ledger.counts("a")["done"] == 1
+
+
 def test_a_row_of_a_lease_that_is_gone_is_kept(story: Story) -> None:
     alone = one(Launch, story.end(lone(story, 1), "died"))
     story.ready(alone)
