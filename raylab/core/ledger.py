@@ -415,5 +415,5 @@ def _crash(held: Strikes, last_words: str) -> str:
     if held.deaths >= plan.STRIKES:
         why = f"its worker process died {held.deaths} times while it ran alone"
     else:
-        why = f"it was run alone {held.runs} times, and each time its worker process or the whole lab died"
+        why = f"it ran alone {held.runs} times, and each time its worker process or the whole lab died"
     return f"{why}; the last time: {last_words}" if last_words else why
