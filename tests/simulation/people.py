@@ -1,0 +1,288 @@
+"""Clients: they ask, lose answers, repeat, and remember what was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import random
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from raylab.cluster.actor import DURABLE_S, OPEN_S
+from raylab.errors import LabFenced, LabUnavailable, NotebookDamaged, RaylabError, SweepExists, SweepLocked
+from simulation.errors import Lost
+from simulation.process import _openers
+from simulation.trials import Variant, draw_variant
+
+if TYPE_CHECKING:
+    from simulation.life import Life
+
+
+SLACK_S = 12.0
+"""What the disk's and the network's own slowness may add to the limit of a call."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What holds of a name once a call was acknowledged."""
+
+    variant: Variant | None = None
+    cancelled: bool = False
+    locked: bool = False
+    description: str = ""
+
+
+class Client:
+    """Calls a lab over a line that loses some calls."""
+
+    def __init__(self, life: Life, number: int) -> None:
+        self.life, self.number = life, number
+        self.rng = random.Random(life.rng.random())
+        self.cluster = life.cluster
+        self.ready: dict[str, int] = {}
+
+    async def once(self, verb: str, *args: Any, limit: float) -> Any:
+        """One call.
+
+        Raises:
+            Lost: nobody knows whether it was carried out.
+            RaylabError: what the lab says.
+        """
+        life, loop = self.life, self.life.loop
+        if not self.cluster.up:
+            self.cluster = life.cluster
+        self.cluster.attach()
+        process = self.cluster.process
+        if process is None:
+            await asyncio.sleep(0.3)
+            raise Lost("no lab")
+        life.counts["calls"] += 1
+        if self.rng.random() < life.plan["call lost"]:
+            raise Lost("before")
+        await asyncio.sleep(self.rng.uniform(0, 0.02))
+        if not process.alive:
+            raise Lost("before")
+        fenced = process.fenced
+        answer = loop.create_future()
+        process.calls.append(answer)
+        task = loop.create_task(getattr(process.lab, verb)(*args), context=process.context())
+        task.add_done_callback(partial(_answer, answer), context=contextvars.Context())
+        if self.rng.random() < life.plan["answer lost"]:
+            if self.rng.random() < 0.5:
+                await asyncio.sleep(self.rng.expovariate(2))
+            raise Lost("after")
+        began = loop.now
+        try:
+            await asyncio.wait([answer], timeout=limit + SLACK_S)
+            late = loop.now - max(began, process.thawed_at)
+            if not answer.done():
+                if process.frozen or late < limit + SLACK_S:
+                    raise Lost("no answer")
+                life.broken(f"{process} did not answer {verb} within {limit} s")
+                raise Lost("no answer")
+            return answer.result()
+        except (RaylabError, Lost):
+            raise
+        except Exception as error:
+            life.broken(f"{process} answered {verb}{args!r:.100} with {type(error).__name__}: {error}")
+            raise Lost("an error that is no RaylabError") from error
+        finally:
+            process.calls.remove(answer)
+            if fenced and verb not in ("hello", "close") and answer.done() and answer.exception() is None:
+                life.broken(f"{process} is fenced and answered {verb}")
+
+    async def until(self, verb: str, *args: Any, limit: float) -> Any:
+        """The call, repeated until there is an answer."""
+        tries = 0
+        while True:
+            try:
+                return await self.once(verb, *args, limit=limit)
+            except LabFenced:
+                self.life.counts["fenced answers"] += 1
+                process = self.cluster.process
+                if process is not None and process.fenced and _openers(self.life.root)[-1:] == [process.actor_id]:
+                    self.life.broken(f"{process} says that it is fenced, and nobody came after it")
+                self.cluster = self.life.cluster
+                if self.cluster.process is not None and self.cluster.process.fenced:
+                    self.life.over(self.cluster)
+            except (Lost, LabUnavailable):
+                pass
+            except NotebookDamaged as error:
+                if "cannot be read" not in str(error):  # else a disk that gives nothing: asked again, it may
+                    raise
+            tries += 1
+            await asyncio.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * self.rng.uniform(0.5, 1))
+
+    async def look(self, names: list[str] | None = None, *, seen: Any = None) -> tuple[Any, list[dict[str, Any]]]:
+        """The overview, or news; what is ready never becomes less."""
+        before = dict(self.ready)
+        if seen is None:
+            mark, found = None, await self.until("overview", names, limit=OPEN_S)
+        else:
+            longest = self.rng.choice((0.0, 3.0, 20.0))
+            mark, found = await self.until("news", names, seen, longest, limit=2 * OPEN_S + longest)
+        for each in found:
+            ready = each["done"] + each["failed"]
+            unread = each["state"] == "paused" and "cannot be read" in each["reason"]  # it counts nothing, and says why
+            if ready < before.get(each["folder"], 0) and not unread:
+                self.life.broken(f"{each['folder']} had {before[each['folder']]} ready, now {each}")
+            self.ready[each["folder"]] = max(ready, self.ready.get(each["folder"], 0))
+            self._check_excuse(each)
+        return mark, found
+
+    def _check_excuse(self, each: dict[str, Any]) -> None:
+        """A lab that has had rows for a while, and a disk that takes none, says so."""
+        life, process = self.life, self.cluster.process
+        if process is None or process.frozen or not life.disk.sick or life.disk.chance < 1:
+            return
+        since = life.loop.now - max(process.held_since(), life.disk.since, process.thawed_at)
+        if each["state"] == "running" and since > 3 * life.loop.slow + 3 and life.loop.hangs_until < life.disk.since:
+            life.broken(f"the disk takes nothing, and a sweep calls itself {each}")
+        life.counts["disk_full seen"] += each["state"] == "disk_full"
+
+
+def _answer(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
+    if answer.done():
+        if not task.cancelled():
+            task.exception()
+    elif task.exception() is not None:
+        answer.set_exception(task.exception())  # type: ignore[arg-type]
+        answer.exception()
+    else:
+        answer.set_result(task.result())
+
+
+class Owner(Client):
+    """Submits, cancels, locks a sweep of its own."""
+
+    def __init__(self, life: Life, number: int) -> None:
+        super().__init__(life, number)
+        self.name, self.user = f"s{number}", f"user{number}"
+        self.wish = self.coming = Wish()
+
+    async def work(self) -> None:
+        rng = self.rng
+        await asyncio.sleep(rng.expovariate(1))
+        await self.submit(draw_variant(self.life, self.name, self.user))
+        while self.life.loop.now < self.life.horizon:
+            await asyncio.sleep(rng.expovariate(0.3))
+            act = rng.choice((self.again, self.again, self.other, self.cancel, self.cancel, self.policy, self.lock))
+            if act != self.lock or rng.random() < 0.1:
+                await act()
+
+    async def change(self, coming: Wish, verb: str, *args: Any) -> Any:
+        self.coming = coming
+        self.life.note(f"{self.name}: {verb}")
+        try:
+            found = await self.until(verb, *args, limit=OPEN_S + DURABLE_S)
+        except RaylabError as error:
+            self.life.note(f"{self.name}: {verb} says {error!r:.80}")
+            self.coming = self.wish
+            raise
+        self.life.note(f"{self.name}: {verb} is acknowledged")
+        self.life.counts["acknowledged"] += 1
+        self.wish = self.coming
+        return found
+
+    async def submit(self, variant: Variant, description: str = "") -> None:
+        before = self.wish
+        wish = Wish(variant, False, before.locked and before.variant == variant, description)
+        try:
+            answer = await self.change(wish, "submit", variant.submission(description))
+        except SweepExists:
+            if before.variant is None or before.variant == variant:
+                self.life.broken(f"{self.name} was refused, and there is nothing else of this name")
+            return
+        except SweepLocked:
+            if not before.locked:
+                self.life.broken(f"{self.name} was called locked, and is not")
+            return
+        except NotebookDamaged as error:
+            self.life.broken(f"{self.name}: {error}")
+            return
+        if answer["name"] != self.name:
+            self.life.broken(f"{self.name} got the name {answer}")
+
+    async def again(self) -> None:
+        assert self.wish.variant is not None
+        await self.submit(self.wish.variant, self.wish.description)
+
+    async def policy(self) -> None:
+        assert self.wish.variant is not None
+        await self.submit(self.wish.variant, f"at {self.life.loop.now:.1f}")
+
+    async def other(self) -> None:
+        variant = draw_variant(self.life, self.name, self.user)
+        assert self.wish.variant is not None
+        if (variant.total, variant.order) == (self.wish.variant.total, self.wish.variant.order):
+            return
+        await self.submit(variant)
+
+    async def cancel(self) -> None:
+        if not self.wish.locked:
+            await self.change(replace(self.wish, cancelled=True), "cancel", self.name, self.user)
+
+    async def lock(self) -> None:
+        await self.change(replace(self.wish, locked=True), "lock", self.name, self.user)
+
+    def allows(self, found: Any) -> str:
+        """What is wrong with a record in the light of what was acknowledged; nothing if it is one or the other."""
+        wishes = [self.wish, self.coming]
+        if any(_fits(found, wish) for wish in wishes):
+            return ""
+        return f"{self.name} should be {wishes}, and is {found}"
+
+
+def _fits(found: Any, wish: Wish) -> bool:
+    if found is None or wish.variant is None:
+        return found is None and wish.variant is None
+    variant = wish.variant
+    same = (found.segment.size, found.segment.repeats, found.segment.order, found.user)
+    return (
+        same == (variant.size, variant.repeats, variant.order, variant.user)
+        and variant.seed in (None, found.seed)
+        and found.cancelled == wish.cancelled
+        and found.locked == wish.locked
+        and found.policy.description == wish.description
+    )
+
+
+class Reader(Client):
+    """Looks on, waits for news, reads files, submits under others' names."""
+
+    async def work(self) -> None:
+        life, rng = self.life, self.rng
+        seen: Any = (0, 0)
+        while life.loop.now < life.horizon:
+            await asyncio.sleep(rng.expovariate(0.5))
+            try:
+                match rng.randrange(5):
+                    case 0:
+                        await self.look()
+                    case 1 | 2:
+                        seen, _ = await self.look(seen=seen)
+                    case 3:
+                        await self._read()
+                    case 4:
+                        await self._intrude()
+            except RaylabError as error:
+                life.broken(f"a reader met {error!r}")
+
+    async def _read(self) -> None:
+        with contextlib.suppress(LabUnavailable, LabFenced, Lost, NotebookDamaged):
+            (names,) = await self.once("names", ["requests/journal"], limit=OPEN_S + DURABLE_S)
+            if names:
+                await self.once("pieces", [f"requests/journal/{name}" for name in names], 0, limit=OPEN_S + DURABLE_S)
+
+    async def _intrude(self) -> None:
+        owner = self.rng.choice(self.life.owners)
+        if owner.wish.variant is None:
+            return
+        variant = replace(owner.wish.variant, user="mallory", size=owner.wish.variant.size + 61)
+        try:
+            await self.once("submit", variant.submission(), limit=OPEN_S + DURABLE_S)
+        except (SweepExists, LabUnavailable, LabFenced, Lost):
+            return
+        self.life.broken(f"mallory took the name {owner.name}")
