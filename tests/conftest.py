@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from clusters import Cluster
 
+WITH_CLUSTERS = ("test_cli.py", "test_docs.py", "test_examples.py")
+
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
 
@@ -21,9 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A long chaos run has the time it was given."""
+    """Tests with clusters run one after the other, in one process; a long chaos run has the time it was given.
+
+    Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port.
+    """
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:
+        has_clusters = item.path.parent.name == "ray" or item.path.name in WITH_CLUSTERS
+        item.add_marker(pytest.mark.xdist_group("clusters" if has_clusters else item.path.name))
         if seconds and item.get_closest_marker("chaos"):
             item.add_marker(pytest.mark.timeout(seconds + CHAOS_SPARE_S), append=False)
         if config.getoption("--rounds") > 1 and "rounds" in getattr(item, "fixturenames", ()):

@@ -21,7 +21,7 @@ from raylab.cluster.birth import give_birth
 from raylab.cluster.join import join
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
-from raylab.cluster.session import bounded, disconnected, is_lost, patiently, session
+from raylab.cluster.session import bounded, disconnected, is_forgotten, is_lost, patiently, session
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -346,7 +346,7 @@ class Connection:
             except _GONE as error:
                 why = error
             except Exception as error:
-                if session() is not None and not isinstance(error, ConnectionError):
+                if session() is not None and not isinstance(error, ConnectionError) and not is_forgotten(error):
                     raise
                 raise disconnected(error) from error
             time.sleep(min(pause, max(0.0, until - time.monotonic())))

@@ -49,6 +49,11 @@ def disconnected(error: Exception | None = None) -> LabUnavailable:
     )
 
 
+def is_forgotten(error: Exception) -> bool:
+    """Whether the server speaks of something that it has let go: the client came back too late."""
+    return isinstance(error, ValueError) and "is not found for client" in str(error)
+
+
 def patiently(ask: Callable[[], T], within: float) -> T:
     """Ask Ray something that changes nothing, again and again while a `ray://` connection is being made anew.
 

@@ -65,8 +65,8 @@ class Ledger:
         >>> ledger = Ledger()
         >>> for order in ledger.handle(SweepOpened(sweep="coarse", total=10, slots=1), now=0.0):
         ...     print(order)
-        Launch(lease=1, sweep='coarse', start=0, stop=1, deaths=0)
-        Launch(lease=2, sweep='coarse', start=1, stop=2, deaths=0)
+        Launch(lease=1, sweep='coarse', start=0, stop=1, deaths=0, alone=False)
+        Launch(lease=2, sweep='coarse', start=1, stop=2, deaths=0, alone=False)
     """
 
     def __init__(self) -> None:
