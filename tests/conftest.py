@@ -22,15 +22,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-report", default="", help="a JSON file, written anew after each round")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with clusters run one after the other, in one process; a long chaos run has the time it was given.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests with clusters run one after the other, in one process.
 
     Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port.
     """
+    has_clusters = item.path.parent.name == "ray" or item.path.name in WITH_CLUSTERS
+    item.add_marker(pytest.mark.xdist_group("clusters" if has_clusters else item.path.name))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A long chaos run has the time it was given."""
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:
-        has_clusters = item.path.parent.name == "ray" or item.path.name in WITH_CLUSTERS
-        item.add_marker(pytest.mark.xdist_group("clusters" if has_clusters else item.path.name))
         if seconds and item.get_closest_marker("chaos"):
             item.add_marker(pytest.mark.timeout(seconds + CHAOS_SPARE_S), append=False)
         if config.getoption("--rounds") > 1 and "rounds" in getattr(item, "fixturenames", ()):
