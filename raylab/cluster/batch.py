@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raylab.core.order import Order, seeds
+from raylab.core.request import Segment
 from raylab.experiment import Outcome
 from raylab.notebook.records import Parameters, Trials, wire
 
@@ -83,6 +85,14 @@ class Pending:
         self.metadata.pop(at, None)
         words = f"{why}; write large results to a file and return the file's path"
         self.failures.setdefault(at, ("failed", words, None))
+
+
+def trials_at(segment: Segment, order: Order, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
+    """Of these positions the trials by their number in the sweep, their points in the design, repeats and seeds."""
+    trials = order.trials(start - segment.first_position, stop - segment.first_position)
+    points = trials // segment.repeats
+    numbers = trials + segment.first_position
+    return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)
 
 
 def grown(max_rows: int, count: int, nbytes: int) -> int:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from raylab.cluster.batch import Batch
+from raylab.cluster.batch import Batch, Pending, make_batch, trials_at
 from raylab.cluster.bulletin import Bulletin
 from raylab.cluster.pool import Pool
 from raylab.cluster.recorder import Recorder, Written
@@ -25,11 +25,11 @@ from raylab.cluster.worker import LeaseOrder
 from raylab.core import events as ev
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
-from raylab.core.order import Order, seeds
+from raylab.core.order import Order
 from raylab.core.plan import flush_interval, slots
-from raylab.core.request import Request, SweepRecord
+from raylab.core.request import Request, Segment, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError
-from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.records import Parameters
 from raylab.notebook.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -291,9 +291,8 @@ class Conductor:
 
     async def _record_death(self, order: ev.RecordDeath, sweep: SweepRecord) -> None:
         """The row of a trial that its process died with, written as any other batch."""
-        node = self.register.writer.writer["host"]
         self.register.first_errors.setdefault(order.sweep, order.error)
-        self.recorder.keep(sweep.folder, await asyncio.to_thread(death_batch, sweep, order, node))
+        self.recorder.keep(sweep.folder, await asyncio.to_thread(death_batch, sweep.segment, order))
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""
@@ -338,34 +337,19 @@ class Conductor:
         self._timer = asyncio.get_running_loop().call_at(at, self.happened, ev.Ticked())
 
 
-def death_batch(sweep: SweepRecord, order: ev.RecordDeath, node: str) -> Batch:
+def death_batch(segment: Segment, order: ev.RecordDeath) -> Batch:
     """The record of a trial that its process died with."""
-    segment = sweep.segment
-    run = order.position - segment.first_position
-    trials = Order(segment.order, segment.total, segment.key).trials(run, run + 1)
-    points = trials // segment.repeats
-    rows = wire(
-        Trials(
-            points=points,
-            repeats=trials - points * segment.repeats,
-            seeds=seeds(segment.key, trials + segment.first_position),
-            started=[time.time()],
-            elapsed=[math.nan],
-            results=[{}],
-            failures={0: (order.status, order.error, None)},
-            attempt=order.attempts,
-            first_point=segment.first_point,
-        ),
-        Parameters(Design.loads(segment.design)),
-        node,
-        0,
-    )
-    return Batch(
+    run = Order(segment.order, segment.total, segment.key)
+    _, points, repeats, own_seeds = trials_at(segment, run, order.position, order.position + 1)
+    pending = Pending(
         first=order.position,
-        count=1,
-        rows=rows,
-        by_status={order.status: 1},
-        busy_s=0.0,
-        trial_s=0.0,
-        error=order.error,
+        parameters=Parameters(Design.loads(segment.design)),
+        first_point=segment.first_point,
+        blocks=[(points, repeats, own_seeds)],
+        results=[{}],
+        started=[time.time()],
+        elapsed=[math.nan],
+        failures={0: (order.status, order.error, None)},
     )
+    batch, _ = make_batch(pending, attempt=order.attempts, pid=0, busy_s=0.0)
+    return batch

@@ -21,7 +21,7 @@ from raylab.cluster.birth import give_birth
 from raylab.cluster.join import join
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
-from raylab.cluster.session import bounded, disconnected, is_forgotten, is_lost, patiently, session
+from raylab.cluster.session import bounded, disconnected, is_channels, is_forgotten, is_lost, patiently, session
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -299,7 +299,7 @@ class Connection:
         try:
             return ray.get_actor(self.name, namespace=NAMESPACE)
         except ValueError as error:
-            if "channel" in str(error).lower() and self.name not in str(error):
+            if is_channels(error) and self.name not in str(error):
                 raise  # gRPC's: there is no connection at the moment
             return None
 

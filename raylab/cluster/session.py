@@ -71,7 +71,7 @@ def patiently(ask: Callable[[], T], within: float) -> T:
         except ray.exceptions.GetTimeoutError as error:
             raise LabUnavailable(f"the Ray cluster did not answer within {within:.0f} s; try again") from error
         except Exception as error:
-            passing = _is_channels(error) or isinstance(error, ConnectionError)
+            passing = is_channels(error) or isinstance(error, ConnectionError)
             if worker is None or not passing or isinstance(error, LabUnavailable):
                 raise
             if not worker.is_connected() or time.monotonic() > until:
@@ -110,7 +110,7 @@ def bounded(ask: Callable[[], T], seconds: float) -> T:
     return cast(T, answer)
 
 
-def _is_channels(error: Exception) -> bool:
+def is_channels(error: Exception) -> bool:
     """Whether gRPC speaks: of a connection that broke, or of one that Ray has closed to make another."""
     if isinstance(error, ValueError):
         return "channel" in str(error).lower()

@@ -20,10 +20,10 @@ from types import FrameType
 from typing import Any
 
 from raylab.cluster.alarm import Alarm, rang
-from raylab.cluster.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
+from raylab.cluster.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch, trials_at
 from raylab.code.pack import load, unpack
 from raylab.core.design import Design
-from raylab.core.order import Order, seeds
+from raylab.core.order import Order
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
 from raylab.notebook.records import Parameters
@@ -203,7 +203,8 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Ba
     due = began + order.flush_s
     wall = time() - began
     for start in range(order.start, order.stop, BLOCK):
-        trials, points, repeats, own_seeds = _block(loaded, start, min(start + BLOCK, order.stop))
+        stop = min(start + BLOCK, order.stop)
+        trials, points, repeats, own_seeds = trials_at(loaded.segment, loaded.order, start, stop)
         cases = zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True)
         pending.blocks.append((points, repeats, own_seeds))
         kept = 0  # trials of this block that were sent already
@@ -254,12 +255,3 @@ def _end_child(pid: int, error: BaseException | None = None) -> None:
     if os.getpid() != pid:
         code = error.code if isinstance(error, SystemExit) else int(error is not None)
         os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-def _block(loaded: Job, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
-    """Of these positions the trials by their number in the sweep, their points in the design, repeats and seeds."""
-    segment = loaded.segment
-    trials = loaded.order.trials(start - segment.first_position, stop - segment.first_position)
-    points = trials // segment.repeats
-    numbers = trials + segment.first_position
-    return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)

@@ -258,18 +258,13 @@ class Ledger:
         if event.position in queue.recorded or event.position in queue.in_hand:
             return []  # stopped too late to be kept from running, it is done already
         queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
-        for lease in queue.leases.values():
-            if lease.holding and lease.start == event.position and not lease.stopping:
-                return self._go(lease)
-        return self._keep_row(queue, event.position)
-
-    def _keep_row(self, queue: Queue, position: int) -> list[Instruction]:
-        """Its lease is gone, or is about to go, before it ran."""
-        for lease in queue.leases.values():
-            if lease.alone and lease.start == position:
-                lease.told = True
-                return []
-        queue.told.add(position)
+        lease = next((each for each in queue.leases.values() if each.alone and each.start == event.position), None)
+        if lease is None:
+            queue.told.add(event.position)  # its lease was gone before it ran; the next one has the row
+            return []
+        if lease.holding and not lease.stopping:
+            return self._go(lease)
+        lease.told = True
         return []
 
     # what follows -----------------------------------------------------------------------------------------------

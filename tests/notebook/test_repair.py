@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from faulty import Faulty, Unplugged
-from harm import SWEEPS, Truth, files, go_on, harms, made, newest, notebook, store_of
+from harm import SWEEPS, Truth, files, go_on, harms, made, newest, store_of
 from polars.testing import assert_frame_equal
 from sweeps import WHO, Bench
 from tables import combine
@@ -19,7 +19,7 @@ from tables import combine
 from raylab.core.design import Factorial
 from raylab.core.request import fold
 from raylab.errors import LabFenced, NotebookDamaged
-from raylab.notebook import layout, listing, verify
+from raylab.notebook import layout, listing
 from raylab.notebook.damage import UNKNOWN_ROWS
 from raylab.notebook.frames import scan
 from raylab.notebook.listing import Known
@@ -32,16 +32,7 @@ from raylab.notebook.writer import Writer
 ME = {"user": "grace", "actor": "raylab repair", "raylab": "0"}
 
 
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAUSE_S", 0.0)
-    monkeypatch.setattr(verify, "PAUSE_S", 0.0)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
-    root = tmp_path_factory.mktemp("whole") / "lab"
-    return root, notebook(root)
+pytestmark = pytest.mark.usefixtures("without_pauses")
 
 
 @pytest.fixture

@@ -26,17 +26,7 @@ from raylab.notebook.notebook import Notebook
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table, blank
 
-
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAUSE_S", 0.0)
-    monkeypatch.setattr(verify, "PAUSE_S", 0.0)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
-    root = tmp_path_factory.mktemp("whole") / "lab"
-    return root, notebook(root)
+pytestmark = pytest.mark.usefixtures("without_pauses")
 
 
 ORPHANS = {f"sweeps/{name}" for name in SWEEPS}
