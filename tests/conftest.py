@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from clusters import Cluster
@@ -22,13 +24,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-report", default="", help="a JSON file, written anew after each round")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests with clusters run one after the other, in one process.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """On several processes a file's tests stay together, and those with clusters run one after the other, in one.
 
     Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port.
+    (xdist's own groups had no effect: with this pytest it cannot write them into the names of the tests.)
     """
-    has_clusters = item.path.parent.name == "ray" or item.path.name in WITH_CLUSTERS
-    item.add_marker(pytest.mark.xdist_group("clusters" if has_clusters else item.path.name))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = PurePosixPath(nodeid.partition("::")[0])
+            return "clusters" if path.parent.name == "ray" or path.name in WITH_CLUSTERS else str(path)
+
+    return Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -168,21 +168,23 @@ def test_a_trial_that_never_ends_is_ended_at_its_time_limit_and_its_neighbours_a
     check_each_once(cluster.home / lab_name, "endless", 300, {"done": 298, "timed_out": 2})
 
 
-def test_a_time_limit_given_later_ends_what_hangs_already(cluster: Cluster, lab_name: str) -> None:
+def test_a_time_limit_given_later_ends_what_hangs_already(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
     script = """
-    import time
+    import os, time
     def hangs(x):
-        time.sleep(1000 if x == 3 else 0)
+        if x == 3:
+            open(mark, "w").close()
+            time.sleep(1000)
         return {"y": x}
     lab = raylab.Lab(name)
     sweep = lab.submit(hangs, {"x": range(8)})
-    while sweep.progress().ready < 7:
+    while not os.path.exists(mark):     # not all the others are ready then: some may wait behind it in its lease
         time.sleep(0.05)
     lab.submit(hangs, {"x": range(8)}, time_limit=0.5)
     assert sweep.wait()
     assert dict(sweep.progress().by_status) == {"done": 7, "timed_out": 1}, sweep.progress()
     """
-    cluster.begin(_dedent(script), name=lab_name).wait()
+    cluster.begin(_dedent(script), name=lab_name, mark=str(tmp_path / "mark")).wait()
 
 
 def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
