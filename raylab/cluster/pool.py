@@ -23,6 +23,9 @@ from raylab.core.events import End
 from raylab.core.request import Policy
 from raylab.errors import DesignError
 
+CANCEL_AGAIN_S = 1.0
+"""Before a lease that was cancelled, and goes on, is cancelled again."""
+
 
 class LeaseFailed(Exception):
     """What ended a lease, in words. The exception itself may be the user's, and Ray would unpickle it in the lab."""
@@ -110,11 +113,14 @@ class Pool:
             self._gates[lease].set()
 
     def stop(self, lease: int) -> None:
-        """Cancel a lease by force; its end is reported as always."""
+        """Cancel a lease by force, until it ends; its end is reported as always."""
         stream = self._streams.get(lease)
         if stream is not None:
             ray.cancel(stream, force=True)
             self.go(lease)  # to its end
+            # A cancel that meets a task just as it is handed to a worker may be lost, and its stream never ends: seen
+            # in one of some seventy. The second one worked each time.
+            asyncio.get_running_loop().call_later(CANCEL_AGAIN_S, self.stop, lease)
 
     def stop_all(self) -> None:
         """Cancel every lease by force."""
