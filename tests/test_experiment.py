@@ -177,6 +177,95 @@ def test_attempt_gives_the_plain_row_where_there_is_nothing_more_to_say():
     assert isinstance(adapt(lambda: [{}, {}]).attempt({}, 1, KEY), Outcome)
 
 
+def by_name_only(*, p, n=3):
+    return {"x": p - n}
+
+
+def with_gap(p, scale=10, n=3):
+    return {"x": scale * (p - n)}
+
+
+def seeded(n, seed, p):
+    return {"x": p - n, "seed": seed}
+
+
+@functools.wraps(seeded)
+def wrapped(*args, **words):
+    assert not args, "a wrapper gets its parameters by name"
+    return seeded(**words)
+
+
+class Called:
+    def __call__(self, p, n):
+        return {"x": p - n}
+
+
+def drawing(n, p, rng):
+    return {"x": p - n, "drawn": int(rng.integers(1_000))}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda n, p: {"x": p - n},
+        lambda p, n: {"x": p - n},
+        lambda p, n, seed=0: {"x": p - n, "seed": seed},
+        by_name_only,
+        with_gap,
+        seeded,
+        wrapped,
+        drawing,
+        functools.partial(seeded, seed=5),
+        lambda **words: dict(words),
+        Called(),
+    ],
+)
+def test_trials_in_a_row_come_to_what_each_comes_to_alone(function):
+    runner = adapt(function)
+    seeds, keys = [11, 12, 13], [(7, 0), (7, 1), (7, 2)]
+    for columns in ({"p": [1, 2, 3], "n": [10, 20, 30]}, {"n": [10, 20, 30], "p": [1, 2, 3]}):
+        alone = [
+            runner.attempt({"p": p, "n": n}, seed, key)
+            for p, n, seed, key in zip([1, 2, 3], [10, 20, 30], seeds, keys, strict=True)
+        ]
+        assert list(runner.attempts(columns, seeds, keys)) == alone
+
+
+def test_an_axis_called_seed_wins_in_a_row_of_trials_too():
+    made = adapt(seeded).attempts({"n": [0, 0], "p": [1, 2], "seed": [5, 6]}, [11, 12], [KEY, KEY])
+    assert [row["seed"] for row in made] == [5, 6]
+
+
+def test_a_trial_that_raises_does_not_end_its_row():
+    def raising(n):
+        raise [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit, ValueError][n]
+
+    made = list(adapt(raising).attempts({"n": range(5)}, [1] * 5, [KEY] * 5))
+    assert [outcome.status for outcome in made] == ["failed"] * 5
+    assert made[0].error == "StopIteration"
+
+
+def test_trials_in_a_row_run_when_they_are_asked_for_and_keep_their_own_results():
+    held = {"n": 0, "more": [0]}
+
+    def reusing(n):
+        held["n"], held["more"][0] = n, n
+        return held
+
+    made = adapt(reusing).attempts({"n": [1, 2]}, [1, 1], [KEY, KEY])
+    first = next(made)
+    assert held["n"] == 1
+    assert (first, next(made)) == ({"n": 1, "more": [1]}, {"n": 2, "more": [2]})
+
+
+def test_a_cancelled_trial_ends_its_row():
+    def raising(n):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(adapt(raising, is_cancelled=lambda: True).attempts({"n": [1]}, [1], [KEY]))
+
+
 # failures
 
 

@@ -43,21 +43,22 @@ class Batch:
     rows: pa.RecordBatch
     by_status: dict[str, int]
     busy_s: float
-    trial_s: float
     error: str | None = None
 
 
 @dataclass(slots=True)
 class Pending:
-    """Trials that are done and not sent yet."""
+    """Trials that are done and not sent yet. Times are of the process's clock, in seconds."""
 
     first: int
     parameters: Parameters
     first_point: int
+    since: float  # when it was begun
+    epoch: float  # what makes a time of this clock one since 1970
     blocks: list[tuple[Any, Any, Any]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
-    started: list[float] = field(default_factory=list)
-    elapsed: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    started: dict[int, float] = field(default_factory=dict)  # where it is not when the one before ended
     failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     nbytes: int = 0  # of the results that were weighed
@@ -130,7 +131,6 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float) -> tu
         rows=rows,
         by_status=dict(by_status),
         busy_s=busy_s,
-        trial_s=sum(pending.elapsed),
         error=error,
     )
     return batch, nbytes
@@ -154,12 +154,15 @@ def _rows(pending: Pending, attempt: int, pid: int) -> tuple[pa.RecordBatch, int
 def _trials(pending: Pending, attempt: int) -> Trials:
     points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
     each = range(len(pending.results))
+    ended = np.asarray(pending.ended)
+    started = np.concatenate(([pending.since], ended[:-1]))
+    started[list(pending.started)] = list(pending.started.values())
     return Trials(
         points=points,
         repeats=repeats,
         seeds=own_seeds,
-        started=pending.started,
-        elapsed=pending.elapsed,
+        started=started + pending.epoch,
+        elapsed=ended - started,
         results=pending.results,
         failures=pending.failures,
         attempts=pending.attempts,

@@ -345,10 +345,11 @@ def death_batch(segment: Segment, order: ev.RecordDeath) -> Batch:
         first=order.position,
         parameters=Parameters(Design.loads(segment.design)),
         first_point=segment.first_point,
+        since=0.0,
+        epoch=time.time(),
         blocks=[(points, repeats, own_seeds)],
         results=[{}],
-        started=[time.time()],
-        elapsed=[math.nan],
+        ended=[math.nan],
         failures={0: (order.status, order.error, None)},
     )
     batch, _ = make_batch(pending, attempt=order.attempts, pid=0, busy_s=0.0)

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from time import perf_counter, time
 from types import FrameType
@@ -27,8 +28,9 @@ from raylab.core.order import Order
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
 from raylab.notebook.records import Parameters
+from raylab.outcome import Row
 
-WIRE = 1
+WIRE = 2
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 AHEAD = 2
@@ -131,20 +133,26 @@ class Job:
         )
         self.max_rows = FIRST_ROWS
 
-    def pending(self, first: int) -> Pending:
+    def pending(self, first: int, epoch: float) -> Pending:
         """What waits from this position on: nothing yet."""
-        return Pending(first=first, parameters=self.parameters, first_point=self.segment.first_point)
+        return Pending(
+            first=first,
+            parameters=self.parameters,
+            first_point=self.segment.first_point,
+            since=perf_counter(),
+            epoch=epoch,
+        )
 
-    def points(self, points: Any) -> Iterator[dict[str, Any]]:
-        """The parameters of these points, one dict each."""
-        if not self.simple or not self.levels:
-            return (self.design[point] for point in points.tolist())
-        names = tuple(self.levels)
-        columns = []
-        for name, levels in self.levels.items():
-            index = self.design.index(name, points).tolist()
-            columns.append([levels[i] for i in index])
-        return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    def outcomes(self, points: Any, own_seeds: Any, trials: Any, alarm: Alarm) -> Iterator[Row | Outcome]:
+        """What comes of these trials: each runs when it is asked for."""
+        given, keys = own_seeds.tolist(), zip(repeat(self.segment.key), trials.tolist(), strict=False)
+        if not self.simple or not self.levels or alarm.limit is not None:
+            return map(alarm.around(self.runner.attempt), map(self.design.__getitem__, points.tolist()), given, keys)
+        columns = {
+            name: map(levels.__getitem__, self.design.index(name, points).tolist())
+            for name, levels in self.levels.items()
+        }
+        return self.runner.attempts(columns, given, keys)
 
 
 _jobs: dict[str, Job] = {}
@@ -196,56 +204,55 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
 
 def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Batch]:
     """Run the trials, and send what has come as soon as it is due."""
-    attempt_trial = alarm.around(loaded.runner.attempt)
-    retries, key = order.retries, loaded.segment.key
-    pending = loaded.pending(order.start)
-    began = then = perf_counter()
-    due = began + order.flush_s
-    wall = time() - began
+    epoch = time() - perf_counter()
+    pending = loaded.pending(order.start, epoch)
+    due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
-        stop = min(start + BLOCK, order.stop)
-        trials, points, repeats, own_seeds = trials_at(loaded.segment, loaded.order, start, stop)
-        cases = zip(loaded.points(points), own_seeds.tolist(), trials.tolist(), strict=True)
+        trials, points, repeats, own_seeds = trials_at(
+            loaded.segment, loaded.order, start, min(start + BLOCK, order.stop)
+        )
+        outcomes = loaded.outcomes(points, own_seeds, trials, alarm)
         pending.blocks.append((points, repeats, own_seeds))
         kept = 0  # trials of this block that were sent already
-        then = perf_counter()
-        for at, (params, seed, trial) in enumerate(cases, 1):
-            made = attempt_trial(params, seed, (key, trial))
+        results, ended = pending.results, pending.ended
+        pending.started[len(results)] = then = perf_counter()
+        for at, made in enumerate(outcomes, 1):
             if type(made) is not dict:
                 attempt = 1
-                while isinstance(made, Outcome) and made.status == "failed" and attempt <= retries:
+                while isinstance(made, Outcome) and made.status == "failed" and attempt <= order.retries:
                     attempt += 1
-                    then = perf_counter()  # the record is the last attempt's alone
-                    made = attempt_trial(loaded.design[points[at - 1]], seed, (key, trial))
-                if attempt > 1:
-                    pending.attempts[len(pending.results)] = order.deaths + attempt
+                    pending.attempts[len(results)] = order.deaths + attempt
+                    pending.started[len(results)] = perf_counter()  # the record is the last attempt's alone
+                    made = next(
+                        loaded.outcomes(points[at - 1 : at], own_seeds[at - 1 : at], trials[at - 1 : at], alarm)
+                    )
                 if isinstance(made, Outcome):
-                    made = pending.note(len(pending.results), made)
-            pending.results.append(made)
+                    made = pending.note(len(results), made)
             now = perf_counter()
-            pending.started.append(wall + then)
-            pending.elapsed.append(now - then)
+            results.append(made)
+            ended.append(now)
             if now - then > HEAVY_S and pending.weigh(made):
                 due = now
             then = now
-            if now >= due or len(pending.results) >= loaded.max_rows:
+            if now >= due or len(results) >= loaded.max_rows:
                 pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
                 kept = at
                 alarm.rest()
-                yield _batch(pending, loaded, order.deaths + 1, pid, began)
-                pending = loaded.pending(start + at)
+                yield _batch(pending, loaded, order.deaths + 1, pid)
+                pending = loaded.pending(start + at, epoch)
                 pending.blocks.append((points, repeats, own_seeds))
-                began = then = perf_counter()
-                due = began + order.flush_s
+                results, ended = pending.results, pending.ended
+                pending.started[0] = then = pending.since
+                due = then + order.flush_s
         pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
     if pending.results:
         alarm.rest()
-        yield _batch(pending, loaded, order.deaths + 1, pid, began)
+        yield _batch(pending, loaded, order.deaths + 1, pid)
 
 
-def _batch(pending: Pending, loaded: Job, attempt: int, pid: int, began: float) -> Batch:
+def _batch(pending: Pending, loaded: Job, attempt: int, pid: int) -> Batch:
     _end_child(pid)
-    batch, nbytes = make_batch(pending, attempt=attempt, pid=pid, busy_s=perf_counter() - began)
+    batch, nbytes = make_batch(pending, attempt=attempt, pid=pid, busy_s=perf_counter() - pending.since)
     loaded.max_rows = grown(loaded.max_rows, batch.count, nbytes)
     return batch
 

@@ -81,8 +81,8 @@ class Trials:
     points: NDArray[np.int64]  # of the design
     repeats: NDArray[np.int64]
     seeds: NDArray[np.int64]
-    started: Sequence[float]  # seconds since the epoch
-    elapsed: Sequence[float]
+    started: NDArray[np.float64]  # seconds since the epoch
+    elapsed: NDArray[np.float64]
     results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
     failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
@@ -175,15 +175,14 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     attempts = np.full(count, trials.attempt, dtype=np.int64)
     for at, attempt in trials.attempts.items():
         attempts[at] = attempt
-    started = np.asarray(trials.started, dtype=np.float64)
     values: dict[str, Any] = {
         "_point": pa.array(trials.points + trials.first_point),
         "_repeat": pa.array(trials.repeats),
         "_attempt": pa.array(attempts),
         "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
         "_seed": pa.array(trials.seeds),
-        "_started": pa.array((started * 1e6).astype(np.int64)).cast(METADATA["_started"]),
-        "_elapsed_s": pa.array(np.asarray(trials.elapsed, dtype=np.float64)),
+        "_started": pa.array((trials.started * 1e6).astype(np.int64)).cast(METADATA["_started"]),
+        "_elapsed_s": pa.array(trials.elapsed),
         "_error": _mostly(None, count, {at: failure[1] for at, failure in failures.items()}),
         "_traceback": _mostly(None, count, {at: failure[2] for at, failure in failures.items()}),
         "_node": pa.repeat(pa.scalar(node), count),

@@ -1,37 +1,33 @@
-"""Trials per second of a sweep of trivial trials, from submit to the last row durable, beside two baselines.
+"""Row 1: points per second of a trivial function with two parameters, from `submit` to the last row durable.
 
-    python tests/bench/throughput.py [--trials 1000000] [--rounds 3] [--json FILE]
-
-Baselines, taken in turn with the lab in the same run on the same cluster of two slots: the same function in hand-made
-chunks of bare Ray tasks that return the list of its results, nothing recorded; and one Ray task per point (fewer of
-them, they are slow). Every figure is the median of the rounds; the ratios are what counts, the machine is noisy. Exits
-with 1 if the lab falls below what the project promises itself.
+Beside two things that a user could write instead, on the same cluster of two slots, in turns with the lab: the same
+function in hand-made chunks of bare Ray tasks that return the list of its results, nothing recorded; and one Ray task
+per point (fewer of them, they are slow). The lab's time has its seals in it. Where the cores' time went is measured
+for both, by process, while they run.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import itertools
 import os
 import statistics
-import sys
-import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+import ray
+from clusters import Cluster
+from driving import driver
+from figures import Figure, Run, in_turns, ratio
+from trivial import chunk, trivial
+
+import raylab
 
 CHUNK = 5_000
-SINGLES = 2_000
-AT_LEAST_OF_CHUNKS = 0.3
-AT_LEAST_TIMES_SINGLES = 100
+SLOTS = 2
 
-
-def trivial(p: float, n: int) -> dict[str, float]:
-    return {"x": p * n, "y": p + n}
-
-
-def chunk(points: list[tuple[float, int]]) -> list[dict[str, float]]:
-    return [trivial(p, n) for p, n in points]
+_numbers = itertools.count()
 
 
 def points_of(trials: int) -> list[tuple[float, int]]:
@@ -39,9 +35,7 @@ def points_of(trials: int) -> list[tuple[float, int]]:
 
 
 def bare_chunks(trials: int) -> float:
-    """Trials per second of hand-made chunks, every result in the driver's hands at the end."""
-    import ray
-
+    """Points per second of hand-made chunks, every result in the driver's hands at the end."""
     task = ray.remote(chunk)
     points = points_of(trials)
     began = time.perf_counter()
@@ -52,9 +46,7 @@ def bare_chunks(trials: int) -> float:
 
 
 def bare_singles(trials: int) -> float:
-    """Trials per second of one Ray task per point."""
-    import ray
-
+    """Points per second of one Ray task per point."""
     task = ray.remote(trivial)
     began = time.perf_counter()
     results = ray.get([task.remote(p, n) for p, n in points_of(trials)])
@@ -63,57 +55,78 @@ def bare_singles(trials: int) -> float:
     return trials / elapsed
 
 
-def lab_sweep(trials: int, name: str) -> float:
-    """Trials per second of a sweep, from submit to the last row durable."""
-    import raylab
-
-    lab = raylab.Lab("throughput")
+def lab_sweep(lab: raylab.Lab, trials: int) -> float:
+    """Points per second of a sweep, from submit to the last row durable."""
     design = raylab.Factorial(p=[i / 1000 for i in range(1000)], n=range(trials // 1000))
     began = time.perf_counter()
-    sweep = lab.submit(trivial, design, name=name)
+    sweep = lab.submit(trivial, design, name=f"sweep-{next(_numbers)}")
     assert sweep.wait(progress=False)
     elapsed = time.perf_counter() - began
     assert sweep.number_of_results() == design.size
     return design.size / elapsed
 
 
-def measure(trials: int, rounds: int) -> dict[str, Any]:
-    import ray
+class CoresTime:
+    """Seconds of the cores' time in this process and the cluster's, by what they are."""
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    lab_sweep(20_000, "warm-up")
-    bare_chunks(20_000)
-    figures: dict[str, list[float]] = {"lab": [], "chunks": [], "singles": []}
-    for round_ in range(rounds):
-        figures["lab"].append(lab_sweep(trials, f"round-{round_}"))
-        figures["chunks"].append(bare_chunks(trials))
-        figures["singles"].append(bare_singles(SINGLES))
-        print({name: f"{values[-1]:,.0f}/s" for name, values in figures.items()}, flush=True)
-    ray.shutdown()
-    return {
-        "trials": trials,
-        "per_second": {name: statistics.median(values) for name, values in figures.items()},
-        "of_chunks": statistics.median(a / b for a, b in zip(figures["lab"], figures["chunks"], strict=True)),
-        "times_singles": statistics.median(a / b for a, b in zip(figures["lab"], figures["singles"], strict=True)),
-    }
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._spent: Counter[str] = Counter()
+        self.points = 0
 
+    def of(self, measured: Callable[[int], float], points: int) -> float:
+        """Measure something, and note what it took of the cores."""
+        before = self._now()
+        found = measured(points)
+        self._spent.update(self._now() - before)
+        self.points += points
+        return found
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--trials", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="raylab-bench-") as home:
-        os.environ["RAYLAB_HOME"] = home
-        found = measure(arguments.trials, arguments.rounds)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
-    print(f"lab beside hand-made chunks of {CHUNK:,}, nothing recorded: {found['of_chunks']:.2f}")
-    print(f"lab beside one Ray task per point: {found['times_singles']:.0f} times as fast")
-    good = found["of_chunks"] >= AT_LEAST_OF_CHUNKS and found["times_singles"] >= AT_LEAST_TIMES_SINGLES
-    return 0 if good else 1
+    def split(self) -> str:
+        """Microseconds a point, by process."""
+        each = {kind: spent / self.points * 1e6 for kind, spent in self._spent.items()}
+        return ", ".join(f"{kind} {each[kind]:.2f}" for kind in sorted(each, key=each.__getitem__, reverse=True))
+
+    def _now(self) -> Counter[str]:
+        found: Counter[str] = Counter(driver=sum(os.times()[:2]))  # type: ignore[call-overload]
+        for pid in self._cluster.pids():
+            found[_kind(pid)] += _seconds(pid)
+        return found
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _kind(pid: int) -> str:
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    if command.startswith("ray::"):
+        return "the lab" if "Lab" in command else "workers"
+    return "ray"
+
+
+def _seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    trials, singles = run.size(1_000_000, 20_000), run.size(4_000, 200)
+    with driver(SLOTS) as cluster:
+        lab = raylab.Lab("throughput")
+        ours, theirs = CoresTime(cluster), CoresTime(cluster)
+        lab_sweep(lab, 20_000)
+        bare_chunks(20_000)
+        labs, chunks = in_turns(
+            lambda: ours.of(lambda n: lab_sweep(lab, n), trials), lambda: theirs.of(bare_chunks, trials), run.rounds
+        )
+        ones = [bare_singles(singles) for _ in range(run.rounds)]
+    than = f"hand-made chunks of {CHUNK:,}, nothing recorded"
+    yield ratio("1", "throughput beside hand-made chunks", labs, chunks, than=than, unit="points/s", least=0.5)
+    yield ratio(
+        "1", "throughput beside single tasks", labs, ones, than="one Ray task per point", unit="points/s", least=200
+    )
+    yield Figure(
+        row="1", what="the cores' time for a point of the lab", value=_each(ours), unit="µs", beside=ours.split()
+    )
+    yield Figure(row="1", what="the same in chunks", value=_each(theirs), unit="µs", beside=theirs.split())
+
+
+def _each(spent: CoresTime) -> float:
+    return statistics.fsum(spent._spent.values()) / spent.points * 1e6

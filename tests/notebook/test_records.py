@@ -23,8 +23,8 @@ def trials(*results: Any, **words: Any) -> Trials:
         points=np.arange(count),
         repeats=np.zeros(count, dtype=np.int64),
         seeds=np.arange(count) + 10,
-        started=[1_767_323_045.000001 + i for i in range(count)],
-        elapsed=[0.5] * count,
+        started=1_767_323_045.000001 + np.arange(count),
+        elapsed=np.full(count, 0.5),
         results=results,
         **words,
     )

@@ -1,0 +1,24 @@
+"""A cluster for a benchmark, with the benchmark's process connected to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from clusters import Cluster
+
+
+@contextmanager
+def driver(slots: int, env: Mapping[str, str] = {}) -> Iterator[Cluster]:
+    """A cluster with so many slots, this process its driver. Bare tasks may be functions of the modules beside this."""
+    import ray
+
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with Cluster(num_cpus=slots, env={"PYTHONPATH": path, **env}) as started:
+        ray.init(started.address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
+        try:
+            yield started
+        finally:
+            ray.shutdown()  # type: ignore[no-untyped-call]
