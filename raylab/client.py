@@ -141,7 +141,8 @@ class Client:
             # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
             if looked != (mark[0], counts[0]["rows"]):
                 looked = (mark[0], counts[0]["rows"])
-                frame = scan(record, self._read(record.folder), status="all", metadata=True, since=since).collect()
+                files = self._read(record.folder, since)
+                frame = scan(record, files, status="all", metadata=True, since=since).collect()
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1
                     yield frame
@@ -155,10 +156,10 @@ class Client:
         record = self.record(sweep)
         return scan(record, self._read(record.folder), status=status, metadata=metadata)
 
-    def _read(self, folder: str) -> Any:
+    def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:
             self._files = Files(self._reader())
-        return self._files.of(folder)
+        return self._files.of(folder, since)
 
     def _reader(self) -> Reader:
         """The notebook's folder where it is reachable, else the files through the lab."""

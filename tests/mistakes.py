@@ -279,4 +279,4 @@ def parts_are_listed_before_the_journal(patch: Patch) -> None:
 
 def a_journal_file_below_a_part_is_listed(patch: Patch) -> None:
     patch.setattr(listing_module, "file_number", lambda name: 10**9 + int(name[:12]))
-    patch.setattr(listing_module, "_trouble", lambda infos: None)
+    patch.setattr(listing_module, "_trouble", lambda infos, start: None)

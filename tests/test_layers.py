@@ -161,7 +161,23 @@ def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
         "raylab.cluster.batch",
         "raylab.cluster.worker",
     }
+    assert {name for name in worker if name.startswith("raylab.code.")} == {"raylab.code.unpack"}
     assert not {"raylab.core.ledger", "raylab.lab", "raylab.notebook.frames", "raylab.notebook.writer"} & worker
+
+
+FIRST_ROWS = """
+import numpy as np
+from raylab.core.design import Factorial
+from raylab.notebook.records import Parameters, Trials, wire
+one = np.zeros(1, np.int64)
+trials = Trials(points=one, repeats=one, seeds=one, started=np.zeros(1), elapsed=np.zeros(1), results=[{"x": 1.0}])
+wire(trials, Parameters(Factorial(p=[0.5, 2.0], n=[1, 5], k=range(3))), "node", 1)
+"""
+
+
+def test_a_workers_first_rows_do_without_the_functions_of_arrow() -> None:
+    """They take a tenth of a second to load."""
+    assert "pyarrow.compute" not in loaded_after(FIRST_ROWS)
 
 
 def test_the_lab_itself_loads_no_polars() -> None:

@@ -332,6 +332,11 @@ class LabActor:
         lab = await self._open()
         return await self._durably(asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset))
 
+    async def ends(self, path: str, count: int) -> tuple[bytes, bytes, int] | None:
+        """The first and the last `count` bytes of a file, and its size; None if it is not there any more."""
+        lab = await self._open()
+        return await self._durably(asyncio.to_thread(_read_ends, lab.register.writer.store, path, count))
+
 
 def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
     """Counts, state and reason of a sweep that was just submitted: its table is being opened, nothing is recorded."""
@@ -371,6 +376,13 @@ def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[byte
         pieces.append((piece, size))
         left -= len(piece)
     return pieces
+
+
+def _read_ends(store: Store, path: str, count: int) -> tuple[bytes, bytes, int] | None:
+    try:
+        return store.ends(path, min(count, PIECE_BYTES))
+    except FileNotFoundError:
+        return None
 
 
 def _exists(decision: Decision, known: SweepRecord) -> SweepExists:

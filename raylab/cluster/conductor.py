@@ -94,8 +94,9 @@ class Conductor:
         try:
             await self.register.open(restarted=await asyncio.to_thread(self._restarted))
             await self._count_nodes()
+            found = await self.register.glance()
             for name in list(self.register.sweeps):
-                await self._find(name)
+                await self._find(name, found.get(name))
         except LabFenced as error:
             self.fence(error)
         except RaylabError as error:
@@ -117,9 +118,9 @@ class Conductor:
         except Exception as error:  # the cluster does not say how large it is; it will again
             log.warning("the cluster's size is not known at the moment: %s", error)
 
-    async def _find(self, name: str) -> None:
+    async def _find(self, name: str, found: Summary | None) -> None:
         """Take up a sweep that was there when the lab started; its table is opened only if there is work left."""
-        found = await self.register.survey(name)
+        found = found or await self.register.survey(name)
         if found is None:
             return
         sweep = self.register.sweeps[name]

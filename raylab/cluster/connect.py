@@ -7,9 +7,10 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 import ray.exceptions
@@ -40,7 +41,12 @@ SLACK_S = 1.0
 
 KNOCK_S = 10.0
 
+BACK_S = 0.2
+"""How long a lab that is being restarted may take to say that it is there, before it is asked once more."""
+
 _connecting = threading.Lock()
+
+T = TypeVar("T")
 
 _TOKEN_HINT = (
     "A cluster that wants a token looks like this to a client without one: put the token into ~/.ray/auth_token or "
@@ -351,7 +357,9 @@ class Connection:
                 raise disconnected(error) from error
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, 1.0)
-            if isinstance(why, ray.exceptions.ActorDiedError) and not self._find_again():
+            if not isinstance(why, ray.exceptions.ActorDiedError):
+                self._knock(until)
+            elif not self._find_again():
                 break
         if self._handle is None:
             raise LabUnavailable(
@@ -367,6 +375,23 @@ class Connection:
             return ray.get(getattr(self._handle, verb).remote(*args), timeout=left)
 
         return bounded(ask, left + SLACK_S)
+
+    def _knock(self, until: float) -> None:
+        """Wait until the lab answers again, as long as it is only being restarted.
+
+        What is asked meanwhile fails at the next tick of a clock of Ray's that strikes every two seconds, also where
+        the actor is back long before (seen with 2.60). So each question is given up soon, and asked anew.
+        """
+        patience = BACK_S
+        while (left := until - time.monotonic()) > 0:
+            try:
+                self._ask("hello", (), min(patience, left))
+            except ray.exceptions.GetTimeoutError:
+                patience *= 1.5  # it may be there, and busy
+                continue
+            except Exception:
+                pass  # the call itself will meet it, and tell what it means
+            return
 
     def _find_again(self) -> bool:
         """The actor is dead for good; whether there is another of this name."""
@@ -393,27 +418,31 @@ class RemoteReader:
         return found
 
     def get(self, path: str) -> bytes:
-        return self.get_many([path])[0]
+        return next(iter(self.get_many([path])))
 
-    def get_many(self, paths: Any) -> list[bytes]:
+    def get_many(self, paths: Iterable[str]) -> Iterator[bytes]:
         wanted = list(paths)
-        got: list[bytes] = []
-        while len(got) < len(wanted):
-            got += self._some(wanted[len(got) :])
-        return got
+        while wanted:  # the first comes, and others as far as they are small
+            for found in self._connection.call("pieces", wanted, 0):
+                yield self._whole(wanted.pop(0), found)
 
-    def _some(self, paths: list[str]) -> list[bytes]:
-        """The first of these files whole, and as many more as came along with it."""
-        pieces: list[tuple[bytes, int] | None] = self._connection.call("pieces", paths, 0)
-        whole: list[bytes] = []
-        for path, found in zip(paths, pieces, strict=False):
-            if found is None:
-                raise FileNotFoundError(2, "the notebook's file is gone", path)
-            data, size = found
-            while len(data) < size:
-                more = self._connection.call("pieces", [path], len(data))[0]
-                if more is None:
-                    raise FileNotFoundError(2, "the notebook's file is gone", path)
-                data += more[0]
-            whole.append(data)
-        return whole
+    def _whole(self, path: str, found: tuple[bytes, int] | None) -> bytes:
+        """A file of which the first piece came."""
+        piece, size = _there(path, found)
+        pieces, have = [piece], len(piece)
+        while have < size:
+            piece, _ = _there(path, self._connection.call("pieces", [path], have)[0])
+            pieces.append(piece)
+            have += len(piece)
+        return b"".join(pieces)
+
+    def ends(self, path: str, count: int) -> tuple[bytes, bytes, int]:
+        found: tuple[bytes, bytes, int] | None = self._connection.call("ends", path, count)
+        return _there(path, found)
+
+
+def _there(path: str, found: T | None) -> T:
+    """What came of a file; None came if it is not there any more."""
+    if found is None:
+        raise FileNotFoundError(2, "the notebook's file is gone", path)
+    return found

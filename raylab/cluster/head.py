@@ -61,6 +61,11 @@ WORKERS_PER_CPU = 4
 """Idle workers that Ray keeps. A sweep that brings modules has processes of its own (1 to 2 s each to start), and at
 Ray's default of one a CPU two such sweeps restart theirs all the time: 12 s for what takes 2 (research: A4)."""
 
+IDLE = {"RAY_kill_idle_workers_interval_ms": "60000"}
+"""How often Ray ends idle workers. The job of a lab's trials is over as soon as the lab is there (it was created by a
+short process), and of such a job Ray ends every idle worker at its next look, five times a second unless told so: a
+worker without a lease for a moment was gone, and the next lease waited 1 to 2 s for another one (tried: 4 of 4)."""
+
 MEMORY = {"RAY_worker_killing_policy_by_group": "true"}
 """Where memory runs out, Ray kills one process at a time, a trial's as long as there is one. Its newer policy goes on
 until 5 % of the memory are free again, and was seen to take the lab along with a trial of 1 GB (it comes back)."""
@@ -206,6 +211,7 @@ def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
     idle = str(WORKERS_PER_CPU * (num_cpus or _cpus()))
     return {
         "RAY_num_workers_soft_limit": idle,
+        **IDLE,
         **MEMORY,
         **kept,
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,9 @@ SPACING_S = 0.1
 
 LIMIT_BYTES = 64 * 2**20
 """What may wait for the disk; beyond it the lab takes no batch and starts no lease."""
+
+COMMIT_BYTES = 8 * 2**20
+"""What one commit takes of that: a file is made in memory, and so is the part that it goes into."""
 
 AGAIN_S = 1.0
 """Before a disk that refused is asked again."""
@@ -112,7 +115,7 @@ class Recorder:
             await self._work.wait()
             self._work.clear()
             waiting, self._waiting = self._waiting, {}
-            for folder, batches in waiting.items():
+            for folder, batches in _portions(waiting):
                 try:
                     await self._commit(folder, batches)
                 except LabFenced:
@@ -222,6 +225,20 @@ class Recorder:
             self._room.set()
             self._idle.set()
             self._on_fenced(error)
+
+
+def _portions(waiting: Mapping[str, Sequence[Batch]]) -> Iterator[tuple[str, list[Batch]]]:
+    """What waits, of each sweep as much at a time as one commit takes."""
+    for folder, batches in waiting.items():
+        portion: list[Batch] = []
+        nbytes = 0
+        for batch in batches:
+            if portion and nbytes + batch.rows.nbytes > COMMIT_BYTES:
+                yield folder, portion
+                portion, nbytes = [], 0
+            portion.append(batch)
+            nbytes += batch.rows.nbytes
+        yield folder, portion
 
 
 def _describe(batches: Sequence[Batch]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from raylab.cluster.alarm import Alarm, rang
 from raylab.cluster.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch, trials_at
-from raylab.code.pack import load, unpack
+from raylab.code.unpack import load, unpack
 from raylab.core.design import Design
 from raylab.core.order import Order
 from raylab.core.request import Segment

@@ -50,6 +50,7 @@ from raylab.core.events import (
     Ticked,
     Wake,
 )
+from raylab.core.pace import Pace
 from raylab.core.queue import Lease, Queue
 from raylab.core.strikes import Strikes
 from raylab.core.window import Window
@@ -74,6 +75,7 @@ class Ledger:
         self._leases: dict[int, Lease] = {}
         self._last_lease = 0
         self._window = Window()
+        self._pace = Pace()
         self._pressure = False
         self._wake: float | None = None  # the time we asked to be woken at
         self._deadlines = Deadlines()
@@ -169,8 +171,8 @@ class Ledger:
     def _on_pressure(self, event: PressureChanged, now: float) -> list[Instruction]:
         self._pressure = event.high
         if not event.high:  # nothing was taken meanwhile, so silence says nothing
-            for lease in self._leases.values():
-                lease.since = now
+            for queue in self.queues.values():
+                queue.wait_anew(now)
         return []
 
     # leases come and go -----------------------------------------------------------------------------------------
@@ -306,24 +308,27 @@ class Ledger:
         return [Stop(lease=lease.ident) for lease in going]
 
     def _launches(self, now: float) -> Iterator[Instruction]:
-        """Fill the window, a piece at a time: making ten thousand tasks at once would keep the lab from answering."""
-        at: float | None = now
-        for _ in range(plan.LAUNCHES):
+        """Fill the window, no faster than the lab can follow."""
+        name = self._window.next(now)
+        while name is not None and self._pace.opens <= now:
+            yield self._launch(name, now)
+            self._pace.spend(now, self._window.line)
             name = self._window.next(now)
-            if name is None:
-                at = self._window.wake(now)
-                break
-            yield self._launch(name)
+        at = self._window.wake(now) if name is None else self._pace.wake
         times = [time for time in (at, self._deadlines.wake()) if time is not None]
         if times and min(times) != self._wake:
             self._wake = min(times)
             yield Wake(at=self._wake)
 
-    def _launch(self, name: str) -> Launch:
+    def _launch(self, name: str, now: float) -> Launch:
         queue = self.queues[name]
         self._last_lease += 1
         length = plan.lease_length(
-            waiting=queue.available, slots=queue.slots, seconds=queue.seconds, longest=queue.longest
+            waiting=queue.available,
+            slots=queue.slots,
+            seconds=queue.expected(now),
+            longest=queue.longest,
+            load=self._window.load,
         )
         lease = queue.take(self._last_lease, name, length)
         self._leases[lease.ident] = lease

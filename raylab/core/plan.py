@@ -13,7 +13,13 @@ LEASE_S = 2.0
 """What a lease aims at, in seconds of work: long beside the ~5 ms a Ray task costs, short enough to share slots."""
 
 LEASES_PER_S = 100
-"""At most this many leases a second through the actor; beyond 200 slots leases grow longer instead."""
+"""At most this many leases a second through the actor; beyond 160 slots leases grow longer instead."""
+
+RUSH_PER_S = 400
+"""What it takes for a while: as long as slots stand empty, or soon may."""
+
+LAST_PER_S = 300
+"""And towards the end of a sweep, where slots ask more often."""
 
 FLUSH_S = 0.5
 """How long a worker may hold rows back on a small cluster."""
@@ -22,7 +28,7 @@ BATCHES_PER_S = 300
 """At most this many batches a second through the actor."""
 
 SHORTEST_S = 0.1
-"""Towards the end leases shrink, but not below this: 20 times what a lease costs."""
+"""Towards the end leases shrink, but not below this, 20 times what a lease costs; each slot's last may be shorter."""
 
 GROWTH = 8
 """A lease is at most this many times the longest run seen to come back: the first ones are single trials, and a first
@@ -31,12 +37,15 @@ measurement (imports, caches) says little."""
 WINDOW = 2.0
 """Leases in flight for each slot: one that runs and one that is ready to."""
 
-LAUNCHES = 100
-"""Leases made at one event; more follow at once, but the lab answers in between (a Ray task takes it some 0.3 ms)."""
+PLANNED = 0.8
+"""The share of both that is planned with; the rest is for leases that are lost, for first ones and for last ones."""
 
-SPLIT = 64
-"""What comes back of a lease that died returns in leases of this share of its number (first the first trial alone):
-a culprit among 100,000 is alone after three deaths."""
+LAUNCHES = 100
+"""Leases made at one event at most: the lab answers in between (a Ray task takes it some 0.3 ms)."""
+
+SPLIT = 16
+"""What comes back of a lease that died returns in leases of this share of its number (first the first trial alone): a
+culprit among 100,000 is alone after five deaths, and losing one lease in a hundred does not keep a lab busy."""
 
 GRACE_S = 1.0
 """What a trial has, after its time limit, to clean up in; then its process is ended."""
@@ -58,7 +67,7 @@ BACKOFF_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 went away looks the same)."""
 
 
-def lease_length(*, waiting: int, slots: int, seconds: float | None, longest: int) -> int:
+def lease_length(*, waiting: int, slots: int, seconds: float | None, longest: int, load: float = 1.0) -> int:
     """How many trials the next lease of a sweep takes.
 
     Args:
@@ -66,20 +75,38 @@ def lease_length(*, waiting: int, slots: int, seconds: float | None, longest: in
         slots: how many trials of the sweep the cluster can run at once.
         seconds: what one trial takes, all in all; None when not one has come back.
         longest: the most trials one lease has brought back so far.
+        load: leases in flight for each slot. The slots of a cluster that fills get shorter leases first, so that they
+            do not ask for the next one all at once, round after round.
     """
     if waiting <= 1 or seconds is None:
         return min(waiting, 1)
     slots = max(slots, 1)
     each = max(seconds, 1e-9)
-    aim = max(LEASE_S, slots / LEASES_PER_S) / each
-    # Guided self-scheduling (Polychronopoulos & Kuck 1987): a share of what is left, so that all slots end together.
-    share = max(waiting / (3 * slots), SHORTEST_S / each)
-    return max(1, min(waiting, int(aim), math.ceil(share), GROWTH * max(longest, 1)))
+    aim = max(LEASE_S, slots / (PLANNED * LEASES_PER_S) * min(load, 1.0))
+    share = _share(waiting * each / slots, slots)
+    return max(1, min(waiting, int(aim / each), math.ceil(share / each), GROWTH * max(longest, 1)))
+
+
+def _share(left: float, slots: int) -> float:
+    """What the next lease may take, in seconds, of the work that is left for each slot, so that all slots end together.
+
+    Guided self-scheduling (Polychronopoulos & Kuck 1987) takes a third of what is left, again and again. Many slots
+    would ask more often than the lab can answer, so there is a shortest lease, and a last round of them: slots come to
+    their last lease one by one, while the others work off theirs of that length, and each is to last as long as the
+    last of those. With slots evenly spread that is the square root below.
+    """
+    shortest = max(SHORTEST_S, slots / LAST_PER_S)
+    return max(left / 3, min(shortest, math.sqrt(2 * shortest * left)))
+
+
+def launch_rate(line: float) -> float:
+    """How many leases a second may be made while so many wait for a slot."""
+    return RUSH_PER_S if line < LAUNCHES else LEASES_PER_S
 
 
 def flush_interval(slots: int) -> float:
     """How many seconds a worker may keep finished rows before it sends them."""
-    return max(FLUSH_S, slots / BATCHES_PER_S)
+    return max(FLUSH_S, slots / (PLANNED * BATCHES_PER_S))
 
 
 def backoff(failures: int) -> float:

@@ -22,6 +22,9 @@ from raylab.core import plan
 from raylab.core.intervals import Intervals
 from raylab.core.strikes import Strikes
 
+FADE = 5
+"""How many batches count towards what a trial takes, on a cluster of fewer slots."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
@@ -79,6 +82,9 @@ class Queue:
         self._returned_count = 0
         self._busy_s = 0.0
         self._measured = 0.0
+        self._batches = 0
+        self._silent = 0  # started leases that have brought nothing yet
+        self._silent_since = 0.0  # the sum of their starts
 
     # what is known ----------------------------------------------------------------------------------------------
 
@@ -86,6 +92,15 @@ class Queue:
     def seconds(self) -> float | None:
         """What one trial takes, recent ones weighing more; None before the first has come back."""
         return self._busy_s / self._measured if self._measured else None
+
+    def expected(self, now: float) -> float | None:
+        """What the next trial may take; None as long as too little is known. Quick trials come back first: until each
+        slot has had the time to bring something, what runs and has brought nothing counts with its time so far."""
+        if self._batches >= self.slots:
+            return self.seconds
+        if self._batches <= self._silent:
+            return None
+        return (self._busy_s + self._silent * now - self._silent_since) / self._measured
 
     @property
     def running(self) -> int:
@@ -163,20 +178,25 @@ class Queue:
             lease.since = now
             self.starting -= 1
             self._started_left += lease.left
+            self._silent += 1
+            self._silent_since += now
             self._recover()
 
     def accept(self, lease: Lease, count: int, busy_s: float, now: float) -> None:
         """A batch that fits: its positions are in hand."""
         self.begin(lease, now)
+        self._hear(lease)
         lease.since = now
         self.in_hand.add(lease.next, lease.next + count)
         lease.next += count
         self._started_left -= count
         self.longest = max(self.longest, lease.next - lease.start)
         # Older measurements fade, so that the estimate follows a sweep whose trials grow; weighing by trials lets the
-        # first one, with its imports, be forgotten at once.
-        self._busy_s = 0.8 * self._busy_s + busy_s
-        self._measured = 0.8 * self._measured + count
+        # first one, with its imports, be forgotten at once. What each slot has brought last counts in any case.
+        keep = 1 - 1 / max(FADE, self.slots)
+        self._busy_s = keep * self._busy_s + busy_s
+        self._measured = keep * self._measured + count
+        self._batches += 1
 
     def commit(self, first: int, count: int, by_status: Mapping[str, int]) -> None:
         """Rows are durable. What is not in hand was the rows of another sweep that had this name: no news."""
@@ -230,8 +250,15 @@ class Queue:
         heapq.heappush(self.returned, (start, stop, limit))
         self._returned_count += stop - start
 
+    def _hear(self, lease: Lease) -> None:
+        """It is silent no longer."""
+        if lease.started and lease.next == lease.start:
+            self._silent -= 1
+            self._silent_since -= lease.since
+
     def _close(self, lease: Lease) -> None:
         del self.leases[lease.ident]
+        self._hear(lease)
         if lease.started:
             self._started_left -= lease.left
         else:
@@ -259,7 +286,7 @@ class Queue:
                 self.strikes[position] = held
                 self.suspects.append(position)
         if self.recorded.count and seconds > 0:
-            self._busy_s, self._measured = seconds / self.recorded.count, 1.0
+            self._busy_s, self._measured, self._batches = seconds / self.recorded.count, 1.0, self.recorded.count
 
     def give_up(self, position: int) -> None:
         """A suspect has died alone too often: it is in hand, its record is being written."""
@@ -269,6 +296,12 @@ class Queue:
         """The lease is over, and the one trial it was left with is in hand: its record is being written."""
         self._close(lease)
         self.give_up(lease.next)
+
+    def wait_anew(self, now: float) -> None:
+        """No lease was heard of for a while because nobody listened."""
+        for lease in self.leases.values():
+            lease.since = now
+        self._silent_since = self._silent * now
 
     def fail(self, why: str, now: float) -> None:
         """A lease ended before its first trial. Those launched before the pause began do not prolong it."""
@@ -326,3 +359,6 @@ class Queue:
         assert self._returned_count == sum(b - a for a, b, _ in self.returned)
         assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.started)
         assert self.starting == sum(not lease.started for lease in self.leases.values())
+        silent = [lease.since for lease in self.leases.values() if lease.started and lease.next == lease.start]
+        assert self._silent == len(silent)
+        assert abs(self._silent_since - sum(silent)) < 1e-6 * (1 + abs(sum(silent)))

@@ -38,6 +38,11 @@ class Window:
         return sum(leases / slots for slots, leases in self._out.items() if slots >= 1)
 
     @property
+    def line(self) -> float:
+        """How many leases wait for a slot, as far as that can be known here."""
+        return sum(leases for slots, leases in self._out.items() if slots >= 1) * (1 - 1 / max(self.load, 1.0))
+
+    @property
     def sharing(self) -> int:
         """How many sweeps have leases out."""
         return len(self._filed)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from io import IOBase
 from typing import Any
 
 import pyarrow as pa
@@ -29,8 +27,10 @@ __all__ = [
     "damaged",
     "decode",
     "encode",
+    "ends_bytes",
     "glimpse",
     "header",
+    "header_of_ends",
     "load",
 ]
 
@@ -47,9 +47,12 @@ WAY_OUT = "put back a copy of it, or `raylab repair FOLDER` (the notebook's) set
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 # An Arrow file begins with its magic, padded; then comes a stream, the first of whose messages is the schema.
-# Of that come four bytes that say "message" and four with its length.
+# Of that come four bytes that say "message" and four with its length. At the end stand the footer, four bytes with its
+# length, and the magic again.
 _MAGIC_BYTES = 8
 _LENGTH_AT = slice(12, 16)
+_FOOT_END = 10
+_FOOT_LENGTH_AT = slice(-10, -6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,22 +98,32 @@ class Loaded:
     table: pa.Table
 
 
-def encode(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
+def encode(table: pa.Table, metadata: Mapping[str, str]) -> memoryview:
     """An Arrow file with this schema metadata and its own sha256 (taken with 64 zeros in its place)."""
-    mark = secrets.token_hex(32).encode()
+    mark = secrets.token_hex(32).encode()  # of its own, because other metadata may well hold 64 zeros
     stamped = {**metadata, "raylab.version": str(FORMAT), "raylab.sha256": mark.decode()}
-    table = table.combine_chunks().replace_schema_metadata(stamped)
-    sink = pa.BufferOutputStream()
+    table = table.replace_schema_metadata(stamped)
+    size = pa.MockOutputStream()  # a stream that grows as it must would take three times as much
+    _write(table, size)
+    buffer = pa.allocate_buffer(size.size())
+    _write(table, pa.FixedSizeBufferWriter(buffer))
+    data = memoryview(buffer).cast("B")
+    places = _places(data, mark)
+    assert places is not None
+    digest = _sha256(data, places)
+    for place in places:
+        data[place : place + len(digest)] = digest
+    return data.toreadonly()
+
+
+def _write(table: pa.Table, sink: Any) -> None:
+    """The rows, in batches of whole size."""
     with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=MAX_BATCH_ROWS)
-    data = memoryview(sink.getvalue())
-    # It occurs in the schema and in the footer. A mark of its own, because rows may well hold 64 zeros.
-    pieces = _around(data, mark)
-    assert len(pieces) == 3
-    return _sha256(pieces).join(pieces)
+        for start in range(0, table.num_rows, MAX_BATCH_ROWS):
+            writer.write_table(table.slice(start, MAX_BATCH_ROWS).combine_chunks())
 
 
-def decode(data: bytes, path: str) -> pa.Table:
+def decode(data: bytes | memoryview, path: str) -> pa.Table:
     """The rows of a file, verified, without a copy.
 
     Raises:
@@ -119,7 +132,7 @@ def decode(data: bytes, path: str) -> pa.Table:
     return load(data, path).table
 
 
-def load(data: bytes, path: str) -> Loaded:
+def load(data: bytes | memoryview, path: str) -> Loaded:
     """A file, verified.
 
     Raises:
@@ -128,8 +141,8 @@ def load(data: bytes, path: str) -> Loaded:
     """
     reader, fields = _opened(pa.BufferReader(data), path, len(data))
     claimed = fields.get("raylab.sha256", "").encode()
-    pieces = _around(memoryview(data), claimed) if len(claimed) == len(ZEROS) else []
-    if len(pieces) != 3 or _sha256(pieces) != claimed:
+    places = _places(memoryview(data), claimed)
+    if places is None or _sha256(memoryview(data), places) != claimed:
         raise damaged(path, "its bytes do not fit its own sha256")
     info = _info(fields, path, reader.schema, len(data))
     try:
@@ -141,22 +154,37 @@ def load(data: bytes, path: str) -> Loaded:
     return Loaded(info=info, table=table)
 
 
-def header(source: bytes | IOBase, path: str) -> FileInfo:
-    """What a file says about itself: it says so at both ends, and only these are read.
+def header(data: bytes | memoryview, path: str) -> FileInfo:
+    """What a file says about itself, of all its bytes.
+
+    Raises:
+        NotebookDamaged: that much is not readable.
+        VersionMismatch: a newer raylab wrote it.
+    """
+    reader, fields = _opened(pa.BufferReader(data), path, len(data))
+    return _info(fields, path, reader.schema, len(data))
+
+
+def ends_bytes(begin: bytes, end: bytes) -> int:
+    """How many bytes at either end of a file say what it is, going by a few that are there."""
+    head, foot = int.from_bytes(begin[_LENGTH_AT], "little"), int.from_bytes(end[_FOOT_LENGTH_AT], "little")
+    return max(_LENGTH_AT.stop + head, _FOOT_END + foot)
+
+
+def header_of_ends(begin: bytes, end: bytes, size: int, path: str) -> FileInfo:
+    """What a file says about itself: it says so at both ends, and only these are needed.
+
+    Args:
+        begin, end: at least `ends_bytes` of either.
+        size: of the file.
+        path: of the file.
 
     Raises:
         NotebookDamaged: that much is not readable, or the ends differ.
         VersionMismatch: a newer raylab wrote it.
     """
-    if isinstance(source, bytes):
-        reader, fields = _opened(pa.BufferReader(source), path, len(source))
-        return _info(fields, path, reader.schema, len(source))
-    size = source.seek(0, 2)
-    source.seek(0)
-    begin = source.read(_LENGTH_AT.stop)
-    head = _head(begin + source.read(min(size, int.from_bytes(begin[_LENGTH_AT], "little"))))
-    source.seek(0)
-    reader, fields = _opened(pa.PythonFile(source, mode="r"), path, size)
+    reader, fields = _opened(pa.BufferReader(begin + end), path, size)
+    head = _head(begin)
     # Nobody reads the sums of a part's commits with its rows; a flipped bit in them would be believed.
     if head is None or not head.equals(reader.schema, check_metadata=True):
         raise damaged(path, "what it says about itself at its beginning differs from what it says at its end")
@@ -241,20 +269,23 @@ def _newer(fields: Mapping[str, str], path: str) -> str:
     )
 
 
-def _around(data: memoryview, mark: bytes) -> list[memoryview]:
-    """The bytes before, between and after the places where the mark stands, without copying them."""
-    pieces, start = [], 0
-    for match in re.finditer(re.escape(mark), data):
-        pieces.append(data[start : match.start()])
-        start = match.end()
-    return [*pieces, data[start:]]
+def _places(data: memoryview, mark: bytes) -> tuple[int, int] | None:
+    """Where the mark stands: once in the schema at the file's beginning, and once in the footer at its end."""
+    head = bytes(data[: _LENGTH_AT.stop + int.from_bytes(data[_LENGTH_AT], "little")])
+    foot = bytes(data[-_FOOT_END - int.from_bytes(data[_FOOT_LENGTH_AT], "little") :])
+    if len(mark) != len(ZEROS) or head.count(mark) != 1 or foot.count(mark) != 1:
+        return None
+    return head.index(mark), len(data) - len(foot) + foot.index(mark)
 
 
-def _sha256(pieces: Sequence[memoryview]) -> bytes:
-    digest = hashlib.sha256(pieces[0])
-    for piece in pieces[1:]:
+def _sha256(data: memoryview, places: Iterable[int]) -> bytes:
+    """Of a file, with zeros where the mark stands."""
+    digest, start = hashlib.sha256(), 0
+    for place in places:
+        digest.update(data[start:place])
         digest.update(ZEROS)
-        digest.update(piece)
+        start = place + len(ZEROS)
+    digest.update(data[start:])
     return digest.hexdigest().encode()
 
 

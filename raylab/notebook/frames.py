@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,23 +66,32 @@ def scan(
     """
     words = check_status(status)
     parameters = _parameters(record.segment.design)
-    tables = [loaded.table for loaded in files if loaded.info.rows and loaded.info.stop > since]
-    if not tables and files:
-        tables = [files[-1].table.slice(0, 0)]  # it has all the columns in force
+    chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > since]
+    # The last file has all the columns in force.
+    tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
     owners = _owners(tables)
     asked = _asked(metadata, owners)
     blank = [*parameters, *(pa.field(name, kind) for name, kind in (ALWAYS | _some(asked)).items())]
     blank = [field for field in blank if field.name not in owners]
     owners |= {field.name: field.name for field in blank}
-    rows = _together([*tables, pa.schema(blank).empty_table()])
-    if since:
-        rows = rows.filter(pl.col(SEQ) >= since)
-    if summary([loaded.info.meta for loaded in files])["again"]:
-        rows = rows.filter(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
-    if set(words) != set(STATUSES):
-        rows = rows.filter(pl.col("_status").is_in(words))
     wanted = _columns(owners, [field.name for field in parameters], record.segment.repeats > 1, asked)
+    filters = _filters([loaded.info.meta for loaded in chosen], words, since)
+    used = {*wanted, *(name for each in filters for name in each.meta.root_names())} or {SEQ}
+    rows = _together([*tables, pa.schema(blank).empty_table()], used)
+    for each in filters:
+        rows = rows.filter(each)
     return rows.select(cs.by_name(wanted))  # plain strings would be patterns: a result may be called "*"
+
+
+def _filters(metas: Sequence[Mapping[str, Any]], words: Sequence[str], since: int) -> list[pl.Expr]:
+    """What leaves the rows that are wanted, in this order; nothing where the commits say that all of them are."""
+    found = summary(metas)
+    filters = [pl.col(SEQ) >= since] if since else []
+    if found["again"]:
+        filters.append(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
+    if not (set(found["by_status"]) <= set(words) and all(meta.get("by_status") for meta in metas)):
+        filters.append(pl.col("_status").is_in(words))
+    return filters
 
 
 @lru_cache(maxsize=8)
@@ -122,15 +133,22 @@ def _some(asked: Sequence[str]) -> dict[str, Any]:
     return {name: kind for name, kind in SOMETIMES.items() if name in asked}
 
 
-def _together(tables: Sequence[pa.Table]) -> pl.LazyFrame:
+def _together(tables: Sequence[pa.Table], names: AbstractSet[str]) -> pl.LazyFrame:
+    """The rows of all tables, with these columns."""
     frames = []
-    for table in tables:
+    for table in _joined([table.select([name for name in table.column_names if name in names]) for table in tables]):
         frame = pl.from_arrow(table.rename_columns(list(map(str, range(table.num_columns)))))
         assert isinstance(frame, pl.DataFrame)
         frame.columns = table.column_names  # from_arrow gives a column called "" another name
         if frame.width:
             frames.append(frame.lazy())
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _joined(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """Tables that follow each other and have the same columns as one, without copying."""
+    for _, group in groupby((table.replace_schema_metadata() for table in tables), key=lambda table: table.schema):
+        yield pa.concat_tables(group)
 
 
 def _columns(owners: Owners, parameters: Sequence[str], repeats: bool, asked: Sequence[str]) -> list[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from raylab.errors import NotebookDamaged
-from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, header, load
+from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, ends_bytes, header_of_ends, load
 from raylab.notebook.store import Reader, Store
 
 __all__ = [
@@ -37,48 +38,94 @@ PAUSE_S = 0.02
 FILE_NAME = re.compile(r"\d{12}\.arrow")
 NOTE_NAME = re.compile(r"repaired-\d+\.txt")
 
+# At either end of a file, what it says about itself: seldom more than this.
+END_BYTES = 2**15
+
+# Hashing is all that they do, and it leaves the interpreter to others.
+THREADS = 4
+
+Start: TypeAlias = tuple[int, int] | None
+"""The commit and the `_seq` with which the first file listed has to begin; None for whatever it says."""
+
 
 @dataclass(slots=True)
 class Known:
     """What earlier listings of a table fetched: none of it is fetched again."""
 
     files: dict[str, Loaded] = field(default_factory=dict)
+    headers: dict[str, FileInfo] = field(default_factory=dict)
+    """Parts whose rows nobody wanted."""
     notes: frozenset[str] = frozenset()
     """What repairs left in the folder. Files never change, but a repair puts others in the place of damaged ones."""
 
 
-def listing(reader: Reader, folder: str, known: Known | None = None) -> list[Loaded]:
+def listing(reader: Reader, folder: str, known: Known | None = None, since: int = 0) -> list[Loaded]:
     """The files in force, in order: parts, then the journal above them, openings included.
 
     Args:
         reader: Whoever gives names and bytes.
         folder: The table's folder.
         known: What earlier calls fetched, brought up to date by this one.
+        since: Only the files with rows from this `_seq` on, and perhaps some before.
 
     Returns:
-        A prefix of the table without gap, whatever its writer is doing meanwhile.
+        A prefix of the table without gap, whatever its writer is doing meanwhile; of it what `since` leaves.
 
     Raises:
         NotebookDamaged: A file is not what was written, or numbers are missing; the message names them.
     """
     known = known or Known()
+    return _settled(lambda: _listed(reader, folder, known, since), lambda file: file.info, folder)
 
-    def fetch(paths: list[str]) -> list[Loaded]:
-        missing = [path for path in paths if path not in known.files]
-        got = dict(zip(missing, reader.get_many(missing) if missing else [], strict=True))
-        return [known.files[path] if path in known.files else load(got[path], path) for path in paths]
 
-    def once() -> list[Loaded]:
-        journal, parts, notes = _names(reader, folder)
-        if notes != known.notes:
-            known.files, known.notes = {}, notes
-        loaded = fetch([f"{folder}/{name}" for name in parts])
-        last = loaded[-1].info.last if loaded else 0
-        return loaded + fetch([f"{folder}/journal/{name}" for name in journal if file_number(name) > last])
+def _listed(reader: Reader, folder: str, known: Known, since: int) -> tuple[Start, list[Loaded]]:
+    journal, parts, notes = _names(reader, folder)
+    if notes != known.notes:
+        known.files, known.headers, known.notes = {}, {}, notes
+    paths = [f"{folder}/{name}" for name in parts]
+    below = _below(reader, paths, known, since)
+    found = _fetched(reader, paths[paths.index(below.path) + 1 if below else 0 :], known)
+    last = found[-1].info if found else below
+    above = [f"{folder}/journal/{name}" for name in journal if last is None or file_number(name) > last.last]
+    tail, whole = _newest(reader, above, known, since)
+    there = {*paths, *above}
+    known.files = {path: file for path, file in known.files.items() if path in there}
+    if not whole:
+        return None, tail
+    return (1, 0) if below is None else (below.last + 1, below.stop), found + tail
 
-    files = _settled(once, lambda file: file.info, folder)
-    known.files = {loaded.info.path: loaded for loaded in files}
-    return files
+
+def _below(reader: Reader, parts: list[str], known: Known, since: int) -> FileInfo | None:
+    """The newest of the parts that end below `since`; those before it do so, too."""
+    for path in reversed(parts) if since else ():
+        if path in known.files:
+            info = known.files[path].info
+        else:
+            info = known.headers[path] = known.headers.get(path) or file_header(reader, path)
+        if info.stop <= since:
+            return info
+    return None
+
+
+def _newest(reader: Reader, journal: list[str], known: Known, since: int) -> tuple[list[Loaded], bool]:
+    """The last of these files, back to the one that holds the row `since`, and whether this is all of them."""
+    count = 1 if since else len(journal)
+    found: list[Loaded] = []
+    while journal:
+        some = _fetched(reader, journal[-count:], known)
+        found, journal, count = some + found, journal[:-count], 2 * count
+        if any(file.info.kind != OPENING and file.info.seq <= since for file in some):
+            break
+    return found, not journal
+
+
+def _fetched(reader: Reader, paths: list[str], known: Known) -> list[Loaded]:
+    """These files, verified in other threads while the next are fetched: hashing takes as long as fetching."""
+    missing = [path for path in paths if path not in known.files]
+    if missing:
+        with ThreadPoolExecutor(THREADS) as pool:
+            known.files |= zip(missing, pool.map(load, reader.get_many(missing), missing), strict=True)
+    return [known.files[path] for path in paths]
 
 
 def infos(store: Store, folder: str) -> list[FileInfo]:
@@ -92,7 +139,7 @@ def infos(store: Store, folder: str) -> list[FileInfo]:
 
 def in_force(store: Store, folder: str) -> list[FileInfo]:
     """As `infos`, with the openings above the last part."""
-    return _settled(lambda: _in_force(store, folder), lambda info: info, folder)
+    return _settled(lambda: ((1, 0), _in_force(store, folder)), lambda info: info, folder)
 
 
 def _in_force(store: Store, folder: str) -> list[FileInfo]:
@@ -104,10 +151,12 @@ def _in_force(store: Store, folder: str) -> list[FileInfo]:
     return files + [load(store.get(path), path).info for path in paths]
 
 
-def file_header(store: Store, path: str) -> FileInfo:
-    """What a file of the store says about itself, unverified."""
-    with store.open(path) as file:
-        return header(file, path)
+def file_header(reader: Reader, path: str) -> FileInfo:
+    """What a file says about itself, unverified."""
+    begin, end, size = reader.ends(path, END_BYTES)
+    if (needed := ends_bytes(begin, end)) > END_BYTES:
+        begin, end, size = reader.ends(path, min(needed, size))
+    return header_of_ends(begin, end, size, path)
 
 
 def last_opening(reader: Reader, folder: str) -> FileInfo | None:
@@ -142,25 +191,27 @@ def file_number(name: str) -> int:
     return int(name[:12])
 
 
-def _settled(once: Callable[[], list[T]], info: Callable[[T], FileInfo], folder: str) -> list[T]:
+def _settled(once: Callable[[], tuple[Start, list[T]]], info: Callable[[T], FileInfo], folder: str) -> list[T]:
     """What `once` lists, as soon as it has no gap: a seal may delete files while they are being listed."""
     trouble: str | None = None
     for attempt in range(TRIES):
         time.sleep(attempt * PAUSE_S)
         try:
-            files = once()
+            start, files = once()
         except FileNotFoundError as error:
             trouble = f"{error.filename} was listed, but is not there"
             continue
-        trouble = _trouble(map(info, files))
+        trouble = _trouble(list(map(info, files)), start)
         if trouble is None:
             return files
     raise NotebookDamaged(f"{folder} is damaged: {trouble}. Nothing of it was used; {WAY_OUT}")
 
 
-def _trouble(files: Iterable[FileInfo]) -> str | None:
-    """What is wrong with the order of these files: numbers and `_seq` run on without gap from 1 and 0."""
-    number, seq = 1, 0
+def _trouble(files: Sequence[FileInfo], start: Start) -> str | None:
+    """What is wrong with the order of these files: numbers and `_seq` run on without gap from the start."""
+    if start is None:
+        start = files[0].first, next(info.seq for info in files if info.kind != OPENING)
+    number, seq = start
     for info in files:
         if trouble := misplaced(info):
             return trouble

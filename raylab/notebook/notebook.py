@@ -152,9 +152,9 @@ class Files:
         self._reader = reader
         self._known: dict[str, Known] = {}
 
-    def of(self, folder: str) -> list[Loaded]:
-        """The files of a table in force, in order, that are there for their rows."""
-        found = listing(self._reader, folder, self._known.setdefault(folder, Known()))
+    def of(self, folder: str, since: int = 0) -> list[Loaded]:
+        """The files of a table in force, in order, that are there for their rows; at least those from `since` on."""
+        found = listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
         return [loaded for loaded in found if loaded.info.holds_rows]
 
 

@@ -52,7 +52,8 @@ class Parameters:
             if isinstance(levels, range):
                 self._levels[name] = levels
             else:
-                self._levels[name] = column(name, [None if level is MISSING else level for level in levels])
+                found = column(name, [None if level is MISSING else level for level in levels])
+                self._levels[name] = [(field, _numbers(array)) for field, array in found]
 
     def columns(self, points: NDArray[np.int64]) -> list[tuple[Any, Any]]:
         """One (field, array) for each parameter and kind of value, a row for each point."""
@@ -62,9 +63,19 @@ class Parameters:
             if isinstance(levels, range):
                 columns += _stepped(name, levels, index)
             else:
-                taken = pa.array(index)
-                columns.extend((field, array.take(taken)) for field, array in levels)
+                columns += [(field, _at(index, values)) for field, values in levels]
         return columns
+
+
+def _numbers(array: Any) -> Any:
+    """What holds but numbers, as numpy has it: it takes as fast from it, and `pyarrow.compute`, whose import costs a
+    worker's first lease 0.1 s, is left alone."""
+    plain = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    return array.to_numpy() if plain and not array.null_count else array
+
+
+def _at(index: NDArray[np.int64], values: Any) -> Any:
+    return pa.array(values[index]) if isinstance(values, np.ndarray) else values.take(pa.array(index))
 
 
 def _stepped(name: str, levels: range, index: NDArray[np.int64]) -> list[tuple[Any, Any]]:
@@ -181,7 +192,7 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_attempt": pa.array(attempts),
         "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
         "_seed": pa.array(trials.seeds),
-        "_started": pa.array((trials.started * 1e6).astype(np.int64)).cast(METADATA["_started"]),
+        "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
         "_elapsed_s": pa.array(trials.elapsed),
         "_error": _mostly(None, count, {at: failure[1] for at, failure in failures.items()}),
         "_traceback": _mostly(None, count, {at: failure[2] for at, failure in failures.items()}),

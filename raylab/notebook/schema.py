@@ -9,7 +9,7 @@ Must never rename or drop a column, or narrow its type.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import pyarrow as pa
@@ -88,8 +88,8 @@ class Schema:
     def from_files(cls, infos: Iterable[HasSchema]) -> Schema:
         """The schema in force after these files, oldest first; the newest file with rows alone will do."""
         schema = cls()
-        for info in infos:
-            for field in info.schema:
+        for each in _changes(info.schema for info in infos):
+            for field in each:
                 if field.name != SEQ:
                     schema._add(field)
         return schema
@@ -111,7 +111,7 @@ class Schema:
 
     def concat(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
         """Several wire batches in the columns that are in force after the last of them."""
-        tidy = [(pairs := _tidy(batch), self._placed(pairs), batch.num_rows) for batch in batches]
+        tidy = [(pairs := _tidy(batch), self._placed(pairs), batch.num_rows) for batch in _merged(batches)]
         return pa.Table.from_batches([self._built(*each) for each in tidy], self.arrow)
 
     def _add(self, field: Field) -> None:
@@ -166,9 +166,10 @@ class Schema:
 
     def _built(self, pairs: Sequence[Pair], names: Sequence[str], rows: int) -> pa.RecordBatch:
         filled: dict[str, Array] = {}
-        more: list[dict[str, object]] = [{} for _ in range(rows)]
+        more: list[dict[str, object]] = []
         for (field, array), name in zip(pairs, names, strict=True):
             if name == MORE:
+                more = more or [{} for _ in range(rows)]
                 _note(more, field.name, array)
                 continue
             piece = cast(array, self._fields[name].type)
@@ -208,6 +209,18 @@ def _is_pickled(field: Field) -> bool:
     return (field.metadata or {}).get(KIND) == b"pickle"
 
 
+def _merged(batches: Sequence[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    """Batches that follow each other and have the same fields as one: each costs more than its rows."""
+    groups: list[list[pa.RecordBatch]] = []
+    for batch in batches:
+        if groups and groups[-1][0].schema.equals(batch.schema, check_metadata=True):
+            groups[-1].append(batch)
+        else:
+            groups.append([batch])
+    for group in groups:
+        yield from pa.Table.from_batches(group).combine_chunks().to_batches() if len(group) > 1 else group
+
+
 def _tidy(batch: pa.RecordBatch) -> list[Pair]:
     """A batch's arrays in the few types; an array without any value is left out."""
     pairs: list[Pair] = []
@@ -233,6 +246,15 @@ def _tidied(field: Field, array: Array) -> list[Pair]:
         ]
 
 
+def _changes(schemas: Iterable[pa.Schema]) -> Iterator[pa.Schema]:
+    """Those that are not like the one before: a thousand commits nearly always have one schema."""
+    before: pa.Schema | None = None
+    for schema in schemas:
+        if before is None or not schema.equals(before, check_metadata=True):
+            yield schema
+        before = schema
+
+
 def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """All the columns of these schemas, in order of appearance, each wide enough for all.
 
@@ -240,7 +262,7 @@ def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
         ValueError: a column has types that no one type holds.
     """
     fields: dict[str, Field] = {}
-    for schema in schemas:
+    for schema in _changes(schemas):
         for field in schema:
             known = fields.setdefault(field.name, field.with_nullable(True))
             wider = unify(known.type, field.type)

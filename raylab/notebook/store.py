@@ -57,7 +57,7 @@ class Files:
     def create(self, path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: bytes | memoryview) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(fd, rest) :]
@@ -100,8 +100,12 @@ class Reader(Protocol):
         """A file's bytes; FileNotFoundError if it is not there."""
         ...
 
-    def get_many(self, paths: Iterable[str]) -> list[bytes]:
-        """The bytes of several files, in the order asked; FileNotFoundError if any is not there."""
+    def get_many(self, paths: Iterable[str]) -> Iterable[bytes]:
+        """The bytes of several files, one after the other as asked; FileNotFoundError if one is not there."""
+        ...
+
+    def ends(self, path: str, count: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `count` bytes of a file, and its size; FileNotFoundError if it is not there."""
         ...
 
 
@@ -158,16 +162,24 @@ class Store:
         with _stale_is_gone(path):
             return self.files.read(self.path(path))
 
-    def get_many(self, paths: Iterable[str]) -> list[bytes]:
-        """The bytes of several files, in the order asked; FileNotFoundError if any is not there."""
-        return [self.get(path) for path in paths]
+    def get_many(self, paths: Iterable[str]) -> Iterable[bytes]:
+        """The bytes of several files, one after the other as asked; FileNotFoundError if one is not there."""
+        return map(self.get, paths)
+
+    def ends(self, path: str, count: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `count` bytes of a file, and its size; FileNotFoundError if it is not there."""
+        with self.open(path) as file:
+            begin = file.read(count)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - count))
+            return begin, file.read(count), size
 
     def open(self, path: str) -> IOBase:
         """A file to seek in; FileNotFoundError if it is not there."""
         with _stale_is_gone(path):
             return self.files.open(self.path(path))
 
-    def put(self, path: str, data: bytes, ident: bytes) -> bool:
+    def put(self, path: str, data: bytes | memoryview, ident: bytes) -> bool:
         """Create a file, unless one of this name exists.
 
         Args:
@@ -281,7 +293,7 @@ class Store:
                 raise NameRefused(_no_links(self.root, str(error))) from error
             raise
 
-    def _write(self, temp: str, data: bytes) -> None:
+    def _write(self, temp: str, data: bytes | memoryview) -> None:
         """A whole, durable file in `tmp/`."""
         path = self.root / TMP / temp
         try:

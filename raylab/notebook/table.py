@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 # A part of 1,000 commits takes 0.3 s to make; a client that reads without the lab pays 0.1 ms for every file.
 SEAL_COMMITS = 1_000
-SEAL_BYTES = 64 * 2**20
+SEAL_BYTES = 32 * 2**20  # a part is made in memory
 MAX_OPENINGS = 100
 
 
@@ -56,7 +56,7 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class _Pending:
     info: FileInfo
-    data: bytes
+    data: memoryview
 
 
 class Table:
@@ -320,7 +320,7 @@ def written(
     rows: pa.Table,
     writer: Mapping[str, str],
     meta: Mapping[str, Any],
-) -> tuple[FileInfo, bytes]:
+) -> tuple[FileInfo, memoryview]:
     """A file of a table, ready to be put.
 
     Args:
@@ -352,6 +352,6 @@ def written(
 
 def blank(
     folder: str, kind: str, commits: range, seqs: range, writer: Mapping[str, str], meta: Mapping[str, Any]
-) -> tuple[FileInfo, bytes]:
+) -> tuple[FileInfo, memoryview]:
     """A file without rows: an opening, or what holds the place of rows that are lost."""
     return written(folder, kind, commits, seqs, pa.table({SEQ: pa.array([], pa.int64())}), writer, meta)

@@ -7,6 +7,7 @@ the rows are in.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import logging
 import stat
@@ -41,6 +42,17 @@ CODE_WAY_OUT = (
 )
 
 
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""glibc's; other libraries have none."""
+
+
+def _give_back() -> None:
+    """Return free memory to the system: Arrow and glibc would keep for ever what the largest part took."""
+    pa.default_memory_pool().release_unused()
+    if _trim is not None:
+        _trim(0)
+
+
 @dataclass(slots=True)
 class SweepTable:
     """A sweep's results, open for writing."""
@@ -72,6 +84,8 @@ class SweepTable:
             if not self.writer.is_ours():
                 raise
             return None  # the next commit takes it back
+        finally:
+            _give_back()
 
 
 class Writer:
@@ -183,8 +197,16 @@ class Writer:
         return digest, zipped
 
     def _put(self, path: str, data: bytes) -> None:
-        if not self.store.put(path, data, data) or self.store.get(path) != data:
+        """Have a file there, durably; what is there already is read, and not written once more."""
+        try:
+            found = self.store.get(path)
+        except FileNotFoundError:
+            if self.store.put(path, data, data):
+                return
+            found = b""  # another writer was quicker, with other bytes
+        if found != data:
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
+        self.store.sync_folder(layout.CODE)  # whoever made it may have died before its name was durable
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.

@@ -12,11 +12,17 @@ from clusters import Cluster
 
 @contextmanager
 def driver(slots: int, env: Mapping[str, str] = {}) -> Iterator[Cluster]:
-    """A cluster with so many slots, this process its driver. Bare tasks may be functions of the modules beside this."""
+    """A cluster as `raylab start` starts one, with so many slots, this process its driver.
+
+    Bare tasks may be functions of the modules beside this.
+    """
     import ray
 
+    from raylab.cluster.head import IDLE, WORKERS_PER_CPU
+
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with Cluster(num_cpus=slots, env={"PYTHONPATH": path, **env}) as started:
+    idle = {"RAY_num_workers_soft_limit": str(WORKERS_PER_CPU * slots), **IDLE}
+    with Cluster(num_cpus=slots, env={"PYTHONPATH": path, **idle, **env}) as started:
         ray.init(started.address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
         try:
             yield started

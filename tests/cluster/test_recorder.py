@@ -270,6 +270,22 @@ def test_too_much_that_waits_is_told_once_and_so_is_its_end(tmp_path: Path, monk
     run(story())
 
 
+def test_what_waits_is_written_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(recorder_module, "COMMIT_BYTES", 2 * size)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            for first, count in ((0, 1), (1, 1), (2, 1), (3, 9), (12, 1)):
+                own.recorder.keep(A, batch(first, count))
+            await own.recorder.idle()
+            commits = [[each.first for each in written.batches] for written in own.written]
+            assert commits == [[0, 1], [2], [3], [12]]
+            assert own.on_disk() == list(range(13))
+
+    run(story())
+
+
 def test_rows_of_a_sweep_that_was_replaced_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
 

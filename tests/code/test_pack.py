@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from raylab.code.pack import Code, load, pack, unpack
+from raylab.code.pack import Code, pack
+from raylab.code.unpack import load, unpack
 from raylab.errors import ExperimentError, VersionMismatch
 
 # A worker: no folder of the client on its path, nothing of the client's session.
 WORKER = """
 import json, pickle, sys
 from pathlib import Path
-from raylab.code.pack import load, unpack
+from raylab.code.unpack import load, unpack
 from raylab.experiment import adapt
 code = pickle.load(open(sys.argv[1], "rb"))
 path = unpack(code.modules, Path(sys.argv[2])) if code.modules else None

@@ -51,8 +51,10 @@ class Story:
         self.now = 0.0
         self.out: dict[int, Launch] = {}
         self.each = 1.0  # what a trial takes, in seconds
+        self.beat = 0.0  # how long it is from one event to the next
 
     def tell(self, event: Event) -> list[Instruction]:
+        self.now += self.beat
         orders = self.ledger.handle(event, self.now)
         self.ledger.check()
         self.out |= {order.lease: order for order in orders if isinstance(order, Launch)}
@@ -179,6 +181,7 @@ def test_leases_grow_with_what_has_come_back(story: Story) -> None:
 
 
 def test_all_trials_of_a_sweep_are_leased_once_and_in_order(story: Story) -> None:
+    story.beat = 0.01
     todo = story.open(1_000, slots=3)
     seen = []
     while todo:
@@ -648,6 +651,7 @@ def test_to_be_woken_is_asked_for_once(story: Story) -> None:
 
 
 def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: Story) -> None:
+    story.beat = 0.01
     todo = story.open(1_000, slots=4)
     paused: list[Pause] = []
     while not paused:
@@ -680,6 +684,7 @@ def test_one_that_works_is_enough_for_ever(story: Story) -> None:
 
 
 def test_one_that_worked_before_the_lab_ended_is_enough_too(story: Story) -> None:
+    story.beat = 0.01
     todo = story.open(200, slots=1, recorded=((0, 1),), by_status={"done": 1})
     while todo:
         todo += only(Launch, story.whole(todo.pop(0), "failed"))
@@ -687,6 +692,7 @@ def test_one_that_worked_before_the_lab_ended_is_enough_too(story: Story) -> Non
 
 
 def test_trials_that_kill_their_process_count_too(story: Story) -> None:
+    story.beat = 0.01
     todo: list[Instruction] = list(story.tell(SweepOpened(sweep="s", total=1_000, slots=4)))
     paused: list[Pause] = []
     while todo and not paused:
@@ -865,14 +871,28 @@ def test_all_nodes_gone_leaves_one_lease_standing(story: Story) -> None:
     assert len(only(Launch, story.tell(SlotsChanged(slots={"s": 2})))) == 3
 
 
-def test_many_leases_are_made_a_hundred_at_a_time(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=1_000, slots=120))
+def test_leases_are_made_no_faster_than_the_lab_can_follow(story: Story) -> None:
+    """A hundred at once, then 400 a second; and no more than 100 a second when as many wait for a slot already."""
+    orders = story.tell(SweepOpened(sweep="s", total=10_000, slots=1_000))
     assert len(only(Launch, orders)) == plan.LAUNCHES
-    assert orders[-1] == Wake(at=story.now)
-    assert len(only(Launch, story.tell(Ticked()))) == plan.LAUNCHES
-    orders = story.tell(Ticked())
-    assert len(story.out) == 240
-    assert not only(Wake, orders)
+    seen: list[float] = []
+    while wakes := only(Wake, orders):
+        story.now = wakes[-1].at
+        orders = story.tell(Ticked())
+        seen += [story.now] * len(only(Launch, orders))
+    assert len(story.out) == 2_000
+    standing_empty = [at for at in seen[:900] if at <= 2.0]
+    assert len(standing_empty) == pytest.approx(2.0 * plan.RUSH_PER_S, rel=0.05)
+    assert seen[-1] - seen[1_100] == pytest.approx(800 / plan.LEASES_PER_S, rel=0.05)
+
+
+def test_a_lab_with_few_slots_never_waits_to_make_a_lease(story: Story) -> None:
+    """Leases of 5 ms on two slots, four of them in flight."""
+    story.open(100_000, slots=2)
+    for _ in range(500):
+        story.now += 0.0025
+        story.whole(story.out[min(story.out)])
+        assert len(story.out) == 4
 
 
 def test_finished_sweeps_cost_an_event_nothing(story: Story) -> None:

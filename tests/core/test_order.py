@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import pickle
-import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from raylab.core.order import KINDS, MAX_SEED, MAX_SIZE, Bijection, Order, seed, seeds
 from raylab.errors import DesignError
@@ -117,21 +118,45 @@ def test_every_order_of_a_few_trials_is_about_as_likely_as_another() -> None:
     assert all(50 <= n <= 160 for n in seen.values()), seen
 
 
-def unevenness(trials: Iterable[int]) -> float:
-    """Chi square of how often each row and each column of a 100 x 100 grid occurs."""
-    cells = np.array(list(trials))
-    expected = len(cells) / 100
-    counts = [np.bincount(cells // 100, minlength=100), np.bincount(cells % 100, minlength=100)]
-    return float(sum(((count - expected) ** 2 / expected).sum() for count in counts))
+def unevenness(trials: NDArray[np.int64], shape: tuple[int, ...]) -> float:
+    """How unevenly these trials of a grid cover each axis and each pair of axes: chi square for each degree of freedom,
+    on average. Where there are more levels or cells than trials, levels that follow one another count as one block."""
+    levels = np.unravel_index(trials, shape)
+    axes = range(len(shape))
+    found = []
+    for chosen in [(axis,) for axis in axes] + list(combinations(axes, 2)):
+        most = (len(trials) / 5) ** (1 / len(chosen))
+        cell, share = np.zeros_like(trials), np.ones(1)
+        for axis in chosen:
+            size = shape[axis]
+            blocks = max(2, min(size, int(most)))
+            cell = cell * blocks + levels[axis] * blocks // size
+            share = np.outer(share, np.bincount(np.arange(size) * blocks // size, minlength=blocks) / size).ravel()
+        expected = share * len(trials)
+        chi_square = ((np.bincount(cell, minlength=share.size) - expected) ** 2 / expected).sum()
+        found.append(chi_square / (share.size - 1))
+    return float(np.mean(found))
 
 
-def test_what_runs_first_covers_each_axis_as_evenly_as_a_shuffle() -> None:
-    """The promise of the random order: when 5% is ready, it is a fair 5%."""
-    ours = [unevenness(Order("random", 10_000, key).trials(0, 500)) for key in range(100)]
-    shuffled = [unevenness(random.Random(key).sample(range(10_000), 500)) for key in range(100)]
-    assert np.mean(ours) == pytest.approx(np.mean(shuffled), rel=0.05)
-    assert np.std(ours) < 1.5 * np.std(shuffled)
-    assert max(ours) < 1.2 * max(shuffled)
+@pytest.mark.parametrize(
+    "shape", [(10, 10), (50, 40), (101, 2), (128, 64), (1000, 3), (64, 64), (20, 20, 20), (7, 11, 13)], ids=str
+)
+def test_every_prefix_covers_each_axis_and_each_pair_of_axes_as_evenly_as_a_shuffle(shape: tuple[int, ...]) -> None:
+    """The promise of the random order: what is ready first is a fair sample, in each of its axes and of their pairs.
+
+    A shuffle of N trials has a mean of exactly (N - n) / (N - 1) after n of them, however they are counted.
+    """
+    size = math.prod(shape)
+    keys = range(min(400, 10**6 // size))
+    ours = [Order("random", size, key).trials(0, size // 2) for key in keys]
+    shuffled = [np.random.default_rng(key).permutation(size) for key in keys]
+    for share in (20, 10, 4, 2):
+        n = size // share
+        here = [unevenness(trials[:n], shape) for trials in ours]
+        there = [unevenness(trials[:n], shape) for trials in shuffled]
+        error = np.std(there) / math.sqrt(len(keys))
+        assert np.mean(here) <= (size - n) / (size - 1) + 3 * error, f"the first {n} of {size}"
+        assert np.quantile(here, 0.9) <= 1.2 * np.quantile(there, 0.9), f"the first {n} of {size}"
 
 
 def test_an_unknown_kind_or_an_impossible_size_is_refused() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core import plan
-from raylab.core.plan import backoff, flush_interval, lease_length, slots
+from raylab.core.plan import backoff, flush_interval, launch_rate, lease_length, slots
 
 WAITING = st.integers(1, 10**10)
 SLOTS = st.integers(0, 100_000)
@@ -58,7 +58,7 @@ def test_what_has_come_back_allows_longer_leases(
 @given(WAITING, SLOTS, st.floats(1e-9, 1e6), LONGEST)
 def test_a_lease_is_at_most_what_it_aims_at(waiting: int, slots: int, seconds: float, longest: int) -> None:
     length = lease_length(waiting=waiting, slots=slots, seconds=seconds, longest=longest)
-    assert length == 1 or length * seconds <= max(plan.LEASE_S, slots / plan.LEASES_PER_S) * (1 + 1e-9)
+    assert length == 1 or length * seconds <= max(plan.LEASE_S, slots / (plan.PLANNED * plan.LEASES_PER_S)) * (1 + 1e-9)
     assert length <= plan.GROWTH * max(longest, 1)
 
 
@@ -66,9 +66,35 @@ def test_a_lease_is_at_most_what_it_aims_at(waiting: int, slots: int, seconds: f
 def test_leases_shrink_towards_the_end_so_that_all_slots_end_together(
     waiting: int, slots: int, seconds: float, longest: int
 ) -> None:
-    """No lease is longer than a third of a fair share of what is left, or than a moment, give or take a trial."""
+    """No lease is longer than a third of a fair share of what is left, or than the shortest, give or take a trial."""
     length = lease_length(waiting=waiting, slots=slots, seconds=seconds, longest=longest)
-    assert length - 1 <= max(waiting / (3 * slots), plan.SHORTEST_S / seconds) * (1 + 1e-9)
+    shortest = max(plan.SHORTEST_S, slots / plan.LAST_PER_S)
+    assert length - 1 <= max(waiting / (3 * slots), shortest / seconds) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("slots", [1, 16, 400, 10_000])
+def test_in_the_last_round_each_slot_asks_once_and_all_end_together(slots: int) -> None:
+    """Slots come to their end evenly over the shortest lease; what is left then is leased to the last trial."""
+    shortest = max(plan.SHORTEST_S, slots / plan.LAST_PER_S)
+    seconds = shortest / 10_000
+    waiting = round(slots * shortest / 2 / seconds)
+    ends = []
+    for number in range(slots):
+        length = lease_length(waiting=waiting, slots=slots, seconds=seconds, longest=10**9)
+        waiting -= length
+        ends.append(number / slots * shortest + length * seconds)
+    assert waiting * seconds <= 0.01 * shortest * slots
+    assert max(ends) - min(ends) <= (0.02 + 2 / slots) * shortest
+
+
+def test_a_cluster_that_fills_does_not_ask_all_at_once() -> None:
+    """10,000 slots get their first long leases within half a minute; their ends are spread over two."""
+    work = [lease_length(waiting=10**12, slots=10_000, seconds=0.001, longest=10**9, load=n / 10) for n in range(21)]
+    assert work == [max(2_000, min(n, 10) * 12_500) for n in range(21)]
+
+
+def test_leases_are_made_faster_as_long_as_slots_may_stand_empty() -> None:
+    assert [launch_rate(line) for line in (0, 99, 100, 10_000)] == [plan.RUSH_PER_S] * 2 + [plan.LEASES_PER_S] * 2
 
 
 def test_the_first_lengths_of_a_quick_sweep() -> None:
@@ -81,12 +107,12 @@ def test_the_first_lengths_of_a_quick_sweep() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slots", "seconds"), [(1, 0.5), (150, 0.5), (300, 1.0), (3_000, 10.0)], ids=["one", "few", "many", "more"]
+    ("slots", "seconds"), [(1, 0.5), (120, 0.5), (300, 1.25), (3_000, 12.5)], ids=["one", "few", "many", "more"]
 )
 def test_many_slots_stretch_flushes_and_leases(slots: int, seconds: float) -> None:
     assert flush_interval(slots) == seconds
     work = lease_length(waiting=10**12, slots=slots, seconds=0.001, longest=10**9) * 0.001
-    assert work == pytest.approx(max(2.0, slots / 100))
+    assert work == pytest.approx(max(2.0, slots / 80))
 
 
 def test_pauses_grow_to_a_minute_and_the_first_is_none() -> None:

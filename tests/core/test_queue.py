@@ -54,21 +54,21 @@ def test_a_batch_says_that_the_lease_has_started() -> None:
 
 def test_suspects_go_before_what_came_back_and_that_before_new_trials() -> None:
     one = queue(500)
-    lease = taken(one, 200)
+    lease = taken(one, 65)
     one.begin(lease, 0.0)
     one.split(lease)
     one.check()
     assert one.suspects == [0]
     one.suspects.clear()
     one.lone.append(0)
-    runs = [(lease.start, lease.stop, lease.alone) for lease in (taken(one, 999, ident) for ident in range(2, 53))]
+    runs = [(lease.start, lease.stop, lease.alone) for lease in (taken(one, 999, ident) for ident in range(2, 19))]
     assert runs[0] == (0, 1, True)
-    assert runs[1:51] == [(a, min(a + 4, 200), False) for a in range(1, 200, 4)]
-    assert taken(one, 999, 99).start == 200
+    assert runs[1:] == [(a, a + 4, False) for a in range(1, 65, 4)]
+    assert taken(one, 999, 99).start == 65
 
 
 def test_what_came_back_shrinks_with_each_death() -> None:
-    one = queue(64 * 64 + 1)
+    one = queue(16**3 + 1)
     idents = count(1)
     lease = taken(one, one.total, next(idents))
     limits = []
@@ -82,7 +82,7 @@ def test_what_came_back_shrinks_with_each_death() -> None:
         limits.append(lease.left)
         if lease.left == 1:
             break
-    assert limits == [64, 1]
+    assert limits == [256, 16, 1]
 
 
 def test_a_lone_trial_that_dies_has_a_strike_until_it_is_recorded() -> None:
@@ -158,3 +158,44 @@ def test_check_sees_positions_in_no_place_and_in_two() -> None:
         hole.check()
     with pytest.raises(AssertionError, match="in more than one place"):
         twice.check()
+
+
+def test_quick_trials_that_come_back_first_do_not_speak_for_those_that_run() -> None:
+    """Of four trials one takes a moment. Later it is known that the others take at least as long as they ran."""
+    one = queue(100)
+    one.slots = 4
+    leases = [taken(one, 1, ident) for ident in range(1, 5)]
+    for lease in leases:
+        one.begin(lease, 0.0)
+    one.accept(leases[0], 1, 0.001, 0.001)
+    one.check()
+    assert one.expected(1.0) is None, "three run and have brought nothing"
+    one.accept(leases[1], 1, 0.001, 1.0)
+    one.accept(leases[2], 1, 0.001, 1.0)
+    one.check()
+    assert one.seconds == pytest.approx(0.001)
+    assert one.expected(9.0) == pytest.approx(9.0 / 2.3, rel=0.1), "one trial of 9 s and more"
+    one.accept(leases[3], 1, 9.0, 9.0)
+    assert one.expected(99.0) == one.seconds
+
+
+def test_what_each_slot_brought_last_counts() -> None:
+    one = queue(10**6)
+    one.slots = 100
+    lease = taken(one, 10**5)
+    for number in range(1_000):
+        one.accept(lease, 1, 1.0 if number % 10 == 0 else 0.0, 0.0)
+    assert one.expected(0.0) == pytest.approx(0.1, rel=0.1)
+
+
+def test_time_in_which_nobody_listened_says_nothing() -> None:
+    one = queue(100)
+    one.slots = 4
+    leases = [taken(one, 1, ident) for ident in range(1, 4)]
+    for lease in leases:
+        one.begin(lease, 0.0)
+    one.accept(leases[0], 1, 1.0, 1.0)
+    one.accept(leases[1], 1, 1.0, 1.0)
+    one.wait_anew(1000.0)
+    one.check()
+    assert one.expected(1000.0) == pytest.approx(1.0, rel=0.2)

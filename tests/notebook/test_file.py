@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import pyarrow as pa
 import pytest
 from tables import rows
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 from raylab.notebook import file as file_module
-from raylab.notebook.file import decode, encode, header
+from raylab.notebook.file import decode, encode, ends_bytes, header, header_of_ends
 
 FIELDS = {
     "raylab.kind": "data",
@@ -29,8 +27,7 @@ def test_a_file_is_read_as_it_was_written() -> None:
     table = pa.table({"x": [1, 2], "s": ["a", None]})
     data = encode(table, FIELDS)
     assert decode(data, "f").equals(table)
-    for source in (data, BytesIO(data)):
-        info = header(source, "t/journal/000000000003.arrow")
+    for info in (header(data, "t/f"), header_of_ends(*both_ends(data), "t/f")):
         assert (info.kind, info.first, info.last, info.seq, info.rows) == ("data", 3, 3, 7, 2)
         assert (info.ident, info.writer, info.meta, info.size) == (
             "abc",
@@ -52,7 +49,7 @@ def test_the_hash_can_be_checked_in_three_lines() -> None:
 
     data = encode(rows(1, 2), FIELDS)
     claimed = pa.ipc.open_file(data).schema.metadata[b"raylab.sha256"]
-    assert hashlib.sha256(data.replace(claimed, b"0" * 64)).hexdigest().encode() == claimed
+    assert hashlib.sha256(bytes(data).replace(claimed, b"0" * 64)).hexdigest().encode() == claimed
 
 
 def test_every_truncation_and_every_flipped_byte_is_found_and_named() -> None:
@@ -70,12 +67,42 @@ def test_every_truncation_and_every_flipped_byte_is_found_and_named() -> None:
 def test_zeroed_and_empty_files_are_found() -> None:
     data = encode(pa.table({"x": range(2000)}), FIELDS | {"raylab.rows": "2000"})
     for page in range(0, len(data), 4096):
-        sick = data[:page] + bytes(len(data[page : page + 4096])) + data[page + 4096 :]
+        sick = bytearray(data)
+        sick[page : page + 4096] = bytes(len(sick[page : page + 4096]))
         with pytest.raises(NotebookDamaged):
-            decode(sick, "f")
-    for empty in (b"", BytesIO(b"")):
+            decode(bytes(sick), "f")
+    for read in (lambda: header(b"", "f"), lambda: header_of_ends(b"", b"", 0, "f")):
         with pytest.raises(NotebookDamaged, match="empty"):
-            header(empty, "f")
+            read()
+
+
+def both_ends(data: bytes | memoryview) -> tuple[bytes, bytes, int]:
+    """What is needed of a file to know what it is."""
+    count = ends_bytes(bytes(data[:100]), bytes(data[-100:]))
+    return bytes(data[:count]), bytes(data[-count:]), len(data)
+
+
+def test_a_flipped_byte_in_what_a_file_says_of_itself_is_found_in_its_ends() -> None:
+    data = encode(pa.table({"x": range(2000)}), FIELDS | {"raylab.rows": "2000"})
+    begin, end, size = both_ends(data)
+    assert len(begin) + len(end) < size / 4
+    for healthy in (begin, end):
+        for place in range(healthy.index(b"raylab.meta"), healthy.index(b"raylab.meta") + 40):
+            sick = bytearray(healthy)
+            sick[place] ^= 1
+            ends = (bytes(sick), end) if healthy is begin else (begin, bytes(sick))
+            with pytest.raises(NotebookDamaged):
+                header_of_ends(*ends, size, "f")
+
+
+def test_the_hash_stands_once_at_either_end_and_nowhere_else() -> None:
+    """A file that has been put together otherwise is damaged, even if it fits a hash."""
+    data = bytes(encode(rows(1, 2), FIELDS))
+    claimed = pa.ipc.open_file(data).schema.metadata[b"raylab.sha256"]
+    assert data.count(claimed) == 2
+    for place in (data.index(claimed), data.rindex(claimed)):
+        with pytest.raises(NotebookDamaged, match="sha256"):
+            decode(data[:place] + b"0" * 64 + data[place + 64 :], "f")
 
 
 def test_another_arrow_file_is_not_taken_for_ours() -> None:

@@ -15,7 +15,7 @@ from raylab.experiment import Experiment
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, scan
 from raylab.notebook.listing import listing
-from raylab.notebook.notebook import Notebook
+from raylab.notebook.notebook import Files, Notebook
 
 METADATA = {
     "_seq": pl.Int64,
@@ -246,6 +246,11 @@ def test_rows_since_a_sequence_number_each_once(tmp_path: Path, sealed: bool) ->
         found = scan(record, files(bench), status="all", metadata=True, since=since).collect()
         assert found.equals(whole.filter(pl.col("_seq") >= since))
         assert found.columns == whole.columns
+        needed = Files(bench.writer.store).of("sweeps/SWEEP", since)
+        if needed:
+            assert scan(record, needed, status="all", metadata=True, since=since).collect().equals(found)
+        else:
+            assert since >= 9
 
 
 @pytest.mark.parametrize("sealed", [0, 1, 2])

@@ -9,7 +9,8 @@ import pytest
 from tables import combine, opened, rows
 
 from raylab.errors import NotebookDamaged
-from raylab.notebook.listing import Known, listing
+from raylab.notebook.file import FileInfo
+from raylab.notebook.listing import END_BYTES, Known, file_header, listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
 
@@ -20,7 +21,7 @@ class Counting(Store):
     fetched: list[str] | None = None
     meanwhile: Table | None = None
 
-    def get_many(self, paths: Iterable[str]) -> list[bytes]:
+    def get_many(self, paths: Iterable[str]) -> Iterable[bytes]:
         paths = list(paths)
         self.fetched = (self.fetched or []) + paths
         if self.meanwhile is not None:
@@ -41,6 +42,75 @@ def test_what_is_known_is_not_fetched_again(tmp_path: Path) -> None:
     new = table.commit(rows(2), {"n": 1})
     assert len(listing(reader, "t", known)) == 3
     assert reader.fetched == [new.path]
+
+
+def long_table(root: Path) -> tuple[Table, list[FileInfo]]:
+    """Two parts, openings among them, and a journal of five commits of two rows."""
+    for count in (3, 3, 5):
+        table = opened(root)
+        for _ in range(count):
+            table.commit(rows(1, 2), {"n": 1})
+        if count == 3:
+            table.seal(combine)
+    return table, [file.info for file in listing(table.store, "t")]
+
+
+def test_from_a_cursor_on_all_rows_come_and_little_else(tmp_path: Path) -> None:
+    table, infos = long_table(tmp_path)
+    parts, journal = infos[:2], [info for info in infos if info.kind == "data"]
+    for since in range(1, table.seq + 3):
+        reader, known = Counting(tmp_path), Known()
+        found = listing(reader, "t", known, since)
+        seqs = [seq for file in found for seq in file.table["_seq"].to_pylist()]
+        assert seqs == list(range(seqs[0], table.seq))
+        assert seqs[0] <= since or since > table.seq
+        fetched = set(reader.fetched or ())
+        assert not fetched & {part.path for part in parts if part.stop <= since}
+        behind = sum(info.stop > since for info in journal)
+        assert sum(info.path in fetched for info in journal) <= 2 * behind + 1
+        reader.fetched = None
+        assert listing(reader, "t", known, since) == found
+        assert reader.fetched is None
+
+
+def test_who_has_followed_a_table_does_not_fetch_the_part_that_its_journal_becomes(tmp_path: Path) -> None:
+    table, _ = long_table(tmp_path)
+    reader, known = Counting(tmp_path), Known()
+    listing(reader, "t", known)
+    part = table.seal(combine)
+    assert part is not None
+    new = table.commit(rows(3), {"n": 1})
+    reader.fetched = None
+    assert [file.info for file in listing(reader, "t", known, part.stop)][-1] == new
+    assert reader.fetched == [new.path]
+    assert not [path for path in known.files if "/journal/" in path and path != new.path], (
+        "what a part covers is let go"
+    )
+    assert [file.info.kind for file in listing(reader, "t", known)].count("part") == 3
+    assert reader.fetched == [new.path, part.path]
+
+
+def test_from_a_cursor_on_a_gap_and_a_damaged_file_are_found(tmp_path: Path) -> None:
+    table, infos = long_table(tmp_path)
+    for info in infos[2:-1]:  # the newest may be missing: nobody can tell
+        whole = table.store.get(info.path)
+        table.store.remove(info.path)
+        with pytest.raises(NotebookDamaged, match=f"commits {info.first} to {info.first} are missing"):
+            listing(table.store, "t", since=infos[1].stop)
+        table.store.path(info.path).write_bytes(whole[:-20] + b"x" + whole[-19:])
+        with pytest.raises(NotebookDamaged, match=info.path):
+            listing(table.store, "t", since=infos[1].stop)
+        table.store.path(info.path).write_bytes(whole)
+    last = table.store.path(infos[1].path)
+    last.write_bytes(last.read_bytes().replace(b'"n": 3', b'"n": 4', 1))
+    with pytest.raises(NotebookDamaged, match="differs"):
+        listing(table.store, "t", since=infos[1].stop)
+
+
+def test_a_file_that_says_very_much_of_itself_is_known_by_its_ends(tmp_path: Path) -> None:
+    table = opened(tmp_path)
+    info = table.commit(rows(1), {"n": 1, "error": "x" * 2 * END_BYTES})
+    assert file_header(table.store, info.path) == info
 
 
 def test_files_that_are_sealed_while_being_read_are_listed_again(tmp_path: Path) -> None:

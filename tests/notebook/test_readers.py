@@ -82,7 +82,7 @@ def test_readers_in_other_threads_see_a_growing_beginning(tmp_path: Path) -> Non
     life.open()
     life.table(A)
     last, done, errors = 40, threading.Event(), []
-    cursors = [Cursor(tmp_path, A) for _ in range(2)]
+    cursors = [Cursor(tmp_path, A, whole) for whole in (True, False)]
 
     def guarded(look: object) -> None:
         try:

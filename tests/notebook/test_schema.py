@@ -127,6 +127,19 @@ def test_several_batches_become_one_table_in_the_final_columns() -> None:
     assert table.to_pydict() == {"x": [1.0, None, 0.5], "x__string": [None, "a", None], "y": [None, None, 1]}
 
 
+def test_batches_of_the_same_fields_are_put_together_before_they_are_placed() -> None:
+    values = [{"x": [1, 2]}, {"x": [3]}, {"x": ["a"]}, {"x": [{1}]}, {"x": [{2}]}, {"x": [4]}]
+    batches = [wire_batch(each, {}, len(each["x"])) for each in values]
+    one, each = Schema(), Schema()
+    table = one.concat(batches)
+    rows = [row for batch in batches for row in each.conform(batch).to_pylist()]
+    assert one.arrow.equals(each.arrow, check_metadata=True)
+    assert table.to_pylist() == [dict.fromkeys(table.column_names) | row for row in rows]
+    assert [row["x"] for row in table.to_pylist()] == [1, 2, 3, None, None, None, 4]
+    assert len(table["x"].chunks) == 4
+    assert Schema().concat([wire_batch({"x": []}, {}, 0)] * 2).num_rows == 0
+
+
 def test_too_many_columns_go_into_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_module, "MAX_COLUMNS", 2)
     schema = Schema()

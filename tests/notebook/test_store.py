@@ -49,11 +49,16 @@ def test_reading(store: Store) -> None:
     assert store.names("a/b") == ["1", "2"]
     assert store.names("a") == []  # folders are not files
     assert store.names("no/such") == []
-    assert store.get_many(["a/b/2", "a/b/1"]) == [b"2", b"1"]
+    assert list(store.get_many(["a/b/2", "a/b/1"])) == [b"2", b"1"]
+    store.put("a/b/long", b"abcdef", b"abcdef")
+    assert store.ends("a/b/long", 2) == (b"ab", b"ef", 6)
+    assert store.ends("a/b/long", 9) == (b"abcdef", b"abcdef", 6)
     with pytest.raises(FileNotFoundError):
         store.get("a/b/3")
     with pytest.raises(FileNotFoundError):
-        store.get_many(["a/b/1", "a/b/3"])
+        list(store.get_many(["a/b/1", "a/b/3"]))
+    with pytest.raises(FileNotFoundError):
+        store.ends("a/b/3", 2)
 
 
 def test_a_file_that_another_machine_deleted_is_just_gone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faulty import Faulty
+from faulty import READING, Faulty
 from sweeps import WHO, Bench
 
 from raylab.core.design import Factorial
@@ -168,6 +168,14 @@ def test_code_is_kept_once_under_the_hash_of_its_bytes(tmp_path: Path) -> None:
     assert writer.code(one, zipped) == (b"pickle", b"zip")
     assert writer.code(one, None) == (b"pickle", None)
     assert len(list((tmp_path / "code").iterdir())) == 2
+
+
+def test_code_that_is_there_is_not_written_again_but_its_name_made_durable(tmp_path: Path) -> None:
+    opened(tmp_path).put_code(b"pickle", b"zip")
+    done: list[str] = []
+    writer = Writer(tmp_path, WHO, Store(tmp_path, Faulty(hook=lambda _, name: done.append(name))))
+    writer.put_code(b"pickle", b"zip")
+    assert set(done) - READING == {"sync_folder"}
 
 
 def test_damaged_code_is_named_and_never_handed_out(tmp_path: Path) -> None:

@@ -111,7 +111,11 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)
     assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
-    assert sum(frame.height for frame in far.sweep("big").updates(timeout=90)) == 20
+    followed = far.sweep("big")
+    assert sum(frame.height for frame in followed.updates(timeout=90)) == 20
+    far._client._files = Files(RemoteReader(far._client.connection))  # as one that has just attached
+    assert [frame["_seq"].to_list() for frame in followed.updates(since=15)] == [list(range(15, 20))]
+    assert list(followed.updates(since=20)) == []
     """
     cluster.client(script, address=cluster.client_address, name=lab_name)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
