@@ -110,7 +110,17 @@ class Conductor:
             self.opened.set()
         while self.refusal is None:
             await self.look()
+            await self._try_again()
             await asyncio.sleep(LOOK_S)
+
+    async def _try_again(self) -> None:
+        """Take up the sweeps that the disk did not give, should it give them now."""
+        for name in list(self.register.unreadable):
+            try:
+                await self._find(name, None)
+            except LabFenced as error:
+                self.fence(error)
+            self.bulletin.post(name)
 
     async def _count_nodes(self) -> None:
         try:
@@ -121,7 +131,7 @@ class Conductor:
     async def _find(self, name: str, found: Summary | None) -> None:
         """Take up a sweep that was there when the lab started; its table is opened only if there is work left."""
         found = found or await self.register.survey(name)
-        if found is None:
+        if found is None or name in self.ledger.queues or self.register.is_taken(name):  # submitted again meanwhile
             return
         sweep = self.register.sweeps[name]
         recorded = sum(stop - start for start, stop in found["positions"])

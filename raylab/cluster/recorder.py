@@ -47,6 +47,10 @@ class Written:
     info: FileInfo
 
 
+class Unreadable(NotebookDamaged):
+    """The disk does not give what is there; it may later."""
+
+
 class Recorder:
     """Writes for one lab. Its callbacks run in the lab's loop.
 
@@ -186,7 +190,7 @@ class Recorder:
         """Read something of one sweep in a thread. A disk that cannot give it must not keep the others waiting.
 
         Raises:
-            NotebookDamaged: it could not be read READ_TRIES times.
+            Unreadable: the disk did not give it READ_TRIES times.
         """
         for _ in range(READ_TRIES):
             try:
@@ -196,7 +200,7 @@ class Recorder:
             except OSError as error:
                 why = error
                 await asyncio.sleep(AGAIN_S)
-        raise NotebookDamaged(f"the notebook cannot be read: {why}; when it can, submit the sweep again") from why
+        raise Unreadable(f"the notebook cannot be read: {why}; the sweep goes on by itself when it can") from why
 
     async def _insist(self, work: Callable[[], T]) -> T:
         while True:

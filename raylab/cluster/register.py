@@ -19,7 +19,7 @@ from typing import Any
 
 from raylab.cluster.places import remember
 from raylab.cluster.protocol import person
-from raylab.cluster.recorder import Recorder, Written
+from raylab.cluster.recorder import Recorder, Unreadable, Written
 from raylab.cluster.worker import Package
 from raylab.core.request import Request, SweepRecord, fold
 from raylab.errors import LabFenced, NameRefused, RaylabError
@@ -57,6 +57,7 @@ class Register:
         self.rows: dict[str, int] = {}
         self.first_errors: dict[str, str] = {}
         self.broken: dict[str, str] = {}  # sweeps whose table cannot be used, and why
+        self.unreadable: set[str] = set()  # those of them that the disk did not give; it may later
         self.packages: dict[str, Any] = {}  # as they are held, by folder
         self._taken: set[str] = set()  # folders whose table was opened, or is being
 
@@ -157,7 +158,6 @@ class Register:
             return None
         if self.sweeps[name].folder != sweep.folder:
             return None
-        self.broken.pop(name, None)
         self.recorder.tables[sweep.folder] = table
         self.packages[sweep.folder] = self._hold(self._package(sweep, *code))
         self._know(name, table.summary)
@@ -168,6 +168,7 @@ class Register:
         return self.sweeps[name].folder in self._taken
 
     def _know(self, name: str, found: Summary) -> None:
+        self._mend(name)
         self.rows[name] = found["rows"]
         if found["error"]:
             self.first_errors.setdefault(name, found["error"])
@@ -197,7 +198,7 @@ class Register:
             if request.kind == "submitted":  # what was known of an earlier sweep of this name is not of this one
                 self.rows[request.sweep] = 0
                 self.first_errors.pop(request.sweep, None)
-                self.broken.pop(request.sweep, None)
+                self._mend(request.sweep)
         self.sweeps = fold(stamped, self.sweeps)
         return True
 
@@ -229,7 +230,14 @@ class Register:
     def break_off(self, name: str, error: Exception) -> None:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""
         log.warning("%s: %s", name, error)
+        self._mend(name)
         self.broken[name] = str(error)
+        if isinstance(error, Unreadable):
+            self.unreadable.add(name)
+
+    def _mend(self, name: str) -> None:
+        self.broken.pop(name, None)
+        self.unreadable.discard(name)
 
     def name_of(self, folder: str) -> str | None:
         """The sweep whose results lie in a folder; None for one that was replaced."""

@@ -13,6 +13,7 @@ import logging
 import stat
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,13 +199,12 @@ class Writer:
 
     def _put(self, path: str, data: bytes) -> None:
         """Have a file there, durably; what is there already is read, and not written once more."""
-        try:
+        found: bytes | None = None
+        with suppress(FileNotFoundError):
             found = self.store.get(path)
-        except FileNotFoundError:
-            if self.store.put(path, data, data):
-                return
-            found = b""  # another writer was quicker, with other bytes
-        if found != data:
+        if found is None and self.store.put(path, data, data):
+            return
+        if found != data:  # or another writer was quicker, with other bytes
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         self.store.sync_folder(layout.CODE)  # whoever made it may have died before its name was durable
 

@@ -276,7 +276,7 @@ class Life:
             seen, found = await client.look(seen=seen)
             for each in found:
                 owner = self.owners[int(each["name"][1:])]
-                if each["state"] == "paused":
+                if each["state"] == "paused" and "cannot be read" not in each["reason"]:  # that passes by itself
                     self.counts["resumed at the end"] += 1
                     owner.cluster = self.cluster
                     await owner.again()
