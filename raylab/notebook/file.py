@@ -32,6 +32,7 @@ __all__ = [
     "header",
     "header_of_ends",
     "load",
+    "told",
 ]
 
 FORMAT = 1
@@ -237,25 +238,30 @@ def _info(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileI
     try:
         if int(fields["raylab.version"]) > FORMAT:
             raise VersionMismatch(_newer(fields, path))
-        seq, rows = int(fields["raylab.seq"]), int(fields["raylab.rows"])
-        return FileInfo(
-            path=path,
-            kind=fields["raylab.kind"],
-            first=int(fields["raylab.first"]),
-            last=int(fields["raylab.last"]),
-            seq=seq,
-            stop=int(fields.get("raylab.stop", seq + rows)),
-            rows=rows,
-            ident=fields["raylab.id"],
-            table=fields.get("raylab.table", ""),
-            writer=json.loads(fields["raylab.writer"]),
-            time=fields["raylab.time"],
-            meta=json.loads(fields["raylab.meta"]),
-            schema=schema.remove_metadata(),
-            size=size,
-        )
+        return told(fields, path, schema, size)
     except (KeyError, ValueError) as error:
         raise damaged(path, f"its metadata lack something: {error}") from error
+
+
+def told(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileInfo:
+    """What a file with this metadata says about itself; ValueError or KeyError if it does not."""
+    seq, rows = int(fields["raylab.seq"]), int(fields["raylab.rows"])
+    return FileInfo(
+        path=path,
+        kind=fields["raylab.kind"],
+        first=int(fields["raylab.first"]),
+        last=int(fields["raylab.last"]),
+        seq=seq,
+        stop=int(fields.get("raylab.stop", seq + rows)),
+        rows=rows,
+        ident=fields["raylab.id"],
+        table=fields.get("raylab.table", ""),
+        writer=json.loads(fields["raylab.writer"]),
+        time=fields["raylab.time"],
+        meta=json.loads(fields["raylab.meta"]),
+        schema=schema.remove_metadata(),
+        size=size,
+    )
 
 
 def _newer(fields: Mapping[str, str], path: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raylab.notebook.columns import KIND, OF, clean_name, column
-from raylab.notebook.kinds import BINARY, Array, Field, Unfit, cast, plain, unify, word
+from raylab.notebook.kinds import BINARY, WORDS, Array, Field, Unfit, cast, plain, unify, word
 
 __all__ = ["MORE", "NAME", "SEQ", "Schema", "align", "union", "wire_batch"]
 
@@ -81,6 +81,7 @@ class Schema:
     def __init__(self, fields: Iterable[Field] = ()) -> None:
         self._fields: dict[str, Field] = {}
         self._columns: dict[str | bytes, list[str]] = {}  # by `_identity` the columns that hold the values
+        self._last: tuple[pa.Schema, list[str]] = (pa.schema([]), [])  # what was placed last, and where
         for field in fields:
             self._add(field)
 
@@ -125,8 +126,11 @@ class Schema:
             self._fields[field.name] = field.with_type(field.type if wider is None else wider)
 
     def _placed(self, pairs: Sequence[Pair]) -> list[str]:
-        """The column in force of each array, made or widened where needed."""
-        return [self._place(field) for field, _ in pairs]
+        """The column in force of each array, made or widened where needed; nearly always the same as before."""
+        fields = pa.schema([field for field, _ in pairs])
+        if not fields.equals(self._last[0], check_metadata=True):
+            self._last = fields, [self._place(field) for field in fields]
+        return self._last[1]
 
     def _place(self, field: Field) -> str:
         for name in self._columns.get(_identity(field), ()):
@@ -233,6 +237,8 @@ def _tidy(batch: pa.RecordBatch) -> list[Pair]:
 
 
 def _tidied(field: Field, array: Array) -> list[Pair]:
+    if field.type in WORDS:
+        return [(field, array)]
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     try:

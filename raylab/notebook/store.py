@@ -126,7 +126,7 @@ class Store:
         self.root = Path(root)
         self.files = Files() if files is None else files
         self._writing: set[str] = set()  # our temporary files of this moment, which `clean_tmp` must leave alone
-        self._left: set[str] = set()  # those that could not be removed
+        self._left: set[Path] = set()  # those that could not be removed
 
     def path(self, path: str) -> Path:
         """Where a file lies.
@@ -134,10 +134,9 @@ class Store:
         Raises:
             NameRefused: the path leads out of the store. (Paths come from clients, too.)
         """
-        parts = PurePosixPath(path).parts
-        if ".." in parts or path.startswith("/") or "\0" in path:
+        if ".." in path.split("/") or path.startswith("/") or "\0" in path:
             raise NameRefused(f"{path!r} is no path inside the notebook {self.root}: give one relative to it")
-        return self.root.joinpath(*parts)
+        return self.root / path
 
     def names(self, folder: str) -> list[str]:
         """The names of the files in a folder, sorted; none if there is no such folder."""
@@ -193,12 +192,12 @@ class Store:
         Raises:
             OSError: Nobody knows whether it is there. The same call again is safe, and decides it.
         """
-        target, temp = self.path(path), uuid4().hex
-        self._writing.add(temp)
+        target, temp = self.path(path), self.root / TMP / uuid4().hex
+        self._writing.add(temp.name)
         try:
             self._write(temp, data)
             try:
-                self.files.link(self.root / TMP / temp, target)
+                self.files.link(temp, target)
             except FileExistsError:
                 if ident not in self.files.read(target):
                     return False
@@ -270,12 +269,12 @@ class Store:
         self._writing.update(names)
         one, two = (self.root / TMP / name for name in names)
         try:
-            for name in names:
-                self._write(name, name.encode())
+            for path in (one, two):
+                self._write(path, path.name.encode())
             self._probe_link(one, two)
         finally:
-            for name in names:
-                self._discard(name)
+            for path in (one, two):
+                self._discard(path)
 
     def _probe_link(self, one: Path, two: Path) -> None:
         """Two files that are there: the name of one must withstand the other, and be free when it is gone."""
@@ -293,14 +292,13 @@ class Store:
                 raise NameRefused(_no_links(self.root, str(error))) from error
             raise
 
-    def _write(self, temp: str, data: bytes | memoryview) -> None:
+    def _write(self, temp: Path, data: bytes | memoryview) -> None:
         """A whole, durable file in `tmp/`."""
-        path = self.root / TMP / temp
         try:
-            fd = self._create(path)
+            fd = self._create(temp)
         except OSError as error:
             if error.errno == errno.EROFS:  # nothing was made, and trying to remove it would fail for ever
-                self._writing.discard(temp)
+                self._writing.discard(temp.name)
             raise
         try:
             self.files.write(fd, data)
@@ -317,19 +315,20 @@ class Store:
                 self.files.mkdir(path.parent)
             return self.files.create(path)
 
-    def _discard(self, temp: str) -> None:
+    def _discard(self, temp: Path) -> None:
         """Remove our temporary file, and those that could not be removed before. A failure must not hide how the
         put went; the next put tries again, the next opening cleans."""
-        if temp in self._writing:
+        if temp.name in self._writing:
             self._left.add(temp)
-            self._writing.discard(temp)
-        for name in tuple(self._left):
+            self._writing.discard(temp.name)
+        for path in tuple(self._left):
             try:
-                self.remove(f"{TMP}/{name}")
+                with contextlib.suppress(FileNotFoundError):
+                    self.files.unlink(path)
             except OSError as error:
-                log.warning("cannot remove the temporary file %s: %s", self.root / TMP / name, error)
+                log.warning("cannot remove the temporary file %s: %s", path, error)
                 return
-            self._left.discard(name)
+            self._left.discard(path)
 
     def _make(self, folder: Path) -> None:
         """One folder, durably; also one that an attempt made which ended before it was durable."""

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
-from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo, damaged, encode, header, load
+from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo, damaged, encode, load, told
 from raylab.notebook.listing import file_header, file_names, file_number, in_force
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
@@ -347,7 +347,7 @@ def written(
     }
     data = encode(rows, fields)
     name = f"{commits.start:012d}.arrow" if kind == PART else f"journal/{commits.start:012d}.arrow"
-    return header(data, f"{folder}/{name}"), data
+    return told(fields, f"{folder}/{name}", rows.schema, len(data)), data
 
 
 def blank(

@@ -297,5 +297,25 @@ def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster
     assert raylab.Notebook(cluster.home / lab_name).sweeps()["rows"].to_list() == [20]
 
 
+def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(cluster: Cluster, lab_name: str) -> None:
+    """The job that a lab's trials belong to is over, and Ray would end its idle processes within a moment."""
+    script = """
+    import time
+    def quick(x):
+        return {"y": x}
+    lab = raylab.Lab(name)
+    def processes(name):
+        sweep = lab.submit(quick, {"x": range(20)}, name=name)
+        assert sweep.wait(timeout=60, progress=False)
+        return set(sweep.results(metadata=["_pid"])["_pid"])
+    first = processes("first")
+    until = time.monotonic() + 1.5    # seven of the moments at which Ray looks, if it is not told otherwise
+    while time.monotonic() < until:
+        assert lab.ready()
+    assert processes("second") & first
+    """
+    cluster.client(_dedent(script), name=lab_name)
+
+
 def _dedent(code: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in code.splitlines())
