@@ -317,7 +317,7 @@ def test_a_temp_dir_that_no_socket_fits_into_is_bad_input(tmp_path: Path) -> Non
 @pytest.mark.ray
 @pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
 def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Cluster, background: Background) -> None:
-    others = set(cluster.pids())
+    others = set(cluster.pids()) - set(cluster.workers("ray::IDLE"))  # these Ray ends when it likes
     done = background.start()
     assert done.returncode == 0, done.stderr
     assert f":{background.port}\n" in done.stdout

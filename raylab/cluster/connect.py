@@ -22,7 +22,16 @@ from raylab.cluster.birth import give_birth
 from raylab.cluster.join import join
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
-from raylab.cluster.session import bounded, disconnected, is_channels, is_forgotten, is_lost, patiently, session
+from raylab.cluster.session import (
+    bounded,
+    disconnected,
+    is_channels,
+    is_client,
+    is_forgotten,
+    is_lost,
+    patiently,
+    session,
+)
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -380,10 +389,11 @@ class Connection:
         """Wait until the lab answers again, as long as it is only being restarted.
 
         What is asked meanwhile fails at the next tick of a clock of Ray's that strikes every two seconds, also where
-        the actor is back long before (seen with 2.60). So each question is given up soon, and asked anew.
+        the actor is back long before (seen with 2.60). So each question is given up soon, and asked anew. Not over
+        `ray://`: a question that is given up there goes on, and may connect anew by itself when the connection breaks.
         """
         patience = BACK_S
-        while (left := until - time.monotonic()) > 0:
+        while not is_client() and (left := until - time.monotonic()) > 0:
             try:
                 self._ask("hello", (), min(patience, left))
             except ray.exceptions.GetTimeoutError:

@@ -34,6 +34,11 @@ def session() -> object | None:
     return context.gcs_address, context.get_job_id()
 
 
+def is_client() -> bool:
+    """Whether this process talks to Ray over `ray://`; else it is a driver."""
+    return _client_worker() is not None
+
+
 def is_lost() -> bool:
     """Whether this process has a `ray://` connection that is over, so that Ray neither uses it nor makes another."""
     worker = _client_worker()

@@ -41,6 +41,7 @@ LOST = "lost"
 """Holds the place of what was damaged: no rows, and the commits and the `_seq` that are gone."""
 
 MAX_BATCH_ROWS = 65_536
+SMALL_BYTES = 2**20
 
 ZEROS = b"0" * 64
 
@@ -104,17 +105,26 @@ def encode(table: pa.Table, metadata: Mapping[str, str]) -> memoryview:
     mark = secrets.token_hex(32).encode()  # of its own, because other metadata may well hold 64 zeros
     stamped = {**metadata, "raylab.version": str(FORMAT), "raylab.sha256": mark.decode()}
     table = table.replace_schema_metadata(stamped)
-    size = pa.MockOutputStream()  # a stream that grows as it must would take three times as much
-    _write(table, size)
-    buffer = pa.allocate_buffer(size.size())
-    _write(table, pa.FixedSizeBufferWriter(buffer))
-    data = memoryview(buffer).cast("B")
+    data = memoryview(_ipc(table)).cast("B")
     places = _places(data, mark)
     assert places is not None
     digest = _sha256(data, places)
     for place in places:
         data[place : place + len(digest)] = digest
     return data.toreadonly()
+
+
+def _ipc(table: pa.Table) -> pa.Buffer:
+    """The table as a file. A stream that grows as it must takes three times the memory, so a large one is measured."""
+    if table.nbytes < SMALL_BYTES:
+        sink = pa.BufferOutputStream()
+        _write(table, sink)
+        return sink.getvalue()
+    size = pa.MockOutputStream()
+    _write(table, size)
+    buffer = pa.allocate_buffer(size.size())
+    _write(table, pa.FixedSizeBufferWriter(buffer))
+    return buffer
 
 
 def _write(table: pa.Table, sink: Any) -> None:

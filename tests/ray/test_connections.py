@@ -94,10 +94,12 @@ def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(clus
         return {"y": x}
     sweep = lab.submit(slow, {"x": range(60)}, name="slow")
     threading.Timer(0.3, lambda: proxy.cut(outage=3.5)).start()
-    assert "ray.shutdown()" in refused(sweep.wait)           # in the middle of it
+    said = refused(sweep.wait)                               # in the middle of it
+    assert "ray.shutdown()" in said, said
     again = lambda: lab.submit(square, {"x": range(10)}, name="again", seed=1)
     for call in (again, lab.progress, lab.results, lab.sweeps, sweep.cancel):
-        assert "ray.shutdown()" in refused(call)
+        said = refused(call)
+        assert "ray.shutdown()" in said, (call, said)
     del os.environ["RAY_ADDRESS"]
     assert "ray.shutdown()" in refused(lambda: raylab.Lab(name)), "which cluster is meant, nobody said"
     proxy.wait_for_end_of_outage()
