@@ -12,15 +12,6 @@ from clusters import Cluster
 WITH_CLUSTERS = ("test_bench.py", "test_cli.py", "test_docs.py", "test_examples.py")
 """Beside all of tests/ray."""
 
-OVER_RAY_CLIENT = (
-    "test_chaos.py",
-    "test_cli.py",
-    "test_client_deaths.py",
-    "test_connections.py",
-    "test_many.py",
-    "test_remote.py",
-)
-
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
 
@@ -36,20 +27,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file's tests stay together, and there are never more than two clusters at once.
+    """On several processes a file's tests stay together, and those with clusters run one after the other, in one.
 
-    One of them with clients over `ray://`: two clusters of one machine that are asked for such connections at the same
-    time may give both the same port. (xdist's own groups had no effect: with this pytest it cannot write them into the
-    names of the tests.)
+    Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port;
+    and on two cores two clusters at once take as long as one after the other, and miss their times more often (tried).
+    (xdist's own groups had no effect: with this pytest it cannot write them into the names of the tests.)
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = PurePosixPath(nodeid.partition("::")[0])
-            if path.name in OVER_RAY_CLIENT:
-                return "clusters with clients over ray://"
-            return "other clusters" if path.parent.name == "ray" or path.name in WITH_CLUSTERS else str(path)
+            return "clusters" if path.parent.name == "ray" or path.name in WITH_CLUSTERS else str(path)
 
     return Scheduler(config, log)
 

@@ -74,7 +74,10 @@ def patiently(ask: Callable[[], T], within: float) -> T:
         try:
             return bounded(ask, max(PAUSE_S, until - time.monotonic()))
         except ray.exceptions.GetTimeoutError as error:
-            raise LabUnavailable(f"the Ray cluster did not answer within {within:.0f} s; try again") from error
+            raise LabUnavailable(
+                f"the Ray cluster did not answer within {within:.0f} s; it is safe to repeat the call. If that does "
+                "not help, call ray.shutdown(), connect and attach again"
+            ) from error
         except Exception as error:
             passing = is_channels(error) or isinstance(error, ConnectionError)
             if worker is None or not passing or isinstance(error, LabUnavailable):
