@@ -245,9 +245,7 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            from raylab.cluster.head import IDLE  # not above: the guards of this file know no packages
-
-            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **IDLE, **self._env}
+            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **self._env}
         if self.token:
             (home / ".ray" / "auth_token").write_text(self.token)
         if self.token and head:

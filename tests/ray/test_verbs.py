@@ -7,6 +7,7 @@ from pathlib import Path
 from clusters import Cluster, answer
 
 import raylab
+from raylab.cluster.head import IDLE
 
 REFUSED = """
 def refused(kind, *words):
@@ -297,8 +298,11 @@ def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster
     assert raylab.Notebook(cluster.home / lab_name).sweeps()["rows"].to_list() == [20]
 
 
-def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(cluster: Cluster, lab_name: str) -> None:
-    """The job that a lab's trials belong to is over, and Ray would end its idle processes within a moment."""
+def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(lab_name: str) -> None:
+    """The job that a lab's trials belong to is over, and Ray would end its idle processes within a moment.
+
+    On a cluster as `raylab start` makes it. (Where many labs share one, each keeps processes, and Ray warns drivers.)
+    """
     script = """
     import time
     def quick(x):
@@ -314,7 +318,8 @@ def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(cluster: Cl
         assert lab.ready()
     assert processes("second") & first
     """
-    cluster.client(_dedent(script), name=lab_name)
+    with Cluster(env=IDLE) as cluster:
+        cluster.client(_dedent(script), name=lab_name)
 
 
 def _dedent(code: str) -> str:
