@@ -15,7 +15,7 @@ from faulty import Faulty, PowerLoss
 from raylab.errors import LabFenced
 from raylab.notebook import listing as listing_module
 from raylab.notebook import table as table_module
-from raylab.notebook.file import encode, header
+from raylab.notebook.file import encode
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
 from raylab.notebook.writer import Writer
@@ -114,7 +114,7 @@ def a_commit_is_tried_again_with_other_bytes(patch: Patch) -> None:
         fields = {key.decode(): value.decode() for key, value in found.table.schema.metadata.items()}
         fields["raylab.id"] = uuid.uuid4().hex
         again = encode(found.table, fields)
-        self._pending = table_module._Pending(header(again, info.path), again)
+        self._pending = table_module._Pending(table_module.load(again, info.path).info, again)
         return resume(self)
 
     patch.setattr(Table, "resume", anew)
@@ -211,7 +211,7 @@ def sealing_deletes_before_the_part_is_there(patch: Patch) -> None:
     put = Store.put
 
     def late(self: Store, path: str, data: bytes, ident: bytes) -> bool:
-        info = header(data, path) if path.endswith(".arrow") else None
+        info = table_module.load(data, path).info if path.endswith(".arrow") else None
         if info is not None and info.kind == "part":
             folder = path.rpartition("/")[0]
             for name in self.names(f"{folder}/journal"):

@@ -29,7 +29,6 @@ __all__ = [
     "encode",
     "ends_bytes",
     "glimpse",
-    "header",
     "header_of_ends",
     "load",
     "told",
@@ -163,17 +162,6 @@ def load(data: bytes | memoryview, path: str) -> Loaded:
     if table.num_rows != info.rows:
         raise damaged(path, f"it says it has {info.rows} rows, and has {table.num_rows}")
     return Loaded(info=info, table=table)
-
-
-def header(data: bytes | memoryview, path: str) -> FileInfo:
-    """What a file says about itself, of all its bytes.
-
-    Raises:
-        NotebookDamaged: that much is not readable.
-        VersionMismatch: a newer raylab wrote it.
-    """
-    reader, fields = _opened(pa.BufferReader(data), path, len(data))
-    return _info(fields, path, reader.schema, len(data))
 
 
 def ends_bytes(begin: bytes, end: bytes) -> int:

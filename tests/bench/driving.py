@@ -11,20 +11,26 @@ from clusters import Cluster
 
 
 @contextmanager
+def connected(address: str) -> Iterator[None]:
+    """This process connected to a cluster, until the block ends."""
+    import ray
+
+    ray.init(address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        ray.shutdown()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
 def driver(slots: int, env: Mapping[str, str] = {}) -> Iterator[Cluster]:
     """A cluster as `raylab start` starts one, with so many slots, this process its driver.
 
     Bare tasks may be functions of the modules beside this.
     """
-    import ray
-
     from raylab.cluster.head import IDLE, WORKERS_PER_CPU
 
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     idle = {"RAY_num_workers_soft_limit": str(WORKERS_PER_CPU * slots), **IDLE}
-    with Cluster(num_cpus=slots, env={"PYTHONPATH": path, **idle, **env}) as started:
-        ray.init(started.address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
-        try:
-            yield started
-        finally:
-            ray.shutdown()  # type: ignore[no-untyped-call]
+    with Cluster(num_cpus=slots, env={"PYTHONPATH": path, **idle, **env}) as started, connected(started.address):
+        yield started

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusters import Cluster
+from driving import connected
 from figures import Run
 from trials import trivial
 
@@ -42,14 +43,8 @@ def submit(lab: raylab.Lab, run: Run) -> raylab.Sweep:
 @contextmanager
 def cluster(run: Run) -> Iterator[Cluster]:
     """A cluster of two slots whose labs are those of `made`, and this process connected to it."""
-    import ray
-
-    with Cluster(env={"RAYLAB_HOME": str(run.folder / NAME)}) as started:
-        ray.init(started.address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
-        try:
-            yield started
-        finally:
-            ray.shutdown()  # type: ignore[no-untyped-call]
+    with Cluster(env={"RAYLAB_HOME": str(run.folder / NAME)}) as started, connected(started.address):
+        yield started
 
 
 def make(run: Run, watch: Callable[[dict[str, Any]], object] = lambda info: None) -> float:

@@ -18,7 +18,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -28,7 +27,7 @@ from pathlib import Path
 from clusters import Tree, eventually
 from driving import driver
 from figures import Figure, Run, in_turns, ratio
-from throughput import CHUNK, SLOTS, lab_sweep, points_of
+from throughput import CHUNK, SLOTS, lab_sweep, per_second, points_of
 from trivial import chunk, trivial
 
 TRIALS = 1_000_000
@@ -66,11 +65,7 @@ def with_dask() -> Iterator[Measure]:
 
     def speed(points: int) -> float:
         p, n = zip(*points_of(points), strict=True)
-        began = time.perf_counter()
-        found = client.gather(client.map(trivial, p, n, pure=False))
-        took = time.perf_counter() - began
-        assert len(found) == points
-        return points / took
+        return per_second(points, lambda: len(client.gather(client.map(trivial, p, n, pure=False))))
 
     with (
         LocalCluster(
@@ -91,11 +86,10 @@ def with_joblib() -> Iterator[Measure]:
 
     def speed(points: int) -> float:
         given = points_of(points)
-        began = time.perf_counter()
-        found = parallel(delayed(chunk)(given[at : at + CHUNK]) for at in range(0, points, CHUNK))
-        took = time.perf_counter() - began
-        assert sum(map(len, found)) == points
-        return points / took
+        parts = range(0, points, CHUNK)
+        return per_second(
+            points, lambda: sum(map(len, parallel(delayed(chunk)(given[at : at + CHUNK]) for at in parts)))
+        )
 
     with Parallel(n_jobs=SLOTS) as parallel:
         yield speed
@@ -107,11 +101,7 @@ def with_pool() -> Iterator[Measure]:
 
     def speed(points: int) -> float:
         given = points_of(points)
-        began = time.perf_counter()
-        found = pool.starmap(trivial, given, chunksize=CHUNK)
-        took = time.perf_counter() - began
-        assert len(found) == points
-        return points / took
+        return per_second(points, lambda: len(pool.starmap(trivial, given, chunksize=CHUNK)))
 
     with Pool(SLOTS) as pool:
         yield speed

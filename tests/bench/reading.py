@@ -20,7 +20,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import journal
 import large
 import polars as pl
 from clusters import Cluster, eventually
+from driving import connected
 from figures import Figure, Run, in_turns, ratio
 from trials import trivial
 
@@ -82,17 +82,6 @@ def made(run: Run, notebook: Path) -> tuple[str, str]:
         opening = notebook / "sweeps" / name / "journal"
         eventually(lambda folder=opening: len(list(folder.iterdir())) == 1)  # all else is sealed
     return MILLION, large.NAME
-
-
-@contextmanager
-def connected(address: str) -> Iterator[None]:
-    import ray
-
-    ray.init(address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        ray.shutdown()  # type: ignore[no-untyped-call]
 
 
 def client(name: str, way: str) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bare import bare_actor
 from clusters import Cluster
+from driving import connected
 from figures import Figure, Run, ratio
 from trials import cube
 
@@ -32,14 +33,12 @@ def measure(run: Run) -> Iterator[Figure]:
 
     import raylab
 
-    with Cluster() as cluster:
-        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")  # type: ignore[no-untyped-call]
+    with Cluster() as cluster, connected(cluster.address):
         lab = raylab.Lab("submitting")
         bare = bare_actor("bare", str(cluster.home / "submitting"))
         busy = bare_actor("busy", num_cpus=cluster.num_cpus)
         took = all_ms(lab, lambda: ray.get(bare.commit.remote()), run)
         del busy
-        ray.shutdown()  # type: ignore[no-untyped-call]
     small, *larger = SIDES
     for side in larger:
         what = f"submit of {side**3:,} points"

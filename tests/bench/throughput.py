@@ -34,25 +34,27 @@ def points_of(trials: int) -> list[tuple[float, int]]:
     return [(i / 1000, i % 1000) for i in range(trials)]
 
 
+def per_second(points: int, work: Callable[[], int]) -> float:
+    """Points per second of what does so many, and returns how many it did."""
+    began = time.perf_counter()
+    done = work()
+    took = time.perf_counter() - began
+    assert done == points
+    return points / took
+
+
 def bare_chunks(trials: int) -> float:
     """Points per second of hand-made chunks, every result in the driver's hands at the end."""
     task = ray.remote(chunk)
     points = points_of(trials)
-    began = time.perf_counter()
-    results = ray.get([task.remote(points[at : at + CHUNK]) for at in range(0, trials, CHUNK)])
-    elapsed = time.perf_counter() - began
-    assert sum(map(len, results)) == trials
-    return trials / elapsed
+    parts = range(0, trials, CHUNK)
+    return per_second(trials, lambda: sum(map(len, ray.get([task.remote(points[at : at + CHUNK]) for at in parts]))))
 
 
 def bare_singles(trials: int) -> float:
     """Points per second of one Ray task per point."""
     task = ray.remote(trivial)
-    began = time.perf_counter()
-    results = ray.get([task.remote(p, n) for p, n in points_of(trials)])
-    elapsed = time.perf_counter() - began
-    assert len(results) == trials
-    return trials / elapsed
+    return per_second(trials, lambda: len(ray.get([task.remote(p, n) for p, n in points_of(trials)])))
 
 
 def lab_sweep(lab: raylab.Lab, trials: int) -> float:
@@ -81,6 +83,10 @@ class CoresTime:
         self._spent.update(self._now() - before)
         self.points += points
         return found
+
+    def each(self) -> float:
+        """Microseconds a point."""
+        return statistics.fsum(self._spent.values()) / self.points * 1e6
 
     def split(self) -> str:
         """Microseconds a point, by process."""
@@ -123,10 +129,6 @@ def measure(run: Run) -> Iterator[Figure]:
         "1", "throughput beside single tasks", labs, ones, than="one Ray task per point", unit="points/s", least=200
     )
     yield Figure(
-        row="1", what="the cores' time for a point of the lab", value=_each(ours), unit="µs", beside=ours.split()
+        row="1", what="the cores' time for a point of the lab", value=ours.each(), unit="µs", beside=ours.split()
     )
-    yield Figure(row="1", what="the same in chunks", value=_each(theirs), unit="µs", beside=theirs.split())
-
-
-def _each(spent: CoresTime) -> float:
-    return statistics.fsum(spent._spent.values()) / spent.points * 1e6
+    yield Figure(row="1", what="the same in chunks", value=theirs.each(), unit="µs", beside=theirs.split())

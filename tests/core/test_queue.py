@@ -20,6 +20,16 @@ def taken(queue: Queue, length: int, ident: int = 1) -> Lease:
     return lease
 
 
+def begun(leases: int) -> tuple[Queue, list[Lease]]:
+    """A queue on four slots, and leases of one trial each that began at the time 0."""
+    one = queue(100)
+    one.slots = 4
+    made = [taken(one, 1, ident) for ident in range(1, leases + 1)]
+    for lease in made:
+        one.begin(lease, 0.0)
+    return one, made
+
+
 def test_a_new_queue_has_everything_waiting() -> None:
     fresh = queue(10)
     fresh.check()
@@ -162,11 +172,7 @@ def test_check_sees_positions_in_no_place_and_in_two() -> None:
 
 def test_quick_trials_that_come_back_first_do_not_speak_for_those_that_run() -> None:
     """Of four trials one takes a moment. Later it is known that the others take at least as long as they ran."""
-    one = queue(100)
-    one.slots = 4
-    leases = [taken(one, 1, ident) for ident in range(1, 5)]
-    for lease in leases:
-        one.begin(lease, 0.0)
+    one, leases = begun(4)
     one.accept(leases[0], 1, 0.001, 0.001)
     one.check()
     assert one.expected(1.0) is None, "three run and have brought nothing"
@@ -189,11 +195,7 @@ def test_what_each_slot_brought_last_counts() -> None:
 
 
 def test_time_in_which_nobody_listened_says_nothing() -> None:
-    one = queue(100)
-    one.slots = 4
-    leases = [taken(one, 1, ident) for ident in range(1, 4)]
-    for lease in leases:
-        one.begin(lease, 0.0)
+    one, leases = begun(3)
     one.accept(leases[0], 1, 1.0, 1.0)
     one.accept(leases[1], 1, 1.0, 1.0)
     one.wait_anew(1000.0)

@@ -8,7 +8,7 @@ from tables import rows
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 from raylab.notebook import file as file_module
-from raylab.notebook.file import decode, encode, ends_bytes, header, header_of_ends
+from raylab.notebook.file import decode, encode, ends_bytes, header_of_ends, load
 
 FIELDS = {
     "raylab.kind": "data",
@@ -27,7 +27,7 @@ def test_a_file_is_read_as_it_was_written() -> None:
     table = pa.table({"x": [1, 2], "s": ["a", None]})
     data = encode(table, FIELDS)
     assert decode(data, "f").equals(table)
-    for info in (header(data, "t/f"), header_of_ends(*both_ends(data), "t/f")):
+    for info in (load(data, "t/f").info, header_of_ends(*both_ends(data), "t/f")):
         assert (info.kind, info.first, info.last, info.seq, info.rows) == ("data", 3, 3, 7, 2)
         assert (info.ident, info.writer, info.meta, info.size) == (
             "abc",
@@ -71,7 +71,7 @@ def test_zeroed_and_empty_files_are_found() -> None:
         sick[page : page + 4096] = bytes(len(sick[page : page + 4096]))
         with pytest.raises(NotebookDamaged):
             decode(bytes(sick), "f")
-    for read in (lambda: header(b"", "f"), lambda: header_of_ends(b"", b"", 0, "f")):
+    for read in (lambda: load(b"", "f").info, lambda: header_of_ends(b"", b"", 0, "f")):
         with pytest.raises(NotebookDamaged, match="empty"):
             read()
 
@@ -112,7 +112,7 @@ def test_another_arrow_file_is_not_taken_for_ours() -> None:
     with pytest.raises(NotebookDamaged, match="sha256"):
         decode(sink.getvalue().to_pybytes(), "f")
     with pytest.raises(NotebookDamaged, match=r"raylab\.version"):
-        header(sink.getvalue().to_pybytes(), "f")
+        header_of_ends(*both_ends(sink.getvalue().to_pybytes()), "f")
 
 
 def test_a_newer_format_asks_for_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
