@@ -65,10 +65,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for all tests that kill nothing but their own; each test takes lab names of its own."""
+def shared_cluster() -> Iterator[Cluster]:
+    """One cluster for all tests that kill nothing but their own."""
     with Cluster() as shared:
         yield shared
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """The shared cluster, for the labs of a module's tests: each test takes lab names of its own."""
+    yield shared_cluster
+    shared_cluster.end_labs()
 
 
 @pytest.fixture

@@ -66,6 +66,11 @@ IDLE = {"RAY_kill_idle_workers_interval_ms": "60000"}
 short process), and of such a job Ray ends every idle worker at its next look, five times a second unless told so: a
 worker without a lease for a moment was gone, and the next lease waited 1 to 2 s for another one (tried: 4 of 4)."""
 
+FORKS = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
+"""What serves a `ray://` client is forked by a process in which gRPC runs. Its handlers start threads in the child, and
+now and then one crashes before the child is another program (a segmentation fault in `event_engine`, 4 of 65
+connections; without the handlers none of 110); the client hears of it after 40 s."""
+
 MEMORY = {"RAY_worker_killing_policy_by_group": "true"}
 """Where memory runs out, Ray kills one process at a time, a trial's as long as there is one. Its newer policy goes on
 until 5 % of the memory are free again, and was seen to take the lab along with a trial of 1 GB (it comes back)."""
@@ -212,6 +217,7 @@ def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
     return {
         "RAY_num_workers_soft_limit": idle,
         **IDLE,
+        **FORKS,
         **MEMORY,
         **kept,
         "RAY_USAGE_STATS_ENABLED": "0",

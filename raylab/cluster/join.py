@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from typing import Any
 
@@ -30,3 +31,5 @@ def join(address: str, **options: Any) -> None:
         if time.monotonic() - began > AGAIN_WITHIN_S:
             raise
         ray.init(address, **quiet)
+    # Ray's own way out waits half a second for messages of workers, which we do not show. This one comes before it.
+    atexit.register(ray.shutdown)

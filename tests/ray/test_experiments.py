@@ -6,9 +6,16 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pytest
 from clusters import Cluster
 
 import raylab
+
+
+@pytest.fixture
+def lab_name() -> str:
+    """One lab has the experiments of all these tests, as a lab of several people would."""
+    return "experiments"
 
 
 def test_functions_classes_and_epycs_protocol_run(cluster: Cluster, lab_name: str) -> None:
