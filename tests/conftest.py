@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import pytest
@@ -11,6 +11,9 @@ from clusters import Cluster
 
 WITH_CLUSTERS = ("test_bench.py", "test_cli.py", "test_docs.py", "test_examples.py")
 """Beside all of tests/ray."""
+
+WITH_CLIENTS = ("test_chaos.py", "test_client_deaths.py", "test_connections.py", "test_many.py", "test_remote.py")
+"""Those that make `ray://` connections to their clusters."""
 
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
@@ -27,10 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file's tests stay together, and those with clusters run one after the other, in one.
+    """On several processes a file's tests stay together, and those with clusters are two queues, which begin first.
 
-    Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port;
-    and on two cores two clusters at once take as long as one after the other, and miss their times more often (tried).
+    Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port:
+    so those that use `ray://` are one of the queues. One queue of all clusters leaves a third of two cores idle.
     (xdist's own groups had no effect: with this pytest it cannot write them into the names of the tests.)
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -38,13 +41,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = PurePosixPath(nodeid.partition("::")[0])
-            return "clusters" if path.parent.name == "ray" or path.name in WITH_CLUSTERS else str(path)
+            return QUEUES[_queue(path)] or str(path)
 
+    config.option.loadscopereorder = False  # else by the number of tests
     return Scheduler(config, log)
+
+
+QUEUES = ("clusters with ray://", "clusters", "")
+
+
+def _queue(path: PurePath) -> int:
+    """Which of the queues a file's tests stand in; 2: none."""
+    if path.name in WITH_CLIENTS:
+        return 0
+    return 1 if path.parent.name == "ray" or path.name in WITH_CLUSTERS else 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A long chaos run has the time it was given."""
+    items.sort(key=lambda item: _queue(item.path))
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:
         if seconds and item.get_closest_marker("chaos"):
