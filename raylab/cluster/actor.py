@@ -50,7 +50,7 @@ class LabActor:
     def __init__(self, name: str, notebook: str, user: str) -> None:
         self._versions = versions()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._submitting = asyncio.Lock()
+        self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
         self._lab = self._conductor(name, Path(notebook), user)
 
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
@@ -66,7 +66,7 @@ class LabActor:
             why = self._lab.recorder.trouble or "its notebook is still being read"
             raise LabUnavailable(f"the lab {self._lab.register.name!r} is not open yet: {why}. Try again") from None
         if self._lab.refusal is not None:
-            raise self._lab.refusal
+            raise self._lab.refusal.with_traceback(None)  # the same one each time: its traceback would grow
         if self._lab.closing:
             raise LabUnavailable(f"the lab {self._lab.register.name!r} is being shut down; attach again to start it")
         return self._lab
@@ -141,7 +141,7 @@ class LabActor:
         return {"name": decision.name, "fits": fits}
 
     async def _submit(self, lab: Conductor, submission: Submission) -> Decision:
-        async with self._submitting:
+        async with self._changing:
             taken = False
             while not taken:
                 decision = self._decide(lab, submission)
@@ -236,24 +236,27 @@ class LabActor:
         return await self._durably(self._cancel(lab, sweep, user))
 
     async def _cancel(self, lab: Conductor, sweep: str, user: str) -> int:
-        record = self._record(lab, sweep)
-        if record.locked:
-            raise SweepLocked(_locked(sweep))
-        if not record.cancelled:
-            row = Request(kind="cancelled", sweep=sweep, user=user)
-            if not await lab.register.note(row, unless=lambda: self._record(lab, sweep).locked):
+        async with self._changing:
+            record = self._record(lab, sweep)
+            if record.locked:
                 raise SweepLocked(_locked(sweep))
-            if sweep in lab.ledger.queues:
-                lab.happened(ev.SweepCancelled(sweep=sweep))
-            lab.bulletin.post(sweep, urgent=True)
-        return int(self._counts(lab, sweep)["cancelled"])
+            if not record.cancelled:
+                await lab.register.note(Request(kind="cancelled", sweep=sweep, user=user))
+                if sweep in lab.ledger.queues:
+                    lab.happened(ev.SweepCancelled(sweep=sweep))
+                lab.bulletin.post(sweep, urgent=True)
+            return int(self._counts(lab, sweep)["cancelled"])
 
     async def lock(self, sweep: str, user: str) -> None:
         """Let the sweep take no change any more."""
         lab = await self._open()
-        if not self._record(lab, sweep).locked:
-            await self._durably(lab.register.note(Request(kind="locked", sweep=sweep, user=user)))
-            lab.bulletin.post(sweep, urgent=True)
+        await self._durably(self._lock(lab, sweep, user))
+
+    async def _lock(self, lab: Conductor, sweep: str, user: str) -> None:
+        async with self._changing:
+            if not self._record(lab, sweep).locked:
+                await lab.register.note(Request(kind="locked", sweep=sweep, user=user))
+                lab.bulletin.post(sweep, urgent=True)
 
     # asking -----------------------------------------------------------------------------------------------------
 

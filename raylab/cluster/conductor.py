@@ -109,8 +109,11 @@ class Conductor:
         finally:
             self.opened.set()
         while self.refusal is None:
-            await self.look()
-            await self._try_again()
+            try:
+                await self.look()
+                await self._try_again()
+            except Exception:  # a lab that does not look any more would see no node join
+                log.exception("the lab met an error of its own")
             await asyncio.sleep(LOOK_S)
 
     async def _try_again(self) -> None:
@@ -124,7 +127,9 @@ class Conductor:
 
     async def _count_nodes(self) -> None:
         try:
-            self.nodes = await asyncio.to_thread(self.pool.nodes)
+            found = await asyncio.to_thread(self.pool.nodes)
+            self.nodes = list(found.values())
+            self.pool.keep_to(found)
         except Exception as error:  # the cluster does not say how large it is; it will again
             log.warning("the cluster's size is not known at the moment: %s", error)
 
@@ -303,7 +308,10 @@ class Conductor:
     async def _record_death(self, order: ev.RecordDeath, sweep: SweepRecord) -> None:
         """The row of a trial that its process died with, written as any other batch."""
         self.register.first_errors.setdefault(order.sweep, order.error)
-        self.recorder.keep(sweep.folder, await asyncio.to_thread(death_batch, sweep.segment, order))
+        held = self.recorder.tables.get(sweep.folder)
+        batch = await asyncio.to_thread(death_batch, sweep.segment, order)
+        if self.recorder.tables.get(sweep.folder) is held:  # else it was taken up afresh, and the trial waits again
+            self.recorder.keep(sweep.folder, batch)
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""

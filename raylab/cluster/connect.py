@@ -214,7 +214,8 @@ def _ask_head(name: str | None, notebook: str | None) -> Survey:
 
 def running() -> list[str]:
     """The labs whose actor is there."""
-    return sorted(a["name"] for a in list_named_actors(all_namespaces=True) if a["namespace"] == NAMESPACE)
+    there = patiently(lambda: list_named_actors(all_namespaces=True), ANSWER_S)
+    return sorted(actor["name"] for actor in there if actor["namespace"] == NAMESPACE)
 
 
 def attach(name: str, *, notebook: str | None, create: bool) -> Connection:

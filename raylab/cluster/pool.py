@@ -5,13 +5,17 @@ yielded batches when a worker dies, all but the last one at most, and bounds wha
 it); a batch that is lost so was never accepted, and its trials run again. A lease that is alone begins with more
 Headers, as many as it may be ahead of the lab: so it holds until the lab reads on. `max_retries=1` is there only
 because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is refused by
-the worker, so a stream that ends early, even normally, is a lease that died.
+the worker, so a stream that ends early, even normally, is a lease that died. Or its node was lost: then, too, Ray runs
+it again as soon as another node has room, and till then the stream does not end; so each end that comes early is asked
+for its node, and the leases of a node that is gone are cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import logging
+from collections.abc import Awaitable, Callable, Container, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -22,6 +26,11 @@ from raylab.cluster.worker import AHEAD, Header, LeaseOrder, Package, run_lease
 from raylab.core.events import End
 from raylab.core.request import Policy
 from raylab.errors import DesignError
+
+log = logging.getLogger(__name__)
+
+GONE = "gone"
+"""In place of a node's id."""
 
 CANCEL_AGAIN_S = 1.0
 """Before a lease that was cancelled, and goes on, is cancelled again."""
@@ -43,7 +52,8 @@ def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     worker = global_worker.core_worker  # type: ignore[attr-defined]
     if worker.get_current_task_attempt_number() == 0:
         try:
-            yield from run_lease(order, package)
+            for item in run_lease(order, package):
+                yield replace(item, node_id=worker.get_current_node_id().hex()) if isinstance(item, Header) else item
         except Exception as error:
             raise LeaseFailed(_words(error)) from None
 
@@ -56,7 +66,7 @@ class Pool:
         on_header: called when a lease's first trial is about to run.
         on_batch: called with each batch, in order.
         on_end: called once for each lease, when its stream has ended: how, and with which words.
-        room: awaited before each further item is taken.
+        room: awaited before each further item is taken, and once more before it is handed on.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Pool:
         self._room = room
         self._streams: dict[int, Any] = {}
         self._gates: dict[int, asyncio.Event] = {}  # of leases that are alone
+        self._nodes: dict[int, str] = {}  # where a lease runs that has something left to bring
         self._tasks: set[asyncio.Task[None]] = set()
         self._remote = ray.remote(_lease)
 
@@ -82,10 +93,16 @@ class Pool:
         """Have a sweep's package ready for its leases; `launch` takes what this returns."""
         return ray.put(package)
 
-    def nodes(self) -> list[dict[str, float]]:
-        """What each living node has in all. Asks the cluster, so it may block or raise."""
+    def nodes(self) -> dict[str, dict[str, float]]:
+        """What each living node has in all, by Ray's name of it. Asks the cluster, so it may block or raise."""
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        return [node["Resources"] for node in nodes if node.get("Alive")]
+        return {node["NodeID"]: node["Resources"] for node in nodes if node.get("Alive")}
+
+    def keep_to(self, nodes: Container[str]) -> None:
+        """Cancel the leases whose node is none of these: Ray would run them again some day, and nobody gets theirs."""
+        for lease in [lease for lease, node in self._nodes.items() if node != GONE and node not in nodes]:
+            self._nodes[lease] = GONE
+            self.stop(lease)
 
     def launch(self, order: LeaseOrder, package: Any, policy: Policy, modules: str | None) -> None:
         """Start a lease; `modules` is the hash of what its sweep brings."""
@@ -103,7 +120,7 @@ class Pool:
         self._streams[order.lease] = stream
         if order.alone:
             self._gates[order.lease] = asyncio.Event()
-        task = loop.create_task(self._follow(order.lease, stream))
+        task = loop.create_task(self._follow(order, stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -127,13 +144,29 @@ class Pool:
         for lease in list(self._streams):
             self.stop(lease)
 
-    async def _follow(self, lease: int, stream: Any) -> None:
-        end, words = await self._drain(lease, stream)
+    async def _follow(self, order: LeaseOrder, stream: Any) -> None:
+        lease = order.lease
+        end, words = await self._drain(order, stream)
+        if end in ("normal", "died") and await self._is_lost(lease):
+            end, words = "lost", "its node is gone"
         self._streams.pop(lease, None)
         self._gates.pop(lease, None)
+        self._nodes.pop(lease, None)
         self._on_end(lease, end, words)
 
-    async def _drain(self, lease: int, stream: Any) -> tuple[End, str]:
+    async def _is_lost(self, lease: int) -> bool:
+        """Whether a lease that ended early ended with its node. Ray knows of that before it runs the lease again."""
+        node = self._nodes.get(lease)
+        if not node:
+            return False
+        try:
+            return node not in await asyncio.to_thread(self.nodes)
+        except Exception as error:  # the cluster does not say
+            log.warning("whether the node of lease %s is there is not known: %s", lease, error)
+            return False
+
+    async def _drain(self, order: LeaseOrder, stream: Any) -> tuple[End, str]:
+        lease = order.lease
         process: Header | None = None
         try:
             async for ref in stream:
@@ -141,9 +174,13 @@ class Pool:
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
+                    self._nodes[lease] = item.node_id
                     await self._begin(lease, item, first=process is None)
                     process = item
                 else:
+                    await self._room()  # others may have filled it meanwhile
+                    if item.first + item.count == order.stop:
+                        self._nodes.pop(lease, None)
                     self._on_batch(lease, item)
         except Exception as error:
             end, words = judge(error, process is not None)

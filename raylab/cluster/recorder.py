@@ -8,6 +8,7 @@ meanwhile and no batch is asked for beyond LIMIT_BYTES. Once fenced it writes no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ class Recorder:
         self._on_fenced = on_fenced
         self._on_broken = on_broken
         self._fenced: LabFenced | None = None
-        self._waiting: dict[str, list[Batch]] = {}
+        self._waiting: dict[str, tuple[SweepTable, list[Batch]]] = {}
         self._bytes = 0
         self._high = False
         self._work = asyncio.Event()
@@ -94,10 +95,11 @@ class Recorder:
     # results ----------------------------------------------------------------------------------------------------
 
     def keep(self, folder: str, batch: Batch) -> None:
-        """Take a batch; it is durable when `on_written` says so."""
-        if self._fenced is not None:
+        """Take a batch; it is durable when `on_written` says so. Nobody asks for the rows of a table that is gone."""
+        held = self.tables.get(folder)
+        if self._fenced is not None or held is None:
             return
-        self._waiting.setdefault(folder, []).append(batch)
+        self._waiting.setdefault(folder, (held, []))[1].append(batch)
         self._bytes += batch.rows.nbytes
         self._idle.clear()
         self._work.set()
@@ -105,7 +107,8 @@ class Recorder:
 
     async def room(self) -> None:
         """Wait until another batch may be taken."""
-        await self._room.wait()
+        while not self._room.is_set():  # of all who wait, the first may fill it again
+            await self._room.wait()
 
     async def idle(self) -> None:
         """Wait until all that was taken is durable (or never will be, because the lab is fenced)."""
@@ -119,34 +122,41 @@ class Recorder:
             await self._work.wait()
             self._work.clear()
             waiting, self._waiting = self._waiting, {}
-            for folder, batches in _portions(waiting):
+            for folder, held, batches in _portions(waiting):
+                info = None
                 try:
-                    await self._commit(folder, batches)
+                    if self.tables.get(folder) is held:  # else it was replaced or given up: these rows are nobody's
+                        info = await self._commit(held, batches)
                 except LabFenced:
                     return
                 except Exception as error:
                     self._give_up(folder, error)
                 self._bytes -= sum(batch.rows.nbytes for batch in batches)
-                self._weigh()
+                with _unhindered():
+                    if info is not None:
+                        self._on_written(Written(folder, batches, info))
+                with _unhindered():
+                    self._weigh()
                 await self._seal_if_long(folder)
             if not self._waiting:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
 
-    async def _commit(self, folder: str, batches: list[Batch]) -> None:
-        held = self.tables.get(folder)
-        if held is not None:  # else the sweep was replaced, and nobody asks for these rows any more
-            meta = _describe(batches)
-            rows = [batch.rows for batch in batches]
-            info = await self._insist(lambda: held.commit(rows, meta))
-            self._on_written(Written(folder, batches, info))
+    async def _commit(self, held: SweepTable, batches: Sequence[Batch]) -> FileInfo:
+        meta = _describe(batches)
+        rows = [batch.rows for batch in batches]
+        return await self._insist(lambda: held.commit(rows, meta))
 
     def _give_up(self, folder: str, error: Exception) -> None:
-        """One sweep must not keep the others from being written."""
+        """One sweep must not keep the others from being written. What waits for its table goes with it: its trials run
+        again, and the table that is opened next must not get them too."""
         log.error("the rows of %s cannot be written", folder, exc_info=error)
         self.tables.pop(folder, None)
-        if self._on_broken is not None:
-            self._on_broken(folder, error)
+        _, batches = self._waiting.pop(folder, (None, []))
+        self._bytes -= sum(batch.rows.nbytes for batch in batches)
+        with _unhindered():
+            if self._on_broken is not None:
+                self._on_broken(folder, error)
 
     async def seal(self, folder: str) -> None:
         """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
@@ -205,7 +215,7 @@ class Recorder:
     async def _insist(self, work: Callable[[], T]) -> T:
         while True:
             if self._fenced is not None:
-                raise self._fenced
+                raise self._fenced.with_traceback(None)  # the same one each time: its traceback would grow
             try:
                 result = await asyncio.to_thread(work)
             except LabFenced as error:
@@ -231,18 +241,29 @@ class Recorder:
             self._on_fenced(error)
 
 
-def _portions(waiting: Mapping[str, Sequence[Batch]]) -> Iterator[tuple[str, list[Batch]]]:
+@contextlib.contextmanager
+def _unhindered() -> Iterator[None]:
+    """Whatever the lab makes of the news, what waits next is written all the same."""
+    try:
+        yield
+    except Exception:
+        log.exception("the lab met an error of its own")
+
+
+def _portions(
+    waiting: Mapping[str, tuple[SweepTable, Sequence[Batch]]],
+) -> Iterator[tuple[str, SweepTable, list[Batch]]]:
     """What waits, of each sweep as much at a time as one commit takes."""
-    for folder, batches in waiting.items():
+    for folder, (held, batches) in waiting.items():
         portion: list[Batch] = []
         nbytes = 0
         for batch in batches:
             if portion and nbytes + batch.rows.nbytes > COMMIT_BYTES:
-                yield folder, portion
+                yield folder, held, portion
                 portion, nbytes = [], 0
             portion.append(batch)
             nbytes += batch.rows.nbytes
-        yield folder, portion
+        yield folder, held, portion
 
 
 def _describe(batches: Sequence[Batch]) -> dict[str, Any]:

@@ -150,16 +150,16 @@ class Register:
         try:
             code = await self.recorder.read(lambda: self.writer.code(sweep.code, sweep.modules))
             table = await self.recorder.do(lambda: self.writer.open_sweep(sweep.folder))
+            if self.sweeps[name].folder != sweep.folder:
+                return None
+            self.packages[sweep.folder] = self._hold(self._package(sweep, *code))
         except LabFenced:
             raise
-        except RaylabError as error:
+        except Exception as error:  # also Ray's, whose store may have no room for the package
             self._taken.discard(sweep.folder)  # mended, it can be submitted again
-            self.break_off(name, error)
-            return None
-        if self.sweeps[name].folder != sweep.folder:
+            self.break_off(name, error if isinstance(error, RaylabError) else RuntimeError(repr(error)))
             return None
         self.recorder.tables[sweep.folder] = table
-        self.packages[sweep.folder] = self._hold(self._package(sweep, *code))
         self._know(name, table.summary)
         return table.summary
 
@@ -211,6 +211,9 @@ class Register:
         name = self.name_of(written.folder)
         if name is not None:
             self.rows[name] += written.info.rows
+            runs = [range(batch.first, batch.first + batch.count) for batch in written.batches]
+            if (sweep := self.sweeps[name].acquitted(runs)) is not self.sweeps[name]:
+                self.sweeps = {**self.sweeps, name: sweep}
         return name
 
     async def put_away(self, folder: str) -> None:

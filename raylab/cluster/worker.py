@@ -76,6 +76,7 @@ class Header:
     node: str
     pid: int
     runs: bool = True  # whether the first trial is next, whatever the lab does
+    node_id: str = ""  # Ray's own name of the node
 
 
 class _Ending:

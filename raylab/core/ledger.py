@@ -328,7 +328,7 @@ class Ledger:
             slots=queue.slots,
             seconds=queue.expected(now),
             longest=queue.longest,
-            load=self._window.load,
+            load=self._window.load(queue.slots),
         )
         lease = queue.take(self._last_lease, name, length)
         self._leases[lease.ident] = lease
@@ -365,7 +365,7 @@ class Ledger:
         if queue.seconds is None or queue.cancelled or queue.pause_reason or queue.slots < 1:
             return None
         # Slots are shared between the sweeps that have leases out, so each has its share of them.
-        return left * queue.seconds / max(1.0, queue.slots / max(1, self._window.sharing))
+        return left * queue.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
 
     def standing(self, sweep: str) -> tuple[str, str]:
         """The sweep's state as a word and a reason, as far as the queue knows."""
@@ -379,14 +379,6 @@ class Ledger:
         if queue.slots < 1:
             return "infeasible", INFEASIBLE
         return "running", queue.trouble
-
-    def load(self) -> float:
-        """Leases in flight, each as a share of the cluster's slots for its sweep; 1.0 fills the cluster."""
-        return self._window.load
-
-    def outstanding(self) -> int:
-        """Trials of all sweeps still to be recorded."""
-        return sum(queue.outstanding for queue in self.queues.values())
 
     def sweep_of(self, lease: int) -> str | None:
         """The sweep of a lease that is out."""

@@ -64,6 +64,7 @@ class Queue:
         self.recorded = Intervals()
         self.by_status: Counter[str] = Counter()
         self.leases: dict[int, Lease] = {}
+        self.latest = 0  # its newest lease; their numbers grow
         self.returned: list[tuple[int, int, int]] = []  # (start, stop, longest next lease), a heap
         self.suspects: list[int] = []  # to be judged: those with too many strikes are not run again
         self.lone: deque[int] = deque()  # suspects that may run, alone
@@ -160,6 +161,7 @@ class Queue:
             self.told.remove(start)
             lease.told = True
         self.leases[ident] = lease
+        self.latest = ident
         self.starting += 1
         return lease
 

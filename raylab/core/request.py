@@ -132,17 +132,36 @@ class SweepRecord:
     def total(self) -> int:
         return self.segment.total
 
+    def acquitted(self, runs: Iterable[range]) -> SweepRecord:
+        """Without what is held against trials that are recorded now."""
+        recorded = {position for run in runs for position in self.strikes if position in run}
+        if not recorded:
+            return self
+        return replace(self, strikes={at: held for at, held in self.strikes.items() if at not in recorded})
+
 
 def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
     """The sweeps there are after these requests, by name, in the order of their first submission."""
     sweeps = dict(before or {})
+    strikes: dict[str, dict[int, Strikes]] = {}  # by folder; ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
         if request.kind == "submitted":
             sweeps[request.sweep] = _submitted(request, known.generation + 1 if known else 1)
-        elif known is not None:
+        elif known is None or _is_about_another(known, request):
+            continue
+        elif request.kind == "strike":
+            assert request.position is not None
+            if known.folder not in strikes:
+                strikes[known.folder] = dict(known.strikes)
+            held = strikes[known.folder]
+            held[request.position] = held.get(request.position, Strikes()).told(request.strikes or 1)
+        else:
             sweeps[request.sweep] = _changed(known, request)
-    return sweeps
+    return {
+        name: replace(sweep, strikes=strikes[sweep.folder]) if sweep.folder in strikes else sweep
+        for name, sweep in sweeps.items()
+    }
 
 
 def _submitted(request: Request, generation: int) -> SweepRecord:
@@ -179,9 +198,12 @@ def _generation(folder: str) -> int:
     return int(number) if mark else 1
 
 
+def _is_about_another(known: SweepRecord, request: Request) -> bool:
+    """Whether a request was about a sweep that has been replaced since."""
+    return request.folder is not None and request.folder != known.folder
+
+
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
-    if request.folder is not None and request.folder != before.folder:
-        return before  # it was about a sweep that has been replaced since
     match request.kind:
         case "policy":
             return replace(before, policy=Policy.loads(request.policy or "{}"))
@@ -193,10 +215,6 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, paused=request.reason or "paused")
         case "locked":
             return replace(before, locked=True)
-        case "strike":
-            assert request.position is not None
-            known = before.strikes.get(request.position, Strikes())
-            return replace(before, strikes={**before.strikes, request.position: known.told(request.strikes or 1)})
         case "code":
             return replace(before, code=request.code or "", modules=request.modules)
         case _:

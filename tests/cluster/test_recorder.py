@@ -292,12 +292,82 @@ def test_rows_of_a_sweep_that_was_replaced_are_dropped(tmp_path: Path, monkeypat
     async def story() -> None:
         async with lab(tmp_path) as own:
             del own.recorder.tables[A]
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(A, batch(0))  # it came too late
             own.recorder.keep(B, batch(1))
             await own.recorder.idle()
             await own.recorder.room()
             assert (own.acknowledged(A), own.acknowledged(B)) == ([], [1])
             assert own.pressure == [True, False]
+
+    run(story())
+
+
+def test_of_all_who_wait_for_room_one_is_let_in_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            async def take(first: int) -> None:
+                await own.recorder.room()
+                own.recorder.keep(A, batch(first))
+                assert own.recorder._bytes == size
+
+            own.disk.sick = errno.ENOSPC
+            waiting = [asyncio.create_task(take(first)) for first in range(6)]
+            await until(lambda: own.disk.refused > 3)
+            own.disk.sick = None
+            await asyncio.gather(*waiting)
+            await own.recorder.idle()
+            assert sorted(own.on_disk()) == list(range(6))
+
+    run(story())
+
+
+def test_rows_that_wait_for_a_table_go_with_it_and_never_into_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep that broke may be taken up again at once: its trials run again, and what waits would double them."""
+    monkeypatch.setattr(recorder_module, "COMMIT_BYTES", 1)  # a commit for each batch
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            def take_up_again(folder: str, error: Exception) -> None:
+                own.recorder.tables[folder] = own.writer.open_sweep(folder)
+
+            own.recorder._on_broken = take_up_again
+            own.recorder.tables[A].schema = None  # type: ignore[assignment]  # as good as any error of our own
+            own.disk.free.clear()
+            own.recorder.keep(B, batch(9))
+            await until(own.disk.waiting.is_set)
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+            own.disk.free.set()
+            await own.recorder.idle()
+            own.recorder.keep(A, batch(7))
+            await own.recorder.idle()
+            assert own.on_disk(A) == own.acknowledged(A) == [7]
+            assert own.on_disk(B) == [9]
+            assert own.recorder._bytes == 0
+
+    run(story())
+
+
+def test_an_error_of_the_labs_own_keeps_nothing_from_being_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            def fails(written: Written) -> None:
+                raise RuntimeError("a bug")
+
+            own.recorder._on_written = fails
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+                await own.recorder.idle()
+            assert own.on_disk() == [0, 1, 2]
+            assert own.broken == [], "its rows are written"
 
     run(story())
 

@@ -61,6 +61,37 @@ lab.submit(model.run, {"x": range(10), "gate": [gate]}, name="later", num_gpus=1
 """
 
 
+QUICK_TO_MISS = {
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""In a head: a node that is gone is missed after two seconds, not after ten or more."""
+
+LOST = """
+import time, warnings
+def long(x, log, gate):
+    with open(log, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {"y": x}
+import os
+warnings.simplefilter("ignore")
+sweep = raylab.Lab("lab").submit(long, {"x": [1], "log": [log], "gate": [gate]}, num_gpus=1)
+"""
+
+NOWHERE = """
+import time
+sweep = raylab.Lab("lab", create=False).sweep("long")
+until = time.monotonic() + 60
+while sweep.progress().running:
+    assert time.monotonic() < until, sweep.progress()
+    time.sleep(0.1)
+assert sweep.progress().state == "infeasible" and sweep.progress().waiting == 1, sweep.progress()
+"""
+
+
 def project(folder: Path) -> None:
     """What a client has in its folders, and its cluster not."""
     (folder / "extras" / "extra").mkdir(parents=True)
@@ -123,6 +154,33 @@ def test_what_waits_for_a_node_runs_when_it_joins_whatever_became_of_its_client(
     assert set(patient.results("greedy")["node"]) == late
     assert not late & set(patient.results("modest")["node"])
     assert patient.sweeps().filter(pl.col("name") == "greedy")["state"].item() == "ready"
+
+
+def test_the_loss_of_a_node_is_no_trials_fault(tmp_path: Path, gate: Path) -> None:
+    """Ray waits with such a lease until it has room, and runs it again by itself, which looks like an early death."""
+    log = tmp_path / "log"
+
+    def runs() -> list[int]:
+        return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+    with Cluster(env=QUICK_TO_MISS) as cluster:
+        nodes = [cluster.add_node(num_gpus=1)]
+        cluster.client(LOST, log=str(log), gate=str(gate))
+        for number in range(2):
+            eventually(lambda number=number: len(runs()) > number, 60)
+            at = next(node for node in nodes if runs()[-1] in node.pids())
+            if number:
+                nodes.append(cluster.add_node(num_gpus=1))
+            at.kill()
+            nodes.remove(at)
+            if not number:
+                cluster.client(NOWHERE)
+                nodes.append(cluster.add_node(num_gpus=1))
+        eventually(lambda: len(runs()) > 2, 60)
+        gate.touch()
+        cluster.client('assert raylab.Lab("lab", create=False).wait(timeout=60)')
+        rows = raylab.Notebook(cluster.home / "lab").results("long", status="all", metadata=True)
+        assert rows.select("_status", "_attempt").rows() == [("done", 1)]
 
 
 def _dedent(code: str) -> str:

@@ -58,10 +58,13 @@ class SimPool:
     def hold(self, package: Package) -> Package:
         return replace(package, modules=None, modules_hash=None)
 
-    def nodes(self) -> list[dict[str, float]]:
+    def nodes(self) -> dict[str, dict[str, float]]:
         if self.life.rng.random() < self.life.plan["nodes unknown"]:
             raise ConnectionError("the cluster does not say")
-        return [dict(node) for node in self.process.cluster.nodes.values()]
+        return {str(name): dict(node) for name, node in self.process.cluster.nodes.items()}
+
+    def keep_to(self, nodes: Any) -> None:
+        """Here the end of a node is seen as such."""
 
     def launch(self, order: LeaseOrder, package: Package, policy: Policy, modules: str | None) -> None:
         life = self.life
