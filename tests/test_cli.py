@@ -334,6 +334,14 @@ def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Clus
     assert again.stdout.startswith("a Ray cluster runs here already")
     assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
     assert raylab(background.env, "ls").returncode == 0, "found without an address, with another cluster on the machine"
+
+    for pid in background.pids():
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "raylet":
+            os.kill(pid, signal.SIGKILL)
+    afresh = background.start()
+    assert afresh.returncode == 0, afresh.stderr
+    assert "already" not in afresh.stdout, "what is left of a cluster is none"
+    assert raylab(background.env, "ls").returncode == 0
     end = raylab(background.env, "stop")
     assert end.returncode == 0
     assert "nothing is lost" in end.stdout

@@ -367,10 +367,10 @@ class Connection:
                 raise disconnected(error) from error
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, 1.0)
-            if not isinstance(why, ray.exceptions.ActorDiedError):
+            if isinstance(why, ray.exceptions.ActorDiedError):
+                self.find()  # another one of this name, or none; Ray lists the dead one for a moment
+            else:
                 self._knock(until)
-            elif not self._find_again():
-                break
         if self._handle is None:
             raise LabUnavailable(
                 f"the lab {self.name!r} is not running; Lab({self.name!r}) starts it again on its notebook"
@@ -403,11 +403,6 @@ class Connection:
             except Exception:
                 pass  # the call itself will meet it, and tell what it means
             return
-
-    def _find_again(self) -> bool:
-        """The actor is dead for good; whether there is another of this name."""
-        before = self._handle
-        return self.find() and self._handle != before
 
     def end(self, force: bool) -> None:
         """Shut the lab down; its notebook stays."""

@@ -119,8 +119,10 @@ def start(
     _check_length(folder)
     with _memory() as memory:
         known = _remembered(memory)
-        if known is not None and _members(known.mark):
-            return known, False
+        if known is not None:
+            if _serves(known):
+                return known, False
+            _end(known)  # what is left of one that died
         ip: str = get_node_ip_address()  # type: ignore[no-untyped-call]
         port = port or _free(PORT, PORT)
         client_port = client_port or _free(CLIENT_PORT, SPARE_CLIENT_PORT)
@@ -146,7 +148,7 @@ def running() -> Head | None:
         known = _parse(_file().read_text("utf-8"))
     except OSError:
         return None
-    return known if known is not None and _members(known.mark) else None
+    return known if known is not None and _serves(known) else None
 
 
 def running_address() -> str | None:
@@ -300,6 +302,11 @@ def _members(mark: str) -> list[Any]:
     return list(found.values())
 
 
+def _serves(head: Head) -> bool:
+    """Whether it is a cluster still, and not only what is left of one: clients could do nothing with that."""
+    return {"gcs_server", "raylet"} <= {_name(process) for process in _members(head.mark)}
+
+
 def _end(head: Head) -> bool:
     """End a cluster; whether there was anything to end.
 
@@ -326,12 +333,19 @@ def _end(head: Head) -> bool:
 def _turn(process: Any) -> int:
     """When a process goes: labs, trials and what they started, the raylet, the rest of Ray."""
     try:
-        title, name = " ".join(process.cmdline()[:1]), process.name()
+        title = " ".join(process.cmdline()[:1])
     except psutil.Error:
         return REST
     if title.startswith("ray::"):
         return LAB if "LabActor" in title else TRIAL
-    return RAYLET if name == "raylet" else REST
+    return RAYLET if _name(process) == "raylet" else REST
+
+
+def _name(process: Any) -> str:
+    try:
+        return str(process.name())
+    except psutil.Error:  # gone already
+        return ""
 
 
 def _send(process: Any, number: int) -> None:

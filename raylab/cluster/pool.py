@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -98,9 +98,9 @@ class Pool:
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         return {node["NodeID"]: node["Resources"] for node in nodes if node.get("Alive")}
 
-    def keep_to(self, nodes: Container[str]) -> None:
+    def keep_to(self, nodes: Collection[str]) -> None:
         """Cancel the leases whose node is none of these: Ray would run them again some day, and nobody gets theirs."""
-        for lease in [lease for lease, node in self._nodes.items() if node != GONE and node not in nodes]:
+        for lease in [lease for lease, node in self._nodes.items() if nodes and node != GONE and node not in nodes]:
             self._nodes[lease] = GONE
             self.stop(lease)
 
@@ -160,7 +160,8 @@ class Pool:
         if not node:
             return False
         try:
-            return node not in await asyncio.to_thread(self.nodes)
+            there = await asyncio.to_thread(self.nodes)
+            return bool(there) and node not in there  # none at all says nothing: ours is there
         except Exception as error:  # the cluster does not say
             log.warning("whether the node of lease %s is there is not known: %s", lease, error)
             return False

@@ -143,25 +143,23 @@ class SweepRecord:
 def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
     """The sweeps there are after these requests, by name, in the order of their first submission."""
     sweeps = dict(before or {})
-    strikes: dict[str, dict[int, Strikes]] = {}  # by folder; ours to change: a copy for each row would be quadratic
+    strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
         if request.kind == "submitted":
             sweeps[request.sweep] = _submitted(request, known.generation + 1 if known else 1)
+            strikes.pop(request.sweep, None)
         elif known is None or _is_about_another(known, request):
             continue
         elif request.kind == "strike":
             assert request.position is not None
-            if known.folder not in strikes:
-                strikes[known.folder] = dict(known.strikes)
-            held = strikes[known.folder]
+            if request.sweep not in strikes:
+                strikes[request.sweep] = dict(known.strikes)
+            held = strikes[request.sweep]
             held[request.position] = held.get(request.position, Strikes()).told(request.strikes or 1)
         else:
             sweeps[request.sweep] = _changed(known, request)
-    return {
-        name: replace(sweep, strikes=strikes[sweep.folder]) if sweep.folder in strikes else sweep
-        for name, sweep in sweeps.items()
-    }
+    return {name: replace(sweep, strikes=strikes[name]) if name in strikes else sweep for name, sweep in sweeps.items()}
 
 
 def _submitted(request: Request, generation: int) -> SweepRecord:
