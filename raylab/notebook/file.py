@@ -115,7 +115,7 @@ def encode(table: pa.Table, metadata: Mapping[str, str]) -> memoryview:
 
 def _ipc(table: pa.Table) -> pa.Buffer:
     """The table as a file. A stream that grows as it must takes three times the memory, so a large one is measured."""
-    if table.nbytes < SMALL_BYTES:
+    if table.get_total_buffer_size() < SMALL_BYTES:  # nbytes takes as long as hashing a small table
         sink = pa.BufferOutputStream()
         _write(table, sink)
         return sink.getvalue()
@@ -130,7 +130,10 @@ def _write(table: pa.Table, sink: Any) -> None:
     """The rows, in batches of whole size."""
     with pa.ipc.new_file(sink, table.schema) as writer:
         for start in range(0, table.num_rows, MAX_BATCH_ROWS):
-            writer.write_table(table.slice(start, MAX_BATCH_ROWS).combine_chunks())
+            piece = table if table.num_rows <= MAX_BATCH_ROWS else table.slice(start, MAX_BATCH_ROWS)
+            batches = piece.to_batches()  # nearly always one; to combine a small one costs as much as to write it
+            for batch in batches if len(batches) == 1 else piece.combine_chunks().to_batches():
+                writer.write_batch(batch)
 
 
 def decode(data: bytes | memoryview, path: str) -> pa.Table:
