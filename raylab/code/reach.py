@@ -89,11 +89,17 @@ class Finder:
         return True
 
 
-def reach(names: Iterable[str], finder: Finder) -> dict[str, Local]:
-    """The local modules among `names`, their packages, and what local modules these import; by name."""
+def reach(names: Iterable[str], finder: Finder) -> tuple[dict[str, Local], set[str]]:
+    """The local modules among `names`, their packages, and what local modules these import; by name.
+
+    Returns:
+        These, and all names that were met on the way: of modules that are not local, and of what is imported from them.
+    """
     reached: dict[str, Local] = {}
     waiting = list(names)
+    met: set[str] = set()
     while waiting:
+        met.add(waiting[-1])
         parts = waiting.pop().split(".")
         for end in range(1, len(parts) + 1):
             name = ".".join(parts[:end])
@@ -102,7 +108,7 @@ def reach(names: Iterable[str], finder: Finder) -> dict[str, Local]:
                 reached[name] = module
                 if module.file is not None:
                     waiting += imports(module.file, name if module.folders else name.rpartition(".")[0])
-    return dict(sorted(reached.items()))
+    return dict(sorted(reached.items())), met
 
 
 def imports(file: Path, package: str) -> list[str]:
