@@ -14,7 +14,7 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -138,8 +138,14 @@ def module_files(modules: Iterable[Local], finder: Finder) -> dict[str, Path]:
     return files
 
 
-def folder_files(folder: Path, place: str) -> dict[str, Path]:
-    """All files of a folder, but for caches, hidden ones and virtual environments."""
+def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda name: False) -> dict[str, Path]:
+    """All files of a folder, but for caches, hidden ones and virtual environments.
+
+    Args:
+        folder: where they are.
+        place: what stands before their names.
+        leave: is asked for the name of each, within the folder, whether it is left out.
+    """
     files: dict[str, Path] = {}
     seen: set[str] = set()
     for current, folders, names in os.walk(folder, followlinks=True):
@@ -151,8 +157,9 @@ def folder_files(folder: Path, place: str) -> dict[str, Path]:
         folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
         for name in names:
             path = Path(current, name)
-            if not name.startswith(".") and path.is_file():
-                files[f"{place}/{path.relative_to(folder).as_posix()}"] = path
+            inner = path.relative_to(folder).as_posix()
+            if not name.startswith(".") and not leave(inner) and path.is_file():
+                files[f"{place}/{inner}"] = path
         if len(files) > MAX_FILES:
             raise ExperimentError(
                 f"{folder} would travel with the experiment, and it has more than {MAX_FILES} files. "
