@@ -123,7 +123,10 @@ def _expression(body: str) -> str:
     return made
 
 
-def _is_left_out(name: str, rules: Iterable[_Rule]) -> bool:
+def _is_left_out(name: str, rules: list[_Rule]) -> bool:
+    """Of a folder, whose name ends in a slash, all: something in it may be taken in again."""
+    if name.endswith("/") and not all(out for _, out in rules):
+        return False
     left = False
     for pattern, out in rules:
         if pattern.fullmatch(name):

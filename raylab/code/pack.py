@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from raylab.code.drawing import seeds
 from raylab.code.generators import ADVICE, in_module, in_source
@@ -112,6 +111,12 @@ def pack(
     )
 
 
+def several(include: Include | Iterable[Include], *more: Include) -> list[Include]:
+    """An `include` as a list, whether it is one thing or several."""
+    alone = isinstance(include, str | os.PathLike | ModuleType)
+    return [*([include] if alone else include), *more]  # type: ignore[list-item]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Load:
     """What travels beside the pickle."""
@@ -128,8 +133,7 @@ def _gather(
 ) -> _Load:
     roots = set(met)
     asked: dict[str, Path] = {}
-    items: Iterable[Any] = [include] if isinstance(include, str | os.PathLike | ModuleType) else include
-    for item in items:
+    for item in several(include):
         files, module = included(item, finder)
         for name, path in files.items():
             _add(asked, name, path)

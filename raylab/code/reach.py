@@ -154,7 +154,12 @@ def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        inner = Path(current).relative_to(folder).as_posix()
+        folders[:] = [
+            name
+            for name in folders
+            if name != "__pycache__" and not name.startswith(".") and not leave(f"{inner}/{name}/".removeprefix("./"))
+        ]
         for name in names:
             path = Path(current, name)
             inner = path.relative_to(folder).as_posix()

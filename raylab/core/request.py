@@ -251,11 +251,15 @@ class Decision:
         differs = f"{'; '.join(self.differences)}{self.way_out}"
         told = []
         if self.kind == "replace":
-            told.append(f"{self.name!r} takes the place of the sweep of that name, of which nothing was done: {differs}")
+            told.append(
+                f"{self.name!r} takes the place of the sweep of that name, of which nothing was done: {differs}"
+            )
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
         if self.updates:
-            told.append(f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}")
+            told.append(
+                f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}"
+            )
         return ". ".join(told)
 
 
