@@ -76,7 +76,7 @@ def environment(job: Mapping[str, Any], given: Mapping[str, Any] | None) -> Envi
 
 def environment_ingredients(words: Mapping[str, Any]) -> dict[str, str]:
     """What of an environment makes another experiment; of variables the name and a digest."""
-    found = {}
+    found: dict[str, str] = {}
     for word, value in words.items():
         if word == "env_vars" and isinstance(value, Mapping):
             variables = {str(name): str(text) for name, text in value.items() if not str(name).startswith("RAY_")}

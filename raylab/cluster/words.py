@@ -27,7 +27,8 @@ def settled(environment: Mapping[str, Any]) -> dict[str, Any]:
         value = made.get(word)
         if isinstance(value, str | os.PathLike) and (word != "conda" or str(value).endswith((".yml", ".yaml"))):
             try:
-                made[word] = RuntimeEnv(**{word: str(value)})[word]
+                file: dict[str, Any] = {word: str(value)}
+                made[word] = RuntimeEnv(**file)[word]
             except Exception as error:  # Ray's, of many kinds
                 raise DesignError(f"runtime_env's {word} names the file {str(value)!r}: {error}") from error
     return made

@@ -113,8 +113,9 @@ def pack(
 
 def several(include: Include | Iterable[Include], *more: Include) -> list[Include]:
     """An `include` as a list, whether it is one thing or several."""
-    alone = isinstance(include, str | os.PathLike | ModuleType)
-    return [*([include] if alone else include), *more]  # type: ignore[list-item]
+    if isinstance(include, str | os.PathLike | ModuleType):
+        return [include, *more]
+    return [*include, *more]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

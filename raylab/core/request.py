@@ -251,9 +251,7 @@ class Decision:
         differs = f"{'; '.join(self.differences)}{self.way_out}"
         told = []
         if self.kind == "replace":
-            told.append(
-                f"{self.name!r} takes the place of the sweep of that name, of which nothing was done: {differs}"
-            )
+            told.append(f"{self.name!r} takes the place of the one before, of which nothing was done: {differs}")
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
         if self.updates:
