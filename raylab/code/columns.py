@@ -20,7 +20,10 @@ def content(value: Any) -> tuple[object, ...] | None:
     top = next((cls.__module__.partition(".")[0] for cls in type(value).__mro__ if _is_known(cls)), None)
     if top is None:
         return None
-    made = _READERS[top](value, sys.modules[top])
+    try:
+        made = _READERS[top](value, sys.modules[top])
+    except Exception:  # of a kind, or a version of the library, that was not met here: its pickle decides
+        return None
     return None if made is None else (f"{type(value).__module__}.{type(value).__qualname__}", *made)
 
 
@@ -61,7 +64,7 @@ def _values(column: Any, pandas: Any) -> tuple[object, ...]:
     if hasattr(array, "asi8"):  # times with a zone, periods
         return (str(dtype), array.asi8)
     if hasattr(array, "__arrow_array__") and "pyarrow" in sys.modules:
-        return (str(dtype), *_array(sys.modules["pyarrow"].array(array), sys.modules["pyarrow"]))
+        return (str(dtype), *_whole(sys.modules["pyarrow"].array(array), sys.modules["pyarrow"]))
     return (str(dtype), column.to_numpy(dtype=object))
 
 

@@ -80,7 +80,8 @@ def _told(old: Mapping[str, str], new: Mapping[str, str], ignore: Collection[str
     for name in sorted({*old, *new}):
         if old.get(name) == new.get(name) or name.startswith(_ABOUT_OTHERS):
             continue
-        ways = _ways(old, new, name)
+        # What is on both sides and differs is told, whatever leads to it: a source is never ignored.
+        ways = set() if name in old and name in new else _ways(old, new, name)
         led_to = bool(ways) and all(any(_covers(word, way) for word in ignore) for way in ways)
         if not led_to and not _is_ignored(name, ignore):
             sentence = _difference(name, old.get(name), new.get(name))
