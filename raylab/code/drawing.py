@@ -61,9 +61,9 @@ def seeds(names: Iterable[str], modules: Mapping[str, Local], finder: Finder) ->
     tops = {name.partition(".")[0] for name in names if not f"{name}.".startswith(f"{_CARRIER}.")} - _BY_VALUE
     foreign = {top for top in tops if finder.find(top) is None}
     draws = bool(foreign.difference(_NEVER_DRAW.split())) or any(map(_is_unknown, modules.values()))
-    if not draws:
+    if not draws and "torch" not in tops:
         return ()
-    # A library that draws from torch's generator, whatever the experiment itself imports.
+    # A library may draw from torch's generator, whatever the experiment itself imports.
     torch = "torch" in tops or requires(names, finder, "torch")
     return ("random", "numpy", "torch") if torch else ("random", "numpy")
 

@@ -21,7 +21,8 @@ from raylab.code.source import parse
 __all__ = ["ADVICE", "GeneratorMetError", "in_module", "in_source", "is_generator", "own_name", "own_reference"]
 
 ADVICE = (
-    "Take `rng` or `seed` as an argument: it is each trial's own. Or make the generator inside the experiment, of it."
+    "Take `rng` or `seed` as an argument, which is each trial's own; or make the generator inside the experiment, "
+    "from its seed."
 )
 
 # Where a process keeps its own ones: module, attribute, attribute of that.

@@ -160,8 +160,11 @@ def _explanation(experiment: object, error: Exception) -> str:
 def _blame(value: object, error: Exception) -> tuple[list[str], object, Exception]:
     """Follow what cannot be pickled down to its smallest part, trying one by one."""
     path: list[str] = []
+    above: list[object] = []
     while len(path) < _MAX_DEPTH:
-        found = next(filter(None, map(_trial, captured(value))), None)
+        above.append(value)  # a function that calls itself leads nowhere
+        parts = (part for part in captured(value) if all(part.value is not each for each in above))
+        found = next(filter(None, map(_trial, parts)), None)
         if found is None:
             break
         part, error = found
