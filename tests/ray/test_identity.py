@@ -1,0 +1,190 @@
+"""What a lab takes a submission for, and what it says of that: by several processes, with real results."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from clusters import Cluster
+
+pytestmark = pytest.mark.ray
+
+SAID = """
+import json, os, warnings
+def said(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = call()
+    return made, [str(each.message) for each in caught], [each.filename for each in caught]
+def refused(kind, *words):
+    import contextlib
+    @contextlib.contextmanager
+    def check():
+        try:
+            yield
+        except kind as error:
+            assert all(word in str(error) for word in words), (words, str(error))
+        else:
+            raise AssertionError(f"nothing was refused; expected {kind.__name__} with {words}")
+    return check()
+"""
+
+
+@pytest.fixture
+def lab_name() -> str:
+    return f"identity-{uuid.uuid4().hex[:8]}"
+
+
+def _dedent(code: str) -> str:
+    lines = code.splitlines()
+    return "\n".join(line[4:] if line.startswith("    ") else line for line in lines)
+
+
+FRAME = """
+import pandas as pd
+def fit(scale):
+    return {"mean": float(measured["v"].mean()) * scale}
+measured = pd.DataFrame({"v": values})
+measured.describe()
+lab = raylab.Lab(name)
+sweep, told, where = said(lambda: lab.submit(fit, {"scale": [1, 2]}, seed=1))
+assert sweep.wait(timeout=90, progress=False)
+print(json.dumps([sweep.name, told, sweep.results().sort("scale")["mean"].to_list()]))
+"""
+
+
+def test_another_value_of_a_frame_is_another_sweep_and_a_line_says_so(cluster: Cluster, lab_name: str) -> None:
+    import json
+
+    def run(values: list[float]) -> list[object]:
+        return json.loads(cluster.client(SAID + FRAME, name=lab_name, values=values).splitlines()[-1])
+
+    assert run([1.0, 2.0, 3.0]) == ["fit", [], [2.0, 4.0]]
+    assert run([1.0, 2.0, 3.0]) == ["fit", [], [2.0, 4.0]]
+    name, (told,), means = run([100.0, 200.0, 300.0])
+    assert (name, means) == ("fit-2", [200.0, 400.0])
+    assert told == (
+        "'fit-2' is another sweep than 'fit': global measured: its value has changed; "
+        "if that does not matter: ignore=('measured',)"
+    )
+    assert run([100.0, 200.0, 300.0]) == ["fit-2", [], [200.0, 400.0]]
+
+
+def test_what_does_not_count_is_named_and_can_be_said(cluster: Cluster, lab_name: str, tmp_path_factory) -> None:
+    script = """
+    import pathlib, sys
+    (pathlib.Path(folder) / "model").mkdir()
+    (pathlib.Path(folder) / "model" / "__init__.py").write_text("def run(x):\\n    return {'y': 2 * x}\\n")
+    sys.path.insert(0, folder)
+    import model
+    cache = {}
+    def slow(x):
+        if x not in cache:
+            cache[x] = x * x
+        return {"y": cache[x]}
+    lab = raylab.Lab(name)
+    axes = {"x": range(4)}
+    for experiment in (slow, model.run):
+        sweep, told, _ = said(lambda: lab.submit(experiment, axes, name=experiment.__name__, seed=1))
+        assert told == [] and sweep.wait(timeout=90, progress=False)
+    slow(3)
+    (pathlib.Path(folder) / "model" / "figure.png").write_bytes(b"a picture")
+    with refused(raylab.SweepExists, "global cache", "if that does not matter: ignore=('cache',)"):
+        lab.submit(slow, axes, name="slow")
+    with refused(raylab.SweepExists, "file model/figure.png", "ignore=('model/figure.png',)"):
+        lab.submit(model.run, axes, name="run")
+    for experiment, ignore in ((slow, "cache"), (slow, ["cache", "other"]), (model.run, ("model/*.png",))):
+        sweep, told, _ = said(lambda: lab.submit(experiment, axes, name=experiment.__name__, ignore=ignore))
+        assert (told, sweep.name, sweep.results().height) == ([], experiment.__name__, 4)
+    for bad in (3, [3], {"a": 1}, "", None, b"cache"):
+        with refused(raylab.DesignError, "ignore is what does not count", "'cache'"):
+            lab.submit(slow, axes, name="slow", ignore=bad)
+    """
+    folder = tmp_path_factory.mktemp("project")
+    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder))
+
+
+def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, lab_name: str, tmp_path_factory) -> None:
+    script = """
+    import pathlib, sys
+    os.chdir(folder)
+    pathlib.Path("table.csv").write_text("35")
+    pathlib.Path("plug.py").write_text("TWO = 2")
+    def read(x):
+        import importlib, pathlib, sys
+        there = pathlib.Path(sys.path[0], "table.csv")
+        plug = importlib.import_module("plug").TWO
+        return {"y": x * int(there.read_text()) * plug, "a": os.environ.get("A")}
+    lab = raylab.Lab(name)
+    axes = {"x": [1, 2]}
+    here = {"working_dir": ".", "env_vars": {"A": "1"}}
+    sweep, told, _ = said(lambda: lab.submit(read, axes, name="here", runtime_env=here))
+    assert told == [] and sweep.wait(timeout=90, progress=False)
+    rows = sweep.results().sort("x")
+    assert rows["y"].to_list() == [70, 140] and rows["a"].to_list() == ["1", "1"], rows
+    assert sweep.info()["runtime_env"] == {"env_vars": {"A": "1"}}
+    assert lab.submit(read, axes, name="here", runtime_env=here).name == "here"
+    with refused(raylab.SweepExists, "environment env_vars A: its value has changed"):
+        lab.submit(read, axes, name="here", runtime_env={**here, "env_vars": {"A": "2"}})
+    pathlib.Path("table.csv").write_text("36")
+    with refused(raylab.SweepExists, "file table.csv: changed", "ignore=('table.csv',)"):
+        lab.submit(read, axes, name="here", runtime_env=here)
+    assert lab.submit(read, axes, name="here", runtime_env=here, ignore="table.csv").name == "here"
+    for bad, words in (
+        ({"pipp": ["scipy"]}, ["'pipp'", "'pip'"]),
+        ({"working_dir": "s3://bucket/code.zip"}, ["working_dir", "address"]),
+        ({"working_dir": "nowhere"}, ["working_dir", "nowhere", "not there"]),
+        ({"py_modules": ["https://example.org/x.zip"]}, ["py_modules", "address"]),
+        ({"excludes": ["*.tmp"]}, ["excludes"]),
+        ("pip", ["runtime_env is a dict"]),
+    ):
+        with refused(raylab.DesignError, *words):
+            lab.submit(read, axes, name="bad", runtime_env=bad)
+    assert lab.sweeps().height == 1
+    """
+    folder = tmp_path_factory.mktemp("project")
+    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder))
+
+
+def test_what_the_job_brought_does_not_travel_and_that_is_told_once(
+    cluster: Cluster, lab_name: str, tmp_path_factory
+) -> None:
+    script = """
+    import ray
+    os.chdir(folder)
+    ray.init(address=os.environ["RAY_ADDRESS"], runtime_env={"working_dir": ".", "env_vars": {"A": "1"}})
+    lab = raylab.Lab(name)
+    def look(x):
+        return {"a": os.environ.get("A")}
+    sweep, told, where = said(lambda: lab.submit(look, {"x": [1]}, name="one"))
+    assert len(told) == 1 and "working_dir of this process's job" in told[0], told
+    assert "ray" not in where[0].rpartition("/")[2], where
+    assert said(lambda: lab.submit(look, {"x": [1]}, name="two"))[1] == []
+    assert sweep.wait(timeout=90, progress=False) and sweep.results()["a"].to_list() == ["1"]
+    """
+    folder = tmp_path_factory.mktemp("project")
+    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder))
+
+
+def test_generators_are_refused_or_told_before_anything_runs(cluster: Cluster, lab_name: str, tmp_path_factory) -> None:
+    script = """
+    import pathlib, sys
+    import numpy as np
+    (pathlib.Path(folder) / "simulator.py").write_text(
+        "import numpy as np\\ngenerator = np.random.default_rng(1)\\n"
+        "def walk(x):\\n    return {'y': generator.normal(x)}\\n"
+    )
+    sys.path.insert(0, folder)
+    import simulator
+    generator = np.random.default_rng(42)
+    def walk(x):
+        return {"y": float(generator.normal(x))}
+    lab = raylab.Lab(name)
+    with refused(raylab.ExperimentError, "global generator (Generator)", "Take `rng` or `seed`"):
+        lab.submit(walk, {"x": [0.0]}, repeats=400)
+    sweep, told, _ = said(lambda: lab.submit(simulator.walk, {"x": [0.0]}, repeats=2))
+    assert len(told) == 1 and "simulator.generator" in told[0], told
+    assert sweep.wait(timeout=90, progress=False)
+    """
+    folder = tmp_path_factory.mktemp("project")
+    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder))
