@@ -119,7 +119,7 @@ class Job:
         segment = package.segment
         ending, pid = _Ending.watch(), os.getpid()
         self.runner: Runner = adapt(
-            load(package.pickle, path), is_cancelled=lambda: ending() or rang() or os.getpid() != pid
+            load(package.pickle, path).experiment, is_cancelled=lambda: ending() or rang() or os.getpid() != pid
         )
         self.design = Design.loads(segment.design, imports=True)
         self.order = Order(segment.order, segment.total, segment.key)
