@@ -103,7 +103,8 @@ class Lab:
         """Ask for a sweep. Back as soon as the request is durable; nothing is waited for.
 
         The same again (experiment's code, design, repeats, seed, order) returns the sweep that is there, and lets a
-        paused or cancelled one go on; the other arguments take effect from then on.
+        paused or cancelled one go on; the other arguments take effect from then on. What makes it another sweep than
+        one that is there is told in a warning; nothing is said where nothing changed.
 
         Args:
             experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.

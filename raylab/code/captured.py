@@ -26,6 +26,9 @@ Kind = Literal[
     "function", "class", "object", "global", "closure", "default", "argument", "attribute", "member", "item"
 ]  # fmt: skip
 
+# The last two are of the bodies of inner classes.
+_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+
 # What runs leave in an instance: an experiment that somebody tried by hand is still the same.
 LEFT_BY_RUNS = frozenset({"seed", "_rng", "_rng_key"})
 _LEFT_BY_EPYC_RUNS = frozenset({"_metadata", "_parameters", "_results"})
@@ -114,9 +117,8 @@ def _of_function(function: FunctionType) -> Iterator[Captured]:
                 yield Captured(kind="closure", name=name, value=cell.cell_contents)
             except ValueError:  # not filled yet
                 continue
-    for name, parameter in _parameters(function).items():
-        if parameter.default is not parameter.empty:
-            yield Captured(kind="default", name=name, value=parameter.default)
+    for name, value in _defaults(function).items():
+        yield Captured(kind="default", name=name, value=value)
     for name, value in sorted(vars(function).items()):
         yield Captured(kind="attribute", name=name, value=value)
 
@@ -163,18 +165,18 @@ def _of_instance(value: object) -> Iterator[Captured]:
         yield Captured(kind="attribute", name=name, value=attributes[name])
 
 
-def _parameters(function: FunctionType) -> dict[str, inspect.Parameter]:
-    try:
-        return dict(inspect.signature(function, follow_wrapped=False).parameters)
-    except (ValueError, TypeError):
-        return {}
+def _defaults(function: FunctionType) -> dict[str, object]:
+    """What it has itself: a signature may show those of another function."""
+    code, values = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount][-len(values) :] if values else ()
+    return {**dict(zip(names, values, strict=False)), **(function.__kwdefaults__ or {})}
 
 
 def _global_names(code: CodeType) -> list[str]:
     names: dict[str, None] = {}  # a dict keeps the order of the code
     for part in codes(code):
         for instruction in dis.get_instructions(part):
-            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):  # LOAD_NAME: in the body of an inner class
+            if instruction.opname in _LOADS:
                 names[str(instruction.argval)] = None
     return sorted(names)
 

@@ -13,7 +13,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from raylab.code.source import parse
@@ -40,6 +40,8 @@ _KINDS = (
     ("numpy.random", "BitGenerator"),
     ("torch", "Generator"),
 )
+
+_METHODS = (MethodType, BuiltinMethodType)
 
 _MAKERS = frozenset({"default_rng", "RandomState", "Random", "SystemRandom", "Generator"})
 
@@ -81,8 +83,8 @@ def in_module(module: ModuleType) -> list[str]:
         if isinstance(value, ModuleType) or name.startswith("__"):
             continue
         for path, part in [(name, value), *_inside(name, value, module.__name__)]:
-            drawn = part if is_generator(type(part)) else getattr(part, "__self__", None)
-            if drawn is not None and is_generator(type(drawn)) and _own(drawn) is None:
+            drawn = part.__self__ if isinstance(part, _METHODS) else part
+            if is_generator(type(drawn)) and _own(drawn) is None:
                 found.setdefault(id(drawn), f"{module.__name__}.{path}")
     return list(found.values())
 
@@ -117,9 +119,9 @@ def _kinds() -> tuple[type, ...]:
 
 def _inside(name: str, value: object, module: str) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
-        yield from ((f"{name}[{key!r}]", part) for key, part in list(value.items()))
+        yield from ((f"{name}[{key!r}]", part) for key, part in _drawing(list(value.items())))
     elif isinstance(value, list | tuple):
-        yield from ((f"{name}[{index}]", part) for index, part in enumerate(value))
+        yield from ((f"{name}[{index}]", part) for index, part in _drawing(list(enumerate(value))))
     elif isinstance(value, FunctionType):
         defaults: Iterable[object] = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
         yield from ((f"{name}(a default)", part) for part in defaults if value.__module__ == module)
@@ -136,6 +138,13 @@ def _inside(name: str, value: object, module: str) -> Iterator[tuple[str, object
             return
         if isinstance(attributes, Mapping):
             yield from ((f"{name}.{inner}", part) for inner, part in list(attributes.items()))
+
+
+def _drawing(entries: list[tuple[Any, object]]) -> Iterator[tuple[Any, object]]:
+    """Those of a container's entries that may be generators: it may have millions of others."""
+    kinds = {type(part) for _, part in entries}
+    wanted = {kind for kind in kinds if issubclass(kind, _METHODS) or is_generator(kind)}
+    return ((key, part) for key, part in entries if type(part) in wanted) if wanted else iter(())
 
 
 def _makes(value: ast.expr) -> bool:

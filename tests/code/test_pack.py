@@ -463,3 +463,22 @@ def test_a_module_that_breaks_when_it_is_imported_is_an_error_in_words(client, t
             load(code.pickle, unpack(code.modules, tmp_path / "there"))
     finally:
         sys.path.pop(0)
+
+
+def test_what_a_compiled_function_calls_travels_too(client):
+    pytest.importorskip("numba")
+    client.write(helpers="import numba\n@numba.njit\ndef triple(p): return 3 * p")
+    client.pack_script(
+        """
+import pickle, sys
+import numba, helpers
+from helpers import triple
+from raylab.code.pack import pack
+@numba.njit
+def fast(p): return triple(p) + 1
+def f(p): return {"x": fast(p)}
+pickle.dump(pack(f), open(sys.argv[1], "wb"))
+"""
+    )
+
+    assert client.work({"p": 2}) == ([{"x": 7}], None)
