@@ -162,7 +162,19 @@ def known_parts(value: Any) -> tuple[object, ...] | None:
         return (by_name(kind), _numba_states(value))
     if kind.__module__ == "numpy" and kind.__name__ == "vectorize":  # it also keeps what its first call made
         return (by_name(kind), value.pyfunc, value.otypes, value.signature, value.excluded, value.cache)
+    if any(cls.__name__ == "UnivariateSpline" and cls.__module__.startswith("scipy.") for cls in kind.__mro__):
+        return (by_name(kind), _spline_parts(vars(value)))
     return content(value)
+
+
+def _spline_parts(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Of FITPACK's data what was asked for and what came of it; behind that it keeps memory that was never written."""
+    parts = dict(attributes)
+    data = parts.get("_data")
+    if isinstance(data, tuple) and len(data) == 14:
+        asked, (count, knots, coefficients, residual) = data[:7], data[7:11]
+        parts["_data"] = (asked, knots[:count], coefficients[:count], residual)
+    return parts
 
 
 def _stated(kind: type, state: Any) -> Any:
