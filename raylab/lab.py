@@ -230,7 +230,7 @@ class Lab:
 
         Args:
             name: of the sweep; the only one there is if None.
-            status: `done`, `failed`, `crashed`, `timed_out`, several of them, or `all`.
+            status: `done`, `failed`, `crashed`, `out_of_memory`, `timed_out`, several of them, or `all`.
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
 
         Returns:

@@ -81,7 +81,8 @@ def pack(experiment: object, include: Include | Iterable[Include] = (), limit_by
     ingredients, warnings = object_ingredients(experiment, set(modules))
     ingredients |= file_ingredients(modules, files, extra)
     zipped = _zip(files) if files else None
-    data = pickle.dumps((this_python(), data), protocol=4)
+    outer = {"python": this_python(), "seeds": _seeds(met), "files": tuple(sorted(extra)), "experiment": data}
+    data = pickle.dumps(outer, protocol=4)
     return Code(
         pickle=data,
         modules=zipped,
@@ -91,6 +92,14 @@ def pack(experiment: object, include: Include | Iterable[Include] = (), limit_by
         label=name,
         warnings=warnings,
     )
+
+
+_QUIET = frozenset({"__main__", "builtins", "math", "time", "os", "sys", "json", "raylab.experiment", "cloudpickle"})
+
+
+def _seeds(met: Iterable[str]) -> tuple[str, ...]:
+    quiet = all(name.partition(".")[0] in ("ray", *_QUIET) or name in _QUIET for name in met)
+    return () if quiet else ("random", "numpy")
 
 
 def _gather(
