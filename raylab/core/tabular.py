@@ -1,0 +1,128 @@
+"""Tables of other libraries as columns of Python values: frames and series of polars, pandas and pyarrow.
+
+Promises: no library is imported for it: whoever holds one of its objects has it loaded. What a frame calls missing
+(NA, NaT, None; NaN where the column holds no floats) is None; NaN in a column of floats stays NaN.
+Must never change a value, or leave out a column without being told to.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = ["frame_columns", "frame_rows", "is_frame", "series_values"]
+
+_FRAMES = {"polars": ("DataFrame", "LazyFrame"), "pandas": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
+_SERIES = {
+    "polars": ("Series",),
+    "pandas": ("Series", "Index", "api.extensions.ExtensionArray"),
+    "pyarrow": ("Array", "ChunkedArray"),
+}
+
+
+def is_frame(value: object) -> bool:
+    """Whether the value is a frame or a table of one of the three libraries."""
+    return _library(value, _FRAMES) is not None
+
+
+def frame_columns(frame: Any, *, labels: bool = False) -> list[tuple[Any, list[Any]]] | None:
+    """The columns of a frame by name, in its order; None for what is no frame.
+
+    Args:
+        frame: of polars (a lazy one is collected), pandas or pyarrow.
+        labels: also take a pandas index that has no name and is no numbering, as the column `index`. An index with a
+            name is a column in any case.
+
+    Example:
+        >>> import polars as pl
+        >>> frame_columns(pl.DataFrame({"p": [0.1, None]}))
+        [('p', [0.1, None])]
+    """
+    match _library(frame, _FRAMES):
+        case "polars":
+            frame = frame.collect() if hasattr(frame, "collect") else frame
+            return [(column.name, column.to_list()) for column in frame.get_columns()]
+        case "pyarrow":
+            return [(name, column.to_pylist()) for name, column in zip(frame.column_names, frame.columns, strict=True)]
+        case "pandas":
+            return [(name, _of_pandas(column)) for name, column in _pandas_columns(frame, labels)]
+        case _:
+            return None
+
+
+def frame_rows(frame: Any, *, labels: bool = False) -> list[dict[Any, Any]] | None:
+    """The rows of a frame; None for what is no frame. Of columns with one name, the later ones get `__2` and so on.
+
+    Args:
+        frame: as `frame_columns` takes it.
+        labels: see there.
+    """
+    columns = frame_columns(frame, labels=labels)
+    if columns is None:
+        return None
+    names = list(_unique(name for name, _ in columns))
+    return [dict(zip(names, row, strict=True)) for row in zip(*(values for _, values in columns), strict=True)]
+
+
+def series_values(series: Any) -> list[Any] | None:
+    """The values of a series, an index or an Arrow array; None for what is none."""
+    match _library(series, _SERIES):
+        case "polars":
+            return list(series.to_list())
+        case "pyarrow":
+            return list(series.to_pylist())
+        case "pandas":
+            return _of_pandas(series)
+        case _:
+            return None
+
+
+def _library(value: object, classes: dict[str, tuple[str, ...]]) -> str | None:
+    """Which library the value is of, if it is of one of these classes."""
+    kind = type(value)  # what the value really is: a mock answers isinstance() as it likes
+    for name, paths in classes.items():
+        module = sys.modules.get(name)
+        if module is not None and any(_is_of(kind, module, path) for path in paths):
+            return name
+    return None
+
+
+def _is_of(kind: type, module: Any, path: str) -> bool:
+    found = module
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return isinstance(found, type) and issubclass(kind, found)
+
+
+def _pandas_columns(frame: Any, labels: bool) -> Iterator[tuple[Any, Any]]:
+    """The index as far as it tells something, then the columns by their place: two may have one name."""
+    for level in range(frame.index.nlevels):
+        index = frame.index.get_level_values(level)
+        if index.name is not None:
+            yield index.name, index
+        elif labels and getattr(index.dtype, "kind", "O") not in "iu":
+            yield "index" if frame.index.nlevels == 1 else f"index_{level}", index
+    for place, name in enumerate(frame.columns):
+        yield name, frame.iloc[:, place]
+
+
+def _of_pandas(column: Any) -> list[Any]:
+    values = column.tolist()
+    is_float = isinstance(column.dtype, np.dtype) and column.dtype.kind in "fc"
+    if is_float:
+        return list(values)
+    return [None if missing else value for value, missing in zip(values, column.isna().tolist(), strict=True)]
+
+
+def _unique(names: Iterable[Any]) -> Iterator[Any]:
+    given: set[Any] = set()
+    for name in names:
+        free, count = name, 1
+        while free in given:
+            count += 1
+            free = f"{name}__{count}"
+        given.add(free)
+        yield free
