@@ -70,7 +70,9 @@ def seeder(names: Sequence[str]) -> Callable[[int], None] | None:
         return None
     seeds: list[Callable[[Any], None]] = [random.seed]
     if "numpy" in names:
-        seeds.append(_numpys_seed())
+        from numpy import random as numpys  # here: a worker has it, a client that looks at experiments need not
+
+        seeds.append(numpys.seed)
     modules = sys.modules
 
     def seed(number: int) -> None:
@@ -83,22 +85,6 @@ def seeder(names: Sequence[str]) -> Callable[[int], None] | None:
             _seed_oddly(seeds, number)
         if "torch" in modules:
             _seed_torch(number)
-
-    return seed
-
-
-def _numpys_seed() -> Callable[[Any], None]:
-    from numpy import random as numpys  # here: a worker has it, a client that looks at experiments need not
-
-    module: Any = numpys
-    plain: Callable[[Any], None] = module.seed
-
-    def seed(number: Any) -> None:
-        try:
-            plain(number)
-        except TypeError:  # a trial before put another bit generator in its place, which cannot be seeded again
-            module.set_bit_generator(module.MT19937())
-            plain(number)
 
     return seed
 
@@ -176,11 +162,19 @@ def _apart(plain: Callable[[Any, ModuleType], None], draws: bool) -> Callable[[A
         finally:
             _Now.depth -= 1
             for restore, state in states:
-                restore(state)
+                _put_back(restore, state)
             if draws and module.__name__ == "torch" and _Now.seed is not None:  # as if it had been there before
                 _seed_torch(_Now.seed)
 
     return exec_module
+
+
+def _put_back(restore: Callable[[Any], Any], state: Any) -> None:
+    try:
+        restore(state)
+    except (TypeError, ValueError):  # the module gave numpy another bit generator, as it may
+        if _Now.seed is not None:
+            sys.modules["numpy.random"].seed(_Now.seed % _NUMPYS)
 
 
 def seed_all(number: int) -> None:

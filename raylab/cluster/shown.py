@@ -33,9 +33,8 @@ _printed: Counter[tuple[str, str]] = Counter()
 
 
 @contextmanager
-def hearing() -> Iterator[Heard]:
-    """While this holds, what is shown is noted in the dict that this gives. Whoever reads it says `forget`."""
-    heard: Heard = {}
+def hearing(heard: Heard) -> Iterator[None]:
+    """While this holds, what is shown is noted in a dict, which is empty at first. Whoever reads it says `forget`."""
     module: Any = warnings
     before, printing = module._showwarnmsg, module._showwarnmsg_impl
     showing = module.showwarning
@@ -52,7 +51,7 @@ def hearing() -> Iterator[Heard]:
     module._showwarnmsg = show
     forget(heard)
     try:
-        yield heard
+        yield
     finally:
         module._showwarnmsg = before
 

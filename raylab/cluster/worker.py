@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -195,21 +196,28 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
     limit_threads(order.threads, order.own_threads)
-    with guarded(), back_again():
-        yield from _run(order, package)
-
-
-def _run(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
-    loaded = job(package)
+    with guarded():
+        loaded = job(package)
     limit_threads(order.threads, order.own_threads)  # what came with the experiment
+    heard: Heard = {}
+    with back_again(), closing(_run(order, loaded, heard)) as items:
+        while True:
+            # Not while it waits: what trials get to see is not for whoever drives it.
+            with guarded(), imports_apart(draws=loaded.draws), hearing(heard):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+
+def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
     for _ in range(AHEAD if order.alone else 0):  # the next yield then waits until the lab has read on
         yield Header(node=NODE, pid=pid, runs=False)
     yield Header(node=NODE, pid=pid)
     alarm = Alarm(order.time_limit, _Ending.watch())
     try:
-        with imports_apart(draws=loaded.draws), hearing() as heard:
-            yield from _work(order, loaded, alarm, pid, heard)
+        yield from _work(order, loaded, alarm, pid, heard)
     except BaseException as error:
         _end_child(pid, error)
         raise
@@ -259,8 +267,6 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 kept = at
                 alarm.rest()
                 yield _batch(pending, loaded, order.deaths + 1, pid)
-                if heard:  # by what is ours, or Ray's
-                    forget(heard)
                 pending = loaded.pending(start + at, epoch)
                 pending.blocks.append((points, repeats, own_seeds))
                 results, ended = pending.results, pending.ended
