@@ -12,13 +12,14 @@ import polars as pl
 from raylab.client import Client
 from raylab.cluster.connect import connect, job_environment, running, survey
 from raylab.code.pack import Include, pack
+from raylab.core.axes import read_name
 from raylab.core.design import Factorial, as_design
 from raylab.core.progress import Progress
 from raylab.errors import SweepNotFound
 from raylab.experiment import check_parameters
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
-from raylab.submission import check_plan, optional, policy, submission
+from raylab.submission import check_plan, doubled, optional, policy, submission
 from raylab.sweep import Sweep
 
 
@@ -65,15 +66,15 @@ class Lab:
 
     def __setitem__(self, axis: str, levels: Any) -> None:
         """Set an axis of this client's; `submit` without a design takes the full factorial of them."""
-        self.axes[axis] = levels
+        self.axes[read_name(axis)] = levels
 
     def __getitem__(self, axis: str) -> Any:
-        if axis in self.axes:
-            return self.axes[axis]
+        if (name := read_name(axis)) in self.axes:
+            return self.axes[name]
         raise SweepNotFound(f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})")
 
     def __delitem__(self, axis: str) -> None:
-        del self.axes[axis]
+        del self.axes[read_name(axis)]
 
     # submitting -------------------------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class Lab:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
         """
         if name is not None:
-            layout.check_name(name, "sweep")
+            name = layout.check_name(name, "sweep")
         self._client.connection.check()
         points = Factorial(self.axes) if design is None else as_design(design)
         check_plan(points, repeats, seed, order)
@@ -147,7 +148,7 @@ class Lab:
         )
         check_parameters(experiment, points.parameters, optional(points))
         code = pack(experiment, include)
-        for warning in code.warnings:
+        for warning in [*code.warnings, *doubled(points)]:
             warnings.warn(warning, stacklevel=2)
         asked = submission(name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms)
         answer = self._client.submit(asked)

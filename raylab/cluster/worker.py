@@ -31,7 +31,7 @@ from raylab.core.order import Order
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
 from raylab.generators import imports_apart, seed_all
-from raylab.notebook.records import Parameters
+from raylab.notebook.parameters import Parameters
 from raylab.outcome import Row
 
 WIRE = 3
@@ -136,7 +136,7 @@ class Job:
                 seeds=found.seeds,
                 enter=None if self.workplace is None else self.workplace.enter,
             )
-        self.design = Design.loads(segment.design)
+            self.design = Design.loads(segment.design, imports=True)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
         self.parameters = Parameters(self.design)

@@ -16,7 +16,8 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.notebook.file import Loaded
-from raylab.notebook.records import METADATA, TIMES, Parameters, summary
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import METADATA, TIMES, summary
 from raylab.notebook.schema import NAME, SEQ
 
 STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")

@@ -191,7 +191,7 @@ def test_a_parameter_that_has_had_no_value_yet_is_a_column(tmp_path: Path) -> No
     bench.submit("SWEEP", lambda **params: {"x": 1}, Points([{"a": 1}, {"a": 2, "b": "late"}, {"c": None}]))
     package = packaged(lambda **params: {"x": 1}, Points([{"a": 1}]))
     bench.commit("SWEEP", leased(package))
-    assert dict(frame(tmp_path).schema) == {"a": pl.Int64, "b": pl.String, "c": pl.Null, "x": pl.Int64}
+    assert dict(frame(tmp_path).schema) == {"a": pl.Int64, "b": pl.String, "c": pl.String, "x": pl.Int64}
 
 
 def test_an_axis_whose_first_kind_comes_second_to_disk(tmp_path: Path) -> None:
