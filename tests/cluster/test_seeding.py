@@ -354,6 +354,19 @@ def test_torch_is_seeded_also_in_the_trial_that_imports_it(tmp_path: Path) -> No
     assert len(set(one.values())) == 20
 
 
+def test_the_traceback_of_an_import_that_fails_is_as_short_as_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "breaks_in_trials.py").write_text("import random\n1 / 0\n")
+    (row,) = rows_of(lazily("breaks_in_trials"), NOWHERE)  # not on the path yet
+    assert row["_error"] == "ModuleNotFoundError: No module named 'breaks_in_trials'"
+    sys.path.insert(0, str(tmp_path))
+    try:
+        (row,) = rows_of(lazily("breaks_in_trials"), NOWHERE)
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert row["_error"] == "ZeroDivisionError: division by zero"
+    assert row["_traceback"].count("  File ") == 2
+
+
 def test_what_is_not_drawn_from_is_not_touched() -> None:
     code = pack(of_a_script("def quiet(x):\n    return {'y': x}\n", "quiet"))
     package = packaged(code, NOWHERE, repeats=3)
