@@ -93,17 +93,22 @@ def test_numpys_warnings_count_and_what_is_filtered_or_caught_was_not_shown() ->
                 warnings.simplefilter("once")
                 for _ in range(5):
                     warnings.warn("once", stacklevel=1)
+        elif x == "explicit":
+            with warnings.catch_warnings():
+                warnings.simplefilter("once")
+                for _ in range(5):
+                    warnings.warn_explicit("of a file", UserWarning, "file", 1)
         elif x == "error":
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 warnings.warn("raised", stacklevel=1)
         return {"y": []}
 
-    kinds = ["numpy", "ignored", "caught", "always", "once", "error", "none"]
+    kinds = ["numpy", "ignored", "caught", "always", "once", "explicit", "error", "none"]
     for order in ("design", "random"):
         rows = {row["x"]: row for row in rows_of(acts, Factorial(x=kinds), repeats=2, order=order)}
         found = [rows[kind]["_warnings"] for kind in kinds]
-        assert found == [1, 0, 0, 5, 1, 0, 0]
+        assert found == [1, 0, 0, 5, 1, 1, 0, 0]
         assert rows["caught"]["y"] == ["mine"]
         assert rows["error"]["_error"] == "UserWarning: raised"
 
