@@ -60,7 +60,6 @@ def forget(heard: Heard) -> None:
     """The next trial begins as a process of its own would."""
     heard.clear()
     module: Any = warnings
-    module.onceregistry.clear()
     if hasattr(module, "_filters_mutated"):
         module._filters_mutated()
     else:  # Python 3.14 has it under another name; to enter and leave this has the same effect in each
