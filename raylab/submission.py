@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -15,14 +15,12 @@ from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import Policy, Submission
 from raylab.core.values import MISSING, weight_of
+from raylab.environment import environment_ingredients
 from raylab.errors import DesignError
 from raylab.notebook import layout
 
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
 """Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
-
-TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
-"""Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""
 
 LIMIT_BYTES = 64 * 2**20
 """What a request may have: the lab holds it in memory, and the notebook keeps it."""
@@ -71,6 +69,21 @@ def doubled(design: Design) -> list[str]:
     ]
 
 
+def check_ignore(ignore: object) -> tuple[str, ...]:
+    """What does not count when a submission is compared, as a tuple.
+
+    Raises:
+        DesignError: it is no string and no sequence of strings.
+    """
+    words = [ignore] if isinstance(ignore, str) else ignore
+    if not isinstance(words, Sequence | Set) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise DesignError(
+            "ignore is what does not count: names of globals, closures, defaults and attributes, and files, as "
+            f"('cache', 'model/*.png'); got {ignore!r}"
+        )
+    return tuple(dict.fromkeys(word.strip() for word in words))
+
+
 def optional(design: Design) -> list[str]:
     """Parameters that some points do not have."""
     columns = {name: design.levels(name) for name in design.parameters}
@@ -104,7 +117,7 @@ def policy(
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
         raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
-    environment = {name: value for name, value in runtime_env.items() if name not in TRAVELS_AS_CODE}
+    environment = dict(runtime_env)
     _check_plain("ray_remote_args", words)
     _check_plain("runtime_env", environment)
     made = Policy(
@@ -154,6 +167,7 @@ def submission(
     seed: int | None,
     order: str,
     policy: Policy,
+    ignore: tuple[str, ...] = (),
 ) -> Submission:
     """All of it, as it is handed to the lab.
 
@@ -173,7 +187,8 @@ def submission(
         order=order,
         pickle=code.pickle,
         modules=code.modules,
-        ingredients=code.ingredients,
+        ingredients={**code.ingredients, **environment_ingredients(policy.runtime_env)},
         policy=policy,
         user=person(),
+        ignore=ignore,
     )

@@ -23,7 +23,7 @@ LAYERS = (
     {"outcome", "signature", "generators", "experiment"},
     {"code"},
     {"cluster"},
-    {"screen", "progress", "submission"},
+    {"screen", "progress", "environment", "submission"},
     {"client"},
     {"sweep"},
     {"lab"},

@@ -21,12 +21,13 @@ from raylab.errors import ExperimentError, VersionMismatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """An experiment that was loaded.
+    """What travelled, in the process that runs it.
 
     Attributes:
-        experiment: what was submitted.
-        seeds: the global random generators that it may draw from: none, or `random`, `numpy` and maybe `torch`.
-        files: what a trial finds in its working folder, by relative paths as in the zip.
+        experiment: what is run.
+        seeds: the global generators it may draw from, which are to be seeded before each trial: `random`, `numpy`,
+            `torch`; none where all it reaches is known not to draw.
+        files: what `include=` and `working_dir` brought, by the names in the zip; a trial finds them in its folder.
     """
 
     experiment: object
