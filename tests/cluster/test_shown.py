@@ -13,6 +13,7 @@ import pytest
 from sweeps import Bench, leased, packaged, rows_of, sweep
 
 from raylab.cluster import shown
+from raylab.code.pack import pack
 from raylab.core.design import Factorial
 from raylab.core.warned import LIMIT, MAX_TEXT, MORE
 from raylab.experiment import Experiment
@@ -224,9 +225,10 @@ def test_what_is_said_while_the_experiment_is_loaded_or_a_module_imported_counts
 
         return {"y": bool(warns_when_imported), "z": loud is None}
 
+    code = pack(acts)
     try:
         with warnings.catch_warnings(record=True) as said:
-            assert counts(acts, repeats=3) == [0] * 12
+            assert counts(code, repeats=3) == [0] * 12
         assert [str(each.message) for each in said] == ["while loading", "old"]
     finally:
         sys.path.remove(str(tmp_path))

@@ -22,6 +22,8 @@ DRAWS = {
     "gauss": "import random; return {'y': random.gauss(x, 1)}",
     "choice": "from random import choice; return {'y': choice(range(10**9))}",
     "scipy": "import scipy.stats; return {'y': float(scipy.stats.norm(x, 1).rvs())}",
+    "captured": "return {'y': choice(range(10**6)) + normal(x) + frozen.rvs()}",
+    "top": "return {'y': np.random.normal(x) + random.random()}",
     "sets": "import random; return {'y': ''.join(w for w in set('abcdefgh') for _ in range(random.randrange(1, 9)))}",
 }
 
@@ -38,6 +40,8 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
     lab = raylab.Lab("draws")
     def made(body):
         space = {"__name__": "__main__"}
+        exec("import random, numpy as np, scipy.stats\\nrandom.seed(1)\\nnp.random.seed(1)", space)
+        exec("from random import choice\\nfrom numpy.random import normal\\nfrozen = scipy.stats.norm(0, 1)", space)
         exec(f"def walk(x):\\n    import time\\n    time.sleep(0.002)\\n    {body}", space)
         return space["walk"]
     experiments = {**{name: made(body) for name, body in draws.items()}, "module": simulator.walk}
