@@ -155,7 +155,7 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
         type=_statuses,
         default=["done"],
         metavar="WORDS",
-        help="done (default), failed, crashed, timed_out, several with commas, or all",
+        help="done (default), failed, crashed, out_of_memory, timed_out, several with commas, or all",
     )
     results.add_argument("--metadata", action="store_true", help="with the columns about the trials")
 

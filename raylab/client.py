@@ -19,7 +19,8 @@ from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.frames import check_status, scan
+from raylab.notebook.frames import check_status, scan, warnings_frame
+from raylab.notebook.listing import infos
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
 from raylab.progress import Bar
@@ -154,6 +155,10 @@ class Client:
         check_status(status)
         record = self.record(sweep)
         return scan(record, self._read(record.folder), status=status, metadata=metadata)
+
+    def warnings(self, sweep: str) -> pl.DataFrame:
+        folder = self.record(sweep).folder
+        return warnings_frame([info.meta for info in infos(self._reader(), folder)])
 
     def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:

@@ -3,6 +3,10 @@
 An experiment is a function of its parameters, a subclass of `Experiment`, or any object that speaks epyc's
 protocol (`set(params)`, then `run()`). `adapt` makes a `Runner` of it, with all work on signatures done once.
 
+An axis called `seed` or `rng` wins over the trial's own, and what is made of a seed follows it: with integers on such
+an axis the global generators, `rng` and `seed` are the same wherever that value stands (common random numbers).
+With anything else on it they are the trial's own.
+
 Promises: nothing that user code does or raises leaves a runner, except what a cancellation raised.
 Standard library only (numpy is imported when a trial asks for `rng`). Knows no Ray, no disk.
 """
@@ -17,6 +21,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from raylab.errors import ExperimentError
+from raylab.generators import common, seeder
 from raylab.outcome import ATOMS, Outcome, Row, UnfitResultError, failure, known_names, read, read_epyc
 from raylab.signature import check_takes, takes
 
@@ -30,7 +35,8 @@ class Experiment:
     """An experiment that wants to prepare and to clean up. Subclass it and write at least `do`.
 
     One instance serves many trials, one after the other. Before each, `seed` (an int) and `rng` (a numpy
-    Generator, made at its first use) are set to the trial's own. An axis called `seed` or `rng` wins.
+    Generator, made at its first use) are set to the trial's own. An axis called `seed` or `rng` wins, and with
+    integers on it the other one follows.
 
     Example:
         >>> class Coin(Experiment):
@@ -75,14 +81,28 @@ class Runner:
     plain dict; everything else is an `Outcome`. `run` always gives an `Outcome`.
     """
 
-    __slots__ = ("_is_cancelled",)
+    __slots__ = ("_enter", "_is_cancelled", "_seed_globals")
 
-    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        is_cancelled: Callable[[], bool],
+        seed_globals: Callable[[int], None] | None,
+        enter: Callable[[], None] | None,
+    ) -> None:
         self._is_cancelled = is_cancelled
+        self._seed_globals = seed_globals
+        self._enter = enter
 
     def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
         """Run one trial; the row itself if there is nothing more to say."""
         try:
+            if self._enter is not None:
+                self._enter()
+            given = common(params)
+            if given is not None:
+                seed, rng_key = given, (given,)
+            if self._seed_globals is not None:
+                self._seed_globals(seed)
             return self._execute(params, seed, rng_key)
         except BaseException as error:
             if self._is_cancelled():
@@ -117,13 +137,22 @@ class Runner:
         raise NotImplementedError
 
 
-def adapt(experiment: object, *, is_cancelled: Callable[[], bool] = lambda: False) -> Runner:
+def adapt(
+    experiment: object,
+    *,
+    is_cancelled: Callable[[], bool] = lambda: False,
+    seeds: Sequence[str] = (),
+    enter: Callable[[], None] | None = None,
+) -> Runner:
     """Make a runner of whatever an experiment may be.
 
     Args:
         experiment: a callable, an `Experiment` (instance or class), or an object with epyc's `set` and `run`.
         is_cancelled: asked after every exception; True lets that exception through (a cancelled task, a time
             limit).
+        seeds: the global generators that it may draw from; see `generators.seeder`. They are seeded before each
+            execution.
+        enter: called before each execution; what it raises is the trial's failure.
 
     Raises:
         ExperimentError: it is nothing that can be run.
@@ -133,14 +162,15 @@ def adapt(experiment: object, *, is_cancelled: Callable[[], bool] = lambda: Fals
         [{'x': 42}]
     """
     kind = _kind(experiment)
+    words = (is_cancelled, seeder(seeds), enter)
     if kind == "experiment":
         instance = experiment() if isinstance(experiment, type) else experiment
         assert isinstance(instance, Experiment)
-        return _ExperimentRunner(instance, is_cancelled)
+        return _ExperimentRunner(instance, *words)
     if kind == "epyc":
-        return _EpycRunner(experiment, is_cancelled)
+        return _EpycRunner(experiment, *words)
     assert callable(experiment)
-    return _FunctionRunner(experiment, is_cancelled)
+    return _FunctionRunner(experiment, *words)
 
 
 def check_parameters(experiment: object, parameters: Sequence[str], optional: Collection[str] = ()) -> None:
@@ -178,8 +208,8 @@ def label(experiment: object) -> str:
 class _FunctionRunner(Runner):
     __slots__ = ("_function", "_names", "_rng", "_seed")
 
-    def __init__(self, function: Callable[..., object], is_cancelled: Callable[[], bool]) -> None:
-        super().__init__(is_cancelled)
+    def __init__(self, function: Callable[..., object], *words: Any) -> None:
+        super().__init__(*words)
         names = takes(function)
         self._function = function
         self._seed = names is not None and "seed" in names.named - names.bound
@@ -200,9 +230,17 @@ class _FunctionRunner(Runner):
     ) -> Iterator[Row | Outcome]:
         given = {"seed": seeds, **columns} if self._seed else columns
         names = self._names[: len(given)]
-        if given.keys() != set(names) or (self._rng and "rng" not in given):
+        needs_params = self._enter is not None or "rng" in columns or ("seed" in columns and self._seed_globals)
+        if needs_params or given.keys() != set(names) or (self._rng and "rng" not in given):
             return super().attempts(columns, seeds, rng_keys)
-        return self._in_turn(map(self._function, *(given[name] for name in names)), len(seeds))
+        values = [given[name] for name in names]
+        calls = map(self._function, *values) if self._seed_globals is None else map(self._seeded, seeds, *values)
+        return self._in_turn(calls, len(seeds))
+
+    def _seeded(self, seed: int, *values: object) -> object:
+        assert self._seed_globals is not None
+        self._seed_globals(seed)
+        return self._function(*values)
 
     def _in_turn(self, calls: Iterator[object], count: int) -> Iterator[Row | Outcome]:
         """Without a dict for the parameters, and with no call but the function's own: half the cost of `attempt`,
@@ -233,13 +271,13 @@ def _told(result: object) -> Row | Outcome:
 class _ExperimentRunner(Runner):
     __slots__ = ("_experiment",)
 
-    def __init__(self, experiment: Experiment, is_cancelled: Callable[[], bool]) -> None:
-        super().__init__(is_cancelled)
+    def __init__(self, experiment: Experiment, *words: Any) -> None:
+        super().__init__(*words)
         self._experiment = experiment
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
         params = dict(params)
-        # An axis of either name wins. Set past a frozen dataclass's own __setattr__.
+        # An axis of either name wins, whatever is on it. Set past a frozen dataclass's own __setattr__.
         object.__setattr__(self._experiment, "seed", params.get("seed", seed))
         object.__setattr__(self._experiment, "_rng_key", rng_key)
         object.__setattr__(self._experiment, "_rng", params.get("rng"))
@@ -277,8 +315,8 @@ class _ExperimentRunner(Runner):
 class _EpycRunner(Runner):
     __slots__ = ("_experiment",)
 
-    def __init__(self, experiment: Any, is_cancelled: Callable[[], bool]) -> None:
-        super().__init__(is_cancelled)
+    def __init__(self, experiment: Any, *words: Any) -> None:
+        super().__init__(*words)
         self._experiment = experiment
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
@@ -364,4 +402,6 @@ def _generator(key: tuple[int, ...] | None) -> Generator:
 
     if key is None:  # outside a lab, when somebody tries an experiment by hand
         return np.random.default_rng()
-    return np.random.default_rng(np.random.SeedSequence(key[0], spawn_key=key[1:]))
+    # numpy takes no negative number; a trial's own key has one more, so no trial has the numbers of an axis's -5.
+    more = (0, 1) if key[0] < 0 else ()
+    return np.random.default_rng(np.random.SeedSequence(abs(key[0]), spawn_key=(*key[1:], *more)))

@@ -117,7 +117,7 @@ class Lab:
             retries: how often a trial that raises is tried again, at once.
             time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
                 `timed_out`. It has a second to clean up in, or its process is ended with it.
-            num_cpus: what one trial needs, as Ray counts, like the next four.
+            num_cpus: what one trial needs, as Ray counts, like the next four; BLAS and OpenMP get as many threads.
             num_gpus: see `num_cpus`.
             memory: in bytes.
             resources: custom resources.
@@ -245,7 +245,7 @@ class Lab:
 
         Args:
             name: of the sweep; the only one there is if None.
-            status: `done`, `failed`, `crashed`, `timed_out`, several of them, or `all`.
+            status: `done`, `failed`, `crashed`, `out_of_memory`, `timed_out`, several of them, or `all`.
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
 
         Returns:

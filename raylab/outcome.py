@@ -29,7 +29,8 @@ MAX_NAME_CHARS = 1_000
 """Of a result; a longer name is cut, and ends in a hash of all of it."""
 
 _EXPECTED = "a mapping, a list of mappings or None is expected"
-_RAYLAB_FOLDER = str(Path(__file__).parent) + os.sep
+_OTHERS = (str(Path(__file__).parent) + os.sep, "<frozen importlib")
+"""Files whose frames are not the user's: ours, and those of an import, which Python leaves out itself by hand."""
 
 # Values that cannot change after the trial has returned them. Numpy's scalar types are added when first met.
 ATOMS: set[type] = {type(None), bool, int, float, complex, str, bytes}
@@ -237,7 +238,7 @@ def _frames(error: BaseException) -> str:
 
 
 def _users(stack: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    return [frame for frame in stack if not frame.filename.startswith(_RAYLAB_FOLDER)]
+    return [frame for frame in stack if not frame.filename.startswith(_OTHERS)]
 
 
 def _chain(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:

@@ -12,6 +12,7 @@ import polars.selectors as cs
 from raylab.client import Client
 from raylab.core.design import Design
 from raylab.core.progress import Progress
+from raylab.notebook.frames import FAILED
 
 
 class Sweep:
@@ -93,9 +94,26 @@ class Sweep:
             A row for each: parameters, `_status`, `_attempt`, `_error`, `_traceback`, `_node`, `_seed`.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
-        frame = self.results(status=("failed", "crashed", "timed_out"), metadata=columns)
+        frame = self.results(status=FAILED, metadata=columns)
         keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]
         return frame.select(cs.by_name([name for name in keep if name in frame.columns]))
+
+    def warnings(self) -> pl.DataFrame:
+        """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
+
+        Each trial shows its own, also where its process has shown the same before; `_warnings` in
+        `results(metadata=True)` counts them. What an experiment catches or filters out itself was not shown, and what
+        modules say when they are imported counts for nobody. Reads no rows.
+
+        Returns:
+            A row for each kind, the most frequent first: `category` (the class's name) and `text`, in which numbers
+            are `#` (strings), `count`, `trials` that showed it, the text of an `example`, and the `_point` and
+            `_repeat` of the trial that said it. Beyond 100 kinds the rest is one row, `more`.
+
+        Example:
+            >>> raylab.Lab("percolation").sweep("coarse").warnings()    # doctest: +SKIP
+        """
+        return self._client.warnings(self.name)
 
     def updates(self, *, since: int = 0, timeout: float | None = None) -> Iterator[pl.DataFrame]:
         """The rows as they come in: a frame at a time, each row once, until the sweep ends.

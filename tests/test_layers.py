@@ -20,7 +20,7 @@ LAYERS = (
     {"errors"},
     {"core"},
     {"notebook"},
-    {"outcome", "signature", "experiment"},
+    {"outcome", "signature", "generators", "experiment"},
     {"code"},
     {"cluster"},
     {"screen", "progress", "environment", "submission"},
@@ -42,6 +42,7 @@ HOMES = {
         "raylab.export",
         "raylab.cli",
     ),
+    "threadpoolctl": ("raylab.cluster.threads",),
     "tqdm": ("raylab.progress",),
     "pyarrow": ("raylab.notebook.", "raylab.cluster.batch"),
     "numpy": ("raylab.",),
@@ -163,7 +164,11 @@ def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
     assert {name for name in worker if name.startswith("raylab.cluster.")} == {
         "raylab.cluster.alarm",
         "raylab.cluster.batch",
+        "raylab.cluster.connected",
+        "raylab.cluster.shown",
+        "raylab.cluster.threads",
         "raylab.cluster.worker",
+        "raylab.cluster.workplace",
     }
     assert {name for name in worker if name.startswith("raylab.code.")} == {"raylab.code.unpack"}
     assert not {"raylab.core.ledger", "raylab.lab", "raylab.notebook.frames", "raylab.notebook.writer"} & worker

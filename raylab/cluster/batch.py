@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from raylab.core.order import Order, seeds
 from raylab.core.request import Segment
+from raylab.core.warned import Kind, merged
 from raylab.experiment import Outcome
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.records import Trials, wire
@@ -32,6 +34,9 @@ RECORD_BYTES = 64 * 2**20
 
 MAX_WORDS = 1_000
 
+MANY_KINDS = 1_000
+"""Of warnings, before those that are the same are put together."""
+
 NODE = platform.node()
 
 
@@ -45,6 +50,7 @@ class Batch:
     by_status: dict[str, int]
     busy_s: float
     error: str | None = None
+    warnings: tuple[Kind, ...] = ()  # that its trials showed
 
 
 @dataclass(slots=True)
@@ -62,6 +68,8 @@ class Pending:
     started: dict[int, float] = field(default_factory=dict)  # where it is not when the one before ended
     failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    warnings: dict[int, int] = field(default_factory=dict)  # how many a trial showed, where it is not 0
+    kinds: list[Kind] = field(default_factory=list)  # of these; merged now and then
     nbytes: int = 0  # of the results that were weighed
     times: dict[int, dict[str, float]] = field(default_factory=dict)
     metadata: dict[int, dict[str, object]] = field(default_factory=dict)
@@ -75,6 +83,24 @@ class Pending:
         if outcome.metadata is not None:
             self.metadata[at] = outcome.metadata
         return outcome.rows[0] if len(outcome.rows) == 1 else outcome.rows
+
+    def warned(self, at: int, heard: Mapping[tuple[str, str], Sequence[Any]], point: int, repeat: int) -> None:
+        """Take note of what a trial showed: by kind how often, and an example."""
+        self.warnings[at] = sum(count for count, _ in heard.values())
+        self.kinds += [
+            Kind(
+                category=category,
+                text=text,
+                count=count,
+                trials=1,
+                example=example,
+                point=self.first_point + point,
+                repeat=repeat,
+            )
+            for (category, text), (count, example) in heard.items()
+        ]
+        if len(self.kinds) > MANY_KINDS:
+            self.kinds = merged(self.kinds)
 
     def weigh(self, result: object) -> bool:
         """Take note of a result's size; whether what waits is enough."""
@@ -133,6 +159,7 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float) -> tu
         by_status=dict(by_status),
         busy_s=busy_s,
         error=error,
+        warnings=tuple(merged(pending.kinds)),
     )
     return batch, nbytes
 
@@ -167,6 +194,7 @@ def _trials(pending: Pending, attempt: int) -> Trials:
         results=pending.results,
         failures=pending.failures,
         attempts=pending.attempts,
+        warnings=pending.warnings,
         attempt=attempt,
         first_point=pending.first_point,
         times=[pending.times.get(at, {}) for at in each] if pending.times else None,

@@ -21,6 +21,7 @@ from raylab.cluster.bulletin import Bulletin
 from raylab.cluster.pool import Pool
 from raylab.cluster.recorder import Recorder, Written
 from raylab.cluster.register import Register, Summary
+from raylab.cluster.threads import named
 from raylab.cluster.worker import LeaseOrder
 from raylab.core import events as ev
 from raylab.core.design import Design
@@ -287,6 +288,8 @@ class Conductor:
             time_limit=sweep.policy.time_limit,
             deaths=order.deaths,
             alone=order.alone,
+            threads=max(1, int(sweep.policy.resources.get("CPU", 0))),
+            own_threads=named(sweep.policy.runtime_env.get("env_vars", {})),
         )
         self.pool.launch(lease, self.register.packages[sweep.folder], sweep.policy, sweep.modules)
 

@@ -71,6 +71,10 @@ FORKS = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
 now and then one crashes before the child is another program (a segmentation fault in `event_engine`, 4 of 65
 connections; without the handlers none of 110); the client hears of it after 40 s."""
 
+HASHES = {"PYTHONHASHSEED": "0"}
+"""Else strings hash otherwise in each process, and a trial that goes through a set of them uses the same random numbers
+otherwise: its row could not be made again."""
+
 MEMORY = {"RAY_worker_killing_policy_by_group": "true"}
 """Where memory runs out, Ray kills one process at a time, a trial's as long as there is one. Its newer policy goes on
 until 5 % of the memory are free again, and was seen to take the lab along with a trial of 1 GB (it comes back)."""
@@ -222,6 +226,7 @@ def _environment(head: Head, num_cpus: int | None) -> dict[str, str]:
         **FORKS,
         **MEMORY,
         **kept,
+        **HASHES,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAYLAB_HOME": str(home()),  # absolute: labs and trials run in other folders
         MARK: head.mark,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
@@ -184,7 +185,7 @@ class Pool:
                         self._nodes.pop(lease, None)
                     self._on_batch(lease, item)
         except Exception as error:
-            end, words = judge(error, process is not None)
+            end, words = judge(error, process)
             return end, words or _ended(process)
         return "normal", _ended(process)  # of interest only if there are trials left; see the module's words
 
@@ -197,24 +198,56 @@ class Pool:
             await self._gates[lease].wait()
 
 
-def judge(error: Exception, started: bool) -> tuple[End, str]:
-    """What the end of a stream means for its lease; without words where Ray says nothing but that it ended."""
+def judge(error: Exception, process: Header | None) -> tuple[End, str]:
+    """What the end of a stream means for its lease; without words where Ray says nothing but that it ended.
+
+    Args:
+        error: what Ray raised.
+        process: where the lease had started; None if it had not.
+    """
     words = _first_lines(error)
     match error:
         case ray.exceptions.TaskCancelledError():
             return "stopped", words
         case ray.exceptions.RuntimeEnvSetupError():
             return "environment", words
-        case ray.exceptions.RayTaskError() if not started:
+        case ray.exceptions.RayTaskError() if process is None:
             return "environment", words
         case ray.exceptions.NodeDiedError() | ray.exceptions.ObjectLostError():
             return "lost", words
         case ray.exceptions.OutOfMemoryError():
-            return "died", "it needed more memory than its node could give"
+            return "out_of_memory", _shortage(str(error), process)
         case ray.exceptions.WorkerCrashedError():
             return "died", ""
         case _:
             return "died", words
+
+
+_NODES = re.compile(r"Memory on the node.*? was ([\d.]+ ?[kMGT]?i?B)(?: used)? / ([\d.]+ ?[kMGT]?i?B)")
+_SELECTED = re.compile(r"Selected to kill: .*?pid=(\d+), actual memory used=([\d.]+ ?[kMGT]?i?B)")
+
+
+def _shortage(text: str, process: Header | None) -> str:
+    """What a process had that Ray's memory monitor killed, and what its node has; else Ray's own first line.
+
+    Of Ray 2.60: `Memory on the node (IP: …, ID: …) was 2.91GB used / 23.54GB limit (0.12)`, somewhere `Selected to
+    kill: (Task: …, pid=5012, actual memory used=1.94GB, …)`, and a table of `PID MEM(GB) COMMAND`.
+    """
+    node, had = _NODES.search(text), ""
+    if process is not None:
+        row = re.search(rf"^\s*{process.pid}\s+([\d.]+)\s", text, re.MULTILINE)
+        taken = dict(_SELECTED.findall(text)).get(str(process.pid))
+        had = taken or (f"{row[1]}GB" if row else "")
+    else:
+        had = next((size for _, size in _SELECTED.findall(text)), "")
+    if node is None:
+        return f"it needed more memory than its node could give: {text.strip().partition(chr(10))[0]}"[:1_000]
+    own = f"its process had {had}, " if had else ""
+    where = f" {process.node}" if process is not None else ""
+    return (
+        f"it needed more memory than its node could give: {own}the node{where} had {node[1]} of {node[2]} in use; "
+        "give it memory= (bytes), so that fewer trials run side by side on a node"
+    )
 
 
 def _ended(process: Header | None) -> str:

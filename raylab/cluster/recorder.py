@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from raylab.cluster.batch import Batch
 from raylab.core.request import Request
+from raylab.core.warned import merged
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
 from raylab.notebook.writer import SweepTable, Writer
@@ -283,4 +284,5 @@ def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
         "rows": sum(batch.rows.num_rows for batch in batches),
         "seconds": round(sum(batch.busy_s for batch in batches), 6),
         "error": next((batch.error for batch in batches if batch.error), None),
+        "warnings": [kind.dumps() for kind in merged(kind for batch in batches for kind in batch.warnings)],
     }

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from time import perf_counter, time
@@ -22,15 +21,20 @@ from typing import Any
 
 from raylab.cluster.alarm import Alarm, rang
 from raylab.cluster.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch, trials_at
+from raylab.cluster.connected import guarded
+from raylab.cluster.shown import Heard, forget, hearing
+from raylab.cluster.threads import limit_threads
+from raylab.cluster.workplace import Workplace, back_again, private_folder
 from raylab.code.unpack import load, unpack
 from raylab.core.design import Design
 from raylab.core.order import Order
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
+from raylab.generators import imports_apart, seed_all
 from raylab.notebook.parameters import Parameters
 from raylab.outcome import Row
 
-WIRE = 2
+WIRE = 3
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 AHEAD = 2
@@ -67,6 +71,8 @@ class LeaseOrder:
     time_limit: float | None = None  # seconds one trial may take
     deaths: int = 0  # of processes that held the trial alone; only a lease of one trial has any
     alone: bool = False  # it holds before its trial, until the lab has read its first header
+    threads: int = 0  # of BLAS, OpenMP and torch; 0 leaves them as they are
+    own_threads: Mapping[str, str] = field(default_factory=dict)  # what the sweep's own environment says of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +124,19 @@ class Job:
             path = unpack(package.modules, folder)
         segment = package.segment
         ending, pid = _Ending.watch(), os.getpid()
-        self.runner: Runner = adapt(
-            load(package.pickle, path).experiment, is_cancelled=lambda: ending() or rang() or os.getpid() != pid
-        )
-        self.design = Design.loads(segment.design, imports=True)
+        with imports_apart(draws=True):
+            # What modules and classes draw while they are made must be the same in every process.
+            seed_all(segment.key)
+            found = load(package.pickle, path)
+            self.draws = bool(found.seeds)
+            self.workplace = Workplace(path, found.files) if path is not None and found.files else None
+            self.runner: Runner = adapt(
+                found.experiment,
+                is_cancelled=lambda: ending() or rang() or os.getpid() != pid,
+                seeds=found.seeds,
+                enter=None if self.workplace is None else self.workplace.enter,
+            )
+            self.design = Design.loads(segment.design, imports=True)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
         self.parameters = Parameters(self.design)
@@ -164,19 +179,11 @@ def job(package: Package) -> Job:
     found = _jobs.get(package.key)
     if found is None:
         while len(_jobs) >= 8:  # a process serves many sweeps in its life; what it holds of them is bounded
-            _jobs.pop(next(iter(_jobs)))
-        found = _jobs[package.key] = Job(package, _code_folder())
+            dropped = _jobs.pop(next(iter(_jobs)))
+            if dropped.workplace is not None:
+                dropped.workplace.remove()
+        found = _jobs[package.key] = Job(package, private_folder("code"))
     return found
-
-
-def _code_folder() -> Path:
-    """Where this node's modules are unpacked: a folder that nobody else can have put code into."""
-    folder = Path(tempfile.gettempdir()) / f"raylab-code-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
-        return folder
-    return Path(tempfile.mkdtemp(prefix="raylab-code-"))
 
 
 def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
@@ -188,14 +195,29 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     Raises:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
-    loaded = job(package)
+    limit_threads(order.threads, order.own_threads)
+    with guarded():
+        loaded = job(package)
+    limit_threads(order.threads, order.own_threads)  # what came with the experiment
+    heard: Heard = {}
+    with back_again(), closing(_run(order, loaded, heard)) as items:
+        while True:
+            # Not while it waits: what trials get to see is not for whoever drives it.
+            with guarded(), imports_apart(draws=loaded.draws), hearing(heard):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+
+def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
     for _ in range(AHEAD if order.alone else 0):  # the next yield then waits until the lab has read on
         yield Header(node=NODE, pid=pid, runs=False)
     yield Header(node=NODE, pid=pid)
     alarm = Alarm(order.time_limit, _Ending.watch())
     try:
-        yield from _work(order, loaded, alarm, pid)
+        yield from _work(order, loaded, alarm, pid, heard)
     except BaseException as error:
         _end_child(pid, error)
         raise
@@ -203,7 +225,7 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         alarm.rest()
 
 
-def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Batch]:
+def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) -> Iterator[Batch]:
     """Run the trials, and send what has come as soon as it is due."""
     epoch = time() - perf_counter()
     pending = loaded.pending(order.start, epoch)
@@ -222,6 +244,8 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Ba
                 attempt = 1
                 while isinstance(made, Outcome) and made.status == "failed" and attempt <= order.retries:
                     attempt += 1
+                    if heard:
+                        forget(heard)
                     pending.attempts[len(results)] = order.deaths + attempt
                     pending.started[len(results)] = perf_counter()  # the record is the last attempt's alone
                     made = next(
@@ -230,6 +254,9 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int) -> Iterator[Ba
                 if isinstance(made, Outcome):
                     made = pending.note(len(results), made)
             now = perf_counter()
+            if heard:
+                pending.warned(len(results), heard, int(points[at - 1]), int(repeats[at - 1]))
+                forget(heard)
             results.append(made)
             ended.append(now)
             if now - then > HEAVY_S and pending.weigh(made):

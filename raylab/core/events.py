@@ -14,9 +14,13 @@ from raylab.core.strikes import Strikes
 
 Run = tuple[int, int]
 
-End = Literal["normal", "died", "lost", "stopped", "environment"]
-"""How a lease's stream ended: by itself; its process died; its node is gone; we cancelled it; it never came to its
-first trial (an environment that could not be built, code that does not load)."""
+End = Literal["normal", "died", "out_of_memory", "lost", "stopped", "environment"]
+"""How a lease's stream ended: by itself; its process died; it was killed because its node had no memory left; its node
+is gone; we cancelled it; it never came to its first trial (an environment that could not be built, code that does not
+load)."""
+
+Death = Literal["crashed", "out_of_memory", "timed_out"]
+"""What a trial that its process died with is recorded as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +209,7 @@ class RecordDeath(Instruction):
     sweep: str
     position: int
     attempts: int
-    status: Literal["crashed", "timed_out"]
+    status: Death
     error: str
 
 

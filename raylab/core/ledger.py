@@ -19,12 +19,13 @@ The states of a trial are drawn in `core/queue.py`; who gets the next lease is d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from raylab.core import plan
 from raylab.core.deadlines import Deadlines
 from raylab.core.events import (
     BatchArrived,
+    Death,
     Event,
     Go,
     Instruction,
@@ -234,10 +235,10 @@ class Ledger:
         elif event.end == "environment" or not lease.started:
             queue.give_back(lease)
             queue.fail(event.detail or "a worker process ended before its first trial", now)
-        elif queue.outlived(lease, now):
+        elif event.end != "out_of_memory" and queue.outlived(lease, now):
             return self._time_out(queue, lease)
         else:
-            queue.split(lease)
+            queue.split(lease, out_of_memory=event.end == "out_of_memory")
         return self._settle(lease.sweep, event.detail)
 
     def _time_out(self, queue: Queue, lease: Lease) -> list[Instruction]:
@@ -280,15 +281,14 @@ class Ledger:
             held = queue.strikes.get(position, Strikes())
             if held.enough:
                 queue.give_up(position)
-                orders += self._bury(sweep, position, "crashed", held.runs, _crash(held, last_words))
+                status: Death = "out_of_memory" if held.out_of_memory else "crashed"
+                orders += self._bury(sweep, position, status, held.runs, _crash(held, last_words))
             else:
                 queue.lone.append(position)
         self._window.file(sweep, queue)
         return orders
 
-    def _bury(
-        self, sweep: str, position: int, status: Literal["crashed", "timed_out"], attempts: int, error: str
-    ) -> list[Instruction]:
+    def _bury(self, sweep: str, position: int, status: Death, attempts: int, error: str) -> list[Instruction]:
         """Record a trial that its process died with."""
         record = RecordDeath(sweep=sweep, position=position, attempts=attempts, status=status, error=error)
         return [record, *(self._pause(sweep) if self.queues[sweep].judge({status: 1}, error) else [])]
@@ -403,7 +403,7 @@ class Ledger:
 
 
 def _crash(held: Strikes, last_words: str) -> str:
-    """Why a trial is recorded as crashed."""
+    """Why a trial is recorded as crashed, or out of memory."""
     if held.deaths >= plan.STRIKES:
         why = f"its worker process died {held.deaths} times while it ran alone"
     else:

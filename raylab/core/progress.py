@@ -24,7 +24,7 @@ class Progress:
         total: trials asked for.
         ready: recorded, whatever came out: done + failed.
         done: recorded with results.
-        failed: recorded without: failed, crashed or timed out; `by_status` tells them apart.
+        failed: recorded without: failed, crashed, out of memory or timed out; `by_status` tells them apart.
         cancelled: given up.
         running: in leases that have started, or waiting for the disk.
         waiting: not started.

@@ -233,7 +233,7 @@ class Queue:
         limit = lease.time_limit
         return limit is not None and lease.left == 1 and now - lease.since >= limit + plan.GRACE_S / 2
 
-    def split(self, lease: Lease) -> None:
+    def split(self, lease: Lease, *, out_of_memory: bool = False) -> None:
         """The lease died with trials that no batch had brought.
 
         Whoever held more than one of them blames none: the first comes back alone, the rest in small leases. A trial
@@ -242,7 +242,7 @@ class Queue:
         self._close(lease)
         position = lease.next
         if lease.left == 1:
-            self.strikes[position] = self.strikes.get(position, Strikes()).died()
+            self.strikes[position] = self.strikes.get(position, Strikes()).died(out_of_memory=out_of_memory)
         else:
             rest = lease.left - 1
             self._return(position + 1, lease.stop, -(-rest // plan.SPLIT))

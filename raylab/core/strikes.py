@@ -9,7 +9,7 @@ lab's machine down each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from raylab.core import plan
 
@@ -19,14 +19,16 @@ class Strikes:
     """What is held against one trial.
 
     Example:
-        >>> Strikes().died().tried().died().tried().died()
-        Strikes(deaths=3, runs=3)
+        >>> Strikes().died().tried().died().tried().died(out_of_memory=True)
+        Strikes(deaths=3, runs=3, out_of_memory=True)
     """
 
     deaths: int = 0
     """How often its process died, as far as the lab saw it."""
     runs: int = 0
     """How often it was run alone, this run included."""
+    out_of_memory: bool = False
+    """Whether the last death that the lab saw was for want of memory."""
 
     @property
     def enough(self) -> bool:
@@ -35,12 +37,12 @@ class Strikes:
 
     def tried(self) -> Strikes:
         """The row is durable: it runs alone now."""
-        return Strikes(self.deaths, self.runs + 1)
+        return replace(self, runs=self.runs + 1)
 
-    def died(self) -> Strikes:
+    def died(self, *, out_of_memory: bool = False) -> Strikes:
         """Its process died. The first time, it was alone by chance, without a row."""
-        return Strikes(self.deaths + 1, max(self.runs, 1))
+        return Strikes(self.deaths + 1, max(self.runs, 1), out_of_memory)
 
     def told(self, number: int) -> Strikes:
         """As the row tells that announced the `number`-th run: all deaths before it were seen."""
-        return Strikes(number - 1, max(self.runs + 1, number))
+        return Strikes(number - 1, max(self.runs + 1, number), self.out_of_memory)

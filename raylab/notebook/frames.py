@@ -20,7 +20,20 @@ from raylab.notebook.parameters import Parameters
 from raylab.notebook.records import METADATA, TIMES, summary
 from raylab.notebook.schema import NAME, SEQ
 
-STATUSES = ("done", "failed", "crashed", "timed_out")
+STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
+
+FAILED = STATUSES[1:]
+"""Those of trials that came to nothing."""
+
+WARNINGS_SCHEMA: dict[str, Any] = {
+    "category": pl.String,
+    "text": pl.String,
+    "count": pl.Int64,
+    "trials": pl.Int64,
+    "example": pl.String,
+    "_point": pl.Int64,
+    "_repeat": pl.Int64,
+}
 
 ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
 """The metadata of every sweep, in the order people see."""
@@ -43,6 +56,16 @@ def check_status(status: str | Sequence[str]) -> list[str]:
     if unknown or not words:
         raise ValueError(f"status is one or several of {', '.join(map(repr, STATUSES))}, or 'all'; got {status!r}")
     return list(STATUSES) if "all" in words else words
+
+
+def warnings_frame(metas: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """The warnings that some commits tell of, a row for each kind.
+
+    Args:
+        metas: the metadata of a sweep's files in force.
+    """
+    frame = pl.DataFrame(summary(metas)["warnings"], schema=WARNINGS_SCHEMA, orient="row")
+    return frame.sort("count", "text", "category", descending=[True, False, False])
 
 
 def scan(

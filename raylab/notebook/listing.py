@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 
 from raylab.errors import NotebookDamaged
 from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, ends_bytes, header_of_ends, load
-from raylab.notebook.store import Reader, Store
+from raylab.notebook.store import Reader
 
 __all__ = [
     "Known",
@@ -128,7 +128,7 @@ def _fetched(reader: Reader, paths: list[str], known: Known) -> list[Loaded]:
     return [known.files[path] for path in paths]
 
 
-def infos(store: Store, folder: str) -> list[FileInfo]:
+def infos(store: Reader, folder: str) -> list[FileInfo]:
     """Parts and data commits in force, in order, without taking the table over or reading the parts' rows.
 
     Raises:
@@ -137,12 +137,12 @@ def infos(store: Store, folder: str) -> list[FileInfo]:
     return [info for info in in_force(store, folder) if info.kind != OPENING]
 
 
-def in_force(store: Store, folder: str) -> list[FileInfo]:
+def in_force(store: Reader, folder: str) -> list[FileInfo]:
     """As `infos`, with the openings above the last part."""
     return _settled(lambda: ((1, 0), _in_force(store, folder)), lambda info: info, folder)
 
 
-def _in_force(store: Store, folder: str) -> list[FileInfo]:
+def _in_force(store: Reader, folder: str) -> list[FileInfo]:
     """Parts by what they say, journal files above them read wholly and verified."""
     journal, parts = file_names(store, folder)
     files = [file_header(store, f"{folder}/{name}") for name in parts]

@@ -17,7 +17,7 @@ from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.file import Loaded
-from raylab.notebook.frames import scan
+from raylab.notebook.frames import scan, warnings_frame
 from raylab.notebook.listing import Known, infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
@@ -87,6 +87,27 @@ class Notebook:
         """The rows of a sweep as a LazyFrame."""
         record = choose(self._records(), name, self.name)
         return scan(record, self._files.of(record.folder), status=status, metadata=metadata)
+
+    def warnings(self, name: str | None = None) -> pl.DataFrame:
+        """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
+
+        Each trial shows its own, also where its process has shown the same before; `_warnings` in
+        `results(metadata=True)` counts them. What an experiment catches or filters out itself was not shown, and what
+        modules say when they are imported counts for nobody. Reads no rows.
+
+        Returns:
+            A row for each kind, the most frequent first: `category` (the class's name) and `text`, in which numbers
+            are `#` (strings), `count`, `trials` that showed it, the text of an `example`, and the `_point` and
+            `_repeat` of the trial that said it. Beyond 100 kinds the rest is one row, `more`.
+
+        Raises:
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").warnings("coarse")    # doctest: +SKIP
+        """
+        record = choose(self._records(), name, self.name)
+        return warnings_frame([info.meta for info in infos(self._store, record.folder)])
 
     def progress(self, name: str | None = None) -> Progress:
         """The sweep (or all of them) in numbers, as far as the disk knows: what is not recorded waits."""

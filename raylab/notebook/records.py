@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.warned import Kind, merged
 from raylab.notebook.columns import clean_name, column, renamed
 from raylab.notebook.parameters import Parameters
 
@@ -23,6 +24,7 @@ METADATA: dict[str, Any] = {
     "_repeat": pa.int64(),
     "_attempt": pa.int64(),
     "_status": pa.string(),
+    "_warnings": pa.int64(),
     "_seed": pa.int64(),
     "_started": pa.timestamp("us", tz="UTC"),
     "_elapsed_s": pa.float64(),
@@ -51,6 +53,7 @@ class Trials:
     results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
     failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
+    warnings: Mapping[int, int] = field(default_factory=dict)  # how many were shown, where it is not 0
     attempt: int = 1
     first_point: int = 0  # the number of the design's first point in the sweep
     times: Sequence[Mapping[str, float]] | None = None
@@ -137,14 +140,12 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     """The metadata columns, in the order of METADATA."""
     count = len(trials)
     failures = trials.failures
-    attempts = np.full(count, trials.attempt, dtype=np.int64)
-    for at, attempt in trials.attempts.items():
-        attempts[at] = attempt
     values: dict[str, Any] = {
         "_point": pa.array(trials.points + trials.first_point),
         "_repeat": pa.array(trials.repeats),
-        "_attempt": pa.array(attempts),
+        "_attempt": _numbered(trials.attempt, count, trials.attempts),
         "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
+        "_warnings": _numbered(0, count, trials.warnings),
         "_seed": pa.array(trials.seeds),
         "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
         "_elapsed_s": pa.array(trials.elapsed),
@@ -160,6 +161,14 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     if trials.metadata is not None:
         columns += column("_metadata", [dict(each) if each else None for each in trials.metadata])
     return columns
+
+
+def _numbered(usual: int, count: int, exceptions: Mapping[int, int]) -> Any:
+    """A column of one number, but for a few rows."""
+    numbers = np.full(count, usual, dtype=np.int64)
+    for at, number in exceptions.items():
+        numbers[at] = number
+    return pa.array(numbers)
 
 
 def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None]) -> Any:
@@ -192,6 +201,9 @@ def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "rows": sum(meta.get("rows", 0) for meta in metas),
         "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
         "error": next((meta["error"] for meta in metas if meta.get("error")), None),
+        "warnings": [
+            kind.dumps() for kind in merged(Kind.loads(data) for meta in metas for data in meta.get("warnings", ()))
+        ],
         # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
         "again": again,
     }

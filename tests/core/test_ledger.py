@@ -373,6 +373,42 @@ def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
     assert story.ledger.standing("s")[0] == "ready"
 
 
+@pytest.mark.parametrize("ends", [("died", "died", "out_of_memory"), ("out_of_memory", "out_of_memory", "died")])
+def test_the_last_death_says_whether_memory_was_short(story: Story, ends: tuple[End, ...]) -> None:
+    launch = lone(story, 1)
+    orders = story.end(launch, ends[0])
+    for end in ends[1:]:
+        launch = one(Launch, orders)
+        orders = story.start(launch) + story.end(launch, end, "so much of so much")
+    death = one(RecordDeath, orders)
+    assert death.status == ("out_of_memory" if ends[-1] == "out_of_memory" else "crashed")
+    assert "died 3 times while it ran alone; the last time: so much of so much" in death.error
+
+
+def test_it_is_remembered_until_the_sweep_goes_on(story: Story) -> None:
+    orders = story.end(lone(story, 1), "out_of_memory")
+    orders = story.start(one(Launch, orders)) + story.end(one(Launch, orders), "out_of_memory")
+    launch = one(Launch, orders)
+    story.start(launch)
+    story.tell(SweepCancelled(sweep="s"))
+    story.end(launch, "stopped")
+    again = one(Launch, story.tell(SweepResumed(sweep="s")))
+    assert one(RecordDeath, story.start(again) + story.end(again, "out_of_memory")).status == "out_of_memory"
+
+
+def test_memory_that_runs_out_among_several_trials_blames_none(story: Story) -> None:
+    launch = lone(story, 3)
+    orders = story.end(launch, "out_of_memory")
+    assert not only(RecordDeath, orders)
+    assert next(order.alone for order in only(Launch, orders))
+
+
+def test_memory_that_runs_out_at_the_time_limit_is_no_time_out(story: Story) -> None:
+    launch = limited(story, 1)
+    story.now += 10.0 + plan.GRACE_S
+    assert one(Launch, story.end(launch, "out_of_memory")).deaths == 1
+
+
 def limited(story: Story, length: int) -> Launch:
     """As `lone`, with a time limit of 10 s from then on."""
     launch = lone(story, length)

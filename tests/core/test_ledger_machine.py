@@ -107,9 +107,9 @@ class Model:
 
     def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
-        blamed = end in ("died", "normal") and task.started and not task.stopping
+        blamed = end in ("died", "normal", "out_of_memory") and task.started and not task.stopping
         late = task.limit is not None and now - task.since >= task.limit + plan.GRACE_S / 2
-        if blamed and len(left) == 1 and late:
+        if blamed and len(left) == 1 and late and end != "out_of_memory":
             self.where[task.at] = "over"
             return
         for p in left:
@@ -119,7 +119,7 @@ class Model:
                 self.told.add(p)
         if blamed and len(left) == 1:
             held = self.strikes.get(task.at, Strikes())
-            self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1))
+            self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1), end == "out_of_memory")
 
     def judge(self, statuses: list[str]) -> bool:
         """Whether it pauses now."""
@@ -200,7 +200,8 @@ class World(RuleBasedStateMachine):
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
                     held = model.strikes.pop(order.position, Strikes())
-                    if order.status == "crashed":
+                    if order.status != "timed_out":
+                        assert (order.status == "out_of_memory") == held.out_of_memory
                         assert model.where[order.position] == "suspect"
                         assert order.attempts == held.runs
                         assert held.deaths >= plan.STRIKES or held.runs >= plan.RUNS_ALONE
@@ -361,7 +362,9 @@ class World(RuleBasedStateMachine):
             if fatal > task.at:
                 self.send(self.tasks.index(task), fatal - task.at, works, 0.001)
         died = task.at < task.stop and not task.stopping
-        self.finish(task, "died" if died else "stopped" if task.stopping else "normal")
+        self.finish(
+            task, ("out_of_memory" if task.at % 2 else "died") if died else "stopped" if task.stopping else "normal"
+        )
 
     def offer(self, task: Task, first: int, statuses: list[str], each: float, *, kept: bool) -> None:
         if kept:
@@ -404,7 +407,7 @@ class World(RuleBasedStateMachine):
             self.tell(event)
 
     @precondition(lambda self: self.tasks)
-    @rule(pick=PICK, end=st.sampled_from(["normal", "died", "died", "died", "lost", "environment", "stopped"]))
+    @rule(pick=PICK, end=st.sampled_from(["normal", "died", "died", "out_of_memory", "lost", "environment", "stopped"]))
     def end(self, pick: int, end: ev.End) -> None:
         task = self.tasks[pick % len(self.tasks)]
         if end == "stopped" and not task.stopping:

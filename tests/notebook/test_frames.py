@@ -23,6 +23,7 @@ METADATA = {
     "_repeat": pl.Int64,
     "_attempt": pl.Int64,
     "_status": pl.String,
+    "_warnings": pl.Int64,
     "_seed": pl.Int64,
     "_started": pl.Datetime("us", "UTC"),
     "_elapsed_s": pl.Float64,
@@ -211,15 +212,14 @@ def test_rows_by_status(tmp_path: Path) -> None:
     assert sorted(frame(tmp_path)["p"]) == [0, 1, 3]
     assert frame(tmp_path, status="failed").rows() == [(2, None, None)]
     assert frame(tmp_path, status=["failed", "done"]).height == frame(tmp_path, status="all").height == 4
-    assert frame(tmp_path, status=("crashed", "timed_out")).height == 0
+    assert frame(tmp_path, status=("crashed", "out_of_memory", "timed_out")).height == 0
     assert frame(tmp_path, status="failed", metadata=["_error"])["_error"].to_list() == ["ValueError: two"]
 
 
 @pytest.mark.parametrize("status", ["", "dnoe", [], ["done", "cancelled"], "ALL"])
 def test_a_status_that_is_none_is_refused(tmp_path: Path, status: Any) -> None:
-    with pytest.raises(
-        ValueError, match="status is one or several of 'done', 'failed', 'crashed', 'timed_out', or 'all'"
-    ):
+    words = "status is one or several of 'done', 'failed', 'crashed', 'out_of_memory', 'timed_out', or 'all'"
+    with pytest.raises(ValueError, match=words):
         check_status(status)
     sweep(tmp_path, picked(), Factorial(p=range(4)))
     with pytest.raises(ValueError, match="status is one or several of"):

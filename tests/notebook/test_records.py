@@ -41,7 +41,16 @@ def values(batch: pa.RecordBatch, name: str) -> list[list[Any]]:
 
 
 def test_every_row_says_all_about_its_trial() -> None:
-    batch = wired(trials({"x": 1}, {}, failures={1: ("failed", "E: e", "Traceback")}, attempts={1: 3}, first_point=100))
+    batch = wired(
+        trials(
+            {"x": 1},
+            {},
+            failures={1: ("failed", "E: e", "Traceback")},
+            attempts={1: 3},
+            warnings={1: 4},
+            first_point=100,
+        )
+    )
     for name, kind in METADATA.items():
         assert batch.schema.field(name).type == kind
     assert batch.select(list(METADATA)).to_pylist() == [
@@ -50,6 +59,7 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_repeat": 0,
             "_attempt": 1,
             "_status": "done",
+            "_warnings": 0,
             "_seed": 10,
             "_started": dt.datetime(2026, 1, 2, 3, 4, 5, 1, tzinfo=UTC),
             "_elapsed_s": 0.5,
@@ -63,6 +73,7 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_repeat": 0,
             "_attempt": 3,
             "_status": "failed",
+            "_warnings": 4,
             "_seed": 11,
             "_started": dt.datetime(2026, 1, 2, 3, 4, 6, 1, tzinfo=UTC),
             "_elapsed_s": 0.5,
@@ -150,9 +161,18 @@ def test_a_summary_adds_up_what_commits_say() -> None:
         "rows": 7,
         "seconds": 3.0,
         "error": "E: first",
+        "warnings": [],
         "again": False,
     }
-    assert summary([]) == {"positions": [], "by_status": {}, "rows": 0, "seconds": 0, "error": None, "again": False}
+    assert summary([]) == {
+        "positions": [],
+        "by_status": {},
+        "rows": 0,
+        "seconds": 0,
+        "error": None,
+        "warnings": [],
+        "again": False,
+    }
 
 
 def test_a_summary_of_summaries_is_the_summary_of_all() -> None:

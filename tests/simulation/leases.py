@@ -129,7 +129,7 @@ class SimPool:
         life = self.life
         await asyncio.wait([stream.placed, stream.fate], return_when=asyncio.FIRST_COMPLETED)
         if life.rng.random() < life.plan["death"]:
-            end = life.rng.choice(("died", "died", "lost", "normal", "stopped"))
+            end = life.rng.choice(("died", "out_of_memory", "lost", "normal", "stopped"))
             life.loop.call_later(life.rng.expovariate(1.0), stream.end, end, "bad luck")
         if await self._ends(stream, life.rng.choice((0.005, 0.005, 1.5))):
             return stream.fate.result()

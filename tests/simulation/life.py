@@ -75,7 +75,7 @@ PATIENCE_S = 2_000.0
 PAUSE_AFTER = 9
 
 
-STATUSES = ("done", "failed", "crashed")
+STATUSES = ("done", "failed", "crashed", "out_of_memory")
 
 
 class Life:
@@ -333,8 +333,8 @@ class Life:
             p, status = row["p"], row["_status"]
             right = (p, own[trial]) == (row["_point"], row["_seed"])
             if p in variant.trial.poison:
-                right = right and status == "crashed"
-            elif status == "crashed":
+                right = right and status in ("crashed", "out_of_memory")
+            elif status in ("crashed", "out_of_memory"):
                 key = record.folder, places[trial]
                 self.counts["innocent crashed"] += 1
                 if self.deaths[key] < plan.STRIKES:  # a run that ended with its lab counts, too, but for less

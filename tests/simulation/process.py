@@ -277,7 +277,7 @@ class WatchedLedger(Ledger):
                 case ev.LeaseEnded():
                     lease = self._leases.get(event.lease)
                     alone = lease is not None and lease.left == 1 and lease.started and not lease.stopping
-                    if alone and event.end in ("died", "normal"):
+                    if alone and event.end in ("died", "normal", "out_of_memory"):
                         assert lease is not None
                         key = sweeps[lease.sweep].folder, lease.next
                         life.deaths[key] += 1
