@@ -19,6 +19,7 @@ from raylab.cluster.batch import Batch
 from raylab.core.request import Request
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
+from raylab.notebook.records import merged_names, names_of
 from raylab.notebook.writer import SweepTable, Writer
 
 log = logging.getLogger(__name__)
@@ -283,4 +284,5 @@ def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
         "rows": sum(batch.rows.num_rows for batch in batches),
         "seconds": round(sum(batch.busy_s for batch in batches), 6),
         "error": next((batch.error for batch in batches if batch.error), None),
+        "names": merged_names(names_of(batch.rows) for batch in batches),
     }
