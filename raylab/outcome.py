@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["ATOMS", "Outcome", "Row", "UnfitResultError", "failure", "known_names", "read", "read_epyc"]
@@ -69,7 +69,8 @@ def failure(error: BaseException, times: dict[str, float] | None = None) -> Outc
 
 
 class UnfitResultError(Exception):
-    """epyc's `run()` returned something else than epyc's results dict; told without a traceback, which would be ours."""
+    """What was returned is none of epyc's dicts where it must be one, or was never run; told without a traceback, which
+    would be ours."""
 
 
 def read(result: object) -> Row | list[Row]:
@@ -94,7 +95,9 @@ def read(result: object) -> Row | list[Row]:
         some = [_record(entry) for entry in _entries(result)]
         rows = [row for row in some if row is not None]
         return _row({VALUE: result}) if len(rows) < len(some) else list(map(_row, rows)) or [{}]
-    if kind.__module__.partition(".")[0] in _OF_NUMPY_ALONE:
+    if kind is CoroutineType:
+        raise UnfitResultError("returned a coroutine, which nobody ran; return asyncio.run(...) of it")
+    if str(kind.__module__).partition(".")[0] in _OF_NUMPY_ALONE:
         return _row({VALUE: result})
     from raylab.core.tabular import frame_rows, series_values  # loads numpy
 

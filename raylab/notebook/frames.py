@@ -104,6 +104,7 @@ class _View:
         metadata: bool | Sequence[str],
         since: int | None = None,
     ) -> None:
+        self._sorts = since is None
         words = check_status(status)
         chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
         # The last file has all the columns in force.
@@ -142,7 +143,7 @@ class _View:
         """The table with the fields of those structs sorted whose order depends on which came first."""
         for at, field in enumerate(table.schema):
             known = self._schema.field(field.name)
-            if SHUFFLED in (known.metadata or {}) and not pa.types.is_null(field.type):
+            if self._sorts and SHUFFLED in (known.metadata or {}) and not pa.types.is_null(field.type):
                 kind = by_name(known.type)
                 chunks = [cast(chunk, kind) for chunk in table.column(at).chunks]
                 table = table.set_column(at, pa.field(field.name, kind), pa.chunked_array(chunks, kind))

@@ -6,7 +6,6 @@ Promises: every name that goes out is one of the IANA database that polars reads
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from functools import lru_cache
 
 __all__ = ["zone_name"]
@@ -23,7 +22,7 @@ def zone_name(zone: dt.tzinfo | str) -> str:
     A fixed offset such as `+02:00` is UTC, too: no reader but pyarrow itself reads all of them.
 
     Example:
-        >>> zone_name(zoneinfo.ZoneInfo("Europe/Berlin")), zone_name(dt.timezone(dt.timedelta(hours=2)))
+        >>> zone_name("Europe/Berlin"), zone_name(dt.timezone(dt.timedelta(hours=2)))
         ('Europe/Berlin', 'UTC')
     """
     return _known(zone if isinstance(zone, str) else _key(zone))
@@ -45,4 +44,6 @@ def _known(key: str) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
+    import zoneinfo  # here: few sweeps have local times, and it brings a module of Python's build along
+
     return frozenset(zoneinfo.available_timezones()) - _OF_NO_PLACE

@@ -191,6 +191,7 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
                 "by_status": {"done": 3, "failed": 2},
                 "rows": 5,
                 "error": "ValueError: 1 is odd",
+                "names": [[0, 0, ["x"]]],
                 "again": False,
             }
 

@@ -13,7 +13,7 @@ from sweeps import Bench, leased, packaged, sweep
 from raylab.core.design import Design, Factorial, Points
 from raylab.experiment import Experiment
 from raylab.notebook.file import Loaded
-from raylab.notebook.frames import check_status, scan
+from raylab.notebook.frames import check_status, updates
 from raylab.notebook.listing import listing
 from raylab.notebook.notebook import Files, Notebook
 
@@ -240,15 +240,15 @@ def test_rows_since_a_sequence_number_each_once(tmp_path: Path, sealed: bool) ->
         if sealed and start == 3:
             bench.seal("SWEEP")
     record = Notebook(tmp_path)._records()["SWEEP"]
-    whole = scan(record, files(bench), status="all", metadata=True).collect()
+    whole = updates(record, files(bench), 0)
     assert whole["_seq"].to_list() == list(range(9))
     for since in range(11):
-        found = scan(record, files(bench), status="all", metadata=True, since=since).collect()
+        found = updates(record, files(bench), since)
         assert found.equals(whole.filter(pl.col("_seq") >= since))
         assert found.columns == whole.columns
         needed = Files(bench.writer.store).of("sweeps/SWEEP", since)
         if needed:
-            assert scan(record, needed, status="all", metadata=True, since=since).collect().equals(found)
+            assert updates(record, needed, since).equals(found)
         else:
             assert since >= 9
 

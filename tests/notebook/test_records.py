@@ -148,9 +148,11 @@ def test_a_summary_adds_up_what_commits_say() -> None:
         "rows": 7,
         "seconds": 3.0,
         "error": "E: first",
+        "names": [],
         "again": False,
     }
-    assert summary([]) == {"positions": [], "by_status": {}, "rows": 0, "seconds": 0, "error": None, "again": False}
+    empty: dict[str, Any] = {"positions": [], "by_status": {}, "rows": 0, "seconds": 0, "error": None}
+    assert summary([]) == {**empty, "names": [], "again": False}
 
 
 def test_a_summary_of_summaries_is_the_summary_of_all() -> None:
