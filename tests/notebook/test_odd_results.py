@@ -406,7 +406,7 @@ def called(key: Any) -> tuple[str, bool]:
     name = key if type(key) is str else str.__str__(key) if isinstance(key, str) else str(key)
     name = name.encode("utf-8", "backslashreplace").decode()
     if len(name) > 1_000:
-        (name,) = (known for known in LONG if known.startswith(name[:1_000]))
+        name = next((known for known in LONG if known.startswith(name[:1_000])), name)
     return name, name in PARAMETERS | RESERVED or "\0" in name
 
 
