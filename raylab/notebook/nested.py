@@ -12,24 +12,30 @@ from typing import Any
 
 import pyarrow as pa
 
-from raylab.notebook.exact import ITEMS, Path, inexact
-from raylab.notebook.kinds import FLOAT, NULL, Array, DataType, unify
+from raylab.notebook.columns import SHUFFLED
+from raylab.notebook.exact import ITEMS, Path, inexact, marks
+from raylab.notebook.kinds import FLOAT, NULL, Array, DataType, Field, differs, unify
 
 __all__ = ["by_name", "put_together"]
 
 
-def put_together(kinds: Sequence[DataType], columns: Sequence[Sequence[Any]]) -> list[Array]:
+def put_together(fields: Sequence[Field], columns: Sequence[Sequence[Any]]) -> list[Array]:
     """The values of these columns, all lists or all structs, in as few columns as their types allow.
 
     Args:
-        kinds: the columns' types.
+        fields: the columns, with the metadata in force.
         columns: their values; in each row at most one of them has one.
 
     Example:
-        >>> ints, words = pa.list_(pa.int64()), pa.list_(pa.string())
-        >>> [array.to_pylist() for array in put_together([ints, words], [[[1], [], None], [None, None, ["a"]]])]
+        >>> fields = [pa.field("v", pa.list_(pa.int64())), pa.field("v__list", pa.list_(pa.string()))]
+        >>> [array.to_pylist() for array in put_together(fields, [[[1], [], None], [None, None, ["a"]]])]
         [[[1], [], None], [None, None, ['a']]]
     """
+    kinds = [field.type for field in fields]
+    whole = _of_all(fields)
+    if whole is not None:  # they lie apart only because polars could not put them together
+        cells = [next((value for value in row if value is not None), None) for row in zip(*columns, strict=True)]
+        return [pa.array([_fitted(cell, whole) for cell in cells], whole)]
     floats, names = _floats(kinds), _names(kinds)
     rows: list[tuple[Any, DataType] | None] = [None] * len(columns[0])
     for kind, values in zip(kinds, columns, strict=True):
@@ -44,6 +50,18 @@ def put_together(kinds: Sequence[DataType], columns: Sequence[Sequence[Any]]) ->
         cells = [_fitted(row[0], kind) if row and place[row[1]] == number else None for row in rows]
         found.append(pa.array(cells, kind))
     return found
+
+
+def _of_all(fields: Sequence[Field]) -> DataType | None:
+    """The type that holds the values of all; None if none does."""
+    exact = frozenset[Path]().union(*map(marks, fields))
+    whole, shuffled = NULL, any(SHUFFLED in (field.metadata or {}) for field in fields)
+    for field in fields:
+        shuffled = shuffled or differs(whole, field.type)
+        whole = unify(whole, field.type, exact)
+        if whole is None:
+            return None
+    return by_name(whole) if shuffled else whole
 
 
 def by_name(kind: DataType) -> DataType:

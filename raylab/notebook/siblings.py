@@ -120,13 +120,13 @@ def _numbers(kinds: list[Kind]) -> list[Kind]:
 def _nested(fields: Sequence[Field], columns: Sequence[pl.Series], test: Callable[[Any], bool]) -> list[Kind]:
     """The lists, or the structs, of a name: one column as it is, several by what their values are."""
     some = [
-        (field.type, values)
+        (field, values)
         for field, values in zip(fields, columns, strict=True)
         if test(field.type) and not kept_apart(field)
     ]
     rank, name = (_LIST, "list") if test is pa.types.is_list else (_STRUCT, "struct")
     found = [values for _, values in some]
     if len(some) > 1:
-        kinds = [kind for kind, _ in some]
-        found = list(map(pl.Series, put_together(kinds, [values.to_arrow().to_pylist() for values in found])))
+        lists = [values.to_arrow().to_pylist() for values in found]
+        found = list(map(pl.Series, put_together([field for field, _ in some], lists)))
     return [Kind(rank=(rank, ""), word=name, values=values) for values in found]

@@ -56,19 +56,28 @@ NESTED = st.recursive(
     lambda some: st.lists(some, max_size=2) | st.dictionaries(st.sampled_from("abc"), some, min_size=1, max_size=2),
     max_leaves=4,
 )
-VALUES = SCALARS | NESTED
+ITEMS = st.sampled_from([None, 1, BIG, 0.5, 2**63, "a"])
+FAMILIES = [
+    NUMBERS,
+    SCALARS,
+    st.lists(ITEMS, max_size=2),
+    st.dictionaries(st.sampled_from("abc"), ITEMS, min_size=1, max_size=3),
+    NESTED,
+]
 NAMES = st.sampled_from(["a", "b", "a__int", "a__list", "a__list2", "p", "p__result", "_seed", "n\0", "*", "b__float"])
 
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Any]:
-    """What trials return, in few names so that kinds meet."""
-    names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
-    row = st.lists(st.sampled_from(names), max_size=3, unique=True).flatmap(
-        lambda own: st.fixed_dictionaries(dict.fromkeys(own, VALUES))
+    """What trials return: in few names and of few families, so that kinds meet."""
+    families = draw(st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=2))
+    values = st.sampled_from(draw(st.lists(st.one_of(*families), min_size=2, max_size=5)))
+    names = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
+    row = st.lists(st.sampled_from(names), max_size=2, unique=True).flatmap(
+        lambda own: st.fixed_dictionaries(dict.fromkeys(own, values))
     )
-    one = st.one_of(row, row, row, st.lists(row, max_size=2), st.just(ValueError("on purpose")))
-    return draw(st.lists(one, min_size=2, max_size=7))
+    one = st.one_of(row, row, row, row, st.lists(row, max_size=2), st.just(ValueError("on purpose")))
+    return draw(st.lists(one, min_size=2, max_size=6))
 
 
 def told(trials: list[Any]) -> Any:
