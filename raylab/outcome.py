@@ -101,9 +101,9 @@ def read(result: object) -> Row | list[Row]:
         return _row({VALUE: result})
     from raylab.core.tabular import frame_rows, series_values  # loads numpy
 
-    rows = frame_rows(result, labels=True)
-    if rows is not None:
-        return list(map(_row, rows)) or [{}]
+    found = frame_rows(result, labels=True)
+    if found is not None:
+        return list(map(_row, found)) or [{}]
     series = series_values(result)
     return _row({VALUE: result if series is None else series})
 

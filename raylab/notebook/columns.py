@@ -61,7 +61,7 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
     array = _of_one_kind(types, values)
     if array is not None:
         exact = about(inexact_ints(array)) if array.type.equals(INT) else {}
-        return [(pa.field(clean_name(name), array.type, metadata=exact), array)]
+        return [(pa.field(clean_name(name), array.type, metadata=exact or None), array)]
     return _of_many_kinds(clean_name(name), values)
 
 
@@ -117,7 +117,7 @@ class _Members:
 
     def field(self, name: str) -> Field:
         shuffled = {SHUFFLED: b"1"} if self.shuffled else {}
-        return pa.field(name, self.kind, metadata={**about(self.exact), **shuffled})
+        return pa.field(name, self.kind, metadata={**about(self.exact), **shuffled} or None)
 
 
 def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:

@@ -61,7 +61,7 @@ def _inexact_items(items: Any, kind: Any, path: Path) -> frozenset[Path]:
         return frozenset([path]) if _any_inexact(items) else frozenset()
     some = [item for item in items if item is not None]
     if pa.types.is_integer(kind):
-        whole = not some or (-LIMIT <= min(some) and max(some) <= LIMIT) or all(map(fits, some))
+        whole = not some or (min(some) >= -LIMIT and max(some) <= LIMIT) or all(map(fits, some))
         return frozenset() if whole else frozenset([path])
     found: frozenset[Path] = frozenset()
     for item in some:

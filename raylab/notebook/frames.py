@@ -5,7 +5,7 @@ Promises: `results` of the same rows is the same frame, in whatever order they c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import groupby
@@ -21,7 +21,7 @@ from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import Loaded
-from raylab.notebook.headings import ALWAYS, SOMETIMES, Heading, headings, labels
+from raylab.notebook.headings import ALWAYS, Heading, headings, labels
 from raylab.notebook.kinds import cast
 from raylab.notebook.nested import by_name
 from raylab.notebook.records import Parameters, summary
@@ -109,16 +109,18 @@ class _View:
         chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
         # The last file has all the columns in force.
         self._tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
-        names = [] if since is not None else summary([loaded.info.meta for loaded in files])["names"]
+        metas = [loaded.info.meta for loaded in chosen]
+        found = summary(metas)
         self._schema = union(table.schema for table in self._tables)
         self._seen = headings(
             self._schema,
             parameters=_parameters(record.segment.design),
             repeats=record.segment.repeats > 1,
-            names=names,
+            names=found["names"] if self._sorts else [],
             metadata=metadata,
         )
-        self._filters = _filters([loaded.info.meta for loaded in chosen], words, since or 0)
+        whole = all(meta.get("by_status") for meta in metas)
+        self._filters = _filters(found["by_status"] if whole else STATUSES, found["again"], words, since or 0)
         self.columns = [field.name for heading in self._seen for field in heading.fields]
 
     @property
@@ -128,12 +130,10 @@ class _View:
 
     def rows(self, also: Sequence[str] = ()) -> pl.LazyFrame:
         """The rows, with the columns as they are on disk; of the metadata these, too."""
-        fields = {field.name: field for heading in self._seen for field in heading.fields}
-        used = {*fields, *also, *(name for each in self._filters for name in each.meta.root_names())}
-        blank = {name: ALWAYS[name] for name in (*ALWAYS,) if name in used}
-        blank |= {name: field.type for name, field in fields.items()}
-        blank = {name: kind for name, kind in blank.items() if name not in self._schema.names}
-        rows = _together([*map(self._in_order, self._tables), pa.schema(blank.items()).empty_table()], used or {SEQ})
+        kinds = ALWAYS | {field.name: field.type for heading in self._seen for field in heading.fields}
+        used = {*self.columns, *also, *(name for each in self._filters for name in each.meta.root_names())} or {SEQ}
+        blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
+        rows = _together([*map(self._in_order, self._tables), blank.empty_table()], used)
         for each in self._filters:
             rows = rows.filter(each)
         # Plain strings would be patterns: a result may be called "*".
@@ -186,7 +186,7 @@ def in_turn(points: NDArray[np.int64], repeats: NDArray[np.int64] | None = None)
     heads = trials if starts is None else trials[starts]
     low, high = int(heads.min()), int(heads.max())
     if high - low > 8 * len(heads):
-        turns = np.argsort(heads, kind="stable")
+        turns: NDArray[Any] = np.argsort(heads, kind="stable")
     else:
         places = np.zeros(high - low + 1, dtype=np.uint32)
         places[heads - low if low else heads] = np.arange(1, len(heads) + 1, dtype=np.uint32)
@@ -206,16 +206,23 @@ def _all_rows(starts: NDArray[np.int64], count: int, turns: NDArray[Any]) -> NDA
     """The rows of the runs that begin there, run by run in these turns."""
     lengths = np.diff(starts, append=count)[turns]
     ends = np.cumsum(lengths)
-    return np.arange(count) + np.repeat(starts[turns] - (ends - lengths), lengths)
+    rows: NDArray[np.int64] = np.arange(count) + np.repeat(starts[turns] - (ends - lengths), lengths)
+    return rows
 
 
-def _filters(metas: Sequence[Mapping[str, Any]], words: Sequence[str], since: int) -> list[pl.Expr]:
-    """What leaves the rows that are wanted, in this order; nothing where the commits say that all of them are."""
-    found = summary(metas)
+def _filters(there: Collection[str], again: bool, words: Sequence[str], since: int) -> list[pl.Expr]:
+    """What leaves the rows that are wanted, in this order; nothing where all of them are.
+
+    Args:
+        there: the statuses that there are.
+        again: whether a trial stands there more than once.
+        words: the statuses wanted.
+        since: the first `_seq` wanted.
+    """
     filters = [pl.col(SEQ) >= since] if since else []
-    if found["again"]:
+    if again:
         filters.append(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
-    if not (set(found["by_status"]) <= set(words) and all(meta.get("by_status") for meta in metas)):
+    if not set(there) <= set(words):
         filters.append(pl.col("_status").is_in(words))
     return filters
 

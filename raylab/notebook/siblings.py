@@ -97,7 +97,7 @@ def _word(field: Field) -> str:
 
 
 def _is_nested(kind: DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_struct(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_struct(kind))
 
 
 def _numbers(kinds: list[Kind]) -> list[Kind]:

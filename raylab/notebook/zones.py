@@ -1,6 +1,7 @@
 """Time zones: the name under which Arrow and all readers know a zone, or UTC where they know none.
 
-Promises: every name that goes out is one of the IANA database that polars reads (it panics at others). UTC has one name.
+Promises: every name that goes out is one of the IANA database that polars reads (it panics at others). UTC has one
+name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same rows are the same frame: whatever came first, however it was split into batches, commits and sealed files."""
+"""The same rows are the same frame: whatever came first, however it was split into batches, commits and parts."""
 
 from __future__ import annotations
 
@@ -272,8 +272,8 @@ def test_a_result_that_is_only_ever_none_is_a_column_and_takes_any_kind_later(tm
         found, _ = both_ways(root, None, late, None)
         assert found.columns == ["p", "v"]
         assert found["v"].null_count() == (3 if late is None else 2)
-        names = [path for path in (root / "1/sweeps/SWEEP").glob("*.arrow")]
-        assert pl.read_ipc(names[0]).columns[-1] == "v"  # under the plain name on disk, too
+        (part,) = (root / "1/sweeps/SWEEP").glob("*.arrow")
+        assert pl.read_ipc(part).columns[-1] == "v"  # under the plain name on disk, too
 
 
 def test_the_order_of_a_trials_own_rows_is_the_experiments(tmp_path: Path) -> None:
@@ -283,6 +283,4 @@ def test_the_order_of_a_trials_own_rows_is_the_experiments(tmp_path: Path) -> No
     for at in range(5, -1, -1):
         bench.run("SWEEP", at, at + 1)
     found = Notebook(tmp_path).results("SWEEP")
-    assert found.rows() == [
-        (p, repeat, step) for p in (3, 1, 2) for repeat in (0, 1) for step in range(p)
-    ]
+    assert found.rows() == [(p, repeat, step) for p in (3, 1, 2) for repeat in (0, 1) for step in range(p)]
