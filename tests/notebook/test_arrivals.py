@@ -116,7 +116,7 @@ def seen(notebook: Notebook, **words: Any) -> list[pl.DataFrame]:
     return [notebook.results("SWEEP", status=status, metadata=about) for status in ("done", "all", "failed")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows(), st.integers(1, 2), st.data())
 def test_the_same_rows_are_the_same_frame(trials: list[Any], repeats: int, data: st.DataObject) -> None:
     with (
