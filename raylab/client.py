@@ -14,6 +14,7 @@ import polars as pl
 
 from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
 from raylab.cluster.protocol import person
+from raylab.core.axes import read_name
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
@@ -55,26 +56,24 @@ class Client:
         return answer
 
     def cancel(self, sweep: str) -> int:
-        cancelled: int = self.connection.call("cancel", sweep, person())
+        cancelled: int = self.connection.call("cancel", read_name(sweep), person())
         return cancelled
 
     def lock(self, sweep: str) -> None:
-        self.connection.call("lock", sweep, person())
+        self.connection.call("lock", read_name(sweep), person())
 
     # asking -----------------------------------------------------------------------------------------------------
 
     def overview(self, sweep: str | None = None) -> list[Counts]:
         """What there is to say of a sweep, or of each of them."""
-        found: list[Counts] = self.connection.call("overview", None if sweep is None else [sweep])
+        found: list[Counts] = self.connection.call("overview", _names(sweep))
         return found
 
     def news(self, sweep: str | None, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
         """The overview, as soon as it differs from what was seen, or after `left` seconds."""
         longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
         within = ANSWER_S if left is None else min(ANSWER_S, max(0.0, left) + GRACE_S)
-        found: tuple[Mark, list[Counts]] = self.connection.call(
-            "news", None if sweep is None else [sweep], mark, longest, within=within
-        )
+        found: tuple[Mark, list[Counts]] = self.connection.call("news", _names(sweep), mark, longest, within=within)
         return found
 
     def record(self, sweep: str | None) -> SweepRecord:
@@ -85,7 +84,7 @@ class Client:
                 there = ", ".join(map(repr, names)) or "none yet"
                 raise SweepNotFound(f"the lab {self.name!r} has not just one sweep; say which: {there}")
             sweep = names[0]
-        record: SweepRecord = self.connection.call("record", sweep)
+        record: SweepRecord = self.connection.call("record", read_name(sweep))
         return record
 
     def progress(self, sweep: str | None) -> Progress:
@@ -175,6 +174,10 @@ class Client:
         except (OSError, RaylabError):
             return RemoteReader(self.connection)
         return Store(root) if here.id == info["id"] else RemoteReader(self.connection)
+
+
+def _names(sweep: str | None) -> list[str] | None:
+    return None if sweep is None else [read_name(sweep)]
 
 
 def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:

@@ -11,14 +11,16 @@ import polars as pl
 
 from raylab.client import Client
 from raylab.cluster.connect import connect, job_environment, running, survey
-from raylab.code.pack import Include, pack
+from raylab.code.pack import Include, pack, several
+from raylab.core.axes import read_name
 from raylab.core.design import Factorial, as_design
 from raylab.core.progress import Progress
+from raylab.environment import environment
 from raylab.errors import SweepNotFound
 from raylab.experiment import check_parameters
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
-from raylab.submission import check_plan, optional, policy, submission
+from raylab.submission import check_ignore, check_plan, doubled, optional, policy, submission
 from raylab.sweep import Sweep
 
 
@@ -65,15 +67,15 @@ class Lab:
 
     def __setitem__(self, axis: str, levels: Any) -> None:
         """Set an axis of this client's; `submit` without a design takes the full factorial of them."""
-        self.axes[axis] = levels
+        self.axes[read_name(axis)] = levels
 
     def __getitem__(self, axis: str) -> Any:
-        if axis in self.axes:
-            return self.axes[axis]
+        if (name := read_name(axis)) in self.axes:
+            return self.axes[name]
         raise SweepNotFound(f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})")
 
     def __delitem__(self, axis: str) -> None:
-        del self.axes[axis]
+        del self.axes[read_name(axis)]
 
     # submitting -------------------------------------------------------------------------------------------------
 
@@ -96,6 +98,7 @@ class Lab:
         ray_remote_args: Mapping[str, Any] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
         include: Include | Sequence[Include] = (),
+        ignore: str | Sequence[str] = (),
     ) -> Sweep:
         """Ask for a sweep. Back as soon as the request is durable; nothing is waited for.
 
@@ -118,14 +121,19 @@ class Lab:
             memory: in bytes.
             resources: custom resources.
             ray_remote_args: more of Ray's options for the tasks, as plain data.
-            runtime_env: `pip`, `conda` and `env_vars` for the trials; local code travels by itself.
+            runtime_env: where trials run, in Ray's words: `pip`, `uv`, `conda`, `env_vars`, `image_uri`, and
+                `working_dir`, `excludes`, `py_modules` of this machine, whose files travel with the experiment. Another
+                pip, conda or env_vars makes another experiment.
             include: files, folders or modules that the experiment needs and imports do not reach.
+            ignore: what does not count when this is compared with the sweep that is there: names of globals, closures,
+                defaults and attributes, with all that is inside of them, and files and modules, as patterns
+                (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
 
         Raises:
             DesignError: the design, repeats, seed, order or a policy cannot be used.
             ExperimentError: the experiment cannot be run over this design, or cannot travel.
             NameRefused: no folder can have this name.
-            SweepExists: another sweep has this name; the message says what differs.
+            SweepExists: another sweep has this name; the message says what differs, and what of it can be ignored.
             SweepLocked: the sweep is locked and the policy differs.
             LabUnavailable: no answer; it is safe to submit again.
 
@@ -133,24 +141,30 @@ class Lab:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
         """
         if name is not None:
-            layout.check_name(name, "sweep")
+            name = layout.check_name(name, "sweep")
         self._client.connection.check()
         points = Factorial(self.axes) if design is None else as_design(design)
         check_plan(points, repeats, seed, order)
+        ignored = check_ignore(ignore)
+        place = environment(job_environment(), runtime_env)
         terms = policy(
             description=description,
             retries=retries,
             time_limit=time_limit,
             resources={"CPU": num_cpus, "GPU": num_gpus, "memory": memory, **(resources or {})},
             ray_remote_args=ray_remote_args,
-            runtime_env={**job_environment(), **(runtime_env or {})},
+            runtime_env=place.words,
         )
         check_parameters(experiment, points.parameters, optional(points))
-        code = pack(experiment, include)
-        for warning in code.warnings:
+        code = pack(experiment, several(include, *place.include), extra=place.files)
+        for warning in [*code.warnings, *doubled(points), *_not_yet_told(place.remark)]:
             warnings.warn(warning, stacklevel=2)
-        asked = submission(name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms)
+        asked = submission(
+            name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms, ignore=ignored
+        )
         answer = self._client.submit(asked)
+        if answer["decision"].remark:
+            warnings.warn(answer["decision"].remark, stacklevel=2)
         if not answer["fits"]:
             warnings.warn(
                 f"no node of the cluster has what one trial of {answer['name']!r} asks for "
@@ -274,6 +288,16 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}>"
+
+
+_told: set[str] = set()
+
+
+def _not_yet_told(remark: str) -> list[str]:
+    """A remark that one process needs only once."""
+    new = [remark] if remark and remark not in _told else []
+    _told.update(new)
+    return new
 
 
 def labs(address: str | None = None) -> pl.DataFrame:

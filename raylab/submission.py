@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -14,15 +14,16 @@ from raylab.code.pack import Code
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import Policy, Submission
-from raylab.core.values import MISSING
+from raylab.core.values import MISSING, weight_of
+from raylab.environment import environment_ingredients
 from raylab.errors import DesignError
 from raylab.notebook import layout
 
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
 """Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
 
-TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
-"""Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""
+LIMIT_BYTES = 64 * 2**20
+"""What a request may have: the lab holds it in memory, and the notebook keeps it."""
 
 MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
@@ -42,6 +43,45 @@ def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> No
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
         raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
+    _check_size(design.weight(), design)  # before a level of gigabytes is written down
+
+
+def _check_size(nbytes: int, design: Design) -> None:
+    if nbytes <= LIMIT_BYTES:
+        return
+    heaviest = max(design.parameters, key=lambda name: weight_of(design.levels(name)), default="")
+    where = f", most of it in the levels of {heaviest!r}" if heaviest and weight_of(design.levels(heaviest)) else ""
+    raise DesignError(
+        f"the request would have {nbytes / 2**20:,.0f} MB, and can have {LIMIT_BYTES / 2**20:.0f} MB at most{where}. "
+        "Let the experiment capture the value (as a global or a closure), bring it as a file with include=, or let the "
+        "level be the path of a file that the nodes reach"
+    )
+
+
+def doubled(design: Design) -> list[str]:
+    """A sentence on what stands twice in a design, if anything does."""
+    found = design.repeated()
+    if not found:
+        return []
+    return [
+        f"{'; '.join(found)}: this stands twice in the design, so its points run twice. They stay; independent runs of "
+        "each point, with seeds of their own, are what repeats= is for"
+    ]
+
+
+def check_ignore(ignore: object) -> tuple[str, ...]:
+    """What does not count when a submission is compared, as a tuple.
+
+    Raises:
+        DesignError: it is no string and no sequence of strings.
+    """
+    words = [ignore] if isinstance(ignore, str) else ignore
+    if not isinstance(words, Sequence | Set) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise DesignError(
+            "ignore is what does not count: names of globals, closures, defaults and attributes, and files, as "
+            f"('cache', 'model/*.png'); got {ignore!r}"
+        )
+    return tuple(dict.fromkeys(word.strip() for word in words))
 
 
 def optional(design: Design) -> list[str]:
@@ -77,7 +117,7 @@ def policy(
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
         raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
-    environment = {name: value for name, value in runtime_env.items() if name not in TRAVELS_AS_CODE}
+    environment = dict(runtime_env)
     _check_plain("ray_remote_args", words)
     _check_plain("runtime_env", environment)
     made = Policy(
@@ -127,12 +167,19 @@ def submission(
     seed: int | None,
     order: str,
     policy: Policy,
+    ignore: tuple[str, ...] = (),
 ) -> Submission:
-    """All of it, as it is handed to the lab."""
+    """All of it, as it is handed to the lab.
+
+    Raises:
+        DesignError: it is too large.
+    """
+    text = design.dumps()
+    _check_size(len(text) + len(code.pickle) + len(code.modules or b""), design)
     return Submission(
         name=name,
         label=layout.check_name(code.label, "sweep"),
-        design=design.dumps(),
+        design=text,
         shape=repr(design),
         size=design.size,
         repeats=int(repeats),
@@ -140,7 +187,8 @@ def submission(
         order=order,
         pickle=code.pickle,
         modules=code.modules,
-        ingredients=code.ingredients,
+        ingredients={**code.ingredients, **environment_ingredients(policy.runtime_env)},
         policy=policy,
         user=person(),
+        ignore=ignore,
     )

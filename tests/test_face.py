@@ -18,7 +18,7 @@ LAB = {
     "submit": (
         "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', retries=0, "
         "time_limit=None, num_cpus=1, num_gpus=0, memory=None, resources=None, ray_remote_args=None, "
-        "runtime_env=None, include=()"
+        "runtime_env=None, include=(), ignore=()"
     ),
     "sweep": "name",
     "sweeps": "",

@@ -23,7 +23,7 @@ LAYERS = (
     {"outcome", "signature", "experiment"},
     {"code"},
     {"cluster"},
-    {"screen", "progress", "submission"},
+    {"screen", "progress", "environment", "submission"},
     {"client"},
     {"sweep"},
     {"lab"},
@@ -50,6 +50,9 @@ HOMES = {
 
 IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time"}
 """What the core does without: it gets times and random numbers as arguments."""
+
+NAMED = {"raylab.core.values": {"pathlib"}}
+"""But for types that are only named: a path may be a level, and none is followed."""
 
 
 @cache
@@ -118,7 +121,7 @@ def test_each_dependency_stays_in_its_homes(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in modules() if name.startswith("raylab.core")))
 def test_the_core_touches_no_clock_no_disk_and_no_chance(name: str) -> None:
-    assert {word.split(".")[0] for word in imports(modules()[name])} & IMPURE == set()
+    assert {word.split(".")[0] for word in imports(modules()[name])} & IMPURE == NAMED.get(name, set())
 
 
 def test_the_face_imports_nothing_when_it_is_imported() -> None:
@@ -170,7 +173,8 @@ def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
 FIRST_ROWS = """
 import numpy as np
 from raylab.core.design import Factorial
-from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import Trials, wire
 one = np.zeros(1, np.int64)
 trials = Trials(points=one, repeats=one, seeds=one, started=np.zeros(1), elapsed=np.zeros(1), results=[{"x": 1.0}])
 wire(trials, Parameters(Factorial(p=[0.5, 2.0], n=[1, 5], k=range(3))), "node", 1)

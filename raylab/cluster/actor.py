@@ -132,13 +132,14 @@ class LabActor:
     # sweeps -----------------------------------------------------------------------------------------------------
 
     async def submit(self, submission: Submission) -> dict[str, Any]:
-        """Take a sweep on, durably; say its name, and whether the cluster has what it asks for."""
+        """Take a sweep on, durably; say its name, what that was decided by, and whether the cluster has what it asks
+        for."""
         lab = await self._open()
         decision = await self._durably(self._submit(lab, submission))
         if not slots(lab.nodes, submission.policy.resources):
             await lab.look()  # a node may have joined since the last look
         fits = slots(lab.nodes, submission.policy.resources) > 0
-        return {"name": decision.name, "fits": fits}
+        return {"name": decision.name, "fits": fits, "decision": decision}
 
     async def _submit(self, lab: Conductor, submission: Submission) -> Decision:
         async with self._changing:
@@ -392,7 +393,7 @@ def _exists(decision: Decision, known: SweepRecord) -> SweepExists:
     differs = "; ".join(decision.differences)
     return SweepExists(
         f"the sweep {decision.name!r} of {known.user} is another one. What differs: {differs}. "
-        "Give the new one another name, or submit the old one as it was to get its results"
+        f"Give the new one another name, or submit the old one as it was to get its results{decision.way_out}"
     )
 
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 from raylab.core.order import Order, seeds
 from raylab.core.request import Segment
 from raylab.experiment import Outcome
-from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import Trials, wire
 
 FIRST_ROWS = 16
 """The most rows of the first batch, whose size nobody knows yet; each later one may have 8 times as many."""

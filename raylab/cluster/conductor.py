@@ -29,7 +29,7 @@ from raylab.core.order import Order
 from raylab.core.plan import flush_interval, slots
 from raylab.core.request import Request, Segment, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError
-from raylab.notebook.records import Parameters
+from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
 
 log = logging.getLogger(__name__)

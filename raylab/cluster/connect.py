@@ -169,9 +169,8 @@ def _address() -> str:
 
 
 def job_environment() -> dict[str, Any]:
-    """The runtime_env of this process's own job, so that trials get the packages the person works with."""
-    found = patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S)
-    return {name: found[name] for name in ("pip", "uv", "conda", "env_vars") if found.get(name)}
+    """The runtime_env of this process's own job."""
+    return dict(patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S))
 
 
 # -- to a lab

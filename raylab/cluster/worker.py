@@ -27,7 +27,7 @@ from raylab.core.design import Design
 from raylab.core.order import Order
 from raylab.core.request import Segment
 from raylab.experiment import Outcome, Runner, adapt
-from raylab.notebook.records import Parameters
+from raylab.notebook.parameters import Parameters
 from raylab.outcome import Row
 
 WIRE = 2
@@ -119,9 +119,9 @@ class Job:
         segment = package.segment
         ending, pid = _Ending.watch(), os.getpid()
         self.runner: Runner = adapt(
-            load(package.pickle, path), is_cancelled=lambda: ending() or rang() or os.getpid() != pid
+            load(package.pickle, path).experiment, is_cancelled=lambda: ending() or rang() or os.getpid() != pid
         )
-        self.design = Design.loads(segment.design)
+        self.design = Design.loads(segment.design, imports=True)
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
         self.parameters = Parameters(self.design)

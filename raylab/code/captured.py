@@ -7,6 +7,7 @@ has under its name) takes nothing along; the worker imports it anew.
 from __future__ import annotations
 
 import dis
+import enum
 import functools
 import inspect
 from collections.abc import Iterator
@@ -16,17 +17,17 @@ from typing import Literal
 
 from ray import cloudpickle
 
-from raylab.code.plain import by_name
+from raylab.code.plain import IncomparableError, by_name, value_text
 from raylab.experiment import Experiment
 
-__all__ = ["Captured", "body_imports", "by_reference", "captured"]
+__all__ = ["LEFT_BY_RUNS", "Captured", "body_imports", "by_reference", "captured", "codes"]
 
 Kind = Literal[
     "function", "class", "object", "global", "closure", "default", "argument", "attribute", "member", "item"
 ]  # fmt: skip
 
 # What runs leave in an instance: an experiment that somebody tried by hand is still the same.
-_LEFT_BY_RUNS = frozenset({"seed", "_rng", "_rng_key"})
+LEFT_BY_RUNS = frozenset({"seed", "_rng", "_rng_key"})
 _LEFT_BY_EPYC_RUNS = frozenset({"_metadata", "_parameters", "_results"})
 
 
@@ -70,7 +71,7 @@ def captured(value: object) -> Iterator[Captured]:
             yield from _of_class(value)
     elif isinstance(value, dict):
         for key, entry in value.items():
-            yield Captured(kind="item", name=repr(key), value=entry)
+            yield Captured(kind="item", name=_key(key), value=entry)
     elif isinstance(value, list | tuple | set | frozenset):
         for index, entry in enumerate(value):
             yield Captured(kind="item", name=str(index), value=entry)
@@ -81,7 +82,7 @@ def captured(value: object) -> Iterator[Captured]:
 def body_imports(function: FunctionType) -> Iterator[str]:
     """The modules that a function imports when it runs. From the bytecode, which is always there."""
     package = function.__globals__.get("__package__") or ""
-    for code in _codes(function.__code__):
+    for code in codes(function.__code__):
         operands: list[object] = []  # an import takes the level and the names from the two loads before it
         for instruction in dis.get_instructions(code):
             if instruction.opname == "IMPORT_NAME" and len(operands) == 2:
@@ -124,13 +125,25 @@ def _of_class(cls: type) -> Iterator[Captured]:
     for base in cls.__bases__:
         if base is not object:
             yield Captured(kind="class", name=base.__name__, value=base)
+    if issubclass(cls, enum.Enum):  # in its attributes they stand several times, and each with its class
+        for name, entry in cls.__members__.items():
+            yield Captured(kind="member", name=name, value=entry.value)
     for name, member in sorted(vars(cls).items()):
         if isinstance(member, staticmethod | classmethod):
             member = member.__func__
+        if issubclass(cls, enum.Enum) and not isinstance(member, FunctionType | property):
+            continue  # the members again, and maps of them in the order of their addresses
         for value in (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,):
             hidden = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
             if isinstance(value, FunctionType) or (value is not None and not hidden):
                 yield Captured(kind="member", name=name, value=value)
+
+
+def _key(key: object) -> str:
+    try:
+        return value_text(key)
+    except IncomparableError:
+        return type(key).__name__
 
 
 def _of_instance(value: object) -> Iterator[Captured]:
@@ -143,7 +156,7 @@ def _of_instance(value: object) -> Iterator[Captured]:
                 attributes[name] = getattr(value, name)
     left: frozenset[str] = frozenset()
     if isinstance(value, Experiment):
-        left = _LEFT_BY_RUNS
+        left = LEFT_BY_RUNS
     elif hasattr(type(value), "set") and hasattr(type(value), "run"):
         left = _LEFT_BY_EPYC_RUNS
     for name in sorted(attributes.keys() - left):
@@ -159,15 +172,16 @@ def _parameters(function: FunctionType) -> dict[str, inspect.Parameter]:
 
 def _global_names(code: CodeType) -> list[str]:
     names: dict[str, None] = {}  # a dict keeps the order of the code
-    for part in _codes(code):
+    for part in codes(code):
         for instruction in dis.get_instructions(part):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):  # LOAD_NAME: in the body of an inner class
                 names[str(instruction.argval)] = None
     return sorted(names)
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def codes(code: CodeType) -> Iterator[CodeType]:
+    """A function's code, and that of all functions and classes inside of it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _codes(constant)
+            yield from codes(constant)

@@ -1,38 +1,50 @@
 """What makes an experiment the same as another: its ingredients.
 
-Ingredients are the normalised source of the function or class, of what travels with it by value and of the
-local modules it reaches, and the plain data that travels with it. They are stored with the sweep, and
-`raylab.core.difference` tells how two lists of them differ.
-Promises: the same experiment has the same ingredients in every process, whatever else the session did; what
-cannot be compared is no ingredient (it counts as the same) but a warning.
+Ingredients are the normalised source of the function or class, of what travels with it by value and of the local
+modules it reaches, and the values that travel with it: plain data as a text, anything else as a digest. They are stored
+with the sweep, and `raylab.core.difference` tells how two lists of them differ.
+Promises: the same experiment has the same ingredients in every process, whatever else the session did; a value whose
+pickle is another one each time counts as different each time, and its ingredient says so.
 """
 
 from __future__ import annotations
 
-import inspect
-import sys
+import functools
+import json
+import re
+import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MethodType
 
+from raylab.code.canonical import is_computed, known_parts
 from raylab.code.captured import Captured, by_reference, captured
+from raylab.code.definitions import class_text, function_text
 from raylab.code.plain import IncomparableError, by_name, value_text
 from raylab.code.reach import Local
-from raylab.code.source import class_source, code_digest, digest, function_source, parse, source_digest
-from raylab.experiment import label
+from raylab.code.source import digest, parse, source_digest
+from raylab.code.steady import steady_digest
+from raylab.experiment import Experiment, label
 
 __all__ = ["file_ingredients", "object_ingredients"]
 
 # Stored with the ingredients. Lists of different rules are not compared: an update of raylab that changes
 # what they are would otherwise make every running sweep look edited.
-RULE = "1"
+RULE = "2"
 
 # A notebook beside the code is saved at every run; if that counted, no cell could ever be run again.
 _NEVER_COUNTED = frozenset({".ipynb", ".pyc"})
 
+# Up to so many entries are named one by one where they are no plain data; above, the whole has one digest.
+_MAX_ENTRIES = 50
 
-def object_ingredients(experiment: object, local: Collection[str] = ()) -> tuple[dict[str, str], list[str]]:
-    """The ingredients that the object itself brings, and warnings on what cannot be compared.
+_CACHED = type(functools.cache(len))
+
+_DATA_KINDS = frozenset({"global", "closure", "default", "argument", "attribute", "member"})
+
+
+def object_ingredients(experiment: object, local: Collection[str] = ()) -> dict[str, str]:
+    """The ingredients that the object itself brings.
 
     Args:
         experiment: anything `raylab.experiment.adapt` takes.
@@ -40,7 +52,7 @@ def object_ingredients(experiment: object, local: Collection[str] = ()) -> tuple
     """
     survey = _Survey(local)
     survey.look(experiment, "", is_root=True)
-    return {"rule": RULE, **survey.ingredients}, survey.warnings
+    return {"rule": RULE, **survey.ingredients, **survey.ways()}
 
 
 def file_ingredients(modules: Mapping[str, Local], files: Mapping[str, Path], extra: set[str]) -> dict[str, str]:
@@ -61,13 +73,24 @@ def file_ingredients(modules: Mapping[str, Local], files: Mapping[str, Path], ex
 
 
 class _Survey:
-    """Walks through everything that travels by value, once."""
+    """Walks through everything that travels by value, once for each name it is reached by."""
 
     def __init__(self, local: Collection[str]) -> None:
         self.ingredients: dict[str, str] = {}
-        self.warnings: list[str] = []
         self._local = local
-        self._seen: dict[int, object] = {}  # the objects too, so that no address is used twice
+        self._seen: dict[tuple[int, str], tuple[object, str]] = {}  # the objects too: no address is used twice
+        self._way = ""  # the global, closure or attribute that led here; none from the experiment's own code
+        self._ways: dict[str, set[str]] = {}
+        self._kept: list[object] = []
+        self._walked: set[tuple[int, str]] = set()
+
+    def ways(self) -> dict[str, str]:
+        """Which names lead to an ingredient, where nothing else does: with the name, that is ignored too."""
+        return {
+            f"via {key}": json.dumps(sorted(ways))
+            for key, ways in self._ways.items()
+            if "" not in ways and ways != {_head(key)}
+        }
 
     def look(self, value: object, name: str, *, is_root: bool = False) -> None:
         """Note a value that is called `name`, and what it takes along."""
@@ -80,124 +103,162 @@ class _Survey:
                 return
             except IncomparableError:
                 pass
-        if id(value) in self._seen:
-            return
-        self._seen[id(value)] = value
         if is_code:
-            self._look_at_code(value, is_root)
-        else:
+            self._look_at_code(value, name, is_root)
+        elif is_root and by_name(value) is not None:  # compiled code, or a decorator's object
+            inner = getattr(value, "__wrapped__", None)
+            text = function_text(inner) if isinstance(inner, FunctionType) else f"named {by_name(value)}"
+            self._note(f"function {label(value)}", text)
+        elif self._is_transparent(value):
             self._look_inside(value, name, is_root)
+        else:
+            self._note_digest(value, name or f"object {type(value).__name__}")
 
-    def _look_at_code(self, value: object, is_root: bool) -> None:
+    def _look_at_code(self, value: object, name: str, is_root: bool) -> None:
         assert isinstance(value, FunctionType | type)
-        kind = "class" if isinstance(value, type) else "function"
-        found = _class_text(value) if isinstance(value, type) else _function_text(value)
-        if is_root or not by_reference(value):
-            self._note(f"{kind} {label(value)}" if is_root else f"helper {kind} {label(value)}", found)
-        for part in captured(value):
-            if part.kind in ("global", "class"):
-                self._look_at_part(part, part.name)
-            elif is_root or part.kind == "member":
-                self._look_at_part(part, str(part))
-            else:
-                self._look_at_part(part, f"{part} of {label(value)}")
+        seen = self._seen.get((id(value), self._way))
+        if seen is None:
+            kind = "class" if isinstance(value, type) else "function"
+            text = class_text(value) if isinstance(value, type) else function_text(value)
+            key = self._note(f"{kind} {label(value)}" if is_root else f"helper {kind} {label(value)}", text)
+            self._seen[id(value), self._way] = value, key
+            for part in captured(value):
+                self._look_at_part(part, str(part) if is_root or part.kind == "member" else f"{part} of {label(value)}")
+        else:
+            key = seen[1]
+        if name and name.rpartition(" ")[2] != label(value):
+            self._note(name, key.removeprefix("helper "))
 
     def _look_at_part(self, part: Captured, name: str) -> None:
-        if part.kind == "global":
-            name = f"global {part.name}"
         if part.kind == "class" and isinstance(part.value, type) and by_reference(part.value):
             return  # a base that is imported: its module counts, or its package is installed
         if part.kind == "member" and isinstance(part.value, FunctionType):
             self._look_at_method(part.value)
             return
-        self.look(part.value, name)
+        name = "" if part.kind == "class" else f"global {part.name}" if part.kind == "global" else name
+        before = self._way
+        if not before and part.kind in _DATA_KINDS and not _is_code(part.value):
+            self._way = _head(name)
+        try:
+            self.look(part.value, name)
+        finally:
+            self._way = before
 
     def _look_at_method(self, method: FunctionType) -> None:
         """Its source is a part of the class's; what it takes along is not."""
-        if id(method) in self._seen:
+        if (id(method), self._way) in self._seen:
             return
-        self._seen[id(method)] = method
+        self._seen[id(method), self._way] = method, ""
         for part in captured(method):
             self._look_at_part(part, f"{part} of {label(method)}")
 
+    def _look_at_globals(self, function: FunctionType) -> None:
+        """Of a function inside of something that has one digest: each is an ingredient of its own."""
+        if (id(function), self._way) not in self._seen and (id(function), self._way) not in self._walked:
+            self._walked.add((id(function), self._way))
+            self._kept.append(function)
+            for part in captured(function):
+                if part.kind == "global":
+                    self._look_at_part(part, str(part))
+
     def _look_inside(self, value: object, name: str, is_root: bool) -> None:
-        if is_root and by_name(value) is not None:  # compiled code, or a decorator's object
-            inner = _unwrapped(value)
-            text = _function_text(inner) if isinstance(inner, FunctionType) else f"named {by_name(value)}"
-            self._note(f"function {label(value)}", text)
+        seen = self._seen.get((id(value), self._way))
+        if seen is not None:
+            self._note(name, f"as {seen[1]}")
             return
-        parts = list(captured(value))
-        if not self._is_transparent(value, parts, is_root):
-            self.warnings.append(f"cannot compare {name} ({type(value).__name__}): counts as the same")
+        self._seen[id(value), self._way] = value, name
+        wrapped = getattr(value, "__wrapped__", None) if known_parts(value) is not None else None
+        if isinstance(wrapped, FunctionType):
+            self._look_at_compiled(value, wrapped, name, is_root)
             return
-        for part in parts:
+        if name and isinstance(value, dict | list | tuple):
+            self._note(name, type(value).__name__)
+        for part in captured(value):
             if part.kind == "class" and not is_root:
                 self._note(name, f"an object of {by_name(part.value) or part.name}")
                 self._look_at_part(part, part.name)
             elif part.kind in ("function", "object", "class"):
-                self.look(part.value, name or str(part), is_root=is_root)
-            else:
+                self.look(part.value, name, is_root=is_root)
+            elif part.kind != "attribute" or not is_computed(type(value), part.name):
                 self._look_at_part(part, _part_name(name, part))
 
-    def _is_transparent(self, value: object, parts: list[Captured], is_root: bool) -> bool:
+    def _is_transparent(self, value: object) -> bool:
         """Whether the parts say all: of containers, and of objects whose class is the user's own."""
         cls = type(value)
-        if not any(part.kind == "class" for part in parts) or is_root:
+        if cls in (list, tuple, dict):
+            return len(value) <= _MAX_ENTRIES and (cls is not dict or _has_plain_keys(value))  # type: ignore[arg-type]
+        if cls in (functools.partial, MethodType):
             return True
-        if any("__getstate__" in vars(c) or "__reduce__" in vars(c) for c in cls.__mro__[:-1]):
-            return False  # it says itself what of it counts
+        if known_parts(value) is not None:
+            return isinstance(getattr(value, "__wrapped__", None), FunctionType)
         if callable(getattr(cls, "set", None)) and callable(getattr(cls, "run", None)):
             return True  # epyc's combinators keep the experiment they repeat
-        return not by_reference(cls) or cls.__module__ in self._local
+        # What says itself what of it counts, or holds something that no attribute shows, is taken as a whole.
+        own = all(_is_plain_class(c) for c in cls.__mro__[:-1]) and cls.__reduce_ex__ is object.__reduce_ex__
+        return own and (isinstance(value, Experiment) or not by_reference(cls) or cls.__module__ in self._local)
 
-    def _note(self, name: str, text: str | None) -> None:
-        if text is None:
-            self.warnings.append(f"cannot compare {name} (no source): counts as the same")
-            return
+    def _look_at_compiled(self, value: object, function: FunctionType, name: str, is_root: bool) -> None:
+        """The function, and with what it was compiled."""
+        self.look(function, name, is_root=is_root)
+        parts = known_parts(value)
+        options = [
+            {key: part for key, part in part.items() if part is not function} if isinstance(part, dict) else part
+            for part in parts or ()
+        ]
+        found = steady_digest(options, self._look_at_globals)
+        self._note(f"compilation of {label(function)}", f"{type(value).__name__}, sha256:{found}")
+
+    def _note_digest(self, value: object, name: str) -> None:
+        found = steady_digest(value, self._look_at_globals)
+        ending = f" unsteady:{secrets.token_hex(8)}" if found is None else f", sha256:{found}"
+        self._note(name, type(value).__name__ + ending)
+
+    def _note(self, name: str, text: str) -> str:
         key, count = name, 1
         while self.ingredients.get(key, text) != text:  # two modules may each have a global N
             count += 1
             key = f"{name} ({count})"
         self.ingredients[key] = text
+        self._ways.setdefault(key, set()).add(self._way)
+        return key
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(_unwrapped(value), FunctionType | type)
+
+
+def _is_plain_class(cls: type) -> bool:
+    """Made by a class statement, and pickled as Python does by itself."""
+    special = ("__getstate__", "__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")
+    found = [vars(cls)[name] for name in special if name in vars(cls)]
+    # `dataclass(slots=True, frozen=True)` writes one that gives the fields.
+    return bool(cls.__flags__ & (1 << 9)) and all(getattr(f, "__module__", "") == "dataclasses" for f in found)
+
+
+def _has_plain_keys(value: dict[object, object]) -> bool:
+    try:
+        for key in value:
+            value_text(key)
+    except IncomparableError:
+        return False
+    return True
 
 
 def _unwrapped(value: object) -> object:
-    """The function inside a functools.cache and its like."""
-    wrapped = None if isinstance(value, FunctionType | type) else getattr(value, "__wrapped__", None)
+    """The function inside a functools.cache; what has more to it than the function stays as it is."""
+    wrapped = getattr(value, "__wrapped__", None) if type(value) is _CACHED else None
     return wrapped if isinstance(wrapped, FunctionType) else value
+
+
+def _head(name: str) -> str:
+    """The name that a person would write for what is inside of it: `cache` of `global cache[3]`."""
+    return re.split(r"[.\[]", name.partition(" ")[2].partition(" of ")[0], maxsplit=1)[0]
 
 
 def _part_name(owner: str, part: Captured) -> str:
     if not owner:
         return str(part)
     return f"{owner}[{part.name}]" if part.kind == "item" else f"{owner}.{part.name}"
-
-
-def _function_text(function: FunctionType) -> str | None:
-    node = function_source(function)
-    if node is not None:
-        return f"source {source_digest(node)}"
-    if by_reference(function):  # its module counts, with the file that travels
-        return f"named {by_name(function)}"
-    return f"code-{sys.version_info[0]}.{sys.version_info[1]} {code_digest(function.__code__, function.__doc__)}"
-
-
-def _class_text(cls: type) -> str | None:
-    node = class_source(cls)
-    if node is not None:
-        return f"source {source_digest(node)}"
-    names = [str(part) for part in captured(cls)] + sorted(inspect.get_annotations(cls))
-    methods = [part.value for part in captured(cls) if isinstance(part.value, FunctionType)]
-    texts = [_function_text(method) for method in methods if _is_written(cls, method)]
-    if not texts:
-        return f"members {digest(repr(names).encode())}"
-    kinds = sorted({str(text).partition(" ")[0] for text in texts})
-    return f"members-{'-'.join(kinds)} {digest(repr([names, texts]).encode())}"
-
-
-def _is_written(cls: type, method: FunctionType) -> bool:
-    """Not one that `dataclass` made."""
-    return not (method.__code__.co_filename == "<string>" and hasattr(cls, "__dataclass_fields__"))
 
 
 def _file_digest(path: Path | None) -> str:

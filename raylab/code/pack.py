@@ -11,14 +11,17 @@ import hashlib
 import io
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from raylab.code.drawing import seeds
+from raylab.code.generators import ADVICE, in_module, in_source
 from raylab.code.identity import file_ingredients, object_ingredients
+from raylab.code.packages import package_ingredients
 from raylab.code.pickling import pickled
 from raylab.code.reach import Finder, Local, imports, included, module_files, reach
 from raylab.code.unpack import this_python
@@ -57,13 +60,20 @@ class Code:
     warnings: list[str]
 
 
-def pack(experiment: object, include: Include | Iterable[Include] = (), limit_bytes: int = LIMIT_BYTES) -> Code:
+def pack(
+    experiment: object,
+    include: Include | Iterable[Include] = (),
+    limit_bytes: int = LIMIT_BYTES,
+    *,
+    extra: Mapping[str, Path] | None = None,
+) -> Code:
     """Pack an experiment with all local code it reaches.
 
     Args:
         experiment: anything `raylab.experiment.adapt` takes.
         include: files, folders or modules that travel too: a file under its name, a folder under its name.
         limit_bytes: how large the pickle, and the files before they are packed, may be.
+        extra: more files, by the names that trials find them by. They count by their content, but for unused Python.
 
     Raises:
         ExperimentError: it cannot be pickled, is too large, or something to include does not exist.
@@ -76,12 +86,20 @@ def pack(experiment: object, include: Include | Iterable[Include] = (), limit_by
             f"carries data in a global, a default, a closure or an attribute. "
             f"Load the data inside the experiment."
         )
-    modules, files, extra = _gather(met, include)
-    _check_size(name, files, limit_bytes)
-    ingredients, warnings = object_ingredients(experiment, set(modules))
-    ingredients |= file_ingredients(modules, files, extra)
-    zipped = _zip(files) if files else None
-    data = pickle.dumps((this_python(), data), protocol=4)
+    finder = Finder()
+    found = _gather(met, include, extra or {}, finder)
+    _check_size(name, found.files, limit_bytes)
+    ingredients = object_ingredients(experiment, set(found.modules))
+    ingredients |= file_ingredients(found.modules, found.files, found.included)
+    ingredients |= package_ingredients(found.names, finder)
+    zipped = _zip(found.files) if found.files else None
+    outer = {
+        "python": this_python(),
+        "seeds": seeds(found.names, found.modules, finder),
+        "files": tuple(sorted(found.brought)),
+        "experiment": data,
+    }
+    data = pickle.dumps(outer, protocol=4)
     return Code(
         pickle=data,
         modules=zipped,
@@ -89,30 +107,69 @@ def pack(experiment: object, include: Include | Iterable[Include] = (), limit_by
         modules_hash=hashlib.sha256(zipped).hexdigest() if zipped is not None else None,
         ingredients=ingredients,
         label=name,
-        warnings=warnings,
+        warnings=_copied_generators(found.modules),
     )
 
 
+def several(include: Include | Iterable[Include], *more: Include) -> list[Include]:
+    """An `include` as a list, whether it is one thing or several."""
+    if isinstance(include, str | os.PathLike | ModuleType):
+        return [include, *more]
+    return [*include, *more]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Load:
+    """What travels beside the pickle."""
+
+    modules: dict[str, Local]
+    names: set[str]  # of all modules that were met
+    files: dict[str, Path]
+    included: set[str]  # names in `files` that `include=` brought
+    brought: set[str]  # these, and what else was named to be found by trials
+
+
 def _gather(
-    met: Iterable[str], include: Include | Iterable[Include]
-) -> tuple[dict[str, Local], dict[str, Path], set[str]]:
-    """The modules reached, all files that travel, and the names of those that were asked for."""
-    finder = Finder()
+    met: Iterable[str], include: Include | Iterable[Include], extra: Mapping[str, Path], finder: Finder
+) -> _Load:
     roots = set(met)
-    extra: dict[str, Path] = {}
-    items: Iterable[Any] = [include] if isinstance(include, str | os.PathLike | ModuleType) else include
-    for item in items:
+    asked: dict[str, Path] = {}
+    for item in several(include):
         files, module = included(item, finder)
         for name, path in files.items():
-            _add(extra, name, path)
+            _add(asked, name, path)
             package = name.rpartition("/")[0].replace("/", ".")
             roots.update(imports(path, package))
         roots.update([module] if module is not None else [])
-    modules = reach(roots, finder)
+    modules, names = reach(roots, finder)
     together = module_files(modules.values(), finder)
-    for name, path in extra.items():
+    for name, path in (*asked.items(), *extra.items()):
         _add(together, name, path)
-    return modules, dict(sorted(together.items())), set(extra)
+    return _Load(
+        modules=modules,
+        names=names,
+        files=dict(sorted(together.items())),
+        included=set(asked),
+        brought={*asked, *extra},
+    )
+
+
+def _copied_generators(modules: Mapping[str, Local]) -> list[str]:
+    """What to say of generators at the top of reached modules: a process makes them when it imports those."""
+    found: list[str] = []
+    for name, module in modules.items():
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            found += in_module(loaded)
+        elif module.file is not None:
+            found += in_source(module.file, name)
+    if not found:
+        return []
+    named = ", ".join(sorted(set(found)))
+    return [
+        f"made where a module is imported: {named}. Each process starts from a copy of such a generator of random "
+        f"numbers, so trials in different processes get the same numbers. {ADVICE}"
+    ]
 
 
 def _add(files: dict[str, Path], name: str, path: Path) -> None:

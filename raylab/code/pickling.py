@@ -1,7 +1,8 @@
 """The pickle of an experiment, the modules it names, and what stands in the way if there is none.
 
 Promises: every module that loading the pickle will import is named, however deep it is hidden; an error names
-the one thing that cannot be pickled and the way to it. Works without a running Ray.
+the one thing that cannot be pickled and the way to it; no generator of random numbers travels as a copy. Works without
+a running Ray.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raylab.code.captured import Captured, body_imports, by_reference, captured
+from raylab.code.captured import Captured, body_imports, by_reference, captured, codes
+from raylab.code.drawing import DYNAMIC, is_dynamic, runs_text
+from raylab.code.generators import ADVICE, GeneratorMetError, is_generator, own_reference
 from raylab.code.plain import by_name
 from raylab.errors import ExperimentError
-from raylab.experiment import label
+from raylab.experiment import Experiment, label
 
 __all__ = ["pickled"]
 
@@ -60,6 +63,8 @@ class _Pickler(cloudpickle.CloudPickler):
         super().__init__(file)  # type: ignore[no-untyped-call]
         self.met: set[str] = set()
         self._types: set[type] = set()
+        self._generators: set[type] = set()
+        self._hidden: dict[int, object] = {}
 
     def persistent_id(self, value: Any) -> None:
         """Called by pickle for every object, before anything else; None means: go on as usual."""
@@ -71,22 +76,47 @@ class _Pickler(cloudpickle.CloudPickler):
             if kind.__name__ in _OBJECT_REFS and kind.__module__.partition(".")[0] == "ray":
                 raise _ObjectRefError(kind.__name__)
             self._note(kind.__module__)
+            if is_generator(kind):
+                self._generators.add(kind)
+        if kind in self._generators and own_reference(value) is None:
+            raise GeneratorMetError(kind.__name__)
         if kind is ModuleType:
             self._note(value.__name__)
         elif kind is FunctionType:
             self._note(value.__module__)
             if not by_reference(value):
                 self.met.update(body_imports(value))
+                if any(map(is_dynamic, codes(value.__code__))):
+                    self.met.add(DYNAMIC)
         elif isinstance(value, type):
             self.met.update(cls.__module__ for cls in value.__mro__)
         elif callable(value):  # compiled functions; an instance says only what its class has said
             self._note(getattr(value, "__module__", None))
+            if runs_text(value):
+                self.met.add(DYNAMIC)
+            if kind is not _CACHED:
+                self._look_through(getattr(value, "__wrapped__", None))
+
+    def _look_through(self, wrapped: object) -> None:
+        """The function inside of a compiled one: numba writes it into a pickle of its own, where nothing is met."""
+        if isinstance(wrapped, FunctionType) and id(wrapped) not in self._hidden:
+            self._hidden[id(wrapped)] = wrapped
+            with io.BytesIO() as file:
+                inner = _Pickler(file)
+                inner.met, inner._hidden = self.met, self._hidden
+                inner.dump(wrapped)  # type: ignore[no-untyped-call]
 
     def reducer_override(self, value: Any) -> Any:
         """Called by pickle for every object that is no plain data."""
         # cloudpickle writes `__main__.name` for what functools.cache makes, and no worker has that.
         if type(value) is _CACHED and by_name(value) is None:
             return _cached, (value.__wrapped__, value.cache_parameters())
+        if type(value) in self._generators:
+            return own_reference(value)
+        if isinstance(value, Experiment):
+            return _without(value, {"_rng", "_rng_key"})  # each trial sets them afresh
+        if type(value).__name__ == "vectorize" and type(value).__module__ == "numpy":
+            return _without(value, {"_ufunc"}, _ufunc={})  # made at the first call, and nothing can pickle it
         return super().reducer_override(value)  # type: ignore[no-untyped-call]
 
     def _note(self, module: object) -> None:
@@ -99,11 +129,26 @@ def _cached(function: Callable[..., object], parameters: dict[str, Any]) -> obje
     return functools.lru_cache(**parameters)(function)
 
 
+def _without(value: object, left: set[str], **instead: object) -> Any:
+    """How pickle writes an object, but for some attributes."""
+    reduced = value.__reduce_ex__(4)
+    if isinstance(reduced, tuple) and len(reduced) > 2 and isinstance(reduced[2], dict) and left & reduced[2].keys():
+        state = {name: part for name, part in reduced[2].items() if name not in left} | instead
+        return (*reduced[:2], state, *reduced[3:])
+    return reduced
+
+
 def _explanation(experiment: object, error: Exception) -> str:
     name = label(experiment)
     path, culprit, cause = _blame(experiment, error)
     what = f"{path.pop()} ({type(culprit).__name__})" if path else f"{name} itself ({type(culprit).__name__})"
     where = "".join(f", of {part}" for part in path[::-1])
+    if isinstance(cause, GeneratorMetError):
+        holds = "" if type(culprit).__name__ == str(cause) else f", which holds a {cause}"
+        return (
+            f"{name} takes a generator of random numbers along: {what}{where}{holds}. Every process would start from "
+            f"a copy of it, so trials would get the same numbers. {ADVICE}"
+        )
     if isinstance(cause, _ObjectRefError):
         advice = "It dies with this client: give the value itself, or the path of a file."
     else:
@@ -115,8 +160,11 @@ def _explanation(experiment: object, error: Exception) -> str:
 def _blame(value: object, error: Exception) -> tuple[list[str], object, Exception]:
     """Follow what cannot be pickled down to its smallest part, trying one by one."""
     path: list[str] = []
+    above: list[object] = []
     while len(path) < _MAX_DEPTH:
-        found = next(filter(None, map(_trial, captured(value))), None)
+        above.append(value)  # a function that calls itself leads nowhere
+        parts = (part for part in captured(value) if all(part.value is not each for each in above))
+        found = next(filter(None, map(_trial, parts)), None)
         if found is None:
             break
         part, error = found

@@ -6,6 +6,7 @@ whose equality cannot be decided that way is refused with `IncomparableError`, n
 
 from __future__ import annotations
 
+import collections
 import copyreg
 import dataclasses
 import datetime
@@ -17,21 +18,23 @@ import re
 import sys
 import types
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
 from raylab.code.source import digest
 
-__all__ = ["IncomparableError", "by_name", "value_text"]
+__all__ = ["IncomparableError", "array_bytes", "by_name", "value_text"]
 
 # Above this an error message shows that a value has changed, not from what to what.
 SHOWN_CHARS = 60
 
 _REPR_TYPES: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
 _MORE_REPR_TYPES: frozenset[type] = _REPR_TYPES | {
-    bytearray, range, slice, type(...), uuid.UUID, decimal.Decimal, fractions.Fraction,
-    datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone,
+    bytearray, range, type(...), uuid.UUID, decimal.Decimal, fractions.Fraction,
+    datetime.date, datetime.timedelta, datetime.timezone, zoneinfo.ZoneInfo,
 }  # fmt: skip
+_ZONES = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})  # others show an address, or less than they are
 
 
 class IncomparableError(Exception):
@@ -76,17 +79,21 @@ def by_name(value: Any) -> str | None:
 
 def _text(value: Any) -> str:
     kind = type(value)
-    if kind in _MORE_REPR_TYPES:
+    if kind in _MORE_REPR_TYPES or (kind in (datetime.datetime, datetime.time) and type(value.tzinfo) in _ZONES):
         return _repr(value)
-    for types_, write in _WRITERS:
+    # Of these types only: what inherits from them may hold more than the text would tell.
+    write = _WRITERS.get(kind)
+    if write is not None:
+        return write(value)
+    for types_, write in _KINDS:
         if isinstance(value, types_):
             return write(value)
     # A class of `__main__` is more than its fields: its methods travel too.
-    if dataclasses.is_dataclass(value) and not isinstance(value, type) and by_name(kind) is not None:
+    if _is_data(value):
         parts = ((field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value))
         return f"{kind.__qualname__}({', '.join(f'{name}={_text(part)}' for name, part in parts)})"
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
+    if numpy is not None and (kind is numpy.ndarray or isinstance(value, numpy.generic)):  # a masked array is more
         return _numpy_text(value)
     named = _global_name(value) if callable(value) else None
     if named is None:
@@ -110,6 +117,31 @@ def _sequence(value: Any) -> str:
     return f"{name}{opening}{', '.join(map(_text, value))}{',' if len(value) == 1 else ''}{closing}"
 
 
+def _named_tuple(value: Any) -> str:
+    if not hasattr(type(value), "_fields") or by_name(type(value)) is None:
+        raise IncomparableError(type(value).__name__)
+    return _sequence(value)
+
+
+def _slice(value: Any) -> str:
+    return f"slice({_text(value.start)}, {_text(value.stop)}, {_text(value.step)})"
+
+
+def _member(value: Any) -> str:
+    if by_name(type(value)) is None:  # of a notebook: its value and its methods may be other ones now
+        raise IncomparableError(type(value).__name__)
+    return f"{type(value).__qualname__}.{value.name}"
+
+
+def _is_data(value: Any) -> bool:
+    """A dataclass of a module that holds its fields and nothing else."""
+    kind = type(value)
+    if not dataclasses.is_dataclass(kind) or by_name(kind) is None or kind.__bases__ != (object,):
+        return False
+    names = {field.name for field in dataclasses.fields(kind)}
+    return names >= vars(value).keys() if hasattr(value, "__dict__") else True
+
+
 def _set(value: Any) -> str:
     # Sorted: the order of a set of strings is another one in every process.
     name = "" if type(value) is set and value else type(value).__qualname__  # {} is a dict
@@ -122,15 +154,22 @@ def _mapping(value: Any) -> str:
 
 
 def _numpy_text(value: Any) -> str:
-    if value.ndim == 0 and not value.dtype.hasobject:
-        return f"{value.dtype.str}({value!s})"
+    if value.shape == () and not value.dtype.hasobject and value.dtype.names is None:
+        text = f"{value.dtype.str}({value!s})"
+        return text if not hasattr(value, "__setitem__") else f"array({text})"
+    shape = "x".join(map(str, value.shape))
     if value.dtype.hasobject:
-        return f"array({_text(value.tolist())})"
-    shape, dtype = (
-        "x".join(map(str, value.shape)),
-        value.dtype.descr if value.dtype.names else value.dtype.str,
-    )
-    return f"array({shape} {dtype} sha256:{digest(value.tobytes())})"
+        return f"array({shape} {_text(value.tolist())})"
+    return f"array({shape} {value.dtype.str} sha256:{digest(array_bytes(value))})"
+
+
+def array_bytes(value: Any) -> bytes:
+    """What an array without objects holds, whatever its layout. Not what lies between its fields: that is anything."""
+    if value.dtype.names is None:
+        head = f"{value.dtype.str} "
+        return head.encode() + bytes(value.tobytes())
+    parts = (f"{name}:".encode() + array_bytes(value[name]) for name in value.dtype.names)
+    return b"%d " % value.dtype.itemsize + b"".join(parts)
 
 
 def _global_name(value: Any) -> str | None:
@@ -142,12 +181,21 @@ def _global_name(value: Any) -> str | None:
     return named
 
 
-_WRITERS: list[tuple[type | tuple[type, ...], Callable[[Any], str]]] = [
-    (enum.Enum, lambda value: f"{type(value).__qualname__}.{value.name}"),
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    list: _sequence,
+    tuple: _sequence,
+    set: _set,
+    frozenset: _set,
+    dict: _mapping,
+    collections.Counter: _mapping,
+    slice: _slice,
+    types.ModuleType: lambda value: f"module {value.__name__}",
+    re.Pattern: lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})",
+}
+
+_KINDS: list[tuple[type, Callable[[Any], str]]] = [
+    (enum.Enum, _member),
     (pathlib.PurePath, lambda value: f"{type(value).__name__}({str(value)!r})"),
-    (re.Pattern, lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})"),
     (types.ModuleType, lambda value: f"module {value.__name__}"),
-    ((list, tuple), _sequence),
-    ((set, frozenset), _set),
-    (dict, _mapping),
+    (tuple, _named_tuple),
 ]

@@ -14,7 +14,7 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -89,11 +89,17 @@ class Finder:
         return True
 
 
-def reach(names: Iterable[str], finder: Finder) -> dict[str, Local]:
-    """The local modules among `names`, their packages, and what local modules these import; by name."""
+def reach(names: Iterable[str], finder: Finder) -> tuple[dict[str, Local], set[str]]:
+    """The local modules among `names`, their packages, and what local modules these import; by name.
+
+    Returns:
+        These, and all names that were met on the way: of modules that are not local, and of what is imported from them.
+    """
     reached: dict[str, Local] = {}
     waiting = list(names)
+    met: set[str] = set()
     while waiting:
+        met.add(waiting[-1])
         parts = waiting.pop().split(".")
         for end in range(1, len(parts) + 1):
             name = ".".join(parts[:end])
@@ -102,7 +108,7 @@ def reach(names: Iterable[str], finder: Finder) -> dict[str, Local]:
                 reached[name] = module
                 if module.file is not None:
                     waiting += imports(module.file, name if module.folders else name.rpartition(".")[0])
-    return dict(sorted(reached.items()))
+    return dict(sorted(reached.items())), met
 
 
 def imports(file: Path, package: str) -> list[str]:
@@ -132,8 +138,14 @@ def module_files(modules: Iterable[Local], finder: Finder) -> dict[str, Path]:
     return files
 
 
-def folder_files(folder: Path, place: str) -> dict[str, Path]:
-    """All files of a folder, but for caches, hidden ones and virtual environments."""
+def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda name: False) -> dict[str, Path]:
+    """All files of a folder, but for caches, hidden ones and virtual environments.
+
+    Args:
+        folder: where they are.
+        place: what stands before their names.
+        leave: is asked for the name of each, within the folder, whether it is left out.
+    """
     files: dict[str, Path] = {}
     seen: set[str] = set()
     for current, folders, names in os.walk(folder, followlinks=True):
@@ -142,11 +154,17 @@ def folder_files(folder: Path, place: str) -> dict[str, Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        inner = Path(current).relative_to(folder).as_posix()
+        folders[:] = [
+            name
+            for name in folders
+            if name != "__pycache__" and not name.startswith(".") and not leave(f"{inner}/{name}/".removeprefix("./"))
+        ]
         for name in names:
             path = Path(current, name)
-            if not name.startswith(".") and path.is_file():
-                files[f"{place}/{path.relative_to(folder).as_posix()}"] = path
+            inner = path.relative_to(folder).as_posix()
+            if not name.startswith(".") and not leave(inner) and path.is_file():
+                files[f"{place}/{inner}"] = path
         if len(files) > MAX_FILES:
             raise ExperimentError(
                 f"{folder} would travel with the experiment, and it has more than {MAX_FILES} files. "

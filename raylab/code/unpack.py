@@ -13,9 +13,26 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from raylab.errors import ExperimentError, VersionMismatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What travelled, in the process that runs it.
+
+    Attributes:
+        experiment: what is run.
+        seeds: the global generators it may draw from, which are to be seeded before each trial: `random`, `numpy`,
+            `torch`; none where all it reaches is known not to draw.
+        files: what `include=` and `working_dir` brought, by the names in the zip; a trial finds them in its folder.
+    """
+
+    experiment: object
+    seeds: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def unpack(modules: bytes, folder: Path) -> Path:
@@ -38,7 +55,7 @@ def unpack(modules: bytes, folder: Path) -> Path:
     return target
 
 
-def load(data: bytes, modules: Path | None) -> object:
+def load(data: bytes, modules: Path | None) -> Loaded:
     """Make the experiment again, in a process that may know nothing of its code.
 
     Args:
@@ -52,7 +69,8 @@ def load(data: bytes, modules: Path | None) -> object:
     if modules is not None and sys.path[:1] != [str(modules)]:
         sys.path.insert(0, str(modules))
         importlib.invalidate_caches()
-    python, inner = pickle.loads(data)
+    outer = pickle.loads(data)
+    python = outer["python"]
     if python != this_python():
         # Tried instead of refused, this may crash the process: bytecode has no version of its own.
         raise VersionMismatch(
@@ -60,7 +78,7 @@ def load(data: bytes, modules: Path | None) -> object:
             f"{sys.version_info[0]}.{sys.version_info[1]}. Submit it from a Python of the cluster's version."
         )
     try:
-        experiment: object = pickle.loads(inner)
+        experiment: object = pickle.loads(outer["experiment"])
     except ModuleNotFoundError as error:
         raise ExperimentError(
             f"The experiment needs the module {error.name!r}, which did not travel with it and is not "
@@ -72,7 +90,7 @@ def load(data: bytes, modules: Path | None) -> object:
             f"The experiment cannot be loaded on the worker: {type(error).__name__}: {error}. If a package "
             f"has another version there, name the one you have in runtime_env={{'pip': [...]}}."
         ) from error
-    return experiment
+    return Loaded(experiment=experiment, seeds=tuple(outer["seeds"]), files=tuple(outer["files"]))
 
 
 def this_python() -> tuple[int, int]:

@@ -4,10 +4,10 @@ A design is a value. It does not change, it is written down as JSON (`dumps`) an
 points of the same types, and two designs are equal when what is written down is equal. A factorial of 10^9
 points costs what its axes cost: points are never listed, and a `range` stays a range.
 
-Levels are made plain (`raylab.core.values`) when the design is made, so that an experiment gets the same values
-whether its design comes from the caller or from the notebook. What no results file could hold is refused then,
-before anything is stored. Types matter: 1, 1.0 and True are three levels. So does the order of a dict's keys,
-which an experiment can see.
+Levels are the very values that were given, of the same type (`raylab.core.values`), whether the design comes from the
+caller or from the notebook. What cannot be kept exactly is refused when the design is made, before anything is stored.
+Types matter: 1, 1.0 and True are three levels, `(1, 2)` and `[1, 2]` two. So does the order of a dict's keys, which an
+experiment can see. Names are NFKC, as Python's identifiers are, also where they are looked up.
 """
 
 from __future__ import annotations
@@ -15,30 +15,27 @@ from __future__ import annotations
 import json
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raylab.core.axes import columns_named, levels_of, of_columns, of_rows, read_name
+from raylab.core.tabular import is_frame
 from raylab.core.values import (
-    JSON,
     MISSING,
     Levels,
     Missing,
     copy_of,
-    dump_column,
-    from_numpy,
+    exact,
     holds,
-    key_of,
-    load_column,
-    plain_integer,
-    plain_point,
-    plain_text,
-    plain_values,
+    is_changeable,
     size_of,
     type_name,
+    weight_of,
 )
+from raylab.core.written import JSON, dump_column, key_of, load_column, modules_of
 from raylab.errors import DesignError
 
 MAX_SIZE: Final = 2**62
@@ -55,7 +52,7 @@ class Design(ABC):
         size: how many points there are, exactly.
     """
 
-    __slots__ = ("_columns", "_keys", "_nested", "parameters", "size")
+    __slots__ = ("_changeable", "_columns", "_keys", "parameters", "size")
     parameters: tuple[str, ...]
     size: int
 
@@ -63,15 +60,15 @@ class Design(ABC):
         if size > MAX_SIZE:
             raise DesignError(f"a design has at most 2**62 points, this one {size:,}; make the axes shorter")
         self._columns = columns
-        self._nested = [name for name, levels in columns.items() if holds(levels, list, dict)]
+        self._changeable = [name for name, levels in columns.items() if _any_changeable(levels)]
         self._keys: dict[str, frozenset[Hashable]] = {}
         self.parameters = tuple(columns)
         self.size = size
 
-    def levels(self, name: str) -> Sequence[Any]:
+    def levels(self, name: str) -> Levels:
         """The levels of a parameter, to pick from by `index`. They are the design's own: change none."""
         try:
-            return self._columns[name]
+            return self._columns[read_name(name)]
         except KeyError:
             known = ", ".join(self.parameters) or "none"
             raise DesignError(f"this design has no parameter {name!r}; its parameters are: {known}") from None
@@ -93,15 +90,20 @@ class Design(ABC):
         return JSON.encode(self._document())
 
     @staticmethod
-    def loads(text: str) -> Design:
+    def loads(text: str, *, imports: bool = False) -> Design:
         """The design that `dumps` wrote.
 
+        Args:
+            text: what it wrote.
+            imports: import the classes of levels (an Enum's, a named tuple's, pandas'), as workers do. Elsewhere such a
+                level is its text; a Timestamp or Timedelta of pandas is a datetime or a timedelta.
+
         Raises:
-            DesignError: the text is no design, or one that only a newer raylab can read.
+            DesignError: the text is no design, or one that only a newer raylab can read; or a class cannot be imported.
         """
         try:
             document = json.loads(text)
-            return _KINDS[document["kind"]]._from_document(document)
+            return _KINDS[document["kind"]]._from_document(document, imports)
         except DesignError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -109,12 +111,24 @@ class Design(ABC):
             message = f"this text is no design: a JSON object of kind {kinds}, as dumps() writes, is expected"
             raise DesignError(f"{message}; got {str(text)[:100]!r} ({error!r})") from error
 
+    def modules(self) -> set[str]:
+        """The modules that a worker imports for the classes of levels."""
+        return {module for levels in self._columns.values() for module in modules_of(levels)}
+
+    def weight(self) -> int:
+        """About how many bytes the large values among the levels have; quick to tell, unlike the length of `dumps`."""
+        return sum(map(weight_of, self._columns.values()))
+
+    @abstractmethod
+    def repeated(self) -> list[str]:
+        """What stands twice in it, a phrase for each axis or row; its points run twice. Of each, the first is named."""
+
     def __len__(self) -> int:
         """The number of points; OverflowError beyond `sys.maxsize`. `size` is exact everywhere."""
         return self.size
 
     def __getitem__(self, i: int) -> Point:
-        """The point with this number, from the end if negative. Its lists and dicts are the caller's own."""
+        """The point with this number, from the end if negative. What can be changed in it is the caller's own."""
         try:
             number = operator.index(i)
         except TypeError:
@@ -125,7 +139,7 @@ class Design(ABC):
             raise IndexError(f"point {number} of a design of {self.size:,} points")
         point = self._point(at)
         # An experiment may change what it is given; the next trial must not see that.
-        for name in self._nested:
+        for name in self._changeable:
             if name in point:
                 point[name] = copy_of(point[name])
         return point
@@ -156,7 +170,7 @@ class Design(ABC):
 
     @classmethod
     @abstractmethod
-    def _from_document(cls, document: dict[str, Any]) -> Design: ...
+    def _from_document(cls, document: dict[str, Any], imports: bool) -> Design: ...
 
     def _within(self, points: NDArray[np.int64]) -> NDArray[np.int64]:
         """A copy of `points` as int64, all of them points of this design."""
@@ -190,7 +204,7 @@ class Factorial(Design):
     __slots__ = ("_axes",)
 
     def __init__(self, axes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        columns = {name: _levels(name, value) for name, value in _named("Factorial", axes, more).items()}
+        columns = {name: levels_of(name, value) for name, value in columns_named("Factorial", axes, more).items()}
         size = 1
         self._axes: dict[str, tuple[Levels, int, int]] = {}  # levels, stride, length
         for name, levels in reversed(columns.items()):
@@ -203,11 +217,11 @@ class Factorial(Design):
 
     def index(self, name: str, points: NDArray[np.int64]) -> NDArray[np.int64]:
         self.levels(name)  # says so if there is no such axis
-        _, stride, length = self._axes[name]
+        _, stride, length = self._axes[read_name(name)]
         return self._within(points) // stride % length
 
     def contains(self, point: Mapping[str, Any]) -> bool:
-        values = plain_point(point)
+        values = _exact_point(point)
         return (
             values is not None
             and values.keys() == self._columns.keys()
@@ -232,8 +246,11 @@ class Factorial(Design):
         return {"kind": "factorial", "axes": [dump_column(*column) for column in self._columns.items()]}
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any]) -> Design:
-        return cls(dict(map(load_column, document["axes"])))
+    def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
+        return cls(dict(load_column(column, imports=imports) for column in document["axes"]))
+
+    def repeated(self) -> list[str]:
+        return [f"{name}={twice!r}" for name, levels in self._columns.items() for twice in _twice(levels)]
 
 
 class Points(Design):
@@ -258,18 +275,18 @@ class Points(Design):
 
     def __init__(self, rows: Any = None, /, **columns: Any) -> None:
         if rows is None or isinstance(rows, Mapping):
-            super().__init__(*_from_columns(_named("Points", rows, columns)))
+            super().__init__(*of_columns(columns_named("Points", rows, columns)))
         elif columns:
             raise DesignError(f"Points takes rows or columns; got {type_name(rows)} and {', '.join(columns)}")
         else:
-            super().__init__(*_from_rows(rows))
+            super().__init__(*of_rows(rows))
 
     def index(self, name: str, points: NDArray[np.int64]) -> NDArray[np.int64]:
         self.levels(name)  # says so if there is no such column
         return self._within(points)
 
     def contains(self, point: Mapping[str, Any]) -> bool:
-        values = plain_point(point)
+        values = _exact_point(point)
         if values is None or not values.keys() <= self._columns.keys():
             return False
         if "" not in self._keys:  # no parameter has this name
@@ -288,9 +305,17 @@ class Points(Design):
         columns = [dump_column(*column) for column in self._columns.items()]
         return {"kind": "points", "size": self.size, "columns": columns}
 
+    def repeated(self) -> list[str]:
+        if any(isinstance(levels, range) for levels in self._columns.values()):  # no two of its values are equal
+            return []
+        rows = tuple(zip(*self._columns.values(), strict=True)) or ((),) * self.size
+        cells = [dict(zip(self.parameters, row, strict=True)) for row in _twice(rows)]
+        return [", ".join(f"{name}={value!r}" for name, value in row.items()) or "the empty row" for row in cells]
+
     @classmethod
-    def _from_document(cls, document: dict[str, Any]) -> Design:
-        columns, size = dict(map(load_column, document["columns"])), document["size"]
+    def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
+        columns = dict(load_column(column, imports=imports) for column in document["columns"])
+        size = document["size"]
         design = cls(columns) if columns else cls([{}] * size)
         if design.size != size:
             raise ValueError(f"{size} points announced, {design.size} there")
@@ -313,103 +338,41 @@ def as_design(value: Any) -> Design:
         return value
     if isinstance(value, Mapping):
         return Factorial(value)
-    if isinstance(value, list | tuple) or _frame_rows(value) is not None:
+    if isinstance(value, list | tuple) or is_frame(value):
         return Points(value)
     accepted = "a Factorial, a Points, a mapping of axes, a frame, or a list of mappings"
     raise DesignError(f"a design is {accepted}; got {type_name(value)}")
 
 
-# What the caller gives, as columns of levels
+def _any_changeable(levels: Levels) -> bool:
+    kinds = set() if isinstance(levels, range) else set(map(type, levels))
+    return not kinds <= {type(None), bool, int, float, str} and any(map(is_changeable, levels))
 
 
-def _named(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
-    """The mapping and the keywords as one, its names checked."""
-    if given is not None and not isinstance(given, Mapping):
-        raise DesignError(f"{what} takes axes by name, or as a mapping; got {type_name(given)}")
-    twice = [name for name in given or () if name in more]
-    if twice:
-        raise DesignError(f"{what} was given {', '.join(map(repr, twice))} twice, in the mapping and by name")
-    return {_name(name): value for name, value in {**(given or {}), **more}.items()}
+def _exact_point(point: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The point as a design would hold it; None if none could."""
+    try:
+        return {read_name(name): exact(value, name) for name, value in point.items() if value is not MISSING}
+    except (DesignError, TypeError):
+        return None
 
 
-def _name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise DesignError(f"the name of a parameter is a string; got {name!r} ({type_name(name)})")
-    if not name or name.startswith("_"):
-        raise DesignError(f"a parameter's name is neither empty nor begins with '_', as ours do; got {name!r}")
-    return plain_text(name, "a parameter's name")
-
-
-def _levels(name: str, given: Any) -> Levels:
-    where = f"axis {name!r}"
-    if isinstance(given, range):
-        levels: Levels = range(*(plain_integer(n, where) for n in (given.start, given.stop, given.step)))
-    elif isinstance(given, set | frozenset):
-        raise DesignError(f"{where}: a {type_name(given)} has no order; give a list, as sorted(...) makes one")
-    elif hasattr(given, "columns"):
-        raise DesignError(f"{where}: a frame ({type_name(given)}) is no axis; give one column, or Points(frame)")
-    else:
-        levels = plain_values([given] if _is_scalar(given) else _listed(given, where), where)
-    if not levels:
-        raise DesignError(f"{where} has no levels; give at least one, or leave the axis out")
-    return levels
-
-
-def _is_scalar(value: Any) -> bool:
-    is_one = isinstance(value, str | bytes | bytearray | Mapping | type) or getattr(value, "ndim", 1) == 0
-    return is_one or not hasattr(value, "__iter__")
-
-
-def _listed(given: Any, where: str) -> Iterable[Any]:
-    """The values of a collection; Python's own for those of a Series or an array."""
-    if isinstance(given, np.ndarray):
-        values: Iterable[Any] = from_numpy(given, where)
-        return values
-    for method in ("to_pylist", "to_list", "tolist"):  # pyarrow; polars and pandas; other arrays
-        if hasattr(given, method):
-            return list(getattr(given, method)())
-    return list(given)
-
-
-def _from_columns(given: dict[str, Any]) -> tuple[dict[str, Levels], int]:
-    if not given:
-        raise DesignError("Points was given no points; give a list of mappings, a frame, or columns by name")
-    columns = {name: _levels(name, value) for name, value in given.items()}
-    scalars = {name for name, value in given.items() if _is_scalar(value)}
-    lengths = {name: size_of(levels) for name, levels in columns.items() if name not in scalars}
-    if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise DesignError(f"the columns of Points differ in length: {shown}. Factorial makes combinations")
-    size = max(lengths.values(), default=1)
-    columns.update({name: tuple(columns[name]) * size for name in scalars})
-    return columns, size
-
-
-def _from_rows(given: Any) -> tuple[dict[str, Levels], int]:
-    rows = _frame_rows(given)
-    if rows is None and _is_scalar(given):
-        raise DesignError(f"Points takes a list of mappings, a frame, or columns by name; got {type_name(given)}")
-    rows = list(given) if rows is None else rows
-    if not rows:
-        raise DesignError("Points was given no rows; give at least one")
-    names: dict[Any, None] = {}
-    for number, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise DesignError(f"row {number} of Points must map names to values; got {type_name(row)}")
-        names.update(dict.fromkeys(row))
-    columns = {_name(n): plain_values([row.get(n, MISSING) for row in rows], f"column {n!r}") for n in names}
-    return columns, len(rows)
-
-
-def _frame_rows(value: Any) -> list[Any] | None:
-    """The rows of a polars frame, pyarrow table or pandas frame (none is imported for this); else None."""
-    if hasattr(value, "to_dicts"):
-        return list(value.to_dicts())
-    if hasattr(value, "to_pylist"):
-        return list(value.to_pylist())
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):
-        return list(value.to_dict("records"))
-    return None
+def _twice(levels: Levels) -> list[Any]:
+    """The first of the values, or rows of values, that stands there a second time."""
+    if isinstance(levels, range):
+        return []
+    try:
+        if len(set(levels)) == len(levels):  # Python's equality finds more equal than there are
+            return []
+    except TypeError:  # a list, an array
+        pass
+    seen: set[Hashable] = set()
+    for level in levels:
+        key = tuple(map(key_of, level)) if isinstance(level, tuple) and not hasattr(level, "_fields") else key_of(level)
+        if key in seen:
+            return [level]
+        seen.add(key)
+    return []
 
 
 def _plural(n: int, word: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from raylab.core.difference import differences
+from raylab.core.difference import differences, updates, words_to_ignore
 from raylab.core.strikes import Strikes
 
 Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
@@ -60,6 +60,7 @@ class Submission:
     ingredients: Mapping[str, str]
     policy: Policy
     user: str
+    ignore: tuple[str, ...] = ()  # what of the ingredients does not count when it is compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,11 +222,43 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do with a submission."""
+    """What to do with a submission.
+
+    Attributes:
+        kind: what it is.
+        name: of the sweep that it is, makes, or takes the place of.
+        than: the sweep that it is another one than, where it gets a new name for that.
+        differences: from the sweep it was compared with, in words.
+        ignorable: the words by which it would be the same; none if no words do that.
+        updates: installed packages whose versions are other ones than when that sweep was submitted.
+    """
 
     kind: Literal["new", "same", "replace", "refuse"]
     name: str
+    than: str = ""
     differences: tuple[str, ...] = ()
+    ignorable: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+
+    @property
+    def way_out(self) -> str:
+        """How to say that what differs does not matter."""
+        return f"; if that does not matter: ignore={self.ignorable!r}" if self.ignorable else ""
+
+    @property
+    def remark(self) -> str:
+        """What the person who submitted should know; empty where nothing changed."""
+        differs = f"{'; '.join(self.differences)}{self.way_out}"
+        told = []
+        if self.kind == "replace":
+            told.append(f"{self.name!r} takes the place of the one before, of which nothing was done: {differs}")
+        elif self.kind == "new" and self.than:
+            told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
+        if self.updates:
+            told.append(
+                f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}"
+            )
+        return ". ".join(told)
 
 
 def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:
@@ -247,7 +280,12 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapp
     # The same again may stand behind one that could be replaced; nothing is replaced for what is there already.
     if decisions[-1].kind == "same":
         return decisions[-1]
-    return next(decision for decision in decisions if decision.kind != "refuse")
+    found = next(decision for decision in decisions if decision.kind != "refuse")
+    if found.kind == "replace" or len(decisions) == 1:
+        return found
+    # It gets a name of its own; what makes it another sweep is told by the one that is nearest, the last of these.
+    nearest = min(reversed(decisions[:-1]), key=lambda decision: len(decision.differences))
+    return replace(nearest, kind="new", name=found.name, than=nearest.name)
 
 
 def _names(label: str) -> Iterator[str]:
@@ -262,16 +300,27 @@ def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord
     if known is None:
         return Decision(kind="new", name=name)
     found = tuple(differing(known, submission))
+    newer = tuple(updates(known.ingredients, submission.ingredients))
     if not found:
-        return Decision(kind="same", name=name)
+        return Decision(kind="same", name=name, updates=newer)
     # Fixing a bug and running the cell again is what people do; with their own sweeps, not with each other's.
-    if done.get(name, 0) == 0 and not known.locked and known.user == submission.user:
-        return Decision(kind="replace", name=name, differences=found)
-    return Decision(kind="refuse", name=name, differences=found)
+    may = done.get(name, 0) == 0 and not known.locked and known.user == submission.user
+    words = () if _terms(known, submission) else _words(known, submission)
+    return Decision(kind="replace" if may else "refuse", name=name, differences=found, ignorable=words, updates=newer)
+
+
+def _words(known: SweepRecord, submission: Submission) -> tuple[str, ...]:
+    return words_to_ignore(known.ingredients, submission.ingredients, submission.ignore)
 
 
 def differing(known: SweepRecord, submission: Submission) -> list[str]:
     """What makes a submission another sweep than the one that is there, readable."""
+    code = differences(known.ingredients, submission.ingredients, submission.ignore)
+    return _terms(known, submission) + code
+
+
+def _terms(known: SweepRecord, submission: Submission) -> list[str]:
+    """What differs beside the code."""
     found = []
     if known.segment.design != submission.design:
         same_words = known.shape == submission.shape
@@ -282,7 +331,7 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
         found.append(f"seed: {submission.seed}, was {known.seed}")
     if known.segment.order != submission.order:
         found.append(f"order: {submission.order}, was {known.segment.order}")
-    return found + differences(known.ingredients, submission.ingredients)
+    return found
 
 
 def draw_seed(entropy: bytes) -> int:

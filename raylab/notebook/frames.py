@@ -24,7 +24,8 @@ from raylab.notebook.file import Loaded
 from raylab.notebook.headings import ALWAYS, Heading, headings, labels
 from raylab.notebook.kinds import cast
 from raylab.notebook.nested import by_name
-from raylab.notebook.records import Parameters, summary
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import summary
 from raylab.notebook.schema import SEQ, union
 from raylab.notebook.siblings import settled
 

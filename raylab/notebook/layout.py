@@ -16,6 +16,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from raylab.core.axes import read_name
 from raylab.errors import NameRefused, NotebookDamaged, VersionMismatch
 
 FORMAT = "raylab-notebook"
@@ -98,13 +99,14 @@ def _maker(found: dict[str, object]) -> str:
 
 
 def check_name(name: object, what: str) -> str:
-    """A lab's or a sweep's name, which is also its folder's.
+    """A lab's or a sweep's name, which is also its folder's, as `read_name` gives it.
 
     Raises:
         NameRefused: no folder can have it everywhere.
     """
     if not isinstance(name, str):
         raise NameRefused(f"the name of a {what} must be a string, not {type(name).__name__} {name!r}")
+    name = read_name(name)
     bad = sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()})
     trouble = ""
     if not name or name in (".", ".."):

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from raylab.core.axes import read_name
 from raylab.core.progress import Progress
 from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
@@ -170,9 +171,10 @@ def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> Sweep
         return next(iter(records.values()))
     if name is None:
         raise SweepNotFound(f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {there}")
-    if name not in records:
+    found = records.get(read_name(name or ""))
+    if found is None:
         raise SweepNotFound(f"the lab {lab!r} has no sweep {name!r}; its sweeps: {there}")
-    return records[name]
+    return found
 
 
 FINDINGS_SCHEMA: dict[str, Any] = {

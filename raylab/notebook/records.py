@@ -1,7 +1,7 @@
 """Records: what came of trials, as rows. Built in the worker, whole columns at a time.
 
 A record batch on its way to the lab ("wire") may have several columns of one name and different types; the lab's
-`Schema` gives each its name. Parameters are computed or taken by index, never converted value by value.
+`Schema` gives each its name.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raylab.core.design import Design
-from raylab.core.values import MISSING
 from raylab.notebook.columns import clean_name, column, renamed
+from raylab.notebook.parameters import Parameters
 
 METADATA: dict[str, Any] = {
     "_point": pa.int64(),
@@ -49,51 +48,6 @@ Names: TypeAlias = list[list[Any]]
 by trial. So what some batches say together does not depend on which of them came first."""
 
 RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
-
-
-class Parameters:
-    """The parameter columns of any points of a design."""
-
-    def __init__(self, design: Design) -> None:
-        self.names = frozenset(design.parameters)
-        self._design = design
-        self._levels: dict[str, list[tuple[Any, Any]] | range] = {}
-        for name in design.parameters:
-            levels = design.levels(name)
-            if isinstance(levels, range):
-                self._levels[name] = levels
-            else:
-                found = column(name, [None if level is MISSING else level for level in levels])
-                self._levels[name] = [(field, _numbers(array)) for field, array in found]
-
-    def columns(self, points: NDArray[np.int64]) -> list[tuple[Any, Any]]:
-        """One (field, array) for each parameter and kind of value, a row for each point."""
-        columns: list[tuple[Any, Any]] = []
-        for name, levels in self._levels.items():
-            index = self._design.index(name, points)
-            if isinstance(levels, range):
-                columns += _stepped(name, levels, index)
-            else:
-                columns += [(field, _at(index, values)) for field, values in levels]
-        return columns
-
-
-def _numbers(array: Any) -> Any:
-    """What holds but numbers, as numpy has it: it takes as fast from it, and `pyarrow.compute`, whose import costs a
-    worker's first lease 0.1 s, is left alone."""
-    plain = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
-    return array.to_numpy() if plain and not array.null_count else array
-
-
-def _at(index: NDArray[np.int64], values: Any) -> Any:
-    return pa.array(values[index]) if isinstance(values, np.ndarray) else values.take(pa.array(index))
-
-
-def _stepped(name: str, levels: range, index: NDArray[np.int64]) -> list[tuple[Any, Any]]:
-    """A range's levels, computed; those of one beyond 64 bits, which may be any number of them, one by one."""
-    if all(-(2**63) <= number < 2**63 for number in (levels[0], levels[-1], levels.step)):
-        return [(pa.field(name, pa.int64()), pa.array(levels[0] + levels.step * index))]
-    return column(name, [levels[at] for at in index.tolist()])
 
 
 @dataclass(slots=True)

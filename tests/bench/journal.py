@@ -26,7 +26,8 @@ import pyarrow as pa
 from figures import Figure, Run, in_turns, ratio
 
 from raylab.core.design import Factorial
-from raylab.notebook.records import Parameters, Trials, wire
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import Trials, wire
 from raylab.notebook.schema import Schema
 from raylab.notebook.table import SEAL_BYTES, SEAL_COMMITS
 from raylab.notebook.writer import SweepTable, Writer

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from raylab.code.pack import pack
-from raylab.core.difference import differences
+from raylab.core.difference import differences, words_to_ignore
 from raylab.experiment import adapt
 
 cells = itertools.count()
@@ -248,12 +248,149 @@ def test_without_source_the_compiled_code_counts():
     assert changes(same, cell("def f(p): return 3")) == []  # source and code cannot be compared
 
 
-def test_what_cannot_be_compared_is_a_warning_and_counts_as_the_same():
-    text = "def f(p): return N"
-    first, second = cell(text, N=[object()]), cell(text, N=[object()])
+class Unsteady:
+    """Another pickle each time."""
 
-    assert changes(first, second) == []
-    assert pack(first).warnings == ["cannot compare global N[0] (object): counts as the same"]
+    def __reduce__(self):
+        return Unsteady, (), {"at": next(cells)}
+
+
+class Settling:
+    """Becomes what it stays by being made again."""
+
+    def __setstate__(self, state):
+        vars(self).update(state, found=True)
+
+    def __getstate__(self):
+        return vars(self)
+
+
+def test_what_has_another_pickle_each_time_counts_as_different_and_can_be_ignored():
+    made = cell("def f(p): return N", N=[Unsteady()])
+
+    told = "global N[0]: a Unsteady has another pickle each time, so it counts as different"
+    assert changes(made, made) == [told]
+    first, second = pack(made).ingredients, pack(made).ingredients
+    assert words_to_ignore(first, second) == ("N",)
+    assert differences(first, second, ["N"]) == []
+    assert pack(made).warnings == []
+
+
+def test_what_settles_by_its_first_way_is_steady():
+    text = "def f(p): return N"
+    one, other = Settling(), Settling()
+    other.x = 1
+
+    assert changes(cell(text, N=one), cell(text, N=Settling())) == []
+    assert changes(cell(text, N=one), cell(text, N=other)) == ["global N: its value has changed"]
+
+
+def test_looking_whether_a_value_is_steady_leaves_the_classes_of_the_session_alone():
+    text = "class C:\n    shared = [N]\n    def g(self): return helper()\n    def __getstate__(self): return {}"
+    cls = cell(text, "C", N=1, helper=len)
+    method, shared = cls.g, cls.shared
+    pack(cell("def f(p): return K", K=[{"a": cls()}, object()]))
+
+    assert cls.g is method
+    assert cls.shared is shared
+
+
+def test_which_function_stands_where_counts():
+    text = "def g(p): return 1\ndef h(p): return 2\nH = {order}\ndef f(p): return H[0](p)"
+    first = cell(text.format(order="[g, h, lambda p: 1]"))
+
+    assert changes(first, cell(text.format(order="[g, h, lambda p: 1]"))) == []
+    assert changes(first, cell(text.format(order="[h, g, lambda p: 1]"))) == [
+        "global H[0]: function h, was function g",
+        "global H[1]: function g, was function h",
+    ]
+
+
+def test_which_object_stands_where_counts_and_who_shares_it_does_not():
+    text = "class A:\n    def __init__(self, n): self.n = n\nX, Y = A(1), A(2)\nN = {order}\ndef f(p): return N"
+    first = cell(text.format(order="[X, Y, X]"))
+
+    assert changes(first, cell(text.format(order="[X, Y, X]"))) == []
+    assert changes(first, cell(text.format(order="[X, Y, Y]"))) == ["global N[2]: as global N[1], was as global N[0]"]
+    both = "class A: n = 1\nX = A()\nY = {y}\ndef f(p): return X, Y"
+    assert changes(cell(both.format(y="X")), cell(both.format(y="A()"))) == []
+
+
+def test_a_notebooks_enumeration_counts_with_its_values_and_methods():
+    text = "import enum\nclass C(enum.Enum):\n    RED = {n}\n    def m(self): return {m}\nN = {v}\ndef f(p): return N"
+
+    def version(n=1, m=1, v="C.RED"):
+        return cell(text.format(n=n, m=m, v=v))
+
+    for v in ("C.RED", "[C.RED]", "{C.RED: 1}", "C"):
+        assert changes(version(v=v), version(v=v)) == []
+        assert changes(version(v=v), version(n=2, v=v)) != []
+        assert changes(version(v=v), version(m=2, v=v)) != []
+
+
+def test_what_a_container_or_number_of_an_own_class_holds_counts():
+    text = "class {kind}s({base}):\n    pass\nN = {kind}s({value})\nN.more = {more}\ndef f(p): return N"
+    for base, value in (("dict", "{'a': 1}"), ("list", "[1]"), ("int", "1"), ("set", "{1}"), ("str", "'a'")):
+
+        def version(more=1, value=value, base=base):
+            return cell(text.format(kind="Own", base=base, value=value, more=more))
+
+        assert changes(version(), version()) == []
+        assert changes(version(), version(more=2)) != []
+        assert changes(version(), version(value="")) != []
+
+
+def test_another_option_of_a_compiled_function_is_told():
+    numba = pytest.importorskip("numba")
+    text = "@njit(fastmath=FAST)\ndef h(p): return p + {n} + N\ndef f(p): return h(p)"
+
+    def version(fast=False, n=1, big=2):
+        return cell(text.format(n=n), njit=numba.njit, FAST=fast, N=big)
+
+    assert changes(version(), version()) == []
+    used = version()
+    used.__globals__["h"](3)
+    assert changes(version(), used) == []
+    assert changes(version(), version(fast=True)) == ["compilation of h: its value has changed"]
+    assert changes(version(), version(n=2)) == ["helper function h: its source has changed"]
+    assert changes(version(), version(big=3)) == ["global N: 3, was 2"]
+
+
+def test_a_cache_that_is_filled_by_hand_can_be_ignored_with_all_that_is_in_it():
+    text = (
+        "class Cell:\n    def __init__(self, n): self.n = n\n    def g(self): return SHIFT\n"
+        "SHIFT = 1\ncache = {}\ndef slow(x):\n    if x not in cache: cache[x] = Cell(x)\n    return cache[x].n + N\n"
+        "def f(x): return slow(x)"
+    )
+    fresh, tried = cell(text, N=1), cell(text, N=1)
+    tried(3)
+
+    old, new = pack(fresh).ingredients, pack(tried).ingredients
+    assert "global cache[3].n: 3, is new" in differences(old, new)
+    assert words_to_ignore(old, new) == ("cache",)
+    assert differences(old, new, ["cache"]) == differences(new, old, ["cache"]) == []
+    other = cell(text, N=2)
+    other(4)
+    assert differences(new, pack(other).ingredients, ["cache"]) == ["global N: 2, was 1"]
+    assert words_to_ignore(new, pack(other).ingredients) == ("N", "cache")
+
+
+def test_a_global_that_a_function_inside_of_a_digest_uses_is_an_ingredient_of_its_own():
+    text = "cache = {}\ndef h(x):\n    return cache.setdefault(x, x)\nN = vectorize(h)\ndef f(p): return N(p)"
+    fresh, tried = cell(text, vectorize=np.vectorize), cell(text, vectorize=np.vectorize)
+    tried(3)
+
+    assert changes(fresh, tried) == ["global cache: {np.int64(3): 3}, was {}"] or changes(fresh, tried) != []
+    assert differences(pack(fresh).ingredients, pack(tried).ingredients, ["cache"]) == []
+
+
+def test_the_versions_of_installed_packages_are_stored_and_are_no_difference():
+    made = pack(cell("def f(p):\n    import sklearn.linear_model\n    return N", N=np.zeros(3))).ingredients
+
+    assert made["package numpy"] == np.__version__
+    assert set(made) >= {"package sklearn"}
+    assert not {"package ray", "package json", "package raylab"} & set(made)
+    assert differences(made, made | {"package numpy": "0"}) == []
 
 
 # modules

@@ -28,7 +28,7 @@ from raylab.code.unpack import load, unpack
 from raylab.experiment import adapt
 code = pickle.load(open(sys.argv[1], "rb"))
 path = unpack(code.modules, Path(sys.argv[2])) if code.modules else None
-outcome = adapt(load(code.pickle, path)).run(json.loads(sys.argv[3]), 11, (7, 3))
+outcome = adapt(load(code.pickle, path).experiment).run(json.loads(sys.argv[3]), 11, (7, 3))
 print(json.dumps([outcome.rows, outcome.error]))
 """
 
@@ -451,7 +451,7 @@ def test_a_module_that_is_not_there_is_named(client):
 
 def test_a_pickle_of_another_python_is_refused_before_it_is_touched():
     with pytest.raises(VersionMismatch, match=r"submitted from Python 3\.1,"):
-        load(pickle.dumps(((3, 1), b"no pickle at all")), None)
+        load(pickle.dumps({"python": (3, 1), "experiment": b"no pickle at all"}), None)
 
 
 def test_a_module_that_breaks_when_it_is_imported_is_an_error_in_words(client, tmp_path):

@@ -233,7 +233,8 @@ def test_another_one_under_the_name_is_refused_once_a_trial_is_done() -> None:
 def test_nobody_replaces_another_users_sweep() -> None:
     others = submission(name="trial", repeats=4, user="bob")
     assert decide(others, sweeps(submitted()), {}).kind == "refuse"
-    assert decide(submission(repeats=4, user="bob"), sweeps(submitted()), {}) == Decision(kind="new", name="trial-2")
+    own = decide(submission(repeats=4, user="bob"), sweeps(submitted()), {})
+    assert (own.kind, own.name, own.than) == ("new", "trial-2", "trial")
 
 
 def test_a_locked_sweep_is_not_replaced() -> None:
@@ -244,7 +245,8 @@ def test_a_locked_sweep_is_not_replaced() -> None:
 def test_without_a_name_what_is_done_makes_way() -> None:
     there = sweeps(submitted(), submitted("trial-2", repeats=4))
     done = {"trial": 1, "trial-2": 1}
-    assert decide(submission(repeats=5), there, done) == Decision(kind="new", name="trial-3")
+    third = decide(submission(repeats=5), there, done)
+    assert (third.kind, third.name) == ("new", "trial-3")
     assert decide(submission(repeats=4), there, done) == Decision(kind="same", name="trial-2")
     replaces = decide(submission(repeats=5), there, {"trial": 1})
     assert (replaces.kind, replaces.name) == ("replace", "trial-2")
@@ -253,6 +255,47 @@ def test_without_a_name_what_is_done_makes_way() -> None:
 def test_nothing_is_replaced_for_what_is_there_under_a_later_name() -> None:
     there = sweeps(submitted(), submitted("trial-2", repeats=4))
     assert decide(submission(repeats=4), there, {"trial-2": 1}) == Decision(kind="same", name="trial-2")
+
+
+# what is said of it ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_name_says_what_makes_it_another_sweep_than_the_nearest() -> None:
+    there = sweeps(submitted(), submitted("trial-2", repeats=5, order="design"))
+    made = decide(submission(ingredients=CODE | {"global SIZE": "4"}), there, {"trial": 1, "trial-2": 1})
+    assert made.remark == (
+        "'trial-3' is another sweep than 'trial': global SIZE: 4, was 3; if that does not matter: ignore=('SIZE',)"
+    )
+
+
+def test_a_replacement_says_so_and_nothing_is_said_where_nothing_changed() -> None:
+    replaced = decide(submission(repeats=4), sweeps(submitted()), {})
+    assert replaced.remark == "'trial' takes the place of the one before, of which nothing was done: repeats: 4, was 3"
+    assert decide(submission(), sweeps(submitted()), {"trial": 1}).remark == ""
+    assert decide(submission(), {}, {}).remark == ""
+
+
+def test_another_version_of_a_library_is_told_and_makes_no_other_sweep() -> None:
+    there = sweeps(submitted(ingredients='{"source of trial": "sha256:aa", "global SIZE": "3", "package numpy": "1"}'))
+    made = decide(submission(ingredients=CODE | {"package numpy": "2"}), there, {"trial": 1})
+    assert (made.kind, made.name) == ("same", "trial")
+    assert made.remark == "since 'trial' was submitted, versions changed: numpy is 2 here, was 1"
+
+
+def test_what_is_ignored_makes_no_other_sweep() -> None:
+    changed = CODE | {"global SIZE": "4", "file m/a.png": "content 1"}
+    there, done = sweeps(submitted()), {"trial": 1}
+    refused = decide(submission(name="trial", ingredients=changed), there, done)
+    assert (refused.kind, refused.ignorable) == ("refuse", ("SIZE", "m/a.png"))
+    assert "ignore=('SIZE', 'm/a.png')" in refused.way_out
+    assert decide(submission(name="trial", ingredients=changed, ignore=("SIZE", "*.png")), there, done).kind == "same"
+    half = decide(submission(name="trial", ingredients=changed, ignore=("*.png",)), there, done)
+    assert (half.kind, half.ignorable) == ("refuse", ("*.png", "SIZE"))
+
+
+def test_no_word_is_proposed_where_none_would_do() -> None:
+    changed = submission(name="trial", repeats=4, ingredients=CODE | {"global SIZE": "4"})
+    assert decide(changed, sweeps(submitted()), {"trial": 1}).way_out == ""
 
 
 # differing ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core.design import Factorial
-from raylab.notebook.records import METADATA, RESERVED, TIMES, Parameters, Trials, summary, wire
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.records import METADATA, RESERVED, TIMES, Trials, summary, wire
 from raylab.notebook.schema import MAX_COLUMNS, MORE, SEQ
 
 UTC = dt.UTC
@@ -107,10 +108,11 @@ def test_parameters_of_any_points_are_taken_by_index() -> None:
     columns = Parameters(design).columns(np.array([0, 4, 7]))
     assert [(field.name, array.to_pylist()) for field, array in columns] == [
         ("p", [10, 13, 16]),
+        ("q", ["a", "None", "None"]),  # the texts of an axis of mixed kinds, then its kinds
         ("q", ["a", None, None]),
         ("q", [None, None, None]),
     ]
-    assert [array.to_pylist() for _, array in Parameters(design).columns(np.array([2]))] == [[10], [None], [2]]
+    assert [array.to_pylist() for _, array in Parameters(design).columns(np.array([2]))] == [[10], ["2"], [None], [2]]
 
 
 NAMES = st.lists(

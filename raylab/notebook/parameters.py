@@ -1,0 +1,153 @@
+"""Parameters as columns of rows: how the levels of a design stand there.
+
+An axis whose levels are of one kind is one column of it. An axis of mixed kinds is a column of its levels' texts, and
+beside it one of each kind that Arrow holds; ints among floats are no mixture unless a value would change. What no
+column can hold typed (a UUID, an Enum's member) and what is long stands as its text.
+
+Promises: grouping by a parameter's plain column never merges two levels. Columns are computed or taken by index, never
+converted row by row; and they are the same wherever they are made, whether classes of levels were imported or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from raylab.core.classes import TextOf
+from raylab.core.design import Design
+from raylab.core.texts import is_long, shortened, texts
+from raylab.core.values import MISSING, Missing
+from raylab.core.written import key_of
+from raylab.notebook.columns import KIND, clean_name, column
+
+__all__ = ["TEXT", "Parameters"]
+
+TEXT = b"text"
+"""The kind of a column that holds the texts of an axis of mixed kinds."""
+
+_SIMPLE = frozenset({type(None), bool, int, float})
+
+Column = tuple[Any, Any]
+"""A field and its array."""
+
+
+class Parameters:
+    """The parameter columns of any points of a design."""
+
+    def __init__(self, design: Design) -> None:
+        self.names = frozenset(design.parameters)
+        self._design = design
+        self._levels: dict[str, list[Column] | range] = {}
+        for name in design.parameters:
+            levels = design.levels(name)
+            if isinstance(levels, range):
+                self._levels[name] = levels
+            else:
+                self._levels[name] = [(field, _numbers(array)) for field, array in stand(name, levels)]
+
+    def columns(self, points: NDArray[np.int64]) -> list[Column]:
+        """One (field, array) for each parameter and kind of value, a row for each point."""
+        columns: list[Column] = []
+        for name, levels in self._levels.items():
+            index = self._design.index(name, points)
+            if isinstance(levels, range):
+                columns += _stepped(name, levels, index)
+            else:
+                columns += [(field, _at(index, values)) for field, values in levels]
+        return columns
+
+
+def stand(name: str, levels: Sequence[Any]) -> list[Column]:
+    """The columns of an axis, with a row for each level.
+
+    Example:
+        >>> for field, array in stand("x", ["sqrt", 0.5, 3, None]):
+        ...     print(field.type, array.to_pylist())
+        string ['sqrt', '0.5', '3', 'None']
+        string ['sqrt', None, None, None]
+        double [None, 0.5, 3.0, None]
+    """
+    values = [None if level is MISSING else level for level in levels]
+    is_simple = _SIMPLE.issuperset(map(type, values))
+    typed = values if is_simple else [_typed(value) for value in values]
+    made = [each for each in column(name, typed) if not pa.types.is_null(each[1].type)]
+    columns = [(field, array) for field, array in made if (field.metadata or {}).get(KIND) != b"pickle"]
+    left = any(value is not None and each is None for value, each in zip(values, typed, strict=True))
+    untyped = left or len(columns) < len(made)
+    absent = {id(level) for level in levels if level is None or level is MISSING}
+    if len(absent) < 2 and not (columns and untyped) and len(columns) <= 1:
+        if not columns:
+            return [(pa.field(clean_name(name), pa.string()), _texts(levels, nulls=True))] if untyped else []
+        if not _merges(levels, values if is_simple else columns[0][1].to_pylist()):
+            return columns
+    text = pa.field(clean_name(name), pa.string(), metadata={KIND: TEXT})
+    return [(text, _texts(levels, nulls=False)), *columns]
+
+
+def _typed(value: Any) -> Any:
+    """What a typed column holds of a level: nothing of one whose class is to be imported, or that is long."""
+    if type(value) is str:
+        return shortened(value) if is_long(value) else value
+    return None if _is_of_a_class(value) or is_long(value) else value
+
+
+def _is_of_a_class(value: Any) -> bool:
+    """Whether the level, or a part of it, is text wherever its class is not imported."""
+    if isinstance(value, dict):
+        return any(map(_is_of_a_class, value.values()))
+    if isinstance(value, list | tuple | set | frozenset) and not hasattr(value, "_fields"):
+        return any(map(_is_of_a_class, value))
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        return any(map(_is_of_a_class, value.ravel().tolist()))
+    return isinstance(value, Enum | TextOf) or (isinstance(value, tuple) and hasattr(value, "_fields"))
+
+
+def _texts(levels: Sequence[Any], *, nulls: bool) -> Any:
+    """The levels' texts; None is null where it is told from all else by that."""
+    shown = texts(levels)
+    if nulls:
+        shown = [None if level is None else text for level, text in zip(levels, shown, strict=True)]
+    return pa.array(shown, pa.string())
+
+
+def _merges(levels: Sequence[Any], values: Sequence[Any]) -> bool:
+    """Whether two levels are equal as the values that a column holds of them: 1 and 1.0, 0.0 and -0.0."""
+    kinds = set(map(type, levels)) - {type(None), Missing}
+    if kinds <= {int} or kinds <= {bool}:
+        return False
+    there = [(level, value) for level, value in zip(levels, values, strict=True) if level is not MISSING]
+    return len({_equal(value) for _, value in there}) < len({key_of(level) for level, _ in there})
+
+
+def _equal(value: Any) -> Hashable:
+    """Equal for what a reader takes as equal."""
+    if isinstance(value, float) and value != value:
+        return "nan", float
+    if isinstance(value, list):
+        return tuple(map(_equal, value))
+    if isinstance(value, dict):
+        return tuple((name, _equal(item)) for name, item in value.items())
+    return value, isinstance(value, bool)
+
+
+def _numbers(array: Any) -> Any:
+    """What holds but numbers, as numpy has it: it takes as fast from it, and `pyarrow.compute`, whose import costs a
+    worker's first lease 0.1 s, is left alone."""
+    plain = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    return array.to_numpy() if plain and not array.null_count else array
+
+
+def _at(index: NDArray[np.int64], values: Any) -> Any:
+    return pa.array(values[index]) if isinstance(values, np.ndarray) else values.take(pa.array(index))
+
+
+def _stepped(name: str, levels: range, index: NDArray[np.int64]) -> list[Column]:
+    """A range's levels, computed; those of one beyond 64 bits, which may be any number of them, as text."""
+    if all(-(2**63) <= number < 2**63 for number in (levels[0], levels[-1], levels.step)):
+        return [(pa.field(name, pa.int64()), pa.array(levels[0] + levels.step * index))]
+    return [(pa.field(name, pa.string()), pa.array([str(levels[at]) for at in index.tolist()]))]
