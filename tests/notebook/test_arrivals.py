@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import os
 import sys
@@ -13,12 +14,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import polars.selectors as cs
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sweeps import NEVER, Bench, leased
+from sweeps import NEVER, Bench, leased, sweep
 
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
@@ -284,3 +287,47 @@ def test_the_order_of_a_trials_own_rows_is_the_experiments(tmp_path: Path) -> No
         bench.run("SWEEP", at, at + 1)
     found = Notebook(tmp_path).results("SWEEP")
     assert found.rows() == [(p, repeat, step) for p in (3, 1, 2) for repeat in (0, 1) for step in range(p)]
+
+
+def frames() -> dict[str, Any]:
+    """What makes a frame of each library."""
+    return {
+        "polars": lambda: pl.DataFrame({"a": [1, None], "b": ["x", "y"]}),
+        "pandas": lambda: pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": ["x", "y"]}),
+        "objects": lambda: pd.DataFrame({"a": pd.Series([1, pd.NA], dtype=object), "b": ["x", "y"]}),
+        "pyarrow": lambda: pa.table({"a": [1, None], "b": ["x", "y"]}),
+    }
+
+
+@pytest.mark.parametrize("name", frames())
+def test_a_frame_of_any_library_is_rows_in_the_notebook(tmp_path: Path, name: str) -> None:
+    BOX.made = lambda p: frames()[name]()  # type: ignore[attr-defined]
+    sweep(tmp_path, RETURNING, Factorial(p=[0, 1]))
+    assert Notebook(tmp_path).results("SWEEP").rows() == [(p, a, b) for p in (0, 1) for a, b in ((1, "x"), (None, "y"))]
+
+
+@pytest.mark.parametrize(
+    ("returned", "kept"),
+    [
+        (0.5, 0.5),
+        ("text", "text"),
+        ((1, 2), [1, 2]),
+        (np.arange(3), [0, 1, 2]),
+        (pd.Series([1.5, 2.5]), [1.5, 2.5]),
+        (pd.Timestamp("2024-01-01"), dt.datetime(2024, 1, 1)),
+        (pd.NaT, None),
+    ],
+)
+def test_a_single_value_is_the_column_value(tmp_path: Path, returned: Any, kept: Any) -> None:
+    BOX.made = lambda p: returned  # type: ignore[attr-defined]
+    sweep(tmp_path, RETURNING, Factorial(p=[0]))
+    assert Notebook(tmp_path).results("SWEEP").to_dicts() == [{"p": 0, "value": kept}]
+
+
+def test_a_named_tuple_of_an_experiment_is_a_row_and_a_list_without_rows_one_of_nulls(tmp_path: Path) -> None:
+    pair = collections.namedtuple("pair", ["left", "right"])
+    returned = [pair(1, "a"), [pair(2, "b"), {"left": 3}], [], None]
+    BOX.made = lambda p: returned[p]  # type: ignore[attr-defined]
+    sweep(tmp_path, RETURNING, Factorial(p=range(4)))
+    found = Notebook(tmp_path).results("SWEEP").rows()
+    assert found == [(0, 1, "a"), (1, 2, "b"), (1, 3, None), (2, None, None), (3, None, None)]
