@@ -19,7 +19,7 @@ from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.frames import check_status, scan, warnings_frame
+from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.listing import infos
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
@@ -142,7 +142,7 @@ class Client:
             if looked != (mark[0], counts[0]["rows"]):
                 looked = (mark[0], counts[0]["rows"])
                 files = self._read(record.folder, since)
-                frame = scan(record, files, status="all", metadata=True, since=since).collect()
+                frame = updates(record, files, since)
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1
                     yield frame
@@ -150,6 +150,11 @@ class Client:
                 return
 
     # reading ----------------------------------------------------------------------------------------------------
+
+    def results(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
+        check_status(status)
+        record = self.record(sweep)
+        return results(record, self._read(record.folder), status=status, metadata=metadata)
 
     def scan(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
         check_status(status)

@@ -66,8 +66,12 @@ class Experiment:
     def set_up(self, params: dict[str, Any]) -> None:
         """Prepare the trial. If this raises, neither `do` nor `tear_down` runs."""
 
-    def do(self, params: dict[str, Any]) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
-        """Run the trial and return its results: a mapping, a list of mappings (a row each), or None."""
+    def do(self, params: dict[str, Any]) -> object:
+        """Run the trial and return its results.
+
+        A mapping, a named tuple or a dataclass instance is a row; a list of them is several; a frame (polars, pandas,
+        pyarrow) its rows. None is an empty result, anything else the column `value`.
+        """
         raise NotImplementedError
 
     def tear_down(self) -> None:
@@ -394,7 +398,7 @@ def _refuse_lazy(function: Any, name: str) -> None:
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         raise ExperimentError(f"{name} is async; a plain function is expected. Wrap it: asyncio.run({name}(...)).")
     if inspect.isgeneratorfunction(called):
-        raise ExperimentError(f"{name} is a generator; return a list of mappings instead of yielding them.")
+        raise ExperimentError(f"{name} is a generator; return a list of rows instead of yielding them.")
 
 
 def _generator(key: tuple[int, ...] | None) -> Generator:

@@ -249,14 +249,17 @@ class Lab:
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
 
         Returns:
-            A row for each trial (several where the experiment returns a list): the parameters, `_repeat` when there
-            are repeats, the results (nulls for failed trials), the metadata asked for.
+            A row for each trial (several where the experiment returns several): the parameters in the design's
+            order, `_repeat` when there are repeats, the results as the experiment names them (nulls for failed
+            trials), the metadata asked for. By point, then by repeat, then as the experiment gave the rows: the same
+            rows are the same frame, in whatever order they came. Where values of a name are of several kinds, numbers
+            have the plain name before truth values, text, times and the rest; the others are `NAME__KIND`.
 
         Raises:
             SweepNotFound: no such sweep, or no name given and not just one sweep; the message lists them.
             NotebookDamaged: a file is not what was written.
         """
-        return self.scan(name, status=status, metadata=metadata).collect()
+        return self._client.results(name, status, metadata)
 
     def scan(
         self,
@@ -265,7 +268,7 @@ class Lab:
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
-        """As `results`, as a LazyFrame."""
+        """The columns of `results` as a LazyFrame, in the order of `_seq`: that of arrival, not of the design."""
         return self._client.scan(name, status, metadata)
 
     def info(self) -> dict[str, Any]:

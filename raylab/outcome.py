@@ -1,8 +1,9 @@
 """What came of one execution of a trial, as plain data: rows, or an error and its traceback as text.
 
-Promises: rows are copies, with names that are proper strings, so an experiment may return the same dict every
-time; an exception travels as text, never as an object, whatever the exception's own methods do.
-Standard library only. Knows no Ray, no disk, and not how the experiment was run.
+Promises: whatever an experiment returns is rows; rows are copies, with names that are proper strings, so an experiment
+may return the same dict every time; an exception travels as text, never as an object, whatever the exception's own
+methods do. Loads the standard library only, until a result is none of its types. Knows no Ray, no disk, and not how
+the experiment was run.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["ATOMS", "Outcome", "Row", "UnfitResultError", "failure", "known_names", "read", "read_epyc"]
@@ -28,7 +29,9 @@ MAX_TRACEBACK_CHARS = 100_000
 MAX_NAME_CHARS = 1_000
 """Of a result; a longer name is cut, and ends in a hash of all of it."""
 
-_EXPECTED = "a mapping, a list of mappings or None is expected"
+VALUE = "value"
+"""What a result is called that is no row."""
+
 _OTHERS = (str(Path(__file__).parent) + os.sep, "<frozen importlib")
 """Files whose frames are not the user's: ours, and those of an import, which Python leaves out itself by hand."""
 
@@ -67,21 +70,81 @@ def failure(error: BaseException, times: dict[str, float] | None = None) -> Outc
 
 
 class UnfitResultError(Exception):
-    """The experiment returned something else than rows; told without a traceback, which would be ours."""
+    """What was returned is none of epyc's dicts where it must be one, or was never run; told without a traceback, which
+    would be ours."""
 
 
 def read(result: object) -> Row | list[Row]:
-    """What an experiment returned, as its row or its rows; UnfitResultError if it is neither."""
-    if isinstance(result, Mapping):
-        return _row(result)
+    """What an experiment returned, as its row or its rows.
+
+    A mapping, a named tuple, a dataclass instance (also of attrs, pydantic, msgspec) is a row, a list or tuple of them
+    several, a frame (polars, pandas, pyarrow) its rows. None is an empty result, so is a list or frame without rows.
+    Anything else is the column `value`.
+
+    Example:
+        >>> read(0.5), read([{"step": 0}, {"step": 1}]), read(None)
+        ({'value': 0.5}, [{'step': 0}, {'step': 1}], {})
+    """
+    kind = type(result)  # what it really is: a mock says that it is what it stands for
     if result is None:
         return {}
-    if not isinstance(result, list | tuple):
-        raise UnfitResultError(f"returned {_type(result)}; {_EXPECTED}")
-    for entry in result:
-        if not isinstance(entry, Mapping):
-            raise UnfitResultError(f"returned a {_type(result)} with {_type(entry)} in it; {_EXPECTED}")
-    return [_row(entry) for entry in result] or [{}]
+    if kind in ATOMS:
+        return {VALUE: result}
+    if (row := _record(result)) is not None:
+        return _row(row)
+    if issubclass(kind, list | tuple):
+        some = [_record(entry) for entry in _entries(result)]
+        rows = [row for row in some if row is not None]
+        return _row({VALUE: result}) if len(rows) < len(some) else list(map(_row, rows)) or [{}]
+    if kind is CoroutineType:
+        raise UnfitResultError("returned a coroutine, which nobody ran; return asyncio.run(...) of it")
+    if str(kind.__module__).partition(".")[0] in _OF_NUMPY_ALONE:
+        return _row({VALUE: result})
+    from raylab.core.tabular import frame_rows, series_values  # loads numpy
+
+    found = frame_rows(result, labels=True)
+    if found is not None:
+        return list(map(_row, found)) or [{}]
+    series = series_values(result)
+    return _row({VALUE: result if series is None else series})
+
+
+_OF_NUMPY_ALONE = frozenset({"builtins", "numpy"})
+"""Modules whose types are no frames."""
+
+
+def _entries(result: Any) -> Iterable[object]:
+    return (list if issubclass(type(result), list) else tuple).__iter__(result)
+
+
+def _record(result: Any) -> Mapping[Any, object] | None:
+    """What is a row by itself, with its fields by name; None if it is none."""
+    kind = type(result)
+    if kind is dict or issubclass(kind, Mapping):
+        return result  # type: ignore[no-any-return]
+    if issubclass(kind, tuple):
+        names = getattr(kind, "_fields", None)
+        if type(names) is tuple and len(names) == len(result) and all(type(name) is str for name in names):
+            return dict(zip(names, tuple.__iter__(result), strict=True))
+        return None
+    names = _field_names(kind)
+    if names is None:
+        return None
+    extra = getattr(result, "__pydantic_extra__", None) if hasattr(kind, "__pydantic_fields__") else None
+    return {name: getattr(result, name, None) for name in names} | (extra or {})
+
+
+def _field_names(kind: type) -> list[str] | None:
+    """The fields of a dataclass, or of a class made by attrs, pydantic or msgspec, which mark theirs likewise."""
+    if hasattr(kind, "__dataclass_fields__"):
+        return [each.name for each in fields(kind)]
+    if hasattr(kind, "__attrs_attrs__"):
+        return [each.name for each in kind.__attrs_attrs__]
+    for mark in ("__pydantic_fields__", "__struct_fields__"):
+        names = kind.__dict__.get(mark) or getattr(kind, mark, None)
+        if isinstance(names, tuple | dict):
+            return list(names)
+    return None
 
 
 def _row(result: Mapping[Any, object]) -> Row:
@@ -160,9 +223,10 @@ def _epyc_rows(results: object) -> tuple[list[Row], list[tuple[str, str | None]]
     """The rows of an epyc result. epyc's combinators nest whole results dicts in a list of results."""
     rows: list[Row] = []
     failures: list[tuple[str, str | None]] = []
-    for entry in results if isinstance(results, list | tuple) else [results]:
+    several = issubclass(type(results), list | tuple) and _record(results) is None
+    for entry in _entries(results) if several else [results]:
         if not (isinstance(entry, Mapping) and "results" in entry and "metadata" in entry):
-            made = read([entry] if isinstance(entry, Mapping) else entry)
+            made = read(entry)
             rows += made if isinstance(made, list) else [made]
             continue
         _, error, trace = _epyc_metadata(entry)

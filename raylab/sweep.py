@@ -80,18 +80,19 @@ class Sweep:
         return self._client.wait(self.name, timeout, progress)
 
     def results(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.DataFrame:
-        """The rows that are in; see `Lab.results`."""
-        return self.scan(status=status, metadata=metadata).collect()
+        """The rows that are in, by point, then by repeat; see `Lab.results`."""
+        return self._client.results(self.name, status, metadata)
 
     def scan(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.LazyFrame:
-        """The rows that are in, as a LazyFrame; see `Lab.results`."""
+        """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
         return self._client.scan(self.name, status, metadata)
 
     def failures(self) -> pl.DataFrame:
         """The trials that came to nothing.
 
         Returns:
-            A row for each: parameters, `_status`, `_attempt`, `_error`, `_traceback`, `_node`, `_seed`.
+            A row for each, by point, then by repeat: parameters, `_status`, `_attempt`, `_error`, `_traceback`,
+            `_node`, `_seed`.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=FAILED, metadata=columns)
@@ -123,7 +124,9 @@ class Sweep:
             timeout: seconds after which to end in any case.
 
         Yields:
-            Frames of all statuses with all metadata, in the order of `_seq`.
+            Frames of all statuses with all metadata, in the order of `_seq`. Columns are called as on disk, where the
+            kind that came first has the plain name, so that no frame calls a column otherwise than an earlier one;
+            `results` has names and an order that do not depend on what came first.
 
         Raises:
             LabUnavailable: the lab does not answer.

@@ -166,7 +166,7 @@ def told(root: Path) -> dict[str, Any]:
     """What the notebook says, as JSON has it."""
     notebook = Notebook(root)
     sweeps = notebook.sweeps()
-    rows = {name: notebook.results(name, status="all", metadata=True) for name in sweeps["name"]}
+    rows = {name: notebook.results(name, status="all", metadata=True).sort("_seq") for name in sweeps["name"]}
     return {
         "sweeps": [plain(row) for row in sweeps.to_dicts()],
         "schemas": {name: {column: str(kind) for column, kind in frame.schema.items()} for name, frame in rows.items()},

@@ -36,6 +36,7 @@ HOMES = {
     "polars": (
         "raylab.notebook.frames",
         "raylab.notebook.notebook",
+        "raylab.notebook.siblings",
         "raylab.client",
         "raylab.lab",
         "raylab.sweep",

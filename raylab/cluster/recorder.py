@@ -20,6 +20,7 @@ from raylab.core.request import Request
 from raylab.core.warned import merged
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
+from raylab.notebook.records import merged_names, names_of
 from raylab.notebook.writer import SweepTable, Writer
 
 log = logging.getLogger(__name__)
@@ -285,4 +286,5 @@ def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
         "seconds": round(sum(batch.busy_s for batch in batches), 6),
         "error": next((batch.error for batch in batches if batch.error), None),
         "warnings": [kind.dumps() for kind in merged(kind for batch in batches for kind in batch.warnings)],
+        "names": merged_names(names_of(batch.rows) for batch in batches),
     }

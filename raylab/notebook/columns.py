@@ -7,29 +7,38 @@ hold is kept pickled beside its repr. Must never let one odd value sink its neig
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from raylab.notebook.exact import Path, about, inexact, inexact_ints
 from raylab.notebook.kinds import (
     FLOAT,
     INT,
+    NULL,
     PLAIN,
     Array,
     DataType,
     Field,
     describe,
+    differs,
     unify,
 )
 from raylab.notebook.odd import PICKLED, attempt, packed
 
-__all__ = ["KIND", "OF", "clean_name", "column", "renamed"]
+__all__ = ["KIND", "OF", "SHUFFLED", "clean_name", "column", "renamed"]
 
 KIND = b"raylab.kind"
 """Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
 
 OF = b"raylab.of"
 """Field metadata that tells what a result was called by the experiment, where its column has another name."""
+
+
+SHUFFLED = b"raylab.shuffled"
+"""Field metadata of a column whose structs came with different lists of fields: which order the column has depends on
+which came first."""
 
 
 def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
@@ -40,7 +49,7 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
         values: One value a row; None where there is none.
 
     Returns:
-        No array if there is no value; more than one only if the kinds clash.
+        More than one array only if the kinds clash; one of Arrow's type null if there is no value.
 
     Example:
         >>> for field, array in column("loss", [1, 2.5, None, "diverged"]):
@@ -49,11 +58,10 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
         loss string [None, None, None, 'diverged']
     """
     types = set(map(type, values)) - {type(None)}
-    if not types:
-        return []
     array = _of_one_kind(types, values)
     if array is not None:
-        return [(pa.field(clean_name(name), array.type), array)]
+        exact = about(inexact_ints(array)) if array.type.equals(INT) else {}
+        return [(pa.field(clean_name(name), array.type, metadata=exact or None), array)]
     return _of_many_kinds(clean_name(name), values)
 
 
@@ -74,8 +82,12 @@ def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
     """The fast way, for nearly all columns; None if it does not lead there."""
     kinds = {PLAIN.get(kind) for kind in types}
     try:
+        if not kinds:
+            return pa.nulls(len(values))
         if kinds == {INT, FLOAT}:
-            pa.array([value for value in values if type(value) is int], INT)  # what is no int64 alone, is none here
+            ints = pa.array([value for value in values if type(value) is int], INT)  # no int64 alone, none here
+            if inexact_ints(ints):
+                return None
             return pa.array([None if value is None else float(value) for value in values], FLOAT)  # type: ignore[arg-type]
         if len(kinds) == 1 and None not in kinds:
             return pa.array(values, kinds.pop())
@@ -84,10 +96,33 @@ def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
     return None
 
 
+@dataclass(slots=True)
+class _Members:
+    """The values of one kind, by row."""
+
+    kind: DataType
+    exact: frozenset[Path]
+    values: dict[int, object]
+    shuffled: bool = False
+
+    def takes(self, row: int, value: object, kind: DataType, exact: frozenset[Path]) -> bool:
+        """Take the value in, if its kind and this one unite."""
+        wider = unify(self.kind, kind, self.exact | exact)
+        if wider is None:
+            return False
+        self.shuffled = self.shuffled or differs(self.kind, kind)
+        self.kind, self.exact = wider, self.exact | exact
+        self.values[row] = value
+        return True
+
+    def field(self, name: str) -> Field:
+        shuffled = {SHUFFLED: b"1"} if self.shuffled else {}
+        return pa.field(name, self.kind, metadata={**about(self.exact), **shuffled} or None)
+
+
 def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
     """The careful way: value by value, so that an odd one ends up pickled and alone."""
-    kinds: list[DataType] = []
-    members: list[dict[int, object]] = []
+    members: list[_Members] = []
     odd: set[int] = set()
     for row, value in enumerate(values):
         if value is None:
@@ -98,27 +133,18 @@ def _of_many_kinds(name: str, values: Sequence[object]) -> list[tuple[Field, Arr
             odd.add(row)
             continue
         if plain_value is not None:
-            _sort_in(kinds, members, row, plain_value, kind)
+            exact = inexact(plain_value, kind)
+            if not any(some.takes(row, plain_value, kind, exact) for some in members):
+                members.append(_Members(kind, exact, {row: plain_value}))
     out = []
-    for kind, some in zip(kinds, members, strict=True):
-        array = _array(some, kind, len(values), odd)
+    for some in members:
+        array = _array(some.values, some.kind, len(values), odd)
         if array.null_count < len(values):
-            out.append((pa.field(name, kind), array))
+            out.append((some.field(name), array))
     if odd:
         cells = [packed(value) if row in odd else None for row, value in enumerate(values)]
         out.append((pa.field(name, PICKLED, metadata={KIND: b"pickle"}), pa.array(cells, PICKLED)))
-    return out
-
-
-def _sort_in(kinds: list[DataType], members: list[dict[int, object]], row: int, value: object, kind: DataType) -> None:
-    for index, known in enumerate(kinds):
-        wider = unify(known, kind)
-        if wider is not None:
-            kinds[index] = wider
-            members[index][row] = value
-            return
-    kinds.append(kind)
-    members.append({row: value})
+    return out or [(pa.field(name, NULL), pa.nulls(len(values)))]
 
 
 def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int]) -> Array:

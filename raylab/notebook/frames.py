@@ -1,24 +1,33 @@
-"""Rows as polars frames: which of them, and which columns in which order. What a person gets to see is decided here."""
+"""Rows as polars frames: which of them, in which order. What a person gets to see is decided here and in `headings`.
+
+Promises: `results` of the same rows is the same frame, in whatever order they came; `scan` has the same columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
+from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import Loaded
+from raylab.notebook.headings import ALWAYS, Heading, headings, labels
+from raylab.notebook.kinds import cast
+from raylab.notebook.nested import by_name
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.records import METADATA, TIMES, summary
-from raylab.notebook.schema import NAME, SEQ
+from raylab.notebook.records import summary
+from raylab.notebook.schema import SEQ, union
+from raylab.notebook.siblings import settled
 
 STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
 
@@ -34,15 +43,6 @@ WARNINGS_SCHEMA: dict[str, Any] = {
     "_point": pl.Int64,
     "_repeat": pl.Int64,
 }
-
-ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
-"""The metadata of every sweep, in the order people see."""
-
-SOMETIMES: dict[str, Any] = {**TIMES, "_metadata": pa.null()}
-"""The metadata that some experiments add; of no type as long as there is none."""
-
-Owners: TypeAlias = dict[str, str]
-"""By column the name it was made of: a sibling `p__string` belongs to `p`, a parameter called `p__x` to itself."""
 
 
 def check_status(status: str | Sequence[str]) -> list[str]:
@@ -68,52 +68,185 @@ def warnings_frame(metas: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return frame.sort("count", "text", "category", descending=[True, False, False])
 
 
-def scan(
+def results(
     record: SweepRecord,
     files: Sequence[Loaded],
     *,
     status: str | Sequence[str] = "done",
     metadata: bool | Sequence[str] = False,
-    since: int = 0,
-) -> pl.LazyFrame:
-    """A sweep's rows: parameters, `_repeat` when there are repeats, results, and the metadata asked for.
+) -> pl.DataFrame:
+    """A sweep's rows by point, then by repeat, then as the experiment gave them.
 
     Args:
         record: what was asked.
         files: the sweep's files in force, in order.
         status: which trials.
         metadata: True for all metadata columns, or some of their names.
-        since: only rows from this `_seq` on.
 
     Raises:
         ValueError: there is no such status, or no such metadata.
     """
-    words = check_status(status)
-    parameters = _parameters(record.segment.design)
-    chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > since]
-    # The last file has all the columns in force.
-    tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
-    owners = _owners(tables)
-    asked = _asked(metadata, owners)
-    blank = [*parameters, *(pa.field(name, kind) for name, kind in (ALWAYS | _some(asked)).items())]
-    blank = [field for field in blank if field.name not in owners]
-    owners |= {field.name: field.name for field in blank}
-    wanted = _columns(owners, [field.name for field in parameters], record.segment.repeats > 1, asked)
-    filters = _filters([loaded.info.meta for loaded in chosen], words, since)
-    used = {*wanted, *(name for each in filters for name in each.meta.root_names())} or {SEQ}
-    rows = _together([*tables, pa.schema(blank).empty_table()], used)
-    for each in filters:
-        rows = rows.filter(each)
-    return rows.select(cs.by_name(wanted))  # plain strings would be patterns: a result may be called "*"
+    view = _View(record, files, status, metadata)
+    trial = ("_point", "_repeat") if record.segment.repeats > 1 else ("_point",)
+    frame = view.rows(trial).collect()
+    order = in_turn(*(frame[name].to_numpy() for name in trial))
+    frame = frame.select(cs.by_name(view.columns))
+    # From many pieces polars gathers four times as slowly as from one.
+    return view.shown(frame if order is None else frame.rechunk()[order])
 
 
-def _filters(metas: Sequence[Mapping[str, Any]], words: Sequence[str], since: int) -> list[pl.Expr]:
-    """What leaves the rows that are wanted, in this order; nothing where the commits say that all of them are."""
-    found = summary(metas)
+def scan(
+    record: SweepRecord,
+    files: Sequence[Loaded],
+    *,
+    status: str | Sequence[str] = "done",
+    metadata: bool | Sequence[str] = False,
+) -> pl.LazyFrame:
+    """The columns of `results`, in the order of `_seq`, which is that of arrival; see there."""
+    view = _View(record, files, status, metadata)
+    rows = view.rows()
+    return rows if view.is_plain else view.shown(rows.collect()).lazy()
+
+
+def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.DataFrame:
+    """The rows from this `_seq` on, in its order, of every status and with all metadata.
+
+    Columns are called as on disk: what one frame calls a column, a later one does too.
+    """
+    view = _View(record, files, "all", True, since)
+    return view.rows().collect()
+
+
+class _View:
+    """What is seen of a sweep: the files that count, and the columns of them."""
+
+    def __init__(
+        self,
+        record: SweepRecord,
+        files: Sequence[Loaded],
+        status: str | Sequence[str],
+        metadata: bool | Sequence[str],
+        since: int | None = None,
+    ) -> None:
+        self._sorts = since is None
+        words = check_status(status)
+        chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
+        # The last file has all the columns in force.
+        self._tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
+        metas = [loaded.info.meta for loaded in chosen]
+        found = summary(metas)
+        self._schema = union(table.schema for table in self._tables)
+        self._seen = headings(
+            self._schema,
+            parameters=_parameters(record.segment.design),
+            repeats=record.segment.repeats > 1,
+            names=found["names"] if self._sorts else [],
+            metadata=metadata,
+        )
+        whole = all(meta.get("by_status") for meta in metas)
+        self._filters = _filters(found["by_status"] if whole else STATUSES, found["again"], words, since or 0)
+        self.columns = [field.name for heading in self._seen for field in heading.fields]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the columns on disk are those that are seen."""
+        return all([field.name for field in heading.fields] == [heading.name] for heading in self._seen)
+
+    def rows(self, also: Sequence[str] = ()) -> pl.LazyFrame:
+        """The rows, with the columns as they are on disk; of the metadata these, too."""
+        kinds = ALWAYS | {field.name: field.type for heading in self._seen for field in heading.fields}
+        used = {*self.columns, *also, *(name for each in self._filters for name in each.meta.root_names())} or {SEQ}
+        blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
+        rows = _together([*map(self._in_order, self._tables), blank.empty_table()], used)
+        for each in self._filters:
+            rows = rows.filter(each)
+        # Plain strings would be patterns: a result may be called "*".
+        return rows.select(cs.by_name(list(dict.fromkeys([*self.columns, *also]))))
+
+    def _in_order(self, table: pa.Table) -> pa.Table:
+        """The table with the fields of those structs sorted whose order depends on which came first."""
+        for at, field in enumerate(table.schema):
+            known = self._schema.field(field.name)
+            if self._sorts and SHUFFLED in (known.metadata or {}) and not pa.types.is_null(field.type):
+                kind = by_name(known.type)
+                chunks = [cast(chunk, kind) for chunk in table.column(at).chunks]
+                table = table.set_column(at, pa.field(field.name, kind), pa.chunked_array(chunks, kind))
+        return table
+
+    def shown(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """These rows with the columns as they are seen."""
+        if self.is_plain:
+            return frame
+        kinds = [_settled(heading, frame) for heading in self._seen]
+        names = labels(self._seen, [[word for word, _ in some] for some in kinds])
+        columns = [
+            values.alias(name)
+            for some, own in zip(kinds, names, strict=True)
+            for (_, values), name in zip(some, own, strict=True)
+        ]
+        return pl.DataFrame(columns)
+
+
+def _settled(heading: Heading, frame: pl.DataFrame) -> list[tuple[str, pl.Series]]:
+    columns = [frame[field.name] for field in heading.fields]
+    if len(columns) == 1:
+        return [("", columns[0])]
+    return [(kind.word, kind.values) for kind in settled(heading.fields, columns)]
+
+
+def in_turn(points: NDArray[np.int64], repeats: NDArray[np.int64] | None = None) -> pl.Series | None:
+    """Where the rows are by point, then by repeat, else as they stand; None if they stand so.
+
+    A trial's rows stand together, and its number is its place but for those that are not there: to put each where it
+    belongs costs a tenth of sorting them.
+    """
+    if not len(points):
+        return None
+    trials = points if repeats is None else points * (int(repeats.max()) + 1) + repeats
+    if all(bool((some[1:] >= some[:-1]).all()) for some in (trials[:1_000], trials)):
+        return None
+    new = trials[1:] != trials[:-1]
+    starts = None if new.all() else np.concatenate(([0], np.flatnonzero(new) + 1))
+    heads = trials if starts is None else trials[starts]
+    low, high = int(heads.min()), int(heads.max())
+    if high - low > 8 * len(heads):
+        turns: NDArray[Any] = np.argsort(heads, kind="stable")
+    else:
+        places = np.zeros(high - low + 1, dtype=np.uint32)
+        places[heads - low if low else heads] = np.arange(1, len(heads) + 1, dtype=np.uint32)
+        places -= 1  # where nothing was put it is NOWHERE now
+        turns = places if places.max() != NOWHERE else places[places != NOWHERE]
+        if len(turns) < len(heads):  # a trial's rows that stand apart
+            turns = np.argsort(heads, kind="stable")
+    if starts is not None:
+        turns = _all_rows(starts, len(trials), turns)
+    return pl.Series(turns, dtype=pl.get_index_type())
+
+
+NOWHERE = 2**32 - 1
+
+
+def _all_rows(starts: NDArray[np.int64], count: int, turns: NDArray[Any]) -> NDArray[np.int64]:
+    """The rows of the runs that begin there, run by run in these turns."""
+    lengths = np.diff(starts, append=count)[turns]
+    ends = np.cumsum(lengths)
+    rows: NDArray[np.int64] = np.arange(count) + np.repeat(starts[turns] - (ends - lengths), lengths)
+    return rows
+
+
+def _filters(there: Collection[str], again: bool, words: Sequence[str], since: int) -> list[pl.Expr]:
+    """What leaves the rows that are wanted, in this order; nothing where all of them are.
+
+    Args:
+        there: the statuses that there are.
+        again: whether a trial stands there more than once.
+        words: the statuses wanted.
+        since: the first `_seq` wanted.
+    """
     filters = [pl.col(SEQ) >= since] if since else []
-    if found["again"]:
+    if again:
         filters.append(pl.col("_attempt") == pl.col("_attempt").max().over("_point", "_repeat"))
-    if not (set(found["by_status"]) <= set(words) and all(meta.get("by_status") for meta in metas)):
+    if not set(there) <= set(words):
         filters.append(pl.col("_status").is_in(words))
     return filters
 
@@ -126,35 +259,6 @@ def _parameters(design: str) -> list[Any]:
     for field, _ in Parameters(loaded).columns(np.array([], dtype=np.int64)):
         kinds.setdefault(field.name, field.type)
     return [pa.field(name, kinds.get(name, pa.null())) for name in loaded.parameters]
-
-
-def _owners(tables: Sequence[pa.Table]) -> Owners:
-    return {
-        field.name: (field.metadata or {}).get(NAME, field.name.encode()).decode()
-        for table in tables
-        for field in table.schema
-    }
-
-
-def _asked(metadata: bool | Sequence[str], owners: Owners) -> list[str]:
-    """The metadata columns that are wanted."""
-    known = [*ALWAYS, *SOMETIMES]
-    there = [name for name in known if name in ALWAYS or name in owners]
-    siblings = [name for name, owner in owners.items() if owner in known and name not in known]
-    if isinstance(metadata, bool):
-        return [*there, *siblings] if metadata else []
-    wanted = [metadata] if isinstance(metadata, str) else list(metadata)
-    unknown = [name for name in wanted if name not in known and name not in siblings]
-    if unknown:
-        raise ValueError(
-            f"metadata is True, or a list of column names; there is no {', '.join(map(repr, unknown))}, "
-            f"there are {', '.join([*there, *siblings])}"
-        )
-    return list(dict.fromkeys(wanted))
-
-
-def _some(asked: Sequence[str]) -> dict[str, Any]:
-    return {name: kind for name, kind in SOMETIMES.items() if name in asked}
 
 
 def _together(tables: Sequence[pa.Table], names: AbstractSet[str]) -> pl.LazyFrame:
@@ -173,12 +277,3 @@ def _joined(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     """Tables that follow each other and have the same columns as one, without copying."""
     for _, group in groupby((table.replace_schema_metadata() for table in tables), key=lambda table: table.schema):
         yield pa.concat_tables(group)
-
-
-def _columns(owners: Owners, parameters: Sequence[str], repeats: bool, asked: Sequence[str]) -> list[str]:
-    """Which columns, in which order: parameters, the repeat, results, metadata."""
-    own = [name for parameter in parameters for name, owner in owners.items() if owner == parameter]
-    own += ["_repeat"] if repeats else []
-    about = {*parameters, *ALWAYS, *SOMETIMES}
-    results = [name for name, owner in owners.items() if owner not in about]
-    return [*own, *results, *(name for name in asked if name not in own)]

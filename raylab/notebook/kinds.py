@@ -1,9 +1,10 @@
 """Kinds: Python values as what Arrow takes, and the few Arrow types they may have.
 
 Promises: the types that go out are few: polars, duckdb and pyarrow read them all. Two types unite only where no value
-changes its kind (int to float, lists and structs by element). What Arrow cannot hold is `Unfit`, never bent to fit.
+changes (ints that floats hold to floats, lists and structs by element). A local time keeps its zone. What Arrow cannot
+hold is `Unfit`, never bent to fit.
 
-Must never turn numbers into strings, or merge naive and UTC times.
+Must never turn numbers into strings, or merge times of different zones.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Unfit", "cast", "describe", "plain", "unify", "word"]
+from raylab.notebook.exact import ITEMS, Path, inexact
+from raylab.notebook.zones import zone_name
+
+__all__ = ["Unfit", "cast", "describe", "differs", "plain", "unify", "word"]
 
 # pyarrow has types of its own only since lately, generic ones that say nothing here.
 DataType: TypeAlias = Any
@@ -40,6 +45,7 @@ WORDS = {
     UINT: "uint",
     FLOAT: "float",
     BOOL: "bool",
+    NULL: "null",
     BINARY: "binary",
     DATE: "date",
     TIME: "time",
@@ -146,7 +152,9 @@ def _describe_datetime(value: dt.datetime, depth: int) -> Described:
     _refuse_nanoseconds(getattr(value, "nanosecond", 0))
     clock = (value.hour, value.minute, value.second, value.microsecond)
     plain = dt.datetime(value.year, value.month, value.day, *clock, tzinfo=value.tzinfo, fold=value.fold)
-    return (plain, DATETIME) if plain.tzinfo is None else (plain.astimezone(dt.UTC), DATETIME_UTC)
+    if plain.tzinfo is None:
+        return plain, DATETIME
+    return plain.astimezone(dt.UTC), pa.timestamp("us", tz=zone_name(plain.tzinfo))
 
 
 def _describe_date(value: dt.date, depth: int) -> Described:
@@ -178,9 +186,11 @@ def _describe_list(value: Sequence[object], depth: int) -> Described:
         if min(numbers) >= -(2**63) and max(numbers) < 2**63:
             return list(value), pa.list_(INT)
     items, inner = [], NULL
+    exact: frozenset[Path] = frozenset()
     for item in value:
         plain, kind = describe(item, depth + 1)
-        inner = _unified(inner, kind)
+        exact |= inexact(plain, kind)
+        inner = _unified(inner, kind, exact)
         items.append(plain)
     return items, pa.list_(inner)
 
@@ -248,8 +258,12 @@ _DESCRIBERS: list[tuple[Any, Callable[[Any, int], Described]]] = [
 # -- types
 
 
-def unify(a: DataType, b: DataType) -> DataType | None:
+def unify(a: DataType, b: DataType, exact: AbstractSet[Path] = frozenset()) -> DataType | None:
     """The type that holds the values of both, or None if only strings or pickles could.
+
+    Args:
+        a, b: two of the few types.
+        exact: the places where one of them has ints that no float holds; there they do not widen.
 
     Example:
         >>> unify(pa.list_(pa.int64()), pa.list_(pa.float64()))
@@ -258,27 +272,40 @@ def unify(a: DataType, b: DataType) -> DataType | None:
         True
     """
     try:
-        return _unified(a, b)
+        return _unified(a, b, exact)
     except Unfit:
         return None
 
 
-def _unified(a: DataType, b: DataType) -> DataType:
+def _unified(a: DataType, b: DataType, exact: AbstractSet[Path] = frozenset(), path: Path = ()) -> DataType:
     if a.equals(b) or pa.types.is_null(b):
         return a
     if pa.types.is_null(a):
         return b
-    if {a, b} in ({INT, FLOAT}, {UINT, FLOAT}):
+    if {a, b} in ({INT, FLOAT}, {UINT, FLOAT}) and path not in exact:
         return FLOAT
     if pa.types.is_list(a) and pa.types.is_list(b):
-        return pa.list_(_unified(a.value_type, b.value_type))
+        return pa.list_(_unified(a.value_type, b.value_type, exact, (*path, ITEMS)))
     if pa.types.is_struct(a) and pa.types.is_struct(b):
         fields = {field.name: field.type for field in a}
         for field in b:
-            fields[field.name] = _unified(fields.get(field.name, NULL), field.type)
+            here = (*path, field.name)
+            fields[field.name] = _unified(fields.get(field.name, NULL), field.type, exact, here)
         if len(fields) <= MAX_FIELDS:
             return pa.struct(fields.items())
     raise Unfit
+
+
+def differs(a: DataType, b: DataType) -> bool:
+    """Whether structs in the same place list other fields, or in another order: then the order of their fields in
+    the type that holds both depends on which came first."""
+    if pa.types.is_list(a) and pa.types.is_list(b):
+        return differs(a.value_type, b.value_type)
+    if not (pa.types.is_struct(a) and pa.types.is_struct(b)):
+        return False
+    if [field.name for field in a] != [field.name for field in b]:
+        return True
+    return any(differs(one.type, other.type) for one, other in zip(a, b, strict=True))
 
 
 def cast(array: Array, kind: DataType) -> Array:
@@ -298,7 +325,7 @@ def cast(array: Array, kind: DataType) -> Array:
             for field in kind
         ]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=array.is_null())
-    # Unsafe: an int beyond 2^53 becomes the nearest float, as Python's own float() has it.
+    # Unsafe for Arrow, which refuses every int beyond 2^53; those that a float does not hold are never widened.
     return array.cast(kind, safe=False)
 
 
@@ -315,7 +342,7 @@ def plain(kind: DataType) -> DataType:
         if test(kind):
             return result
     if t.is_timestamp(kind):
-        return DATETIME if kind.tz is None else DATETIME_UTC
+        return DATETIME if kind.tz is None else pa.timestamp("us", tz=zone_name(kind.tz))
     if t.is_dictionary(kind):
         return plain(kind.value_type)
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
@@ -343,4 +370,6 @@ def word(kind: DataType) -> str:
     """The short word for a type, which names sibling columns."""
     if pa.types.is_list(kind):
         return "list"
+    if pa.types.is_timestamp(kind) and kind not in WORDS:
+        return f"datetime_{kind.tz}"
     return "struct" if pa.types.is_struct(kind) else WORDS.get(kind, str(kind))

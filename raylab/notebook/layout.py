@@ -164,7 +164,9 @@ results = rows.collect()
   showed (the files' metadata tell which), `_seed` is the trial's own, `_started` (UTC) and
   `_elapsed_s` say when and how long, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
   All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type, and
-  `NAME__result` is a result that is called like a parameter.
+  `NAME__result` is a result that is called like a parameter. Which type has the plain name depends on what came first;
+  so does the order of rows and columns. The fields' metadata tell: `raylab.name`, `raylab.kind`, and `raylab.exact`,
+  which names the places with integers that no float holds.
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
 - `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle
   only what you trust.

@@ -17,7 +17,7 @@ from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.file import Loaded
-from raylab.notebook.frames import scan, warnings_frame
+from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.listing import Known, infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
@@ -74,8 +74,9 @@ class Notebook:
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
     ) -> pl.DataFrame:
-        """The rows of a sweep, as `Lab.results` gives them."""
-        return self.scan(name, status=status, metadata=metadata).collect()
+        """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat."""
+        record = choose(self._records(), name, self.name)
+        return results(record, self._files.of(record.folder), status=status, metadata=metadata)
 
     def scan(
         self,
@@ -84,7 +85,7 @@ class Notebook:
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
-        """The rows of a sweep as a LazyFrame."""
+        """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
         record = choose(self._records(), name, self.name)
         return scan(record, self._files.of(record.folder), status=status, metadata=metadata)
 

@@ -6,10 +6,11 @@ A record batch on its way to the lab ("wire") may have several columns of one na
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,16 @@ METADATA: dict[str, Any] = {
 
 TIMES: dict[str, Any] = {"_set_up_s": pa.float64(), "_do_s": pa.float64(), "_tear_down_s": pa.float64()}
 """What a `raylab.Experiment` adds: seconds of its three parts."""
+
+NAMES = b"raylab.names"
+"""Metadata of a wire batch: its `Names`, as JSON."""
+
+MAX_NAMES = 1_000
+"""As many as a sweep has columns: no more of them can be in an order."""
+
+Names: TypeAlias = list[list[Any]]
+"""Which results came in which order: `[point, repeat, names]` of each trial that brings names which no lower one has,
+by trial. So what some batches say together does not depend on which of them came first."""
 
 RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
 
@@ -73,14 +84,20 @@ def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.Reco
         parameters: the design's columns.
         node: the name of the machine they ran on.
         pid: of the process they ran in.
+
+    Returns:
+        The rows; their schema's metadata has the `Names` of the results.
     """
     rows, lengths = _flat(trials.results)
+    results, alike = _transposed(rows)
     columns = _about(trials, node, pid) + parameters.columns(trials.points)
     if lengths is not None:  # records of several rows share all but their results
         index = pa.array(np.repeat(np.arange(len(trials)), lengths))
         columns = [(f, array.take(index)) for f, array in columns]
-    columns += _result_columns(rows, parameters.names)
-    return pa.RecordBatch.from_arrays([array for _, array in columns], schema=pa.schema([f for f, _ in columns]))
+    columns += _result_columns(results, parameters.names)
+    about = {NAMES: json.dumps(_named(trials, alike)).encode()} if results else None
+    schema = pa.schema([f for f, _ in columns], metadata=about)
+    return pa.RecordBatch.from_arrays([array for _, array in columns], schema=schema)
 
 
 def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[int] | None]:
@@ -96,8 +113,7 @@ def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[
     return rows, lengths
 
 
-def _result_columns(rows: Sequence[Mapping[str, object]], parameters: AbstractSet[str]) -> list[tuple[Any, Any]]:
-    results = _transposed(rows)
+def _result_columns(results: Mapping[str, Sequence[object]], parameters: AbstractSet[str]) -> list[tuple[Any, Any]]:
     kept = _kept(results, parameters)
     return [
         (field if kept[name] == name else renamed(field, name), array)
@@ -122,18 +138,62 @@ def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str
     return kept
 
 
-def _transposed(rows: Sequence[Mapping[str, object]]) -> dict[str, Sequence[object]]:
-    """Rows to columns; nearly always all rows have the same keys, and then no row is looked at twice."""
+def _transposed(rows: Sequence[Mapping[str, object]]) -> tuple[dict[str, Sequence[object]], bool]:
+    """Rows to columns, and whether all rows have the same keys: nearly always, and then no row is looked at twice."""
     if not rows:
-        return {}
+        return {}, True
     first = rows[0]
     if set(map(len, rows)) == {len(first)}:
         try:
-            return {name: [row[name] for row in rows] for name in first}
+            return {name: [row[name] for row in rows] for name in first}, True
         except KeyError:
             pass
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+    return {name: [row.get(name) for row in rows] for name in names}, False
+
+
+def _named(trials: Trials, alike: bool) -> Names:
+    """The names of these trials' results, by trial; of all of them the lowest's if they are alike."""
+    points, repeats = trials.points, trials.repeats
+    if alike:
+        lowest = np.flatnonzero(points == points.min())
+        order = [int(lowest[np.argmin(repeats[lowest])])]
+    else:
+        order = np.lexsort((repeats, points)).tolist()
+    found: Names = []
+    seen: set[str] = set()
+    for at in order:
+        result = trials.results[at]
+        rows = result if isinstance(result, list) else [result]
+        if new := list(dict.fromkeys(name for row in rows if not seen.issuperset(row) for name in row)):
+            new = [name for name in new if name not in seen]
+            seen.update(new)
+            found.append([int(points[at]) + trials.first_point, int(repeats[at]), new])
+    return found
+
+
+def names_of(batch: pa.RecordBatch) -> Names:
+    """Which results a wire batch has, and in which order they came."""
+    told = (batch.schema.metadata or {}).get(NAMES)
+    found: Names = json.loads(told) if told else []
+    return found
+
+
+def merged_names(some: Iterable[Names]) -> Names:
+    """The names that several batches or commits have together.
+
+    Example:
+        >>> merged_names([[[2, 0, ["b", "a"]]], [[0, 0, ["a"]]]])
+        [[0, 0, ['a']], [2, 0, ['b']]]
+    """
+    found: Names = []
+    seen: set[str] = set()
+    for point, repeat, names in sorted(entry for each in some for entry in each):
+        new = [name for name in names if name not in seen]
+        if new and len(seen) < MAX_NAMES:
+            seen.update(new)
+            found.append([point, repeat, new])
+    return found
 
 
 def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
@@ -182,7 +242,7 @@ def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None])
 
 
 def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What some commits hold together: positions as runs, trials by status, rows, seconds in trials."""
+    """What some commits hold together: positions as runs, trials by status, rows, seconds in trials, results' names."""
     runs: list[list[int]] = []
     again = any(meta.get("again", False) for meta in metas)
     for start, stop in sorted(tuple(run) for meta in metas for run in meta.get("positions", ())):
@@ -204,6 +264,7 @@ def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "warnings": [
             kind.dumps() for kind in merged(Kind.loads(data) for meta in metas for data in meta.get("warnings", ()))
         ],
+        "names": merged_names(meta.get("names", ()) for meta in metas),
         # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
         "again": again,
     }

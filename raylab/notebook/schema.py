@@ -1,9 +1,9 @@
 """The schema in force of a sweep, in the actor: the columns that every commit carries.
 
-Promises: a column keeps its type or widens (int to float, lists and structs by element); values of another kind get a
-column of their own, `NAME__KIND`. Files of one sweep can always be put together.
+Promises: a column keeps its type or widens (nulls to anything, ints that floats hold to float, lists and structs by
+element); values of another kind get a column of their own, `NAME__KIND`. Files of one sweep can always be put together.
 
-Must never rename or drop a column, or narrow its type.
+Must never rename or drop a column, narrow its type, or look at rows to decide: what came is in the fields' metadata.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raylab.notebook.columns import KIND, OF, clean_name, column
-from raylab.notebook.kinds import BINARY, WORDS, Array, Field, Unfit, cast, plain, unify, word
+from raylab.notebook.columns import KIND, OF, SHUFFLED, clean_name, column
+from raylab.notebook.exact import about, marks
+from raylab.notebook.kinds import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
 
-__all__ = ["MORE", "NAME", "SEQ", "Schema", "align", "union", "wire_batch"]
+__all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union", "wire_batch"]
 
 SEQ = "_seq"
 MORE = "_more"
@@ -28,6 +29,9 @@ MAX_COLUMNS = 1_000
 
 NAME = b"raylab.name"
 """Field metadata that tells of which name a column was made."""
+
+APART = frozenset({b"pickle", b"text"})
+"""Kinds that a type does not tell: a pickled value looks like a dict, the text of a mixed axis' levels like strings."""
 
 Pair: TypeAlias = tuple[Field, Array]
 
@@ -67,8 +71,8 @@ class Schema:
     """The columns in force of one sweep: every commit carries all of them.
 
     Rules of this class: a column in force never goes away, never changes its name, and its type only widens.
-    The plain name belongs to the kind that was committed first. Field metadata tells the plain name and the
-    kind, so that the newest file is enough to go on from.
+    The plain name belongs to the kind that was committed first (readers have an order of their own). Field metadata
+    tells the plain name and the kind, so that the newest file is enough to go on from.
 
     Example:
         >>> schema = Schema()
@@ -119,11 +123,12 @@ class Schema:
         """A column of an earlier file."""
         known = self._fields.get(field.name)
         if known is None:
-            self._columns.setdefault(_identity(field), []).append(field.name)
+            self._columns.setdefault(identity(field), []).append(field.name)
             self._fields[field.name] = field
         else:
             wider = unify(known.type, field.type)
-            self._fields[field.name] = field.with_type(field.type if wider is None else wider)
+            wider = field.type if wider is None else wider
+            self._fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
 
     def _placed(self, pairs: Sequence[Pair]) -> list[str]:
         """The column in force of each array, made or widened where needed; nearly always the same as before."""
@@ -133,36 +138,50 @@ class Schema:
         return self._last[1]
 
     def _place(self, field: Field) -> str:
-        for name in self._columns.get(_identity(field), ()):
-            known = self._fields[name]
-            # A user's dict may look like a pickled value, so the types do not tell them apart.
-            if _is_pickled(known) != _is_pickled(field) or name == MORE:
-                continue
-            wider = unify(known.type, field.type)
-            if wider is not None and (wider.equals(known.type) or not _is_pattern(name)):
-                self._fields[name] = known.with_type(wider)
+        names = self._columns.get(identity(field), ())
+        if names and pa.types.is_null(field.type):  # nothing to keep
+            return names[0]
+        for name in names:
+            if name != MORE and self._takes(name, field):
                 return name
         return self._new(field)
+
+    def _takes(self, name: str, field: Field) -> bool:
+        """Whether this column holds the field's values, widened where needed."""
+        known = self._fields[name]
+        if pa.types.is_null(known.type):
+            if _is_pattern(name):
+                return False
+            kind = {KIND: _word(field).encode()}
+            self._fields[name] = _grown(known, field, field.type, kind)
+            return True
+        if kept_apart(known) != kept_apart(field):
+            return False
+        wider = unify(known.type, field.type, marks(known) | marks(field))
+        if wider is None or (_is_pattern(name) and not wider.equals(known.type)):
+            return False
+        self._fields[name] = _grown(known, field, wider)
+        return True
 
     def _new(self, field: Field) -> str:
         if len(self._fields) - (MORE in self._fields) >= MAX_COLUMNS:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
-        kind = "pickle" if _is_pickled(field) else word(field.type)
+        kind = _word(field)
         plain_name = name = self._plain_name(field)
         count = 1
         while name in self._fields or name in {SEQ, MORE}:
             name = f"{plain_name}__{kind}{count if count > 1 else ''}"
             count += 1
-        self._columns.setdefault(_identity(field), []).append(name)
-        of = {OF: field.metadata[OF]} if _is_renamed(field) else {}
-        self._fields[name] = pa.field(name, field.type, metadata={NAME: field.name, KIND: kind, **of})
+        self._columns.setdefault(identity(field), []).append(name)
+        also = {key: value for key, value in (field.metadata or {}).items() if key not in (NAME, KIND)}
+        self._fields[name] = pa.field(name, field.type, metadata={**also, NAME: field.name, KIND: kind})
         return name
 
     def _plain_name(self, field: Field) -> str:
         """Its own, unless a renamed result has it, or it is one and another has it: then with one more `__result`."""
         name: str = field.name
-        while (known := self._fields.get(name)) is not None and _identity(known) != _identity(field):
+        while (known := self._fields.get(name)) is not None and identity(known) != identity(field):
             if not (_is_renamed(known) or _is_renamed(field)):
                 break
             name += "__result"
@@ -175,6 +194,8 @@ class Schema:
             if name == MORE:
                 more = more or [{} for _ in range(rows)]
                 _note(more, field.name, array)
+                continue
+            if pa.types.is_null(array.type):
                 continue
             piece = cast(array, self._fields[name].type)
             # Two kinds of one wire batch, such as int and uint, may meet in one wider column.
@@ -193,11 +214,37 @@ def _note(more: list[dict[str, object]], name: str, array: Array) -> None:
             more[row][name] = value
 
 
-def _identity(field: Field) -> str | bytes:
+def identity(field: Field) -> str | bytes:
     """What tells the results apart: the name, or of a renamed one what the experiment called it."""
     about = field.metadata or {}
     found: str | bytes = about[OF] if OF in about else about.get(NAME, field.name.encode()).decode()
     return found
+
+
+def kept_apart(field: Field) -> bytes | None:
+    """The kind of a field whose type does not tell it."""
+    kind: bytes | None = (field.metadata or {}).get(KIND)
+    return kind if kind in APART else None
+
+
+def _word(field: Field) -> str:
+    apart = kept_apart(field)
+    return apart.decode() if apart else word(field.type)
+
+
+def _kind_after(known: Field, field: Field) -> dict[bytes, bytes]:
+    """The kind of what came first in a column of nulls."""
+    kind = (field.metadata or {}).get(KIND)
+    return {KIND: kind} if kind and pa.types.is_null(known.type) else {}
+
+
+def _grown(known: Field, field: Field, kind: DataType, also: Mapping[bytes, bytes] | None = None) -> Field:
+    """A column in force that takes in a field: of this type, with what both say of the values that came."""
+    before, after = known.metadata or {}, field.metadata or {}
+    merged = {**before, **about(marks(known) | marks(field)), **(also or {})}
+    if SHUFFLED in after or differs(known.type, field.type):
+        merged[SHUFFLED] = b"1"
+    return pa.field(known.name, kind, metadata=merged)
 
 
 def _is_pattern(name: str) -> bool:
@@ -209,14 +256,11 @@ def _is_renamed(field: Field) -> bool:
     return OF in (field.metadata or {})
 
 
-def _is_pickled(field: Field) -> bool:
-    return (field.metadata or {}).get(KIND) == b"pickle"
-
-
 def _merged(batches: Sequence[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     """Batches that follow each other and have the same fields as one: each costs more than its rows."""
     groups: list[list[pa.RecordBatch]] = []
     for batch in batches:
+        batch = batch.replace_schema_metadata()  # which tells of its rows, and is no column
         if groups and groups[-1][0].schema.equals(batch.schema, check_metadata=True):
             groups[-1].append(batch)
         else:
@@ -226,10 +270,10 @@ def _merged(batches: Sequence[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
 
 
 def _tidy(batch: pa.RecordBatch) -> list[Pair]:
-    """A batch's arrays in the few types; an array without any value is left out."""
+    """A batch's arrays in the few types; a typed array without any value is left out."""
     pairs: list[Pair] = []
     for field, array in zip(batch.schema, batch.columns, strict=True):
-        if _is_pickled(field):
+        if kept_apart(field) == b"pickle" or pa.types.is_null(array.type):
             pairs.append((field, array))
         elif array.null_count < len(array) or len(array) == 0:
             pairs.extend(_tidied(field, array))
@@ -274,7 +318,7 @@ def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
             wider = unify(known.type, field.type)
             if wider is None:
                 raise ValueError(f"column {field.name!r} is {known.type} in one file and {field.type} in another")
-            fields[field.name] = known.with_type(wider)
+            fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
     return pa.schema(fields.values())
 
 

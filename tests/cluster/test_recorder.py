@@ -192,6 +192,7 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
                 "rows": 5,
                 "error": "ValueError: 1 is odd",
                 "warnings": [],
+                "names": [[0, 0, ["x"]]],
                 "again": False,
             }
 

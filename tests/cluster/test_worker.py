@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pyarrow as pa
@@ -231,11 +232,10 @@ def test_nothing_that_an_experiment_raises_ends_the_lease(error: type[BaseExcept
 
 
 @pytest.mark.parametrize("result", [3, "text", [1], object])
-def test_what_is_neither_a_mapping_nor_a_list_of_them_is_a_failure_that_says_so(result: object) -> None:
+def test_a_single_value_is_the_column_value(result: object) -> None:
     (row,) = rows_of(lambda: result, Factorial())
-    assert row["_status"] == "failed"
-    assert "a mapping, a list of mappings or None is expected" in row["_error"]
-    assert row.get("_traceback") is None
+    assert row["_status"] == "done"
+    assert row["value"] == (result if result is not object else {"repr": "<class 'object'>", "pickle": ANY})
 
 
 def flaky(bad: int) -> Any:

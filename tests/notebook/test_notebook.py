@@ -44,7 +44,7 @@ def as_readme_says(root: Path) -> pl.DataFrame:
 
 def assert_readme_agrees(root: Path) -> None:
     plain = as_readme_says(root)
-    ours = Notebook(root).results("SWEEP", status="all", metadata=True)
+    ours = Notebook(root).results("SWEEP", status="all", metadata=True).sort("_seq")
     # A column that never had a value is in no file; we show the metadata all the same.
     extra = [name for name in ours.columns if name not in plain.columns]
     assert all(ours[name].null_count() == ours.height for name in extra)

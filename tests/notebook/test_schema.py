@@ -38,7 +38,7 @@ class Nasty:
 
 def test_a_wire_batch_may_name_a_column_twice() -> None:
     batch = wire_batch({"x": [1, "a"], "none": [None, None]}, {"_point": pa.array([4, 5])}, 2)
-    assert batch.schema.names == ["_point", "x", "x"]
+    assert batch.schema.names == ["_point", "x", "x", "none"]
     with pytest.raises(ValueError, match="one list of 3 values"):
         wire_batch({"x": [1]}, {}, 3)
 
@@ -172,8 +172,9 @@ def test_other_arrow_types_are_turned_into_the_few() -> None:
         "view": "string",
         "dict": "string",
         "ns": "timestamp[us]",
-        "zone": "timestamp[us, tz=UTC]",
+        "zone": "timestamp[us, tz=Europe/Rome]",
         "fixed": "list<item: int64>",
+        "null": "null",
     }
 
 
