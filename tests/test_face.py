@@ -47,6 +47,7 @@ SWEEP = {
     "results": "*, status='done', metadata=False",
     "scan": "*, status='done', metadata=False",
     "failures": "",
+    "warnings": "",
     "updates": "*, since=0, timeout=None",
     "cancel": "",
     "lock": "",
@@ -57,6 +58,7 @@ NOTEBOOK = {
     "results": "name=None, *, status='done', metadata=False",
     "scan": "name=None, *, status='done', metadata=False",
     "progress": "name=None",
+    "warnings": "name=None",
     "verify": "",
 }
 EXPERIMENT = {"set_up": "params", "do": "params", "tear_down": ""}
