@@ -70,7 +70,7 @@ class Variant:
             repeats=self.repeats,
             seed=self.seed,
             order=self.order,
-            pickle=pickle.dumps((PYTHON, trial)),
+            pickle=pickle.dumps({"python": PYTHON, "seeds": (), "files": (), "experiment": trial}),
             modules=self.modules,
             ingredients={},
             policy=Policy(resources=dict(self.resources), description=description),
