@@ -14,7 +14,7 @@ import polars as pl
 
 from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
 from raylab.cluster.protocol import person
-from raylab.core.axes import read_name
+from raylab.core.names import read_name
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound

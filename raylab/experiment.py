@@ -20,6 +20,7 @@ from time import perf_counter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
+from raylab.core.names import as_read
 from raylab.errors import ExperimentError
 from raylab.generators import common, seeder
 from raylab.outcome import ATOMS, Outcome, Row, UnfitResultError, failure, known_names, read, read_epyc
@@ -280,7 +281,7 @@ class _ExperimentRunner(Runner):
         self._experiment = experiment
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
-        params = dict(params)
+        params = as_read(params)
         # An axis of either name wins, whatever is on it. Set past a frozen dataclass's own __setattr__.
         object.__setattr__(self._experiment, "seed", params.get("seed", seed))
         object.__setattr__(self._experiment, "_rng_key", rng_key)
@@ -324,7 +325,7 @@ class _EpycRunner(Runner):
         self._experiment = experiment
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
-        self._experiment.set(dict(params))
+        self._experiment.set(as_read(params))
         record = self._experiment.run()
         if isinstance(record, list):
             record = {"metadata": {}, "results": record}

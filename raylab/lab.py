@@ -12,8 +12,8 @@ import polars as pl
 from raylab.client import Client
 from raylab.cluster.connect import connect, job_environment, running, survey
 from raylab.code.pack import Include, pack, several
-from raylab.core.axes import read_name
 from raylab.core.design import Factorial, as_design
+from raylab.core.names import read_name
 from raylab.core.progress import Progress
 from raylab.environment import environment
 from raylab.errors import SweepNotFound
@@ -157,7 +157,7 @@ class Lab:
             runtime_env=place.words,
         )
         check_parameters(experiment, points.parameters, optional(points))
-        code = pack(experiment, several(include, *place.include), extra=place.files)
+        code = pack(experiment, several(include, *place.include), reached=points.modules(), extra=place.files)
         for warning in [*code.warnings, *doubled(points), *_not_yet_told(place.remark)]:
             warnings.warn(warning, stacklevel=2)
         asked = submission(

@@ -44,6 +44,7 @@ HOMES = {
         "raylab.cli",
     ),
     "threadpoolctl": ("raylab.cluster.threads",),
+    "pathspec": ("raylab.code.folder",),
     "tqdm": ("raylab.progress",),
     "pyarrow": ("raylab.notebook.", "raylab.cluster.batch"),
     "numpy": ("raylab.",),

@@ -9,10 +9,11 @@ what they mean to Ray, which is what they mean to git.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from pathspec import GitIgnoreSpec
 
 from raylab.code.reach import folder_files
 from raylab.errors import DesignError
@@ -43,7 +44,7 @@ def working_dir(folder: object, excludes: object = ()) -> dict[str, Path]:
     own = path / _IGNORE_FILE
     if own.is_file():
         patterns += own.read_text(encoding="utf-8").splitlines()
-    rules = _rules(patterns)
+    rules = GitIgnoreSpec.from_lines(patterns)
     files = folder_files(path.absolute(), "", leave=lambda name: _is_left_out(name, rules))
     return {name.lstrip("/"): file for name, file in files.items()}
 
@@ -86,49 +87,8 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, Iterable) and all(isinstance(each, str) for each in value)
 
 
-# patterns, as git has them ------------------------------------------------------------------------------------------
-
-_Rule = tuple[re.Pattern[str], bool]
-"""What a path has to match, and whether that takes it out or in again."""
-
-
-def _rules(patterns: Iterable[str]) -> list[_Rule]:
-    lines = (line.rstrip() for line in patterns)
-    return [_rule(line) for line in lines if line and not line.startswith("#")]
-
-
-def _rule(line: str) -> _Rule:
-    out = not line.startswith("!")
-    body = line.removeprefix("!").removeprefix("\\")
-    only_folders, body = body.endswith("/"), body.rstrip("/")
-    start = "" if "/" in body else "(?:.*/)?"  # a bare name stands for it anywhere
-    body = body.removeprefix("./").removeprefix("/")
-    # What is inside of a folder that is out is out, so a pattern matches a path or any folder above it.
-    return re.compile(f"{start}{_expression(body)}{'/.*' if only_folders else '(?:/.*)?'}", re.DOTALL), out
-
-
-def _expression(body: str) -> str:
-    made, at = "", 0
-    while at < len(body):
-        if body.startswith("**/", at):
-            made, at = made + "(?:.*/)?", at + 3
-        elif body.startswith("**", at):
-            made, at = made + ".*", at + 2
-        elif body[at] == "[" and "]" in body[at + 2 :]:
-            end = body.index("]", at + 2)
-            inside = body[at + 1 : end]
-            made, at = f"{made}[{'^' + inside[1:] if inside[0] in '!^' else inside}]", end + 1
-        else:
-            made, at = made + {"*": "[^/]*", "?": "[^/]"}.get(body[at], re.escape(body[at])), at + 1
-    return made
-
-
-def _is_left_out(name: str, rules: list[_Rule]) -> bool:
-    """Of a folder, whose name ends in a slash, all: something in it may be taken in again."""
-    if name.endswith("/") and not all(out for _, out in rules):
+def _is_left_out(name: str, rules: GitIgnoreSpec) -> bool:
+    """Of a folder, whose name ends in a slash, all: unless something in it may be taken in again."""
+    if name.endswith("/") and any(pattern.include is False for pattern in rules.patterns):
         return False
-    left = False
-    for pattern, out in rules:
-        if pattern.fullmatch(name):
-            left = out
-    return left
+    return rules.match_file(name)

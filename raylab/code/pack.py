@@ -66,6 +66,7 @@ def pack(
     limit_bytes: int = LIMIT_BYTES,
     *,
     extra: Mapping[str, Path] | None = None,
+    reached: Iterable[str] = (),
 ) -> Code:
     """Pack an experiment with all local code it reaches.
 
@@ -74,6 +75,7 @@ def pack(
         include: files, folders or modules that travel too: a file under its name, a folder under its name.
         limit_bytes: how large the pickle, and the files before they are packed, may be.
         extra: more files, by the names that trials find them by. They count by their content, but for unused Python.
+        reached: modules that trials import beside those of the experiment: of the classes of levels.
 
     Raises:
         ExperimentError: it cannot be pickled, is too large, or something to include does not exist.
@@ -87,7 +89,7 @@ def pack(
             f"Load the data inside the experiment."
         )
     finder = Finder()
-    found = _gather(met, include, extra or {}, finder)
+    found = _gather({*met, *reached}, include, extra or {}, finder)
     _check_size(name, found.files, limit_bytes)
     ingredients = object_ingredients(experiment, set(found.modules))
     ingredients |= file_ingredients(found.modules, found.files, found.included)

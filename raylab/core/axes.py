@@ -6,7 +6,6 @@ what was expected, what came and what to do.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, EnumType
@@ -14,21 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from raylab.core.names import read_name
 from raylab.core.tabular import frame_columns, series_values
 from raylab.core.values import MISSING, PYTHONS, Levels, exact_levels, plain_integer, plain_text, size_of, type_name
 from raylab.errors import DesignError
 
-__all__ = ["columns_named", "levels_of", "of_columns", "of_rows", "read_name"]
-
-
-def read_name(name: str) -> str:
-    """A name as Python reads it in an identifier: in Unicode's form NFKC. Two ways to type one letter are one name.
-
-    Example:
-        >>> read_name("\u03f5") == "\u03b5"
-        True
-    """
-    return name if name.isascii() else unicodedata.normalize("NFKC", name)
+__all__ = ["columns_named", "levels_of", "of_columns", "of_rows"]
 
 
 def columns_named(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from raylab.core.axes import columns_named, levels_of, of_columns, of_rows, read_name
+from raylab.core.axes import columns_named, levels_of, of_columns, of_rows
+from raylab.core.names import read_name
 from raylab.core.tabular import is_frame
 from raylab.core.values import (
     MISSING,

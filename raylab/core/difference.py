@@ -153,10 +153,12 @@ def _difference(name: str, old: str | None, new: str | None) -> str | None:
     if new is None:
         return f"{name}: no longer {'reached' if is_file else 'used'}"
     if is_code:
-        # Source and bytecode, or the bytecode of two Pythons, say nothing about each other.
+        if is_file:
+            return f"{name}: changed"
+        # Source and bytecode, or the bytecode of two Pythons, say nothing about each other: it may have changed.
         comparable = old.rpartition(" ")[0] == new.rpartition(" ")[0]
-        text = "changed" if is_file else "its source has changed"
-        return f"{name}: {text}" if comparable or is_file else None
+        why = "its source has changed" if comparable else "without its source on both sides it counts as changed"
+        return f"{name}: {why}"
     if "unsteady:" in new:
         return f"{name}: a {new.partition(' ')[0]} has another pickle each time, so it counts as different"
     if "sha256:" in old and "sha256:" in new:

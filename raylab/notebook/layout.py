@@ -16,7 +16,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from raylab.core.axes import read_name
+from raylab.core.names import read_name
 from raylab.errors import NameRefused, NotebookDamaged, VersionMismatch
 
 FORMAT = "raylab-notebook"

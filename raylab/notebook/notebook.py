@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from raylab.core.axes import read_name
+from raylab.core.names import read_name
 from raylab.core.progress import Progress
 from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound

@@ -27,6 +27,7 @@ from raylab.cluster.worker import Header, LeaseOrder, run_lease
 from raylab.code.pack import pack
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.order import MAX_SEED, Order
+from raylab.core.texts import text_of
 from raylab.experiment import Experiment
 from raylab.notebook.columns import KIND
 from raylab.notebook.parameters import TEXT
@@ -551,7 +552,9 @@ def found(table: pa.Table, name: str) -> dict[int, Any]:
 
 
 def same(kept: Any, got: Any) -> bool:
-    """Equal, as far as Arrow goes: a struct has all fields, ints among floats are floats."""
+    """Equal, as far as Arrow goes: a struct has all fields, ints among floats are floats; what has no type is text."""
+    if isinstance(got, list | dict) and isinstance(kept, str | None):
+        return kept is None or kept == text_of(got)
     if isinstance(got, dict) and isinstance(kept, dict):
         return all(same(kept[key], got.get(key)) for key in kept) and got.keys() <= kept.keys()
     if isinstance(got, list) and isinstance(kept, list):

@@ -27,8 +27,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from raylab.core.axes import read_name
 from raylab.core.design import Design, Factorial, Points, as_design
+from raylab.core.names import read_name
 from raylab.core.values import MISSING
 from raylab.errors import DesignError
 
