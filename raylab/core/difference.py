@@ -3,7 +3,7 @@
 Ingredients are names with digests or short values; `raylab.code.identity` makes them and they are stored with the
 sweep. Some tell of others and make no difference themselves: `package NAME` is a version, `via INGREDIENT` lists the
 names that alone lead to it.
-Promises: no sentence means the same experiment, and what cannot be compared is never called a difference.
+Promises: no sentence means the same experiment; what cannot be compared counts as different, and its sentence says so.
 """
 
 from __future__ import annotations

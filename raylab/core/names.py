@@ -1,7 +1,7 @@
 """Names of parameters and sweeps, as Python reads a name in an identifier: in Unicode's form NFKC.
 
-Jupyter types `ϵ` (U+03F5), and Python reads `ε` (U+03B5) in the signature; so both ways to type it are one name, where it
-is given and where it is looked up. Standard library only.
+Jupyter types `ϵ` (U+03F5), and Python reads `ε` (U+03B5) in the signature; so both ways to type it are one name, where
+it is given and where it is looked up. Standard library only.
 """
 
 from __future__ import annotations
