@@ -200,7 +200,9 @@ def test_large_integers_without_a_float_are_one_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda n: [n], lambda n: {"a": n}, lambda n: [{"a": [n]}], lambda n: np.array([n])], ids=str
+    "wrap",
+    [lambda n: [n], lambda n: {"a": n}, lambda n: [{"a": [n]}], lambda n: np.array([n])],
+    ids=["list", "dict", "both", "array"],
 )
 def test_the_same_inside_lists_and_structs(tmp_path: Path, wrap: Any) -> None:
     found, _ = both_ways(tmp_path, wrap(1), wrap(BIG), wrap(0.5))

@@ -70,7 +70,7 @@ def stood(levels: list[Any]) -> list[tuple[str, list[Any]]]:
         ([1, 2**70], ["text", "int64"]),
         ([None, MISSING, 1], ["text", "int64"]),
     ],
-    ids=lambda value: str(value)[:50],
+    ids=lambda value: "-".join(each if isinstance(each, str) else type(each).__name__ for each in value)[:60],
 )
 def test_an_axis_of_one_kind_is_one_column_and_a_mixture_its_texts_and_kinds(
     levels: list[Any], kinds: list[str]
@@ -136,7 +136,7 @@ def telling() -> Any:
         [dt.datetime(2024, 7, 1, 0, 30, tzinfo=BERLIN), dt.datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN, fold=1)],
         [pd.Timestamp("2024-07-01T00:30", tz="Europe/Berlin"), pd.Timedelta("1ns")],
     ],
-    ids=lambda value: str(value)[:50],
+    ids=lambda value: "-".join(each if isinstance(each, str) else type(each).__name__ for each in value)[:60],
 )
 def test_a_trial_gets_the_very_value(levels: list[Any]) -> None:
     rows = rows_of(telling(), Points([{"x": level} for level in levels]))
