@@ -182,8 +182,7 @@ class Lab:
         Raises:
             SweepNotFound: there is none; the message lists those there are.
         """
-        self._client.record(name)
-        return Sweep(self._client, name)
+        return Sweep(self._client, self._client.record(name).name)
 
     def sweeps(self) -> pl.DataFrame:
         """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
