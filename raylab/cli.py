@@ -129,8 +129,8 @@ def _add_cluster_commands(command: Callable[..., Any]) -> None:
         _start,
         "start a Ray cluster on this machine that stays, or join another machine's",
         "Trials run in the\nfolder where it is started; labs lie in RAYLAB_HOME (~/raylab) of the first machine, the "
-        "head. A second one joins\nwith the line that the head prints, `raylab start --address HEAD`. Both need the same "
-        "Ray and Python (minor\nversion), and the same token if there is one (~/.ray/auth_token).",
+        "head. A second one joins\nwith the line that the head prints, `raylab start --address HEAD`. Both need the "
+        "same Ray and Python (minor\nversion), and the same token if there is one (~/.ray/auth_token).",
     )
     start.add_argument(
         "--address", type=_head, metavar="HEAD[:PORT]", help="join the cluster of this machine (default: start one)"
