@@ -44,8 +44,6 @@ POLL_S = 20.0
 NO_TOKEN = "none: whoever reaches these ports can run code here"
 
 NO_SECOND = "no other machine can: the address of this one leads to itself; --node-ip-address gives another"
-    "no other machine can: this one is known by an address that leads to itself; --node-ip-address gives another"
-)
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
 """Of the files that `raylab.export.write` knows."""

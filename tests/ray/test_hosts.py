@@ -173,6 +173,23 @@ def test_a_cable_that_is_out_for_a_moment_costs_nothing(net: Net) -> None:
     assert len(log.runs()) == 1
 
 
+def test_a_connection_that_breaks_is_not_a_death() -> None:
+    """On a cluster whose health checks are slower than its connections break, as with Ray's defaults."""
+    with Net("head", "one") as net:
+        patient = {"RAY_health_check_failure_threshold": "1000"}
+        net["head"].run("raylab", "start", "--num-cpus", "1", env=patient)
+        net["one"].run("raylab", "start", "--address", net["head"].ip, "--num-cpus", "2")
+        log, gate = Log(net.shared / "log"), net.shared / "gate"
+        net["head"].run("python", "-c", ALONE, str(log.path), str(gate))
+        eventually(log.runs, 60)
+        net.unplug("one")
+        out = time.time()
+        eventually(lambda: time.time() > out + 40, 60, every=0.5)
+        net.plug("one")
+        gate.touch()
+        assert rows_of_alone(net) == [("done", 1)]
+
+
 def test_in_the_foreground_it_ends_what_it_started_and_says_when_it_was_taken_out() -> None:
     with Net("head", "one") as net:
         head, one = net["head"], net["one"]
