@@ -13,10 +13,6 @@ import os
 import platform
 import secrets
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,24 +20,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from raylab.cluster import addresses, admission, members
+from raylab.cluster import addresses, admission, launch, members
 from raylab.cluster.places import home
 from raylab.cluster.settings import default_temp_dir, environment
 from raylab.cluster.tokens import wants_token
 from raylab.errors import LabUnavailable, NameRefused
 from raylab.notebook.store import Store
 
-PORT = addresses.PORT
 CLIENT_PORT = 10001
-"""Ray's own defaults, so that `ray.init()` and `ray://host` find the cluster as they would any other."""
+"""Ray's own default, as `addresses.PORT` is, so that `ray.init()` and `ray://host` find the cluster as any other."""
 
 SPARE_CLIENT_PORT = 20001
 """Where to go on looking: Ray gives 10002 to 19999 to its workers."""
-
-PORTS_TRIED = 200
-
-START_S = 90.0
-"""`ray start` takes 4 to 10 s; a busy machine may take several times that."""
 
 LOOK_S = 1.0
 """How often it is looked whether what runs in the foreground still runs."""
@@ -103,8 +93,8 @@ def start(
         if known is not None:
             return known, False
         ip = addresses.own() if ip is None else addresses.check_own(ip)
-        port = port or _free(PORT, PORT)
-        client_port = client_port or _free(CLIENT_PORT, SPARE_CLIENT_PORT)
+        port = port or launch.free_port(addresses.PORT, addresses.PORT)
+        client_port = client_port or launch.free_port(CLIENT_PORT, SPARE_CLIENT_PORT)
         wanted = Started(
             address=addresses.joined(ip, port),
             client_address=f"ray://{addresses.joined(ip, client_port)}",
@@ -261,68 +251,17 @@ def _launch(
     wanted: Started, words: list[str], num_cpus: int | None, more: Mapping[str, str], *, doors: list[int]
 ) -> None:
     """Run `ray start`, and wait until it serves and its doors are open."""
-    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", *words]
-    command += [f"--node-ip-address={wanted.ip}", f"--temp-dir={wanted.temp_dir}", "--disable-usage-stats"]
-    # Any ports: two clusters with Ray's own range take ports of each other.
-    command += ["--min-worker-port=0", "--max-worker-port=0"]
-    command += [] if num_cpus is None else [f"--num-cpus={num_cpus}"]
-    until = time.monotonic() + START_S
-    with tempfile.TemporaryFile("w+") as output:  # no pipe: the cluster inherits it and would keep it open
-        try:
-            ended = subprocess.run(
-                command,
-                env=environment(wanted.mark, num_cpus) | dict(more),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C or a closed terminal here is nothing to the cluster
-                timeout=START_S,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise LabUnavailable(
-                f"Ray did not start within {START_S:.0f} s; it was ended again, try once more"
-            ) from error
-        if ended or not _serves(wanted):
-            output.seek(0)
-            raise LabUnavailable(f"Ray did not start: {_last_words(output)}")
+    words += [f"--node-ip-address={wanted.ip}", f"--temp-dir={wanted.temp_dir}"]
+    words += [] if num_cpus is None else [f"--num-cpus={num_cpus}"]
+    until = time.monotonic() + launch.START_S
+    launch.ray_start(words, environment(wanted.mark, num_cpus) | dict(more))
+    if not _serves(wanted):
+        raise LabUnavailable(f"Ray started and has ended again; its logs: {wanted.temp_dir}")
     for door in doors:
-        if not _opens(wanted.ip, door, until):
+        if not launch.opens(wanted.ip, door, until):
             raise LabUnavailable(
                 f"Ray started and does not answer at port {door}; it was ended again. Its logs: {wanted.temp_dir}"
             )
-
-
-def _last_words(output: IO[str]) -> str:
-    """What a person wants to know of Ray's output: the error, not the traceback."""
-    lines = [line.strip() for line in output.read().splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
-
-
-def _free(wanted: int, spare: int) -> int:
-    """The wanted port, or the first free one from `spare` on."""
-    ports: list[int] = [wanted, *range(spare, spare + PORTS_TRIED)]
-    for port in ports:
-        with socket.socket() as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                door.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise LabUnavailable(f"no port is free from {spare} to {spare + PORTS_TRIED - 1}; give one")
-
-
-def _opens(host: str, port: int, until: float) -> bool:
-    """Whether something answers at a port before `until`."""
-    while time.monotonic() < until:
-        try:
-            socket.create_connection((host, port), timeout=1.0).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return True
-    return False
 
 
 # -- what runs, and its end
