@@ -5,8 +5,8 @@ yielded batches when a worker dies, all but the last one at most, and bounds wha
 it); a batch that is lost so was never accepted, and its trials run again. A lease that is alone begins with more
 Headers, as many as it may be ahead of the lab: so it holds until the lab reads on. `max_retries=1` is there only
 because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is refused by
-the worker, so a stream that ends early, even normally, is a lease that died. Or its node was lost, or the connection to
-it broke: each end that comes early is asked for its node, and for its process.
+the worker, so a stream that ends early, even normally, is a lease that died. Or its node was lost: each end that comes
+early is asked for its node.
 
 A node that is gone ends the streams of its leases minutes later, or when another node has room: Ray waits for the
 connection to break, and does not pass on a cancel. So the pool does not wait for Ray: `keep_to` ends them. From then on
@@ -24,7 +24,6 @@ from typing import Any
 
 import ray
 import ray.exceptions
-from ray.core.generated import gcs_pb2
 
 from raylab.cluster.batch import Batch
 from raylab.cluster.worker import AHEAD, Header, LeaseOrder, Package, run_lease
@@ -35,14 +34,6 @@ from raylab.errors import DesignError
 log = logging.getLogger(__name__)
 
 LOST = "its node is gone"
-
-CUT_OFF = "its connection to the lab broke"
-
-DEATH_KNOWN_S = 3.0
-"""How long after the end of a lease Ray may take to know that its process is dead. Seen: it knew before, each time."""
-
-ASK_AGAIN_S = 0.2
-"""Between two questions whether it knows by now."""
 
 CANCEL_AGAIN_S = 1.0
 """Before a lease that was cancelled, and goes on, is cancelled again."""
@@ -67,9 +58,8 @@ def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     worker = global_worker.core_worker  # type: ignore[attr-defined]
     if worker.get_current_task_attempt_number() == 0:
         try:
-            here = {"node_id": worker.get_current_node_id().hex(), "worker_id": worker.get_worker_id().hex()}
             for item in run_lease(order, package):
-                yield replace(item, **here) if isinstance(item, Header) else item
+                yield replace(item, node_id=worker.get_current_node_id().hex()) if isinstance(item, Header) else item
         except Exception as error:
             raise LeaseFailed(_words(error)) from None
 
@@ -84,8 +74,6 @@ class _Out:
         there: the nodes that were there when it was asked for.
         gate: of one that is alone: opened when it may run its trial.
         node: where it runs; empty until it begins.
-        worker: Ray's name of its process; empty until it begins.
-        silent: whether its stream ended, and nothing told why.
         complete: whether its last batch has come.
         follower: the task that reads the stream.
     """
@@ -95,8 +83,6 @@ class _Out:
     there: frozenset[str]
     gate: asyncio.Event
     node: str = ""
-    worker: str = ""
-    silent: bool = False
     complete: bool = False
     follower: asyncio.Task[None] | None = None
 
@@ -140,12 +126,6 @@ class Pool:
         """What each living node has in all, by Ray's name of it. Asks the cluster, so it may block or raise."""
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         return {node["NodeID"]: node["Resources"] for node in nodes if node.get("Alive")}
-
-    def lives(self, worker: str) -> bool:
-        """Whether Ray believes a process to be alive; the raylet beside it says when it is not. May block or raise."""
-        state = ray._private.state.state._connect_and_get_accessor()
-        found = state.get_worker_info(ray.WorkerID(bytes.fromhex(worker)))
-        return found is not None and bool(gcs_pb2.WorkerTableData.FromString(found).is_alive)  # type: ignore[attr-defined]
 
     def keep_to(self, nodes: Collection[str]) -> None:
         """These nodes are there. What ran on another one is over; so is, when one has gone, what has not begun.
@@ -231,28 +211,18 @@ class Pool:
 
     async def _follow(self, out: _Out) -> None:
         end, words = await self._drain(out)
-        if end in ("normal", "died") and not out.complete:
-            end, words = await self._look_after(out, end, words)
+        if end in ("normal", "died") and not out.complete and await self._is_lost(out):
+            end, words = "lost", LOST
         del self._out[out.order.lease]
         self._on_end(out.order.lease, end, words)
 
-    async def _look_after(self, out: _Out, end: End, words: str) -> tuple[End, str]:
-        """What an early end means: a process that died, or only one that the lab hears no more of."""
-        try:
-            if await asyncio.to_thread(self._is_lost, out):
-                return "lost", LOST
-            until = asyncio.get_running_loop().time() + DEATH_KNOWN_S
-            while out.silent and out.worker and await asyncio.to_thread(self.lives, out.worker):
-                if asyncio.get_running_loop().time() >= until:
-                    return "lost", CUT_OFF
-                await asyncio.sleep(ASK_AGAIN_S)
-        except Exception as error:  # the cluster does not say
-            log.warning("whether lease %s died is not known: %s", out.order.lease, error)
-        return end, words
-
-    def _is_lost(self, out: _Out) -> bool:
+    async def _is_lost(self, out: _Out) -> bool:
         """Whether a lease that ended early ended with its node. Ray knows of that before it runs the lease again."""
-        there = self.nodes()
+        try:
+            there = await asyncio.to_thread(self.nodes)
+        except Exception as error:  # the cluster does not say
+            log.warning("whether the node of lease %s is there is not known: %s", out.order.lease, error)
+            return False
         if not there:  # none at all says nothing: ours is there
             return False
         return out.node not in there if out.node else bool(out.there - there.keys())
@@ -266,7 +236,7 @@ class Pool:
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
-                    out.node, out.worker = item.node_id, item.worker_id
+                    out.node = item.node_id
                     await self._begin(out, item, first=process is None)
                     process = item
                 else:
@@ -275,9 +245,7 @@ class Pool:
                     self._on_batch(lease, item)
         except Exception as error:
             end, words = judge(error, process is not None)
-            out.silent = not words
             return end, words or _ended(process)
-        out.silent = True
         return "normal", _ended(process)  # of interest only if there are trials left; see the module's words
 
     async def _begin(self, out: _Out, header: Header, *, first: bool) -> None:

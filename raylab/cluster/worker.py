@@ -77,7 +77,6 @@ class Header:
     pid: int
     runs: bool = True  # whether the first trial is next, whatever the lab does
     node_id: str = ""  # Ray's own name of the node
-    worker_id: str = ""  # and of the process
 
 
 class _Ending:

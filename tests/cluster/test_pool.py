@@ -93,7 +93,6 @@ class Streams(Pool):
         self.told: list[tuple[Any, ...]] = []
         self.there: dict[str, dict[str, float]] = {"a": {}, "b": {}}
         self.streams: dict[int, Stream] = {}
-        self.alive: set[str] = set()
         super().__init__(
             on_ready=lambda lease: self.told.append(("ready", lease)),
             on_header=lambda lease, _: self.told.append(("header", lease)),
@@ -104,9 +103,6 @@ class Streams(Pool):
 
     def nodes(self) -> dict[str, dict[str, float]]:
         return self.there
-
-    def lives(self, worker: str) -> bool:
-        return worker in self.alive
 
     def ask(self, order: LeaseOrder, *_: Any) -> Stream:
         self.streams[order.lease] = Stream()
@@ -144,8 +140,8 @@ class Stream:
         return found
 
 
-def header(node: str, worker: str = "dead") -> Header:
-    return Header(node="host", pid=1, node_id=node, worker_id=worker)
+def header(node: str) -> Header:
+    return Header(node="host", pid=1, node_id=node)
 
 
 def batch(first: int, count: int = 1) -> Batch:
@@ -239,27 +235,5 @@ def test_an_early_end_is_nobodys_fault_when_the_node_is_gone() -> None:
             stream.end()
         await until(lambda: len(pool.told) == 4)
         assert sorted(pool.told) == [("lost", 1), ("lost", 3), ("normal", 2), ("normal", 4)]
-
-    asyncio.run(story())
-
-
-def test_a_connection_that_broke_is_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stream ends as if the process had died, and Ray, which would know of that, knows of no death."""
-    monkeypatch.setattr(pool_module, "DEATH_KNOWN_S", 0.1)
-    monkeypatch.setattr(pool_module, "ASK_AGAIN_S", 0.01)
-
-    async def story() -> None:
-        pool = Streams()
-        pool.keep_to("ab")
-        pool.alive = {"v", "w"}
-        for lease, worker in enumerate("uvw", 1):
-            await begin(pool, lease, header("a", worker))
-        pool.told.clear()
-        for stream in pool.streams.values():
-            stream.end()
-        await until(lambda: pool.told)
-        pool.alive.remove("v")  # its death is known a moment later
-        await until(lambda: len(pool.told) == 3)
-        assert sorted(pool.told) == [("lost", 3), ("normal", 1), ("normal", 2)]
 
     asyncio.run(story())

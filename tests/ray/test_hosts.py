@@ -117,11 +117,11 @@ def check_rows(net: Net, trials: int) -> pl.DataFrame:
 
 
 def test_a_host_that_loses_power_without_a_word_does_not_stop_the_sweep(net: Net) -> None:
-    log = submit(net, 900)
+    log = submit(net, 600)
     net.unplug("one")
     off = time.time()
     net["one"].power_off()
-    rows = check_rows(net, 900)
+    rows = check_rows(net, 600)
     still, again = log.stood_still(off), len(log.runs()) - rows.height
     print(f"stood still for {still:.1f} s; {again} trials ran twice")
     assert still <= bound()
@@ -129,12 +129,12 @@ def test_a_host_that_loses_power_without_a_word_does_not_stop_the_sweep(net: Net
 
 
 def test_a_cable_that_is_out_for_half_a_minute_costs_no_row_and_blames_nobody(net: Net) -> None:
-    log = submit(net, 1_200)
+    log = submit(net, 700)
     net.unplug("one")
     out = time.time()
     eventually(lambda: time.time() > out + 30, 40, every=0.5)
     net.plug("one")
-    rows = check_rows(net, 1_200)
+    rows = check_rows(net, 700)
     still, again = log.stood_still(out), len(log.runs()) - rows.height
     print(f"stood still for {still:.1f} s; {again} trials ran twice")
     assert still <= bound()
@@ -171,23 +171,6 @@ def test_a_cable_that_is_out_for_a_moment_costs_nothing(net: Net) -> None:
     gate.touch()
     assert rows_of_alone(net) == [("done", 1)]
     assert len(log.runs()) == 1
-
-
-def test_a_connection_that_breaks_is_not_a_death() -> None:
-    """On a cluster whose health checks are slower than its connections break, as with Ray's defaults."""
-    with Net("head", "one") as net:
-        patient = {"RAY_health_check_failure_threshold": "1000"}
-        net["head"].run("raylab", "start", "--num-cpus", "1", env=patient)
-        net["one"].run("raylab", "start", "--address", net["head"].ip, "--num-cpus", "2")
-        log, gate = Log(net.shared / "log"), net.shared / "gate"
-        net["head"].run("python", "-c", ALONE, str(log.path), str(gate))
-        eventually(log.runs, 60)
-        net.unplug("one")
-        out = time.time()
-        eventually(lambda: time.time() > out + 40, 60, every=0.5)
-        net.plug("one")
-        gate.touch()
-        assert rows_of_alone(net) == [("done", 1)]
 
 
 def test_in_the_foreground_it_ends_what_it_started_and_says_when_it_was_taken_out() -> None:
