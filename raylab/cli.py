@@ -274,8 +274,9 @@ def _start(given: argparse.Namespace) -> int:
         found, new = _begin(given)
         if given.block and not new:
             raise LabUnavailable(f"{_is(found)} already, and --block ends only what it started; `raylab stop` first")
+        where = "" if not new else " in the foreground" if given.block else " in the background"
         ends = "Ctrl-C or SIGTERM ends it" if given.block else "`raylab stop` ends it"
-        print(f"{_is(found, new=new)}{'' if new else ' already'}; {ends}")
+        print(f"{_is(found, new=new)}{where if found.is_head else ''}{'' if new else ' already'}; {ends}")
         print(_where(found), flush=True)
         return _block(found) if given.block else DONE
 
@@ -293,7 +294,7 @@ def _is(found: Started, *, new: bool = False) -> str:
     """What this machine does."""
     if not found.is_head:
         return f"this machine {'has joined' if new else 'is in'} the Ray cluster at {found.address}"
-    return "a Ray cluster was started in the background" if new else "a Ray cluster runs here"
+    return "a Ray cluster was started" if new else "a Ray cluster runs here"
 
 
 def _where(found: Started) -> str:

@@ -139,6 +139,9 @@ class Pool:
         gone, self._there = self._there - there, there
         if gone:
             log.warning("nodes are gone: %s", ", ".join(sorted(gone)))
+            # Ray asks for no more workers than tasks of one function wait, and those asked for at the dead door count:
+            # what is asked for anew would wait behind them (seen: from 3 s later on). So it is another function to Ray.
+            self._remote = ray.remote(_lease)
         for lease, out in list(self._out.items()):
             if out.node not in there if out.node else gone:
                 self._give_up(lease, out)
