@@ -273,10 +273,9 @@ def _start(given: argparse.Namespace) -> int:
     with head.ended_by_signals():
         found, new = _begin(given)
         if given.block and not new:
-            raise LabUnavailable(f"{_is(found)} already, and --block ends only what it started; `raylab stop` first")
-        where = "" if not new else " in the foreground" if given.block else " in the background"
+            raise LabUnavailable(f"{_is(found, new)}, and --block ends only what it started; `raylab stop` first")
         ends = "Ctrl-C or SIGTERM ends it" if given.block else "`raylab stop` ends it"
-        print(f"{_is(found, new=new)}{where if found.is_head else ''}{'' if new else ' already'}; {ends}")
+        print(f"{_is(found, new)}; {ends}")
         print(_where(found), flush=True)
         return _block(found) if given.block else DONE
 
@@ -290,11 +289,12 @@ def _begin(given: argparse.Namespace) -> tuple[Started, bool]:
     return head.start(port=given.port, client_port=given.client_port, **more)
 
 
-def _is(found: Started, *, new: bool = False) -> str:
-    """What this machine does."""
+def _is(found: Started, new: bool) -> str:
+    """What this machine is by now."""
     if not found.is_head:
-        return f"this machine {'has joined' if new else 'is in'} the Ray cluster at {found.address}"
-    return "a Ray cluster was started" if new else "a Ray cluster runs here"
+        cluster = f"the Ray cluster at {found.address}"
+        return f"this machine has joined {cluster}" if new else f"this machine is in {cluster} already"
+    return "a Ray cluster was started, and stays" if new else "a Ray cluster runs here already"
 
 
 def _where(found: Started) -> str:
