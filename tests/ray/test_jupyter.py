@@ -64,4 +64,6 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
     assert "'fit' takes the place of the one before, of which nothing was done: function fit: its source" in said[5]
     assert said[6:8] == ["20 0 20\n", "True\n1\n"]
     assert "function fit: its source has changed" in said[9]
-    assert said[10:] == ["fit-2\n", "fit-2 True\n"]
+    assert "fit-2\n" in said[10]
+    assert "'fit-2' is another sweep than 'fit': function fit: its source has changed" in said[10]
+    assert said[11:] == ["fit-2 True\n"]
