@@ -306,13 +306,9 @@ def _ls(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook
+        from raylab.notebook.notebook import Notebook, overview
 
-        name = _only_sweep(given)
-        notebook = Notebook(given.notebook)
-        if name is not None:
-            notebook.progress(name)  # says so if there is none of this name
-        rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
+        rows: Sequence[Row] = overview(Notebook(given.notebook), _only_sweep(given))
     else:
         rows = _client(given).overview(given.sweep)
     print("\n".join(table(rows, width(sys.stdout))))

@@ -11,13 +11,16 @@ import numpy as np
 from raylab.cluster.pool import check_options
 from raylab.cluster.protocol import person
 from raylab.code.pack import Code
-from raylab.core.design import Design
+from raylab.core.design import Design, Points
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import Policy, Submission
+from raylab.core.tabular import frame_columns, is_frame
 from raylab.core.values import MISSING, weight_of
+from raylab.core.written import key_of
 from raylab.environment import environment_ingredients
 from raylab.errors import DesignError
 from raylab.notebook import layout
+from raylab.notebook.records import METADATA, TIMES
 
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
 """Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
@@ -27,6 +30,70 @@ LIMIT_BYTES = 64 * 2**20
 
 MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
+
+
+IF_EXISTS = ("fail", "replace")
+"""What a submission can say of something else that has its name."""
+
+COMING = ("extend", "continue")
+
+ABOUT_TRIALS = frozenset({"_sweep", "_seq", "_metadata", *METADATA, *TIMES})
+
+
+def check_if_exists(word: object) -> None:
+    """Refuse what cannot be done with a sweep that has the name.
+
+    Raises:
+        DesignError: it is none of the words.
+    """
+    words = " or ".join(map(repr, IF_EXISTS))
+    if word in COMING:
+        raise DesignError(
+            f"if_exists={word!r} is not there yet; it is {words}. A design that grows gets another name with name="
+        )
+    if not isinstance(word, str) or word not in IF_EXISTS:
+        raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
+
+
+def without_metadata(design: Any) -> tuple[Any, list[str]]:
+    """What a person gives for a design, and what to say of it.
+
+    Rows that raylab gave, as `failures()` does, are taken without the columns about trials, and each point once. Any
+    other name that begins with `_` is the design's to refuse.
+    """
+    names = _names_in(design)
+    about = [name for name in names if name in ABOUT_TRIALS]
+    if not about:
+        return design, []
+    if is_frame(design):
+        columns = {name: values for name, values in frame_columns(design) or [] if name not in ABOUT_TRIALS}
+        given: Any = columns or [{}]
+    else:
+        given = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
+    points, rows = _each_once(Points(given))
+    told = f"{', '.join(about)}: these columns are about trials, so they are left out of the design"
+    return points, [told if points.size == rows else f"{told}; of {rows:,} rows {points.size:,} are points"]
+
+
+def _names_in(design: Any) -> list[Any]:
+    """The names of columns of a frame, or in a list of mappings."""
+    if is_frame(design):
+        if hasattr(design, "collect_schema"):
+            return list(design.collect_schema().names())
+        return list(design.column_names if hasattr(design, "column_names") else design.columns)
+    if isinstance(design, list | tuple) and all(isinstance(row, Mapping) for row in design):
+        return list(dict.fromkeys(name for row in design for name in row))
+    return []
+
+
+def _each_once(points: Points) -> tuple[Points, int]:
+    """Each point at the place where it stands first; and how many there were."""
+    columns = [points.levels(name) for name in points.parameters]
+    rows = zip(*(map(key_of, levels) for levels in columns), strict=True) if columns else [()] * points.size
+    first: dict[Any, int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault(row, place)
+    return Points([points[place] for place in first.values()]), points.size
 
 
 def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
@@ -168,6 +235,7 @@ def submission(
     order: str,
     policy: Policy,
     ignore: tuple[str, ...] = (),
+    if_exists: str = "fail",
 ) -> Submission:
     """All of it, as it is handed to the lab.
 
@@ -191,4 +259,5 @@ def submission(
         policy=policy,
         user=person(),
         ignore=ignore,
+        if_exists=if_exists,
     )

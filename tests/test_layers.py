@@ -37,6 +37,7 @@ HOMES = {
         "raylab.notebook.frames",
         "raylab.notebook.notebook",
         "raylab.notebook.siblings",
+        "raylab.notebook.union",
         "raylab.client",
         "raylab.lab",
         "raylab.sweep",

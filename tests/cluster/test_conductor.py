@@ -20,6 +20,7 @@ from raylab.cluster.actor import LabActor
 from raylab.cluster.conductor import Conductor
 from raylab.cluster.pool import Pool
 from raylab.core.design import Factorial
+from raylab.core.handle import Handle
 from raylab.core.request import Policy, Submission
 from raylab.errors import SweepLocked
 from raylab.notebook.store import Files, Store
@@ -109,6 +110,7 @@ class Verbs(LabActor):
         return Conductor(name, writer, user, restarted=lambda: False, make_pool=NoNodes)
 
 
+S = Handle("s")
 SUBMISSION = Submission(
     name="s",
     label="f",
@@ -145,15 +147,15 @@ def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, m
             return await asyncio.gather(began, followed, return_exceptions=True)
 
         async def cancelled() -> int:
-            (counts,) = await lab.overview(["s"])
+            (counts,) = await lab.overview([S])
             return int(counts["cancelled"])
 
-        await both(lab.cancel("s", "ada"), lab.submit(SUBMISSION))
+        await both(lab.cancel(S, "ada"), lab.submit(SUBMISSION))
         assert await cancelled() == 0
-        await lab.cancel("s", "ada")
-        await both(lab.submit(SUBMISSION), lab.cancel("s", "ada"))
+        await lab.cancel(S, "ada")
+        await both(lab.submit(SUBMISSION), lab.cancel(S, "ada"))
         assert await cancelled() == 5
-        _, refused = await both(lab.lock("s", "ada"), lab.cancel("s", "ada"))
+        _, refused = await both(lab.lock(S, "ada"), lab.cancel(S, "ada"))
         assert isinstance(refused, SweepLocked)
         await lab.close(True)
 

@@ -9,15 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raylab.core.again import Decision, decide, differing
 from raylab.core.request import (
-    Decision,
     Policy,
     Request,
     Segment,
     Submission,
     SweepRecord,
-    decide,
-    differing,
     draw_seed,
     fold,
 )
