@@ -151,7 +151,8 @@ def test_a_bug_that_is_mended_takes_the_name_and_its_failures_are_a_design(clust
     again, told = said(lambda: lab.submit(fit, failures, name="again"))
     assert "_repeat, _status, _attempt, _error" in told[0] and "of 12 rows 4 are points" in told[0], told
     assert again.wait(timeout=90, progress=False) and again.results()["y"].to_list() == [0, -1, -2, -3]
-    some, told = said(lambda: lab.submit(fit, mended.results(metadata=True).select("x", "_seq", "_repeat"), name="some"))
+    rows = mended.results(metadata=True).select("x", "_seq", "_repeat")
+    some, told = said(lambda: lab.submit(fit, rows, name="some"))
     assert some.progress().total == 4 and len(told) == 1, told
     with refused(raylab.DesignError, "'_x'"):
         lab.submit(fit, failures.with_columns(_x=1), name="bad")
