@@ -20,6 +20,7 @@ from raylab.core.written import key_of
 from raylab.environment import environment_ingredients
 from raylab.errors import DesignError
 from raylab.notebook import layout
+from raylab.notebook.kinds import SIBLING
 from raylab.notebook.records import METADATA, TIMES
 
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
@@ -66,13 +67,38 @@ def without_metadata(design: Any) -> tuple[Any, list[str]]:
     if not about:
         return design, []
     if is_frame(design):
-        columns = {name: values for name, values in frame_columns(design) or [] if name not in ABOUT_TRIALS}
-        given: Any = columns or [{}]
+        there = {name: values for name, values in frame_columns(design) or [] if name not in ABOUT_TRIALS}
+        rows = [dict(zip(there, row, strict=True)) for row in zip(*there.values(), strict=True)]
     else:
-        given = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
-    points, rows = _each_once(Points(given))
+        rows = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
+    points = _each_once(Points(_typed(rows) or [{}]))
     told = f"{', '.join(about)}: these columns are about trials, so they are left out of the design"
-    return points, [told if points.size == rows else f"{told}; of {rows:,} rows {points.size:,} are points"]
+    count = len(rows)
+    return points, [told if points.size == count else f"{told}; of {count:,} rows {points.size:,} are points"]
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The rows with the levels of an axis of mixed kinds as they were: a column of texts and one of each kind."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        match = SIBLING.fullmatch(name) if isinstance(name, str) else None
+        if match and match["name"] in names and all(isinstance(row.get(match["name"], ""), str) for row in rows):
+            kinds.setdefault(match["name"], []).append(name)
+    siblings = {name for some in kinds.values() for name in some}
+    if not siblings:
+        return rows
+    return [{name: _level(row, name, kinds.get(name, ())) for name in row if name not in siblings} for row in rows]
+
+
+def _level(row: Mapping[str, Any], name: str, siblings: Sequence[str]) -> Any:
+    """The level that a row has: of an axis of mixed kinds the typed one. None has no type there, an int beside floats is
+    one of them; their texts tell."""
+    text = row[name]
+    typed = next((row[each] for each in siblings if row.get(each) is not None), None)
+    if typed is None:
+        return None if siblings and text == "None" else text
+    return int(typed) if type(typed) is float and text.lstrip("-").isdecimal() else typed
 
 
 def _names_in(design: Any) -> list[Any]:
@@ -86,14 +112,14 @@ def _names_in(design: Any) -> list[Any]:
     return []
 
 
-def _each_once(points: Points) -> tuple[Points, int]:
-    """Each point at the place where it stands first; and how many there were."""
+def _each_once(points: Points) -> Points:
+    """Each point at the place where it stands first."""
     columns = [points.levels(name) for name in points.parameters]
     rows = zip(*(map(key_of, levels) for levels in columns), strict=True) if columns else [()] * points.size
     first: dict[Any, int] = {}
     for place, row in enumerate(rows):
         first.setdefault(row, place)
-    return Points([points[place] for place in first.values()]), points.size
+    return Points([points[place] for place in first.values()])
 
 
 def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:

@@ -14,6 +14,7 @@ from raylab.core.design import Design
 from raylab.core.handle import Handle
 from raylab.core.progress import Progress
 from raylab.notebook.frames import FAILED
+from raylab.notebook.kinds import SIBLING
 
 
 class Sweep:
@@ -98,13 +99,14 @@ class Sweep:
         """The trials that came to nothing.
 
         Returns:
-            A row for each, by point, then by repeat: parameters, `_status`, `_attempt`, `_error`, `_traceback`,
-            `_node`, `_seed`.
+            A row for each, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
+            `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes it as a design.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=FAILED, metadata=columns)
-        keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]
-        return frame.select(cs.by_name([name for name in keep if name in frame.columns]))
+        parameters = set(self.design.parameters)
+        head = [name for name in frame.columns if name == "_repeat" or name in parameters or _of(name) in parameters]
+        return frame.select(cs.by_name([*head, *columns]))
 
     def warnings(self) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
@@ -151,3 +153,9 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name!r} of lab {self._client.name!r}>"
+
+
+def _of(column: str) -> str:
+    """Of which name a column has the values of one kind."""
+    match = SIBLING.fullmatch(column)
+    return match["name"] if match else ""

@@ -45,6 +45,19 @@ def test_all_that_results_tell_about_trials_is_left_out(tmp_path: Path) -> None:
         assert name in ("p", "_x") or name in told
 
 
+def test_levels_of_several_kinds_are_the_levels_they_were(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    levels = ["auto", 3, "3", 0.5, None, True]
+    bench.submit("SWEEP", lambda k, p: {"y": 1 / 0}, Factorial(k=levels, p=[1]), repeats=2)
+    bench.run("SWEEP")
+    frame = Notebook(tmp_path).results(status="failed", metadata=["_status"])
+    assert "k__string" in frame.columns
+    for given in (frame, frame.to_dicts()):
+        design, _ = without_metadata(given)
+        assert design.parameters == ("k", "p")
+        assert [(type(point["k"]), point["k"]) for point in design.head(9)] == [(type(k), k) for k in levels]
+
+
 @pytest.mark.parametrize("given", [ROWS.drop("_repeat", "_status", "_error"), [{"x": 1}], {"x": [1]}, Points(x=[1, 1])])
 def test_what_is_no_rows_of_ours_is_taken_as_it_is(given: Any) -> None:
     design, told = without_metadata(given)

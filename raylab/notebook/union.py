@@ -7,7 +7,6 @@ parameter, but that its plain column has texts then, so that grouping by it neve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
-from raylab.notebook.kinds import BINARY, BOOL, DATE, DECIMAL, DURATION, FLOAT, INT, STRING, TIME, UINT, WORDS
+from raylab.notebook.kinds import BINARY, BOOL, DATE, DECIMAL, DURATION, FLOAT, INT, SIBLING, STRING, TIME, UINT
 from raylab.notebook.siblings import settled
 
 __all__ = ["SWEEP", "parameters_of", "scanned", "together"]
@@ -39,8 +38,6 @@ TYPES: dict[Any, Any] = {
     pl.Decimal: DECIMAL,
     pl.Null: pa.null(),
 }
-
-SIBLING = re.compile(rf"(?P<name>.+)__(?:{'|'.join(WORDS.values())}|datetime_\w+|list|struct)\d*")
 
 
 def parameters_of(records: Iterable[SweepRecord]) -> list[str]:
