@@ -19,6 +19,7 @@ from raylab.core.progress import Progress
 from raylab.environment import environment
 from raylab.errors import SweepNotFound
 from raylab.experiment import check_parameters
+from raylab.handback import without_metadata
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
 from raylab.submission import (
@@ -29,7 +30,6 @@ from raylab.submission import (
     optional,
     policy,
     submission,
-    without_metadata,
 )
 from raylab.sweep import Sweep
 

@@ -23,7 +23,7 @@ LAYERS = (
     {"outcome", "signature", "generators", "experiment"},
     {"code"},
     {"cluster"},
-    {"screen", "progress", "environment", "submission"},
+    {"screen", "progress", "environment", "handback", "submission"},
     {"client"},
     {"sweep"},
     {"lab"},
