@@ -306,9 +306,10 @@ def _ls(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook, overview
+        from raylab.notebook.notebook import Notebook, overview, sweeps_frame
 
-        rows: Sequence[Row] = overview(Notebook(given.notebook), _only_sweep(given))
+        found = overview(Notebook(given.notebook), _only_sweep(given))
+        rows: Sequence[Row] = list(sweeps_frame(found).iter_rows(named=True))
     else:
         rows = _client(given).overview(given.sweep)
     print("\n".join(table(rows, width(sys.stdout))))
