@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from raylab.errors import LabBusy, LabNotFound, RaylabError
+from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError
 from raylab.screen import Canvas, Row, aligned, table, width
 
 if TYPE_CHECKING:
     import polars as pl
 
     from raylab.client import Client
-    from raylab.cluster.head import Head
+    from raylab.cluster.head import Started
     from raylab.lab import Lab
 
 DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -40,6 +40,10 @@ exit codes:
 """
 
 POLL_S = 20.0
+
+NO_TOKEN = "none: whoever reaches these ports can run code here"
+
+NO_SECOND = "no other machine can: the address of this one leads to itself; --node-ip-address gives another"
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
 """Of the files that `raylab.export.write` knows."""
@@ -123,14 +127,32 @@ def _add_cluster_commands(command: Callable[..., Any]) -> None:
     start = command(
         "start",
         _start,
-        "start a Ray cluster on this machine that stays",
-        "Trials run in the folder\nwhere it is started; labs lie in RAYLAB_HOME (~/raylab).",
+        "start a Ray cluster on this machine that stays, or join another machine's",
+        "Trials run in the\nfolder where it is started; labs lie in RAYLAB_HOME (~/raylab) of the first machine, the "
+        "head. A second one joins\nwith the line that the head prints, `raylab start --address HEAD`. Both need the "
+        "same Ray and Python (minor\nversion), and the same token if there is one (~/.ray/auth_token).",
     )
-    start.add_argument("--num-cpus", type=_count, metavar="N", help="CPUs it may use (default: all)")
-    start.add_argument("--port", type=_port, metavar="P", help="for this machine (default: 6379 if free)")
+    start.add_argument(
+        "--address", type=_head, metavar="HEAD[:PORT]", help="join the cluster of this machine (default: start one)"
+    )
+    start.add_argument("--num-cpus", type=_count, metavar="N", help="CPUs it may use here (default: all)")
+    start.add_argument("--port", type=_port, metavar="P", help="for machines that join (default: 6379 if free)")
     start.add_argument("--client-port", type=_port, metavar="Q", help="for ray:// (default: 10001 if free)")
+    start.add_argument(
+        "--node-ip-address", metavar="IP", help="of this machine, as the others reach it (default: a guess)"
+    )
     start.add_argument("--temp-dir", type=Path, metavar="D", help="for Ray's logs and sockets (default: Ray's own)")
-    command("stop", _stop, "end the cluster that `raylab start` started, and no other")
+    start.add_argument(
+        "--block",
+        action="store_true",
+        help="stay in the foreground until Ctrl-C or SIGTERM, then end what was started (systemd, srun, containers)",
+    )
+    command(
+        "stop",
+        _stop,
+        "end what `raylab start` started on this machine, and nothing else",
+        "Where the machine had\njoined another one's cluster, that goes on without it.",
+    )
 
 
 def _add_asking_commands(command: Callable[..., Any]) -> None:
@@ -210,6 +232,16 @@ def _port(text: str) -> Any:
     return _number(text, int, 1, 65535, "a port from 1 to 65535")
 
 
+def _head(text: str) -> str:
+    from raylab.cluster.addresses import host_and_port
+
+    try:
+        host_and_port(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def _seconds(text: str) -> Any:
     return _number(text, float, 0, float("inf"), "seconds from 0 on")
 
@@ -236,38 +268,96 @@ def _statuses(text: str) -> list[str]:
 def _start(given: argparse.Namespace) -> int:
     from raylab.cluster import head
 
-    found, new = head.start(
-        num_cpus=given.num_cpus, port=given.port, client_port=given.client_port, temp_dir=given.temp_dir
-    )
-    begins = "a Ray cluster was started in the background" if new else "a Ray cluster runs here already"
-    print(f"{begins}; `raylab stop` ends it")
-    print(_where(found))
-    return DONE
+    if given.address is not None and (given.port or given.client_port):
+        given.parser.error("--port and --client-port are the head's; a machine that joins takes --address alone")
+    with head.ended_by_signals():
+        found, new = _begin(given)
+        if given.block and not new:
+            raise LabUnavailable(f"{_is(found, new)}, and --block ends only what it started; `raylab stop` first")
+        ends = "Ctrl-C or SIGTERM ends it" if given.block else "`raylab stop` ends it"
+        print(f"{_is(found, new)}; {ends}")
+        print(_where(found), flush=True)
+        return _block(found) if given.block else DONE
 
 
-def _where(head: Head) -> str:
-    from raylab.cluster.connect import wants_token
+def _begin(given: argparse.Namespace) -> tuple[Started, bool]:
+    from raylab.cluster import head
+
+    more: dict[str, Any] = {"num_cpus": given.num_cpus, "ip": given.node_ip_address, "temp_dir": given.temp_dir}
+    if given.address is not None:
+        return head.join(given.address, **more)
+    return head.start(port=given.port, client_port=given.client_port, **more)
+
+
+def _is(found: Started, new: bool) -> str:
+    """What this machine is by now."""
+    if not found.is_head:
+        cluster = f"the Ray cluster at {found.address}"
+        return f"this machine has joined {cluster}" if new else f"this machine is in {cluster} already"
+    return "a Ray cluster was started, and stays" if new else "a Ray cluster runs here already"
+
+
+def _where(found: Started) -> str:
     from raylab.cluster.places import home
+    from raylab.cluster.tokens import FILE
 
-    lines = [
-        ("this machine", head.address),
-        ("elsewhere", head.client_address),
-        ("labs", str(home())),
-        ("token", "clients need one" if wants_token() else "none: whoever reaches these ports can run code here"),
-    ]
-    return "\n".join(f"  {name:<13} {value}" for name, value in lines)
+    lines = [("this machine", found.ip)]
+    if found.is_head:
+        lines = [
+            ("this machine", found.address),
+            ("elsewhere", found.client_address),
+            ("join", NO_SECOND if _is_loopback(found.ip) else f"raylab start --address {found.address}"),
+            ("labs", str(home())),
+        ]
+    token = f"needed: the file {FILE} of the head, on each other machine" if found.token else NO_TOKEN
+    return "\n".join(f"  {name:<13} {value}" for name, value in [*lines, ("token", token)])
+
+
+def _is_loopback(ip: str) -> bool:
+    import ipaddress
+
+    return ipaddress.ip_address(ip).is_loopback
+
+
+def _block(found: Started) -> int:
+    """Stay until somebody ends it, or it ends by itself."""
+    from raylab.cluster import head
+
+    try:
+        head.stay(found)
+        died = True
+    except KeyboardInterrupt:
+        died = False
+    with head.deaf():  # a second Ctrl-C must not leave half of it behind
+        left = head.stop(found.mark)
+    if died and left is not None:  # else `raylab stop` has ended it
+        raise LabUnavailable(
+            f"Ray has ended by itself on this machine, which was in the cluster at {found.address}; what was left of "
+            f"it was ended too, and its logs are in {found.temp_dir}"
+        )
+    print(_ended(found))
+    return DONE
 
 
 def _stop(given: argparse.Namespace) -> int:
     from raylab.cluster import head
 
     ended = head.stop()
-    if ended is None:
-        print("no cluster that `raylab start` started runs here")
-    else:
-        print(f"the Ray cluster at {ended.address} was ended")
-        print("nothing is lost: the notebooks stay, and what was running runs again when its lab is next attached to")
+    print("no cluster that `raylab start` started runs here" if ended is None else _ended(ended))
     return DONE
+
+
+def _ended(known: Started) -> str:
+    """What became of what ran on this machine."""
+    if known.is_head:
+        return (
+            f"the Ray cluster at {known.address} was ended\n"
+            "nothing is lost: the notebooks stay, and what was running runs again when its lab is next attached to"
+        )
+    return (
+        f"this machine has left the Ray cluster at {known.address}\n"
+        "nothing is lost: what was running here runs again on the other machines"
+    )
 
 
 # -- asking

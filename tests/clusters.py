@@ -263,7 +263,7 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            from raylab.cluster.head import FORKS  # here: the guard below runs without any package
+            from raylab.cluster.settings import FORKS  # here: the guard below runs without any package
 
             env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **FORKS, **IDLE, **self._env}
         if self.token:

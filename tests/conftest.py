@@ -58,7 +58,10 @@ def _queue(path: PurePath) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A long chaos run has the time it was given."""
+    """Tests of minutes run only where they are asked for; a long chaos run has the time it was given."""
+    if "long" not in config.option.markexpr:  # a rule and no `-m` of ours: another -m would take its place
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: _queue(item.path))
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:

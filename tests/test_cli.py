@@ -97,6 +97,10 @@ finally:
         "start --port 0",
         "start --port x",
         "start --num-cpus 0",
+        "start --address ray://head:10001",
+        "start --address head:x",
+        "start --address head --port 6379",
+        "start --address head --client-port 10001",
         "status",
         "results",
         "wait LAB --timeout -1",
@@ -137,6 +141,26 @@ def test_bad_usage_is_one_line_and_code_2(words: str, capsys: pytest.CaptureFixt
 )
 def test_every_error_has_its_exit_code(error: type[Exception], code: int) -> None:
     assert exit_code(error("x")) == code
+
+
+def test_a_head_that_is_not_there_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    address = f"127.0.0.1:{free_port()}"
+    assert main(["start", "--address", address]) == 4
+    said = capsys.readouterr().err
+    assert said.startswith(f"raylab: no Ray cluster answers at {address}")
+    assert "`raylab start` on the head prints the line" in said
+    assert said.count("\n") == 1
+
+
+def test_an_address_that_is_not_this_machines_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    assert main(["start", "--node-ip-address", "198.51.100.77"]) == 2
+    assert "'198.51.100.77' is no IP address of this machine; it has" in capsys.readouterr().err
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
@@ -32,6 +31,7 @@ from raylab.cluster.session import (
     patiently,
     session,
 )
+from raylab.cluster.tokens import has_token
 from raylab.errors import (
     LabFenced,
     LabNotFound,
@@ -141,21 +141,6 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
     except (OSError, OverflowError) as error:
         raise LabUnavailable(f"nothing answers at {address} ({error}); is the cluster running?") from error
-
-
-def has_token() -> bool:
-    """Whether Ray finds a token here, so that it asks for one, or gives it."""
-    return bool(
-        os.environ.get("RAY_AUTH_TOKEN")
-        or os.environ.get("RAY_AUTH_TOKEN_PATH")
-        or Path("~/.ray/auth_token").expanduser().is_file()
-    )
-
-
-def wants_token() -> bool:
-    """Whether a cluster that this process starts wants a token of its clients."""
-    mode = os.environ.get("RAY_AUTH_MODE")
-    return has_token() if mode is None else mode.lower() == "token"
 
 
 def _address() -> str:

@@ -5,18 +5,22 @@ yielded batches when a worker dies, all but the last one at most, and bounds wha
 it); a batch that is lost so was never accepted, and its trials run again. A lease that is alone begins with more
 Headers, as many as it may be ahead of the lab: so it holds until the lab reads on. `max_retries=1` is there only
 because Ray's memory monitor takes retriable work first and would otherwise take the lab; the retry itself is refused by
-the worker, so a stream that ends early, even normally, is a lease that died. Or its node was lost: then, too, Ray runs
-it again as soon as another node has room, and till then the stream does not end; so each end that comes early is asked
-for its node, and the leases of a node that is gone are cancelled.
+the worker, so a stream that ends early, even normally, is a lease that died. Or its node was lost: each end that comes
+early is asked for its node.
+
+A node that is gone ends the streams of its leases minutes later, or when another node has room: Ray waits for the
+connection to break, and does not pass on a cancel. So the pool does not wait for Ray: `keep_to` ends them. From then on
+nothing of such a lease is handed on, whatever comes of it; that is what lets its positions be free (promise 2).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -30,11 +34,13 @@ from raylab.errors import DesignError
 
 log = logging.getLogger(__name__)
 
-GONE = "gone"
-"""In place of a node's id."""
+LOST = "its node is gone"
 
 CANCEL_AGAIN_S = 1.0
 """Before a lease that was cancelled, and goes on, is cancelled again."""
+
+SELDOM_S = 30.0
+"""The longest pause between two cancels of a lease that is over for the lab: its node may not answer for minutes."""
 
 
 class LeaseFailed(Exception):
@@ -59,6 +65,29 @@ def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
             raise LeaseFailed(_words(error)) from None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Out:
+    """A lease that is out.
+
+    Attributes:
+        order: what it is to do.
+        stream: what it brings.
+        there: the nodes that were there when it was asked for.
+        gate: of one that is alone: opened when it may run its trial.
+        node: where it runs; empty until it begins.
+        complete: whether its last batch has come.
+        follower: the task that reads the stream.
+    """
+
+    order: LeaseOrder
+    stream: Any
+    there: frozenset[str]
+    gate: asyncio.Event
+    node: str = ""
+    complete: bool = False
+    follower: asyncio.Task[None] | None = None
+
+
 class Pool:
     """The leases in flight.
 
@@ -66,7 +95,8 @@ class Pool:
         on_ready: called when the process of a lease that is alone is up, and holds until `go`.
         on_header: called when a lease's first trial is about to run.
         on_batch: called with each batch, in order.
-        on_end: called once for each lease, when its stream has ended: how, and with which words.
+        on_end: called once for each lease, when its stream has ended or its node is gone: how, and with which words.
+            Nothing is called for that lease afterwards.
         room: awaited before each further item is taken, and once more before it is handed on.
     """
 
@@ -84,9 +114,8 @@ class Pool:
         self._on_batch = on_batch
         self._on_end = on_end
         self._room = room
-        self._streams: dict[int, Any] = {}
-        self._gates: dict[int, asyncio.Event] = {}  # of leases that are alone
-        self._nodes: dict[int, str] = {}  # where a lease runs that has something left to bring
+        self._out: dict[int, _Out] = {}
+        self._there: frozenset[str] = frozenset()  # the nodes at the last look
         self._tasks: set[asyncio.Task[None]] = set()
         self._remote = ray.remote(_lease)
 
@@ -100,102 +129,149 @@ class Pool:
         return {node["NodeID"]: node["Resources"] for node in nodes if node.get("Alive")}
 
     def keep_to(self, nodes: Collection[str]) -> None:
-        """Cancel the leases whose node is none of these: Ray would run them again some day, and nobody gets theirs."""
-        for lease in [lease for lease, node in self._nodes.items() if nodes and node != GONE and node not in nodes]:
-            self._nodes[lease] = GONE
-            self.stop(lease)
+        """These nodes are there. What ran on another one is over; so is, when one has gone, what has not begun.
+
+        A lease that has not begun may wait at the door of the node that has gone, and nobody tells which one does
+        (ray#63405). All of them are asked for anew: none has run anything, and the others wait no longer for it.
+        """
+        if not nodes:  # the cluster does not say; ours is there
+            return
+        there = frozenset(nodes)
+        gone, self._there = self._there - there, there
+        if gone:
+            log.warning("nodes are gone: %s", ", ".join(sorted(gone)))
+            # Ray asks for no more workers than tasks of one function wait, and those asked for at the dead door count:
+            # what is asked for anew would wait behind them (seen: from 3 s later on). So it is another function to Ray.
+            self._remote = ray.remote(_lease)
+        for lease, out in list(self._out.items()):
+            if out.node not in there if out.node else gone:
+                self._give_up(lease, out)
 
     def launch(self, order: LeaseOrder, package: Any, policy: Policy, modules: str | None) -> None:
         """Start a lease; `modules` is the hash of what its sweep brings."""
         loop = asyncio.get_running_loop()
         try:
-            stream = self._remote.options(
-                num_returns="streaming",
-                max_retries=1,
-                _generator_backpressure_num_objects=AHEAD,
-                **options(policy, modules),
-            ).remote(order, package)
+            stream = self.ask(order, package, policy, modules)
         except Exception as error:  # options that this Ray does not know, a job that ends
             loop.call_soon(self._on_end, order.lease, "environment", _first_lines(error))
             return
-        self._streams[order.lease] = stream
-        if order.alone:
-            self._gates[order.lease] = asyncio.Event()
-        task = loop.create_task(self._follow(order, stream))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        out = _Out(order=order, stream=stream, there=self._there, gate=asyncio.Event())
+        self._out[order.lease] = out
+        out.follower = self._spawn(self._follow(out))
+
+    def ask(self, order: LeaseOrder, package: Any, policy: Policy, modules: str | None) -> Any:
+        """Hand a lease to Ray; the stream of what it brings."""
+        return self._remote.options(
+            num_returns="streaming",
+            max_retries=1,
+            _generator_backpressure_num_objects=AHEAD,
+            **options(policy, modules),
+        ).remote(order, package)
+
+    def cancel(self, stream: Any) -> None:
+        """Ask Ray to end a lease by force."""
+        ray.cancel(stream, force=True)
 
     def go(self, lease: int) -> None:
         """Let a lease that holds run its trial."""
-        if lease in self._gates:
-            self._gates[lease].set()
+        if lease in self._out:
+            self._out[lease].gate.set()
 
     def stop(self, lease: int) -> None:
         """Cancel a lease by force, until it ends; its end is reported as always."""
-        stream = self._streams.get(lease)
-        if stream is not None:
-            ray.cancel(stream, force=True)
-            self.go(lease)  # to its end
+        out = self._out.get(lease)
+        if out is not None:
+            self.cancel(out.stream)
+            out.gate.set()  # to its end
             # A cancel that meets a task just as it is handed to a worker may be lost, and its stream never ends: seen
             # in one of some seventy. The second one worked each time.
             asyncio.get_running_loop().call_later(CANCEL_AGAIN_S, self.stop, lease)
 
     def stop_all(self) -> None:
         """Cancel every lease by force."""
-        for lease in list(self._streams):
+        for lease in list(self._out):
             self.stop(lease)
 
-    async def _follow(self, order: LeaseOrder, stream: Any) -> None:
-        lease = order.lease
-        end, words = await self._drain(order, stream)
-        if end in ("normal", "died") and await self._is_lost(lease):
-            end, words = "lost", "its node is gone"
-        self._streams.pop(lease, None)
-        self._gates.pop(lease, None)
-        self._nodes.pop(lease, None)
-        self._on_end(lease, end, words)
+    def _give_up(self, lease: int, out: _Out) -> None:
+        """A lease is over for the lab, whatever Ray still does with it."""
+        if self._out.pop(lease, None) is None:
+            return  # over meanwhile, by what followed the end of another one
+        assert out.follower is not None
+        out.follower.cancel()
+        self._spawn(self._see_off(out.stream))
+        self._on_end(lease, "lost", LOST)
 
-    async def _is_lost(self, lease: int) -> bool:
+    async def _see_off(self, stream: Any) -> None:
+        """Cancel a lease that is over for the lab until its stream ends, and drop what it brings.
+
+        Left alone it could begin after all, and would hold a slot for ever: its worker waits for a reader.
+        """
+        reading = self._spawn(_drop(stream))
+        pause = CANCEL_AGAIN_S
+        while not reading.done():
+            self.cancel(stream)
+            await asyncio.wait([reading], timeout=pause)
+            pause = min(2 * pause, SELDOM_S)
+
+    async def _follow(self, out: _Out) -> None:
+        end, words = await self._drain(out)
+        if end in ("normal", "died") and not out.complete and await self._is_lost(out):
+            end, words = "lost", LOST
+        del self._out[out.order.lease]
+        self._on_end(out.order.lease, end, words)
+
+    async def _is_lost(self, out: _Out) -> bool:
         """Whether a lease that ended early ended with its node. Ray knows of that before it runs the lease again."""
-        node = self._nodes.get(lease)
-        if not node:
-            return False
         try:
             there = await asyncio.to_thread(self.nodes)
-            return bool(there) and node not in there  # none at all says nothing: ours is there
         except Exception as error:  # the cluster does not say
-            log.warning("whether the node of lease %s is there is not known: %s", lease, error)
+            log.warning("whether the node of lease %s is there is not known: %s", out.order.lease, error)
             return False
+        if not there:  # none at all says nothing: ours is there
+            return False
+        return out.node not in there if out.node else bool(out.there - there.keys())
 
-    async def _drain(self, order: LeaseOrder, stream: Any) -> tuple[End, str]:
-        lease = order.lease
+    async def _drain(self, out: _Out) -> tuple[End, str]:
+        lease = out.order.lease
         process: Header | None = None
         try:
-            async for ref in stream:
+            async for ref in out.stream:
                 await self._room()
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
-                    self._nodes[lease] = item.node_id
-                    await self._begin(lease, item, first=process is None)
+                    out.node = item.node_id
+                    await self._begin(out, item, first=process is None)
                     process = item
                 else:
                     await self._room()  # others may have filled it meanwhile
-                    if item.first + item.count == order.stop:
-                        self._nodes.pop(lease, None)
+                    out.complete = item.first + item.count == out.order.stop
                     self._on_batch(lease, item)
         except Exception as error:
             end, words = judge(error, process)
             return end, words or _ended(process)
         return "normal", _ended(process)  # of interest only if there are trials left; see the module's words
 
-    async def _begin(self, lease: int, header: Header, *, first: bool) -> None:
+    async def _begin(self, out: _Out, header: Header, *, first: bool) -> None:
         """A lease that is alone is AHEAD by now, and waits for us to take its second header."""
         if header.runs:
-            self._on_header(lease, header)
+            self._on_header(out.order.lease, header)
         elif first:
-            self._on_ready(lease)
-            await self._gates[lease].wait()
+            self._on_ready(out.order.lease)
+            await out.gate.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _drop(stream: Any) -> None:
+    """Read a stream to its end and keep nothing."""
+    with contextlib.suppress(Exception):  # how it ended is nobody's news
+        async for _ in stream:
+            pass
 
 
 def judge(error: Exception, process: Header | None) -> tuple[End, str]:

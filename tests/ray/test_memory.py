@@ -10,7 +10,7 @@ from clusters import Cluster, answer
 from ray._private import utils
 
 import raylab
-from raylab.cluster import head
+from raylab.cluster import settings
 
 ROOM = 6e9
 """What a cluster and its trials may use, and what tests in other processes use meanwhile (4 GB were seen)."""
@@ -44,7 +44,7 @@ def test_rays_memory_monitor_takes_the_greedy_trial_and_not_the_lab() -> None:
     assert [lab.info()[word] for word in ("pid", "started")] == [before[word] for word in ("pid", "started")]
     print(json.dumps(sweep.failures().select("x", "_status", "_error").rows()))
     """
-    env = {"RAY_memory_usage_threshold": f"{threshold:.4f}", **head.MEMORY}
+    env = {"RAY_memory_usage_threshold": f"{threshold:.4f}", **settings.MEMORY}
     with Cluster(env=env) as cluster:
         ((x, status, error),) = answer(cluster.client(script, greed=int(GREED)))
         assert by_status(cluster.home / "lab", "greedy", 100) == {"done": 99, "out_of_memory": 1}

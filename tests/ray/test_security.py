@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster.connect import wants_token
+from raylab.cluster.tokens import wants_token
 
 LISTENING = """
 import json, os
@@ -106,6 +106,8 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
         pass
     assert "Sly: sly words" in broken.progress().reason, broken.progress()
     broken.cancel()
+    import os
+    print(os.getpid())
     """
     look = """
     import json, os
@@ -117,7 +119,7 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     assert lab.info()["pid"] != first
     print(json.dumps([first, lab.info()["pid"], os.getpid()]))
     """
-    cluster.client(TRAPS + _dedent(submit), name=lab_name, log=str(log))
+    submitter = answer(cluster.client(TRAPS + _dedent(submit), name=lab_name, log=str(log)))
     others = answer(cluster.client(look, name=lab_name))
     notebook = raylab.Notebook(cluster.home / lab_name)
     workers = set(notebook.results("trap")["pid"])
@@ -129,7 +131,7 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
         path = Path(f"{log}{kind}")
         return {int(line) for line in path.read_text().split()} if path.exists() else set()
 
-    assert loaded() == workers
+    assert loaded() == workers | {submitter}, "who submits looks whether its own object is the same when it is loaded"
     assert loaded(".result") == set(), "results are kept as bytes until somebody asks for them"
     assert loaded(".error") == set(), "an exception of the user's is told in words"
     assert not workers & set(others)

@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster.head import IDLE
+from raylab.cluster.settings import IDLE
 
 REFUSED = """
 def refused(kind, *words):

@@ -35,6 +35,7 @@ METADATA = {
     "_point": pl.Int64,
     "_attempt": pl.Int64,
     "_status": pl.String,
+    "_warnings": pl.Int64,
     "_seed": pl.Int64,
     "_started": pl.Datetime("us", "UTC"),
     "_elapsed_s": pl.Float64,
