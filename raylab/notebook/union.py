@@ -17,7 +17,7 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
-from raylab.notebook.kinds import BINARY, BOOL, DATE, DECIMAL, DURATION, FLOAT, INT, SIBLING, STRING, TIME, UINT
+from raylab.notebook.kinds import BINARY, BOOL, DATE, DECIMAL, DURATION, FLOAT, INT, SIBLING, STRING, TIME, UINT, word
 from raylab.notebook.siblings import settled
 
 __all__ = ["SWEEP", "parameters_of", "scanned", "together"]
@@ -60,7 +60,7 @@ def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> p
     """
     own = [_named(frame) for frame in frames.values()]
     clashing = {name for name in set().union(*(frame.columns for frame in own)) if len(_kinds(name, own)) > 1}
-    groups = [{name: _family(name, frame.columns, clashing) for name in frame.columns} for frame in own]
+    groups = [_families(frame, clashing, parameters) for frame in own]
     used = {family for group in groups for family in group.values()}
     columns: dict[str, pl.Series] = {}  # a frame of a list would give "" another name
     for family in _merged(list(dict.fromkeys(group.values())) for group in groups):
@@ -72,8 +72,8 @@ def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> p
             columns[family] = _column(family, parts)
             continue
         found = _parameter(family, parts) if family in parameters else _kinds_apart(family, _placed(parts))
-        for at, (word, values) in enumerate(found):
-            name = _free(f"{family}__{word}", used) if at else family
+        for at, (kind, values) in enumerate(found):
+            name = _free(f"{family}__{kind}", used) if at else family
             used.add(name)
             columns[name] = values.alias(name)
     names = pl.Series(SWEEP, [name for name, frame in frames.items() for _ in range(frame.height)], dtype=pl.String)
@@ -107,10 +107,23 @@ def _kinds(name: str, frames: Sequence[pl.DataFrame]) -> set[Any]:
     return {frame.schema[name] for frame in frames if name in frame.columns} - {pl.Null()}
 
 
-def _family(name: str, there: Sequence[str], clashing: set[str]) -> str:
-    """The name whose values a column has: of a sibling the plain one, where that has to be put together anew."""
-    match = SIBLING.fullmatch(name)
-    return match["name"] if match and match["name"] in clashing and match["name"] in there else name
+def _families(frame: pl.DataFrame, clashing: set[str], parameters: Sequence[str]) -> dict[str, str]:
+    """The name whose values each column has: of a sibling the plain one, where that has to be put together anew."""
+    found: dict[str, str] = {}
+    texts_of = {
+        name for name in parameters if frame.schema.get(name) == pl.String
+    }  # beside them is a column of strings
+    taken = {(name, str(kind)) for name, kind in frame.schema.items() if name not in texts_of}
+    for name, kind in frame.schema.items():
+        match = SIBLING.fullmatch(name)
+        plain = match["name"] if match and match["name"] in clashing and match["name"] in frame.columns else name
+        # A result may be called as a sibling would be: it is one if it has that kind, and no other column has it.
+        is_one = name.startswith(f"{plain}__{word(_type(kind))}") and (plain, str(kind)) not in taken
+        is_one = is_one and (plain in texts_of or plain not in parameters)
+        found[name] = plain if is_one else name
+        if name not in texts_of:
+            taken.add((found[name], str(kind)))
+    return found
 
 
 def _merged(orders: Iterable[Sequence[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweeps import Bench
 
@@ -149,7 +149,14 @@ KINDS: dict[str, list[Any]] = {
 COLUMNS = st.sampled_from(sorted(KINDS)).flatmap(lambda kind: st.lists(st.sampled_from(KINDS[kind]), max_size=3))
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["x", "y", "x__string"]), COLUMNS, min_size=1), min_size=1, max_size=4))
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["x", "y", "x__string", "y__string", "y__float"]), COLUMNS, min_size=1),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_nothing_raises_and_no_value_is_lost(sweeps: list[dict[str, list[Any]]]) -> None:
     frames = {}
     for number, columns in enumerate(sweeps):
