@@ -396,13 +396,10 @@ def _ls(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook
+        from raylab.notebook.notebook import Notebook, overview, sweeps_frame
 
-        name = _only_sweep(given)
-        notebook = Notebook(given.notebook)
-        if name is not None:
-            notebook.progress(name)  # says so if there is none of this name
-        rows: Sequence[Row] = [row for row in notebook.sweeps().iter_rows(named=True) if name in (None, row["name"])]
+        found = overview(Notebook(given.notebook), _only_sweep(given))
+        rows: Sequence[Row] = list(sweeps_frame(found).iter_rows(named=True))
     else:
         rows = _client(given).overview(given.sweep)
     print("\n".join(table(rows, width(sys.stdout))))
@@ -420,12 +417,13 @@ def _only_sweep(given: argparse.Namespace) -> str | None:
 def _watch(given: argparse.Namespace) -> int:
     client = _client(given)
     canvas = Canvas(sys.stdout)
-    mark, rows = client.news(given.sweep, None, None)
+    sweep = None if given.sweep is None else client.pinned(given.sweep)
+    mark, rows = client.news(sweep, None, None)
     while True:
         canvas.draw(table(rows, width(sys.stdout)))
         if not sum(row["running"] + row["waiting"] for row in rows):
             return DONE
-        mark, rows = client.news(given.sweep, mark, POLL_S)
+        mark, rows = client.news(sweep, mark, POLL_S)
 
 
 def _wait(given: argparse.Namespace) -> int:
@@ -518,8 +516,8 @@ def _repair(given: argparse.Namespace) -> int:
 
 
 def _cancel(given: argparse.Namespace) -> int:
-    lab = _attach(given)
-    left = lab.progress(given.sweep).outstanding
+    sweep = _attach(given).sweep(given.sweep)  # this very one, whoever has its name once the question is answered
+    left = sweep.progress().outstanding
     if not left:
         print(f"{given.sweep}: nothing is left to cancel")
         return DONE
@@ -530,7 +528,7 @@ def _cancel(given: argparse.Namespace) -> int:
         if answer.strip().lower() not in ("y", "yes"):
             print("nothing was cancelled")
             return NOT_READY
-    cancelled = lab.cancel(given.sweep)
+    cancelled = sweep.cancel()
     print(f"{given.sweep}: {cancelled:,} trials are cancelled; what is recorded stays, submitting again goes on")
     return DONE
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ import polars as pl
 
 from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
 from raylab.cluster.protocol import person
-from raylab.core.names import read_name
+from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
@@ -23,6 +24,7 @@ from raylab.notebook.frames import check_status, results, scan, updates, warning
 from raylab.notebook.listing import infos
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
+from raylab.notebook.union import parameters_of, scanned, together
 from raylab.progress import Bar
 
 GRACE_S = 2.0
@@ -54,44 +56,50 @@ class Client:
 
     def submit(self, submission: Submission) -> dict[str, Any]:
         answer: dict[str, Any] = self.connection.call("submit", submission)
+        if not answer["taken"]:  # it is to replace this very sweep, and no other, however often the call is repeated
+            answer = self.connection.call("submit", replace(submission, replaces=answer["folder"]))
         return answer
 
-    def cancel(self, sweep: str) -> int:
-        cancelled: int = self.connection.call("cancel", read_name(sweep), person())
+    def cancel(self, sweep: str | Handle) -> int:
+        cancelled: int = self.connection.call("cancel", self.pinned(sweep), person())
         return cancelled
 
-    def lock(self, sweep: str) -> None:
-        self.connection.call("lock", read_name(sweep), person())
+    def lock(self, sweep: str | Handle) -> None:
+        self.connection.call("lock", self.pinned(sweep), person())
+
+    def pinned(self, sweep: str | Handle) -> Handle:
+        """The sweep that has the name now: a call that is repeated must not meet the one that has it next."""
+        record = self.record(sweep)
+        return Handle(record.name, record.folder)
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def overview(self, sweep: str | None = None) -> list[Counts]:
-        """What there is to say of a sweep, or of each of them."""
-        found: list[Counts] = self.connection.call("overview", _names(sweep))
+    def overview(self, sweep: Which = None) -> list[Counts]:
+        """What there is to say of a sweep, of several, or of each of them."""
+        found: list[Counts] = self.connection.call("overview", handles(sweep))
         return found
 
-    def news(self, sweep: str | None, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
+    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
         """The overview, as soon as it differs from what was seen, or after `left` seconds."""
         longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
         within = ANSWER_S if left is None else min(ANSWER_S, max(0.0, left) + GRACE_S)
-        found: tuple[Mark, list[Counts]] = self.connection.call("news", _names(sweep), mark, longest, within=within)
+        found: tuple[Mark, list[Counts]] = self.connection.call("news", handles(sweep), mark, longest, within=within)
         return found
 
-    def record(self, sweep: str | None) -> SweepRecord:
+    def record(self, sweep: str | Handle | None) -> SweepRecord:
         """What was asked for under a name; of the only sweep there is if None."""
         if sweep is None:
             names = [each["name"] for each in self.overview()]
             if len(names) != 1:
-                there = ", ".join(map(repr, names)) or "none yet"
-                raise SweepNotFound(f"the lab {self.name!r} has not just one sweep; say which: {there}")
+                raise SweepNotFound(no_one_sweep(self.name, names))
             sweep = names[0]
-        record: SweepRecord = self.connection.call("record", read_name(sweep))
+        record: SweepRecord = self.connection.call("record", only(sweep))
         return record
 
-    def progress(self, sweep: str | None) -> Progress:
+    def progress(self, sweep: Which) -> Progress:
         return Progress.of(self.overview(sweep))
 
-    def update_results(self, sweep: str | None) -> int:
+    def update_results(self, sweep: Which) -> int:
         new = 0
         for each in self.overview(sweep):
             new += max(0, each["rows"] - self._seen.get(each["folder"], 0))  # fewer than before where some were lost
@@ -100,7 +108,7 @@ class Client:
 
     # waiting ----------------------------------------------------------------------------------------------------
 
-    def wait(self, sweep: str | None, timeout: float | None, shown: bool) -> bool:
+    def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         until = _deadline(timeout)
         try:
             return self._wait(sweep, until, shown)
@@ -112,9 +120,12 @@ class Client:
                 return False
             raise
 
-    def _wait(self, sweep: str | None, until: float | None, shown: bool) -> bool:
+    def _wait(self, sweep: Which, until: float | None, shown: bool) -> bool:
         mark, counts = self.news(sweep, None, _left(until))
-        with Bar(sweep or self.name, Progress.of(counts), shown=shown) as bar:
+        if sweep is not None:  # these very sweeps, whoever has their names next
+            sweep = [Handle(each["name"], each["folder"]) for each in counts]
+        title = self.name if sweep is None else ", ".join(each["name"] for each in counts)
+        with Bar(title, Progress.of(counts), shown=shown) as bar:
             while True:
                 now = Progress.of(counts)
                 bar.show(now)
@@ -125,19 +136,17 @@ class Client:
         _tell_end(counts, failures=shown)
         return now.outstanding == 0
 
-    def updates(self, sweep: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
+    def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
         until = _deadline(timeout)  # here, not at the first frame: a generator would complain too late
         return self._updates(sweep, since, until)
 
-    def _updates(self, sweep: str, since: int, until: float | None) -> Iterator[pl.DataFrame]:
+    def _updates(self, sweep: Handle, since: int, until: float | None) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
         looked: tuple[int, int] | None = None  # which opening of the lab, how many rows
         record = self.record(sweep)
         while True:
             left = _left(until)
             mark, counts = self.news(sweep, mark, left)
-            if counts[0]["folder"] != record.folder:  # another sweep has taken the name: its rows count from 0
-                record, since, looked = self.record(sweep), 0, None
             # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
             if looked != (mark[0], counts[0]["rows"]):
                 looked = (mark[0], counts[0]["rows"])
@@ -151,17 +160,28 @@ class Client:
 
     # reading ----------------------------------------------------------------------------------------------------
 
-    def results(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
+    def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         check_status(status)
-        record = self.record(sweep)
-        return results(record, self._read(record.folder), status=status, metadata=metadata)
+        records = self._records(sweep)
+        frames = {
+            record.name: results(record, self._read(record.folder), status=status, metadata=metadata)
+            for record in records
+        }
+        return together(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
 
-    def scan(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
+    def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
         check_status(status)
-        record = self.record(sweep)
-        return scan(record, self._read(record.folder), status=status, metadata=metadata)
+        records = self._records(sweep)
+        frames = {
+            record.name: scan(record, self._read(record.folder), status=status, metadata=metadata) for record in records
+        }
+        return scanned(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
 
-    def warnings(self, sweep: str) -> pl.DataFrame:
+    def _records(self, sweep: Which) -> list[SweepRecord]:
+        """Those whose rows are wanted; the only one there is for None."""
+        return [self.record(each) for each in handles(sweep) or (None,)]
+
+    def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         folder = self.record(sweep).folder
         return warnings_frame([info.meta for info in infos(self._reader(), folder)])
 
@@ -179,10 +199,6 @@ class Client:
         except (OSError, RaylabError):
             return RemoteReader(self.connection)
         return Store(root) if here.id == info["id"] else RemoteReader(self.connection)
-
-
-def _names(sweep: str | None) -> list[str] | None:
-    return None if sweep is None else [read_name(sweep)]
 
 
 def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:

@@ -13,14 +13,24 @@ from raylab.client import Client
 from raylab.cluster.connect import connect, job_environment, running, survey
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
+from raylab.core.handle import Handle, Which
 from raylab.core.names import read_name
 from raylab.core.progress import Progress
 from raylab.environment import environment
 from raylab.errors import SweepNotFound
 from raylab.experiment import check_parameters
+from raylab.handback import without_metadata
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
-from raylab.submission import check_ignore, check_plan, doubled, optional, policy, submission
+from raylab.submission import (
+    check_if_exists,
+    check_ignore,
+    check_plan,
+    doubled,
+    optional,
+    policy,
+    submission,
+)
 from raylab.sweep import Sweep
 
 
@@ -89,6 +99,7 @@ class Lab:
         seed: int | None = None,
         order: str = "random",
         description: str = "",
+        if_exists: str = "fail",
         retries: int = 0,
         time_limit: float | None = None,
         num_cpus: float = 1,
@@ -106,14 +117,22 @@ class Lab:
         paused or cancelled one go on; the other arguments take effect from then on. What makes it another sweep than
         one that is there is told in a warning; nothing is said where nothing changed.
 
+        Something else under the name of a sweep that is there is answered as `if_exists` says, and never takes its
+        place unasked, but for a bug that is being mended: a sweep of one's own of which something failed and nothing is
+        done, where only the source differs. Without a name, something else gets a new one: the experiment's name,
+        then `-2` and so on. A sweep that is replaced is stopped; its rows stay, and are read as `NAME~1`.
+
         Args:
             experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.
-            design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None.
+            design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None. Rows that
+                raylab gave, as `failures()` does, are taken without the columns about trials, and each point once.
             name: the sweep's, unique in the lab; the experiment's own if None.
             repeats: independent runs of each point, each with a seed of its own.
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
             order: `random` (what is in stands for the whole) or `design`.
             description: for people.
+            if_exists: if something else has the name: `fail` raises SweepExists; `replace` sets the one that is there
+                aside, if it is one's own and not locked. It never matters for the same again.
             retries: how often a trial that raises is tried again, at once.
             time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
                 `timed_out`. It has a second to clean up in, or its process is ended with it.
@@ -131,11 +150,11 @@ class Lab:
                 (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
 
         Raises:
-            DesignError: the design, repeats, seed, order or a policy cannot be used.
+            DesignError: the design, repeats, seed, order, if_exists or a policy cannot be used.
             ExperimentError: the experiment cannot be run over this design, or cannot travel.
             NameRefused: no folder can have this name.
-            SweepExists: another sweep has this name; the message says what differs, and what of it can be ignored.
-            SweepLocked: the sweep is locked and the policy differs.
+            SweepExists: another sweep has this name; the message says what differs, and each way out.
+            SweepLocked: the sweep is locked, and the policy differs or it was to be replaced.
             LabUnavailable: no answer; it is safe to submit again.
 
         Example:
@@ -144,7 +163,9 @@ class Lab:
         if name is not None:
             name = layout.check_name(name, "sweep")
         self._client.connection.check()
-        points = Factorial(self.axes) if design is None else as_design(design)
+        check_if_exists(if_exists)
+        given, remarks = without_metadata(design)
+        points = Factorial(self.axes) if design is None else as_design(given)
         check_plan(points, repeats, seed, order)
         ignored = check_ignore(ignore)
         place = environment(job_environment(), runtime_env)
@@ -158,10 +179,18 @@ class Lab:
         )
         check_parameters(experiment, points.parameters, optional(points))
         code = pack(experiment, several(include, *place.include), reached=points.modules(), extra=place.files)
-        for warning in [*code.warnings, *doubled(points), *_not_yet_told(place.remark)]:
+        for warning in [*code.warnings, *remarks, *doubled(points), *_not_yet_told(place.remark)]:
             warnings.warn(warning, stacklevel=2)
         asked = submission(
-            name=name, code=code, design=points, repeats=repeats, seed=seed, order=order, policy=terms, ignore=ignored
+            name=name,
+            code=code,
+            design=points,
+            repeats=repeats,
+            seed=seed,
+            order=order,
+            policy=terms,
+            ignore=ignored,
+            if_exists=if_exists,
         )
         answer = self._client.submit(asked)
         if answer["decision"].remark:
@@ -172,54 +201,59 @@ class Lab:
                 f"({dict(terms.resources)}); it waits until one joins",
                 stacklevel=2,
             )
-        return Sweep(self._client, answer["name"])
+        return Sweep(self._client, Handle(answer["name"], answer["folder"]))
 
     # sweeps -----------------------------------------------------------------------------------------------------
 
     def sweep(self, name: str) -> Sweep:
-        """The sweep of this name.
+        """The sweep that has this name now, also when another one has it later; `NAME~1` is the first one that was set
+        aside for another one of its name, `NAME~2` the next.
 
         Raises:
             SweepNotFound: there is none; the message lists those there are.
         """
-        return Sweep(self._client, self._client.record(name).name)
+        return Sweep(self._client, self._client.pinned(name))
 
     def sweeps(self) -> pl.DataFrame:
         """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
-        repeats, design, description, submitted (UTC)."""
+        repeats, design, description, submitted (UTC).
+
+        Sweeps that were set aside for another one of their name are not among them; `sweep("NAME~1")` and
+        `results("NAME~1")` read the first of them, and so on.
+        """
         return sweeps_frame(self._client.overview())
 
     def cancel(self, name: str) -> int:
-        """Give up what is not recorded of a sweep; returns how many trials that is."""
+        """Give up what is not recorded of the sweep that has the name now; returns how many trials that is."""
         return self._client.cancel(name)
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def progress(self, name: str | None = None) -> Progress:
-        """How far a sweep is, or all of them together."""
+    def progress(self, name: Which = None) -> Progress:
+        """How far a sweep is, several (a list of names), or all of them together; so the next four."""
         return self._client.progress(name)
 
-    def ready(self, name: str | None = None) -> bool:
+    def ready(self, name: Which = None) -> bool:
         """Whether every trial that was not cancelled is in the notebook."""
         return self.progress(name).outstanding == 0
 
-    def ready_fraction(self, name: str | None = None) -> float:
+    def ready_fraction(self, name: Which = None) -> float:
         """The share of the trials that is in the notebook; 1.0 when nothing was asked."""
         return self.progress(name).ready_fraction
 
-    def number_of_results(self, name: str | None = None) -> int:
+    def number_of_results(self, name: Which = None) -> int:
         """Rows in the notebook, of every status."""
         return self.progress(name).rows
 
-    def update_results(self, name: str | None = None) -> int:
+    def update_results(self, name: Which = None) -> int:
         """How many rows came in since this client last asked. One small call, whatever the size of the sweep."""
         return self._client.update_results(name)
 
-    def wait(self, name: str | None = None, *, timeout: float | None = None, progress: bool = True) -> bool:
+    def wait(self, name: Which = None, *, timeout: float | None = None, progress: bool = True) -> bool:
         """Wait until all is in, with a tqdm bar. Nothing is cancelled when the wait ends early.
 
         Args:
-            name: of a sweep; all of them if None.
+            name: of a sweep, or a list of names; all sweeps if None.
             timeout: seconds to wait at most; None waits as long as it takes.
             progress: show the bar.
 
@@ -229,13 +263,14 @@ class Lab:
 
         Raises:
             LabUnavailable: the lab has not answered for a minute.
+            SweepNotFound: there is none of this name, or it was replaced meanwhile.
             ValueError: the timeout is negative.
         """
         return self._client.wait(name, timeout, progress)
 
     def results(
         self,
-        name: str | None = None,
+        name: Which = None,
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
@@ -243,7 +278,8 @@ class Lab:
         """Everything of a sweep that is in the notebook at the call.
 
         Args:
-            name: of the sweep; the only one there is if None.
+            name: of the sweep; the only one there is if None. A list of names gives the rows of all of them, one sweep
+                after the other, with a column `_sweep` in front.
             status: `done`, `failed`, `crashed`, `out_of_memory`, `timed_out`, several of them, or `all`.
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
 
@@ -252,7 +288,8 @@ class Lab:
             order, `_repeat` when there are repeats, the results as the experiment names them (nulls for failed
             trials), the metadata asked for. By point, then by repeat, then as the experiment gave the rows: the same
             rows are the same frame, in whatever order they came. Where values of a name are of several kinds, numbers
-            have the plain name before truth values, text, times and the rest; the others are `NAME__KIND`.
+            have the plain name before truth values, text, times and the rest; the others are `NAME__KIND`. So it is
+            where sweeps of a list have values of several kinds.
 
         Raises:
             SweepNotFound: no such sweep, or no name given and not just one sweep; the message lists them.
@@ -262,7 +299,7 @@ class Lab:
 
     def scan(
         self,
-        name: str | None = None,
+        name: Which = None,
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,

@@ -29,6 +29,27 @@ MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
 
 
+IF_EXISTS = ("fail", "replace")
+"""What a submission can say of something else that has its name."""
+
+COMING = ("extend", "continue")
+
+
+def check_if_exists(word: object) -> None:
+    """Refuse what cannot be done with a sweep that has the name.
+
+    Raises:
+        DesignError: it is none of the words.
+    """
+    words = " or ".join(map(repr, IF_EXISTS))
+    if word in COMING:
+        raise DesignError(
+            f"if_exists={word!r} is not there yet; it is {words}. A design that grows gets another name with name="
+        )
+    if not isinstance(word, str) or word not in IF_EXISTS:
+        raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
+
+
 def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
     """Refuse a plan that no lab can carry out.
 
@@ -168,6 +189,7 @@ def submission(
     order: str,
     policy: Policy,
     ignore: tuple[str, ...] = (),
+    if_exists: str = "fail",
 ) -> Submission:
     """All of it, as it is handed to the lab.
 
@@ -191,4 +213,5 @@ def submission(
         policy=policy,
         user=person(),
         ignore=ignore,
+        if_exists=if_exists,
     )

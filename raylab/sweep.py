@@ -11,14 +11,17 @@ import polars.selectors as cs
 
 from raylab.client import Client
 from raylab.core.design import Design
+from raylab.core.handle import Handle
 from raylab.core.progress import Progress
 from raylab.notebook.frames import FAILED
+from raylab.notebook.kinds import SIBLING
 
 
 class Sweep:
     """One experiment over one design. Made by `Lab.submit` and `Lab.sweep`.
 
-    Every method asks the lab afresh; nothing here goes stale.
+    Every method asks the lab afresh; nothing here goes stale. It means one sweep, not a name: if another one takes the
+    name, every method says so (`SweepNotFound`: by whom, when), and `lab.sweep("NAME~1")` is the one that was meant.
 
     Example:
         >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
@@ -26,18 +29,21 @@ class Sweep:
         0.43
     """
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, handle: Handle) -> None:
         self._client = client
-        self.name = name
+        self._handle = handle
+        self.name = handle.name
 
     @property
     def design(self) -> Design:
         """What turns indices into points."""
-        return Design.loads(self._client.record(self.name).segment.design)
+        return Design.loads(self._client.record(self._handle).segment.design)
 
     def info(self) -> dict[str, Any]:
-        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force."""
-        record = self._client.record(self.name)
+        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; of one
+        that was set aside, by whom and when (None of others)."""
+        record = self._client.record(self._handle)
+        gone = record.replaced
         return {
             "name": record.name,
             "user": record.user,
@@ -53,11 +59,13 @@ class Sweep:
             "resources": dict(record.policy.resources),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
+            "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),
+            "replaced_by": None if gone is None else gone.user,
         }
 
     def progress(self) -> Progress:
         """How far it is, in numbers."""
-        return self._client.progress(self.name)
+        return self._client.progress(self._handle)
 
     def ready(self) -> bool:
         """Whether every trial that was not cancelled is in the notebook."""
@@ -73,31 +81,32 @@ class Sweep:
 
     def update_results(self) -> int:
         """How many rows came in since this client last asked."""
-        return self._client.update_results(self.name)
+        return self._client.update_results(self._handle)
 
     def wait(self, *, timeout: float | None = None, progress: bool = True) -> bool:
         """Wait until all is in; see `Lab.wait`."""
-        return self._client.wait(self.name, timeout, progress)
+        return self._client.wait(self._handle, timeout, progress)
 
     def results(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.DataFrame:
         """The rows that are in, by point, then by repeat; see `Lab.results`."""
-        return self._client.results(self.name, status, metadata)
+        return self._client.results(self._handle, status, metadata)
 
     def scan(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
-        return self._client.scan(self.name, status, metadata)
+        return self._client.scan(self._handle, status, metadata)
 
     def failures(self) -> pl.DataFrame:
         """The trials that came to nothing.
 
         Returns:
-            A row for each, by point, then by repeat: parameters, `_status`, `_attempt`, `_error`, `_traceback`,
-            `_node`, `_seed`.
+            A row for each, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
+            `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes it as a design.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=FAILED, metadata=columns)
-        keep = [*self.design.parameters, *(["_repeat"] if "_repeat" in frame.columns else []), *columns]
-        return frame.select(cs.by_name([name for name in keep if name in frame.columns]))
+        parameters = set(self.design.parameters)
+        head = [name for name in frame.columns if name == "_repeat" or name in parameters or _of(name) in parameters]
+        return frame.select(cs.by_name([*head, *columns]))
 
     def warnings(self) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
@@ -114,7 +123,7 @@ class Sweep:
         Example:
             >>> raylab.Lab("percolation").sweep("coarse").warnings()    # doctest: +SKIP
         """
-        return self._client.warnings(self.name)
+        return self._client.warnings(self._handle)
 
     def updates(self, *, since: int = 0, timeout: float | None = None) -> Iterator[pl.DataFrame]:
         """The rows as they come in: a frame at a time, each row once, until the sweep ends.
@@ -130,16 +139,23 @@ class Sweep:
 
         Raises:
             LabUnavailable: the lab does not answer.
+            SweepNotFound: the sweep was replaced meanwhile.
         """
-        return self._client.updates(self.name, since, timeout)
+        return self._client.updates(self._handle, since, timeout)
 
     def cancel(self) -> int:
         """Give up what is not recorded; returns how many trials that is. Submitting again goes on."""
-        return self._client.cancel(self.name)
+        return self._client.cancel(self._handle)
 
     def lock(self) -> None:
         """Let the sweep take no change any more: no cancel, no other policy, no other sweep in its place."""
-        self._client.lock(self.name)
+        self._client.lock(self._handle)
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name!r} of lab {self._client.name!r}>"
+
+
+def _of(column: str) -> str:
+    """Of which name a column has the values of one kind."""
+    match = SIBLING.fullmatch(column)
+    return match["name"] if match else ""

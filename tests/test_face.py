@@ -16,9 +16,9 @@ from raylab import Design, Experiment, Factorial, Lab, Notebook, Points, Progres
 LAB = {
     "__init__": "name, *, address=None, notebook=None, create=True",
     "submit": (
-        "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', retries=0, "
-        "time_limit=None, num_cpus=1, num_gpus=0, memory=None, resources=None, ray_remote_args=None, "
-        "runtime_env=None, include=(), ignore=()"
+        "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', "
+        "if_exists='fail', retries=0, time_limit=None, num_cpus=1, num_gpus=0, memory=None, resources=None, "
+        "ray_remote_args=None, runtime_env=None, include=(), ignore=()"
     ),
     "sweep": "name",
     "sweeps": "",

@@ -12,6 +12,7 @@ import os
 import platform
 import secrets
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +22,14 @@ import ray
 from raylab.cluster.conductor import Conductor
 from raylab.cluster.protocol import PROTOCOL, person, versions
 from raylab.core import events as ev
+from raylab.core.again import Decision, decide, overtaken, refusal
+from raylab.core.handle import Handle, find, when
 from raylab.core.ledger import INFEASIBLE
 from raylab.core.plan import slots
-from raylab.core.request import Decision, Request, Submission, SweepRecord, decide, draw_seed
-from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepExists, SweepLocked, SweepNotFound
+from raylab.core.request import Request, Submission, SweepRecord, draw_seed
+from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked
 from raylab.notebook import layout
+from raylab.notebook.counts import counts
 from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
 
@@ -132,48 +136,52 @@ class LabActor:
     # sweeps -----------------------------------------------------------------------------------------------------
 
     async def submit(self, submission: Submission) -> dict[str, Any]:
-        """Take a sweep on, durably; say its name, what that was decided by, and whether the cluster has what it asks
-        for."""
+        """Take a sweep on, durably; say its name and folder, what that was decided by, and whether the cluster has what
+        it asks for. Where it is not `taken`, the folder is of the sweep that it is to replace, and has to say so."""
         lab = await self._open()
-        decision = await self._durably(self._submit(lab, submission))
+        decision, folder, taken = await self._durably(self._submit(lab, submission))
         if not slots(lab.nodes, submission.policy.resources):
             await lab.look()  # a node may have joined since the last look
         fits = slots(lab.nodes, submission.policy.resources) > 0
-        return {"name": decision.name, "fits": fits, "decision": decision}
+        return {"name": decision.name, "folder": folder, "taken": taken, "fits": fits, "decision": decision}
 
-    async def _submit(self, lab: Conductor, submission: Submission) -> Decision:
+    async def _submit(self, lab: Conductor, submission: Submission) -> tuple[Decision, str, bool]:
         async with self._changing:
             taken = False
             while not taken:
                 decision = self._decide(lab, submission)
-                if decision.kind == "same":
-                    await self._submit_again(lab, lab.register.sweeps[decision.name], submission)
+                before = lab.register.sweeps.get(decision.name)
+                if before is not None and decision.kind == "same":
+                    await self._submit_again(lab, before, submission)
                     taken = True
+                elif before is not None and not decision.mends and submission.replaces != before.folder:
+                    return decision, before.folder, False
                 else:
                     code = await lab.register.keep_code(submission.pickle, submission.modules)
                     taken = await self._submit_new(lab, decision, submission, *code)
             lab.bulletin.post(decision.name, urgent=True)
-        return decision
+        return decision, lab.register.sweeps[decision.name].folder, True
 
-    def _done(self, lab: Conductor) -> dict[str, int]:
-        """How many trials of each sweep are done, so that no other may take its name."""
-        queues = lab.ledger.queues
-        done = {name: queue.by_status["done"] for name, queue in queues.items()}
-        # What is not at work, or cannot be read now, may hold results: nothing takes its place.
-        hidden = [name for name, rows in lab.register.rows.items() if rows and name not in queues]
-        return done | dict.fromkeys([*hidden, *lab.register.broken], 1)
+    def _failing(self, lab: Conductor) -> set[str]:
+        """The sweeps of which something failed and nothing is done. What is not at work, or cannot be read now, may
+        hold results."""
+        return {name for name, queue in lab.ledger.queues.items() if queue.only_failed} - lab.register.broken.keys()
 
     def _decide(self, lab: Conductor, submission: Submission) -> Decision:
-        decision = decide(submission, lab.register.sweeps, self._done(lab))
-        if decision.kind == "refuse":
-            raise _exists(decision, lab.register.sweeps[decision.name])
+        """What to do; raises what says why not, and what to do instead."""
+        decision = decide(submission, lab.register.sweeps, self._failing(lab))
+        known = lab.register.sweeps.get(decision.name)
+        if known is not None and decision.kind == "refuse":
+            raise refusal(decision, known, submission)
+        if known is not None and decision.kind == "replace" and submission.replaces not in ("", known.folder):
+            raise overtaken(known)
         return decision
 
     async def _submit_again(self, lab: Conductor, known: SweepRecord, submission: Submission) -> None:
         requests = []
         if submission.policy.dumps() != known.policy.dumps():
             if known.locked:
-                raise SweepLocked(_locked(known.name))
+                raise SweepLocked(_locked(known.name, "its policy (description, retries, limits, resources) stays"))
             text = submission.policy.dumps()
             requests.append(Request(kind="policy", sweep=known.name, user=submission.user, policy=text))
         queue = lab.ledger.queues.get(known.name)
@@ -200,7 +208,7 @@ class LabActor:
     async def _submit_new(
         self, lab: Conductor, decision: Decision, submission: Submission, code: str, modules: str | None
     ) -> bool:
-        """Whether it was taken: when its turn to be written comes, the sweep to be replaced may have got results."""
+        """Whether it was taken: when its turn to be written comes, a sweep that only failed may have got results."""
         name = decision.name
         before = lab.register.sweeps.get(name)
         least = before.generation + 1 if before else 1
@@ -223,7 +231,7 @@ class LabActor:
             ingredients=json.dumps(dict(submission.ingredients)),
             policy=submission.policy.dumps(),
         )
-        if not await lab.register.note(request, unless=lambda: before is not None and bool(self._done(lab).get(name))):
+        if not await lab.register.note(request, unless=lambda: decision.mends and name not in self._failing(lab)):
             return False
         lab.forget(name)
         if before is not None:
@@ -231,64 +239,79 @@ class LabActor:
         lab.spawn(lab.activate(name))
         return True
 
-    async def cancel(self, sweep: str, user: str) -> int:
+    async def cancel(self, sweep: Handle, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
         lab = await self._open()
         return await self._durably(self._cancel(lab, sweep, user))
 
-    async def _cancel(self, lab: Conductor, sweep: str, user: str) -> int:
+    async def _cancel(self, lab: Conductor, sweep: Handle, user: str) -> int:
         async with self._changing:
-            record = self._record(lab, sweep)
+            record = self._in_force(lab, sweep)
+            name = record.name
             if record.locked:
-                raise SweepLocked(_locked(sweep))
+                raise SweepLocked(_locked(name, "it cannot be cancelled: it runs to its end"))
             if not record.cancelled:
-                await lab.register.note(Request(kind="cancelled", sweep=sweep, user=user))
-                if sweep in lab.ledger.queues:
-                    lab.happened(ev.SweepCancelled(sweep=sweep))
-                lab.bulletin.post(sweep, urgent=True)
-            return int(self._counts(lab, sweep)["cancelled"])
+                await lab.register.note(Request(kind="cancelled", sweep=name, user=user))
+                if name in lab.ledger.queues:
+                    lab.happened(ev.SweepCancelled(sweep=name))
+                lab.bulletin.post(name, urgent=True)
+            return int(self._counts(lab, name)["cancelled"])
 
-    async def lock(self, sweep: str, user: str) -> None:
+    async def lock(self, sweep: Handle, user: str) -> None:
         """Let the sweep take no change any more."""
         lab = await self._open()
         await self._durably(self._lock(lab, sweep, user))
 
-    async def _lock(self, lab: Conductor, sweep: str, user: str) -> None:
+    async def _lock(self, lab: Conductor, sweep: Handle, user: str) -> None:
         async with self._changing:
-            if not self._record(lab, sweep).locked:
-                await lab.register.note(Request(kind="locked", sweep=sweep, user=user))
-                lab.bulletin.post(sweep, urgent=True)
+            record = self._in_force(lab, sweep)
+            if not record.locked:
+                await lab.register.note(Request(kind="locked", sweep=record.name, user=user))
+                lab.bulletin.post(record.name, urgent=True)
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    async def overview(self, sweeps: Sequence[str] | None) -> list[dict[str, Any]]:
-        """One dict of counts, state and description for each of these sweeps, for all if None."""
+    async def overview(self, sweeps: Sequence[Handle] | None) -> list[dict[str, Any]]:
+        """One dict of counts, state and description for each of these sweeps, for all in force if None."""
         lab = await self._open()
-        return [self._counts(lab, name) for name in self._names(lab, sweeps)]
+        if sweeps is None:
+            return [self._counts(lab, name) for name in lab.register.sweeps]
+        return [await self._told(lab, self._record(lab, sweep)) for sweep in sweeps]
+
+    async def _told(self, lab: Conductor, record: SweepRecord) -> dict[str, Any]:
+        """What there is to say of a sweep; of one that was set aside, what its files tell."""
+        if record.replaced is None:
+            return self._counts(lab, record.name)
+        return counts(record, await lab.recorder.read(lambda: lab.register.writer.survey(record.folder)))
 
     async def news(
-        self, sweeps: Sequence[str] | None, seen: tuple[int, int] | None, longest: float
+        self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
     ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
-        self._names(lab, sweeps)  # says so if there is no such sweep
+        # Says so if there is no such sweep.
+        names = None if sweeps is None else [self._record(lab, sweep).name for sweep in sweeps]
         if seen is not None and seen[0] == lab.register.opening:
-            await lab.bulletin.differs(sweeps, seen[1], longest)
-        mark = (lab.register.opening, lab.bulletin.number(sweeps))
+            await lab.bulletin.differs(names, seen[1], longest)
+        mark = (lab.register.opening, lab.bulletin.number(names))
         return mark, await self.overview(sweeps)
 
-    async def record(self, sweep: str) -> SweepRecord:
+    async def record(self, sweep: Handle) -> SweepRecord:
         """What was asked for under this name."""
-        return self._record(await self._open(), sweep)
+        return replace(self._record(await self._open(), sweep), earlier=())
 
-    def _names(self, lab: Conductor, sweeps: Sequence[str] | None) -> list[str]:
-        return list(lab.register.sweeps) if sweeps is None else [self._record(lab, name).name for name in sweeps]
+    def _record(self, lab: Conductor, sweep: Handle) -> SweepRecord:
+        return find(lab.register.sweeps, sweep, lab.register.name)
 
-    def _record(self, lab: Conductor, sweep: str) -> SweepRecord:
-        record = lab.register.sweeps.get(sweep)
-        if record is None:
-            there = ", ".join(map(repr, lab.register.sweeps)) or "none yet"
-            raise SweepNotFound(f"the lab {lab.register.name!r} has no sweep {sweep!r}; its sweeps: {there}")
+    def _in_force(self, lab: Conductor, sweep: Handle) -> SweepRecord:
+        """The sweep, if it may be changed at all."""
+        record = self._record(lab, sweep)
+        if record.replaced is not None:
+            raise SweepLocked(
+                f"the sweep {record.name!r} was set aside for another {record.replaced.name!r}, by "
+                f"{record.replaced.user} at {when(record.replaced.time_us)}: nothing of it runs, it takes no change, "
+                f"and only its rows are read, with results({record.name!r})"
+            )
         return record
 
     def _counts(self, lab: Conductor, name: str) -> dict[str, Any]:
@@ -389,13 +412,8 @@ def _read_ends(store: Store, path: str, count: int) -> tuple[bytes, bytes, int] 
         return None
 
 
-def _exists(decision: Decision, known: SweepRecord) -> SweepExists:
-    differs = "; ".join(decision.differences)
-    return SweepExists(
-        f"the sweep {decision.name!r} of {known.user} is another one. What differs: {differs}. "
-        f"Give the new one another name, or submit the old one as it was to get its results{decision.way_out}"
+def _locked(name: str, so: str) -> str:
+    return (
+        f"the sweep {name!r} is locked, for good, so {so}. lab.sweep({name!r}) gives it and its results as they are; "
+        "to run it otherwise, submit it under another name with name="
     )
-
-
-def _locked(name: str) -> str:
-    return f"the sweep {name!r} is locked, so it takes no change any more; submit under another name"

@@ -125,11 +125,16 @@ class Register:
         return found
 
     async def survey(self, name: str) -> Summary | None:
-        """What a sweep's table holds, without opening it; None if it cannot be read, and then the sweep is broken."""
+        """What a sweep's table holds, without opening it; None if it cannot be read, and then the sweep is broken, or
+        was replaced meanwhile."""
+        folder = self.sweeps[name].folder
         try:
-            found = await self.recorder.read(partial(self.writer.survey, self.sweeps[name].folder))
+            found = await self.recorder.read(partial(self.writer.survey, folder))
         except RaylabError as error:
-            self.break_off(name, error)
+            if self.sweeps[name].folder == folder:
+                self.break_off(name, error)
+            return None
+        if self.sweeps[name].folder != folder:
             return None
         self._know(name, found)
         return found
@@ -157,6 +162,8 @@ class Register:
             raise
         except Exception as error:  # also Ray's, whose store may have no room for the package
             self._taken.discard(sweep.folder)  # mended, it can be submitted again
+            if self.sweeps[name].folder != sweep.folder:
+                return None
             self.break_off(name, error if isinstance(error, RaylabError) else RuntimeError(repr(error)))
             return None
         self.recorder.tables[sweep.folder] = table

@@ -13,7 +13,9 @@ import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
-__all__ = ["differences", "updates", "words_to_ignore"]
+__all__ = ["SOURCE", "VALUE", "changes", "differences", "updates", "words_to_ignore"]
+
+SOURCE, VALUE = "source", "value"
 
 _CODE = ("function ", "class ", "helper ")
 _FILES = ("module ", "file ")
@@ -56,6 +58,28 @@ def words_to_ignore(old: Mapping[str, str], new: Mapping[str, str], ignore: Coll
         words |= ways or {_word(name)}
     asked = [*ignore, *_gathered(words)]
     return tuple(dict.fromkeys(asked)) if words and not _told(old, new, asked) else ()
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str], ignore: Collection[str] = ()) -> set[str]:
+    """What was changed: SOURCE, if code differs (also by what is newly used, or no longer), VALUE, if something that is
+    captured on both sides does. A value that only one side has came or went with its source.
+
+    Example:
+        >>> sorted(changes({"function f": "source 1", "global N": "2"}, {"function f": "source 2", "global N": "3"}))
+        ['source', 'value']
+        >>> changes({"function f": "source 1"}, {"function f": "source 2", "global N": "3"})
+        {'source'}
+    """
+    told = _told(old, new, ignore)
+    found = {SOURCE for name in told if _is_source(name, (old.get(name, ""), new.get(name, "")))}
+    both = (name for name in told if name in old and name in new)
+    return found | {VALUE for name in both if not _is_source(name, (old[name], new[name]))}
+
+
+def _is_source(name: str, values: Collection[str]) -> bool:
+    """Of the files that are included, those of Python are code; any other is a value."""
+    is_code_file = name.startswith("file ") and any(value.startswith("source ") for value in values)
+    return name.startswith((*_CODE, "module ")) or is_code_file
 
 
 def updates(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -331,6 +331,11 @@ class Queue:
         )
         return True
 
+    @property
+    def only_failed(self) -> bool:
+        """Whether something failed, as the notebook tells, and nothing succeeded, be it still in hand."""
+        return self.bad_start >= 0 and not self.by_status["done"] and bool(self.recorded.count or self.pause_reason)
+
     def resume(self) -> None:
         """A person wants it to go on: what made it stand still is forgotten."""
         self.pause_reason, self.first_error, self.cancelled = "", "", False

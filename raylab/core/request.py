@@ -1,19 +1,18 @@
-"""What was asked of a lab: submissions, the history of requests, and what to do with one more.
+"""What was asked of a lab: submissions, and the history of requests.
 
 A sweep's identity is its experiment's code, design, repeats, seed and order; everything else is policy. The history is
-a list of requests, never changed; `fold` reads it into the sweeps there are.
+a list of requests, never changed; `fold` reads it into the sweeps there are. What one more submission means is decided
+in `core/again.py`, which sweep a call means in `core/handle.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from raylab.core.difference import differences, updates, words_to_ignore
 from raylab.core.strikes import Strikes
 
 Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
@@ -61,6 +60,8 @@ class Submission:
     policy: Policy
     user: str
     ignore: tuple[str, ...] = ()  # what of the ingredients does not count when it is compared
+    if_exists: str = "fail"  # or "replace": what to do if something else has the name
+    replaces: str = ""  # the folder of the very sweep that it may take the place of, once the client knows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,26 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """That another sweep has taken a sweep's name, and who asked for it when."""
+
+    name: str
+    """Which one it was."""
+    user: str
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """A sweep as the requests tell it."""
+    """A sweep as the requests tell it.
+
+    Attributes:
+        name: by which it is found: NAME, or NAME~1, NAME~2 if it was set aside for the next one of that name.
+        folder: of its results; no other sweep ever has it.
+        generation: which sweep of its name it is, from 1 on.
+        replaced: if it was set aside.
+        earlier: those that were set aside under its name, the first one first.
+    """
 
     name: str
     folder: str
@@ -128,10 +147,22 @@ class SweepRecord:
     locked: bool = False
     paused: str = ""
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
+    replaced: Replaced | None = None
+    earlier: tuple[SweepRecord, ...] = ()
 
     @property
     def total(self) -> int:
         return self.segment.total
+
+    @property
+    def name_aside(self) -> str:
+        """By which it is read once another sweep has its name."""
+        return f"{self.name}~{self.generation}"
+
+    def set_aside(self, by: Request) -> SweepRecord:
+        """As it is when this request has taken its name."""
+        replaced = Replaced(name=self.name, user=by.user, time_us=by.time_us)
+        return replace(self, name=self.name_aside, replaced=replaced, earlier=(), strikes={})
 
     def acquitted(self, runs: Iterable[range]) -> SweepRecord:
         """Without what is held against trials that are recorded now."""
@@ -142,13 +173,16 @@ class SweepRecord:
 
 
 def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
-    """The sweeps there are after these requests, by name, in the order of their first submission."""
+    """The sweeps in force after these requests, by name, in the order of their first submission.
+
+    Each has those that had its name before in `earlier`.
+    """
     sweeps = dict(before or {})
     strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
         if request.kind == "submitted":
-            sweeps[request.sweep] = _submitted(request, known.generation + 1 if known else 1)
+            sweeps[request.sweep] = _submitted(request, known)
             strikes.pop(request.sweep, None)
         elif known is None or _is_about_another(known, request):
             continue
@@ -163,7 +197,7 @@ def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None =
     return {name: replace(sweep, strikes=strikes[name]) if name in strikes else sweep for name, sweep in sweeps.items()}
 
 
-def _submitted(request: Request, generation: int) -> SweepRecord:
+def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
     assert request.seed is not None
     assert request.policy is not None
     return SweepRecord(
@@ -187,7 +221,8 @@ def _submitted(request: Request, generation: int) -> SweepRecord:
         ingredients=json.loads(request.ingredients or "{}"),
         policy=Policy.loads(request.policy),
         # Of a request that was damaged, the folders after it still tell.
-        generation=max(generation, _generation(request.folder or "")),
+        generation=max(known.generation + 1 if known else 1, _generation(request.folder or "")),
+        earlier=(*known.earlier, known.set_aside(request)) if known else (),
     )
 
 
@@ -218,120 +253,6 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, code=request.code or "", modules=request.modules)
         case _:
             return before  # a kind of a later version; what it means for older readers is that version's concern
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What to do with a submission.
-
-    Attributes:
-        kind: what it is.
-        name: of the sweep that it is, makes, or takes the place of.
-        than: the sweep that it is another one than, where it gets a new name for that.
-        differences: from the sweep it was compared with, in words.
-        ignorable: the words by which it would be the same; none if no words do that.
-        updates: installed packages whose versions are other ones than when that sweep was submitted.
-    """
-
-    kind: Literal["new", "same", "replace", "refuse"]
-    name: str
-    than: str = ""
-    differences: tuple[str, ...] = ()
-    ignorable: tuple[str, ...] = ()
-    updates: tuple[str, ...] = ()
-
-    @property
-    def way_out(self) -> str:
-        """How to say that what differs does not matter."""
-        return f"; if that does not matter: ignore={self.ignorable!r}" if self.ignorable else ""
-
-    @property
-    def remark(self) -> str:
-        """What the person who submitted should know; empty where nothing changed."""
-        differs = f"{'; '.join(self.differences)}{self.way_out}"
-        told = []
-        if self.kind == "replace":
-            told.append(f"{self.name!r} takes the place of the one before, of which nothing was done: {differs}")
-        elif self.kind == "new" and self.than:
-            told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
-        if self.updates:
-            told.append(
-                f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}"
-            )
-        return ". ".join(told)
-
-
-def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:
-    """Whether a submission is a sweep that is there, a new one, or one that takes the place of another.
-
-    Args:
-        submission: what was handed over.
-        sweeps: the sweeps there are.
-        done: how many trials of each are recorded as done; of a sweep of one's own without any, another may take the
-            name.
-    """
-    if submission.name is not None:
-        return _compare(submission.name, submission, sweeps, done)
-    decisions = []
-    for name in _names(submission.label):
-        decisions.append(_compare(name, submission, sweeps, done))
-        if decisions[-1].kind in ("same", "new"):
-            break
-    # The same again may stand behind one that could be replaced; nothing is replaced for what is there already.
-    if decisions[-1].kind == "same":
-        return decisions[-1]
-    found = next(decision for decision in decisions if decision.kind != "refuse")
-    if found.kind == "replace" or len(decisions) == 1:
-        return found
-    # It gets a name of its own; what makes it another sweep is told by the one that is nearest, the last of these.
-    nearest = min(reversed(decisions[:-1]), key=lambda decision: len(decision.differences))
-    return replace(nearest, kind="new", name=found.name, than=nearest.name)
-
-
-def _names(label: str) -> Iterator[str]:
-    """What an unnamed sweep may be called: its experiment's name, then `-2` and so on."""
-    yield label
-    for number in itertools.count(2):
-        yield f"{label}-{number}"
-
-
-def _compare(name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], done: Mapping[str, int]) -> Decision:
-    known = sweeps.get(name)
-    if known is None:
-        return Decision(kind="new", name=name)
-    found = tuple(differing(known, submission))
-    newer = tuple(updates(known.ingredients, submission.ingredients))
-    if not found:
-        return Decision(kind="same", name=name, updates=newer)
-    # Fixing a bug and running the cell again is what people do; with their own sweeps, not with each other's.
-    may = done.get(name, 0) == 0 and not known.locked and known.user == submission.user
-    words = () if _terms(known, submission) else _words(known, submission)
-    return Decision(kind="replace" if may else "refuse", name=name, differences=found, ignorable=words, updates=newer)
-
-
-def _words(known: SweepRecord, submission: Submission) -> tuple[str, ...]:
-    return words_to_ignore(known.ingredients, submission.ingredients, submission.ignore)
-
-
-def differing(known: SweepRecord, submission: Submission) -> list[str]:
-    """What makes a submission another sweep than the one that is there, readable."""
-    code = differences(known.ingredients, submission.ingredients, submission.ignore)
-    return _terms(known, submission) + code
-
-
-def _terms(known: SweepRecord, submission: Submission) -> list[str]:
-    """What differs beside the code."""
-    found = []
-    if known.segment.design != submission.design:
-        same_words = known.shape == submission.shape
-        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}")
-    if known.segment.repeats != submission.repeats:
-        found.append(f"repeats: {submission.repeats}, was {known.segment.repeats}")
-    if submission.seed is not None and submission.seed != known.seed:
-        found.append(f"seed: {submission.seed}, was {known.seed}")
-    if known.segment.order != submission.order:
-        found.append(f"order: {submission.order}, was {known.segment.order}")
-    return found
 
 
 def draw_seed(entropy: bytes) -> int:

@@ -10,6 +10,7 @@ Must never turn numbers into strings, or merge times of different zones.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -54,6 +55,9 @@ WORDS = {
     DATETIME_UTC: "datetime_utc",
     DECIMAL: "decimal",
 }
+
+SIBLING = re.compile(rf"(?P<name>.+)__(?:{'|'.join(WORDS.values())}|datetime_\w+|list|struct)\d*")
+"""How a column is called that holds the values of a name that are of another kind than those of its plain column."""
 
 # What Arrow takes as it is. np.float64 is a float to it; the other numpy scalars go by their `item()`.
 PLAIN: dict[type, DataType] = {float: FLOAT, np.float64: FLOAT, int: INT, bool: BOOL, str: STRING}

@@ -5,7 +5,7 @@ NAME/
 ├── notebook.json     what this is; never changed
 ├── requests/         table: what was asked, one row each
 ├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
-├── sweeps/NAME/      table: what came out of a sweep (NAME~2 where another took the name of one without results)
+├── sweeps/NAME/      table: what came out of a sweep; NAME~2 of the second one of that name, NAME~3 of the third
 ├── damaged/          what `raylab repair` set aside, under the path it had and a number
 └── tmp/              half-written files
 """
@@ -16,6 +16,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from raylab.core.handle import ASIDE
 from raylab.core.names import read_name
 from raylab.errors import NameRefused, NotebookDamaged, VersionMismatch
 
@@ -109,6 +110,11 @@ def check_name(name: object, what: str) -> str:
     name = read_name(name)
     bad = sorted({c for c in name if c in _FORBIDDEN or not c.isprintable()})
     trouble = ""
+    if what == "sweep" and (match := ASIDE.fullmatch(name)):
+        raise NameRefused(
+            f"{name!r} cannot be the name of a new sweep: sweeps called {match['name']!r} that were set aside for "
+            f"another one are read under such names; leave '~{match['generation']}' out"
+        )
     if not name or name in (".", ".."):
         trouble = "it is empty or stands for a folder itself"
     elif bad:
@@ -126,7 +132,7 @@ def check_name(name: object, what: str) -> str:
 
 
 def sweep_folder(name: str, generation: int) -> str:
-    """The table of a sweep's results; a later generation took the name of one that had none."""
+    """The table of a sweep's results; a later generation has taken the name of one that was set aside."""
     return f"{SWEEPS}/{name}" if generation == 1 else f"{SWEEPS}/{name}~{generation}"
 
 
@@ -170,7 +176,8 @@ results = rows.collect()
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
 - `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle
   only what you trust.
-- A sweep `NAME~2` took the name of an earlier one that had no result yet; `{REQUESTS}/` says which.
+- `NAME` is the folder of the first sweep of that name, `NAME~2` that of the second, which was submitted in its place,
+  and so on: the highest number is the one in force, the others were set aside. `{REQUESTS}/` says by whom and when.
 - Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
 - `raylab verify` checks all of it. `damaged/` holds what `raylab repair` set aside; a note `repaired-N.txt` in the
   table's folder says what was lost, and `_seq` leaves those numbers out.

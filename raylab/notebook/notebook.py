@@ -11,20 +11,20 @@ from typing import Any
 
 import polars as pl
 
-from raylab.core.names import read_name
+from raylab.core.handle import Which, find, handles, is_list, no_one_sweep, only
 from raylab.core.progress import Progress
 from raylab.core.request import SweepRecord, fold
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
+from raylab.notebook.counts import counts
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.listing import Known, infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
+from raylab.notebook.union import parameters_of, scanned, together
 from raylab.notebook.verify import inspect
-
-ON_DISK = "as far as the notebook tells; whether a lab is at work on it, `raylab ls` tells"
 
 
 class Notebook:
@@ -64,30 +64,43 @@ class Notebook:
         return fold(requests)
 
     def sweeps(self) -> pl.DataFrame:
-        """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows."""
-        return sweeps_frame([self._counts(record) for record in self._records().values()])
+        """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows.
+
+        A sweep that was set aside for another one of its name is not among them; its rows are read as `NAME~1`, those
+        of the next one as `NAME~2`.
+        """
+        return sweeps_frame(overview(self))
 
     def results(
         self,
-        name: str | None = None,
+        name: Which = None,
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
     ) -> pl.DataFrame:
-        """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat."""
-        record = choose(self._records(), name, self.name)
-        return results(record, self._files.of(record.folder), status=status, metadata=metadata)
+        """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat; of a list of names those of each,
+        with a column `_sweep`."""
+        records = self._read(name)
+        frames = {
+            record.name: results(record, self._files.of(record.folder), status=status, metadata=metadata)
+            for record in records
+        }
+        return together(frames, parameters_of(records)) if is_list(name) else frames[records[0].name]
 
     def scan(
         self,
-        name: str | None = None,
+        name: Which = None,
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
         """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
-        record = choose(self._records(), name, self.name)
-        return scan(record, self._files.of(record.folder), status=status, metadata=metadata)
+        records = self._read(name)
+        frames = {
+            record.name: scan(record, self._files.of(record.folder), status=status, metadata=metadata)
+            for record in records
+        }
+        return scanned(frames, parameters_of(records)) if is_list(name) else frames[records[0].name]
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
@@ -110,11 +123,19 @@ class Notebook:
         record = choose(self._records(), name, self.name)
         return warnings_frame([info.meta for info in infos(self._store, record.folder)])
 
-    def progress(self, name: str | None = None) -> Progress:
-        """The sweep (or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
+    def progress(self, name: Which = None) -> Progress:
+        """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
+        return Progress.of(overview(self, name))
+
+    def _chosen(self, name: Which) -> list[SweepRecord]:
+        """These sweeps; all in force for None."""
         records = self._records()
-        chosen = records.values() if name is None else [choose(records, name, self.name)]
-        return Progress.of([self._counts(record) for record in chosen])
+        wanted = handles(name)
+        return list(records.values()) if wanted is None else [find(records, each, self.name) for each in wanted]
+
+    def _read(self, name: Which) -> list[SweepRecord]:
+        """Those whose rows are wanted; the only one there is for None."""
+        return [choose(self._records(), None, self.name)] if name is None else self._chosen(name)
 
     def verify(self) -> pl.DataFrame:
         """Read and check everything; one row for each thing that is wrong, none when all is whole.
@@ -134,38 +155,16 @@ class Notebook:
         rows = [asdict(finding) for finding in inspect(self._store).findings]
         return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
 
+    def _overview(self, name: Which) -> list[dict[str, Any]]:
+        return [self._counts(record) for record in self._chosen(name)]
+
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
-        found = summary([info.meta for info in infos(self._store, record.folder)])
-        recorded = sum(stop - start for start, stop in found["positions"])
-        done = found["by_status"].get("done", 0)
-        rest = record.total - recorded
-        state, reason = "running", ON_DISK
-        if not rest:
-            state, reason = ("locked" if record.locked else "ready"), ""
-        elif record.cancelled:
-            state, reason = "cancelled", ""
-        elif record.paused:
-            state, reason = "paused", record.paused
-        return {
-            "name": record.name,
-            "user": record.user,
-            "state": state,
-            "reason": reason,
-            "total": record.total,
-            "done": done,
-            "failed": recorded - done,
-            "cancelled": rest if record.cancelled else 0,
-            "running": 0,
-            "waiting": 0 if record.cancelled else rest,
-            "retrying": 0,
-            "by_status": found["by_status"],
-            "eta_s": None,
-            "rows": found["rows"],
-            "repeats": record.segment.repeats,
-            "design": record.shape,
-            "description": record.policy.description,
-            "submitted_us": record.time_us,
-        }
+        return counts(record, summary([info.meta for info in infos(self._store, record.folder)]))
+
+
+def overview(notebook: Notebook, name: Which = None) -> list[dict[str, Any]]:
+    """What there is to say of a sweep of a notebook, of several, or of each of them, as a lab says it of its own."""
+    return notebook._overview(name)
 
 
 class Files:
@@ -181,21 +180,17 @@ class Files:
         return [loaded for loaded in found if loaded.info.holds_rows]
 
 
-def choose(records: dict[str, SweepRecord], name: str | None, lab: str) -> SweepRecord:
+def choose(records: dict[str, SweepRecord], name: Which, lab: str) -> SweepRecord:
     """The sweep of this name; without a name, the only one there is.
 
     Raises:
         SweepNotFound: there is none, or several and no name was given; the message lists them.
     """
-    there = ", ".join(map(repr, records)) or "none yet"
     if name is None and len(records) == 1:
         return next(iter(records.values()))
     if name is None:
-        raise SweepNotFound(f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {there}")
-    found = records.get(read_name(name or ""))
-    if found is None:
-        raise SweepNotFound(f"the lab {lab!r} has no sweep {name!r}; its sweeps: {there}")
-    return found
+        raise SweepNotFound(no_one_sweep(lab, records))
+    return find(records, only(name), lab)
 
 
 FINDINGS_SCHEMA: dict[str, Any] = {

@@ -101,8 +101,8 @@ def requests_in(store: Store, held: Iterable[FileInfo]) -> list[Request]:
 
 
 def sweep_names(requests: Iterable[Request]) -> dict[str, str]:
-    """The sweeps by the folder of their results, also those that were replaced."""
-    return {request.folder: request.sweep for request in requests if request.kind == "submitted" and request.folder}
+    """The sweeps by the folder of their results, also those that were set aside: `coarse~1`."""
+    return {each.folder: each.name for sweep in fold(requests).values() for each in (*sweep.earlier, sweep)}
 
 
 def _name_of(folder: str) -> str:

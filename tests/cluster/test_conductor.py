@@ -3,67 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import pickle
-import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sweeps import WHO, Bench
+from verbs import SUBMISSION, Disk, NoNodes, S, Verbs, until
 
 from raylab.cluster import conductor as conductor_module
 from raylab.cluster import recorder as recorder_module
-from raylab.cluster.actor import LabActor
 from raylab.cluster.conductor import Conductor
-from raylab.cluster.pool import Pool
 from raylab.core.design import Factorial
-from raylab.core.request import Policy, Submission
 from raylab.errors import SweepLocked
-from raylab.notebook.store import Files, Store
+from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
-
-
-class Disk(Files):
-    """Does not give what lies below `away`."""
-
-    away: Path | None = None
-
-    def __init__(self) -> None:
-        self.free = threading.Event()  # as long as it is not set, nothing is written
-        self.free.set()
-        self.asked = threading.Event()
-
-    def create(self, path: Path) -> int:
-        self.asked.set()
-        assert self.free.wait(20)
-        return super().create(path)
-
-    def listdir(self, path: Path) -> list[str]:
-        if self.away is not None and self.away in (path, *path.parents):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return super().listdir(path)
-
-
-class NoNodes(Pool):
-    """The leases of a cluster that can run none."""
-
-    def hold(self, package: Any) -> Any:
-        return package
-
-    def nodes(self) -> dict[str, dict[str, float]]:
-        return {}
-
-    def launch(self, *_: Any) -> None:
-        """It waits for a node."""
-
-
-async def until(is_so: Any) -> None:
-    async with asyncio.timeout(20):
-        while not is_so():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("done", [1, 5], ids=["with work left", "complete"])
@@ -97,35 +51,6 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
     asyncio.run(story())
 
 
-class Verbs(LabActor):
-    """The lab's verbs without Ray, on a disk that can be held up."""
-
-    def __init__(self, root: Path) -> None:
-        self.disk = Disk()
-        super().__init__("lab", str(root), "ada")
-
-    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
-        writer = Writer(notebook, WHO, Store(notebook, self.disk))
-        return Conductor(name, writer, user, restarted=lambda: False, make_pool=NoNodes)
-
-
-SUBMISSION = Submission(
-    name="s",
-    label="f",
-    design=Factorial(p=range(5)).dumps(),
-    shape="5 points",
-    size=5,
-    repeats=1,
-    seed=1,
-    order="random",
-    pickle=pickle.dumps(len),
-    modules=None,
-    ingredients={},
-    policy=Policy(),
-    user="ada",
-)
-
-
 def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cancel waits for its row; a submit that comes meanwhile is not overtaken by it, nor the other way round."""
     monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "labs"))
@@ -145,15 +70,15 @@ def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, m
             return await asyncio.gather(began, followed, return_exceptions=True)
 
         async def cancelled() -> int:
-            (counts,) = await lab.overview(["s"])
+            (counts,) = await lab.overview([S])
             return int(counts["cancelled"])
 
-        await both(lab.cancel("s", "ada"), lab.submit(SUBMISSION))
+        await both(lab.cancel(S, "ada"), lab.submit(SUBMISSION))
         assert await cancelled() == 0
-        await lab.cancel("s", "ada")
-        await both(lab.submit(SUBMISSION), lab.cancel("s", "ada"))
+        await lab.cancel(S, "ada")
+        await both(lab.submit(SUBMISSION), lab.cancel(S, "ada"))
         assert await cancelled() == 5
-        _, refused = await both(lab.lock("s", "ada"), lab.cancel("s", "ada"))
+        _, refused = await both(lab.lock(S, "ada"), lab.cancel(S, "ada"))
         assert isinstance(refused, SweepLocked)
         await lab.close(True)
 

@@ -140,7 +140,7 @@ def comes_back_when_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def replaces_what_has_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LabActor, "_done", lambda self, lab: {})
+    monkeypatch.setattr(LabActor, "_failing", lambda self, lab: set(lab.register.sweeps))
 
 
 @pytest.mark.parametrize(

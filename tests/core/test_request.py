@@ -1,4 +1,4 @@
-"""What was asked of a lab: the history tells the sweeps there are, and what one more submission means."""
+"""What was asked of a lab: the history tells the sweeps there are."""
 
 from __future__ import annotations
 
@@ -6,68 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from asked import CODE, submitted, sweeps
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylab.core.request import (
-    Decision,
-    Policy,
-    Request,
-    Segment,
-    Submission,
-    SweepRecord,
-    decide,
-    differing,
-    draw_seed,
-    fold,
-)
+from raylab.core.request import Policy, Replaced, Request, Segment, SweepRecord, draw_seed, fold
 from raylab.core.strikes import Strikes
-
-CODE = {"source of trial": "sha256:aa", "global SIZE": "3"}
-
-
-def submission(**changes: Any) -> Submission:
-    plain: dict[str, Any] = {
-        "name": None,
-        "label": "trial",
-        "design": '{"x": [1, 2]}',
-        "shape": "Factorial(x: 2)",
-        "size": 2,
-        "repeats": 3,
-        "seed": None,
-        "order": "random",
-        "pickle": b"...",
-        "modules": None,
-        "ingredients": CODE,
-        "policy": Policy(),
-        "user": "ada",
-    }
-    return Submission(**plain | changes)
-
-
-def submitted(sweep: str = "trial", *, folder: str | None = None, **changes: Any) -> Request:
-    plain: dict[str, Any] = {
-        "user": "ada",
-        "time_us": 5,
-        "folder": folder or f"sweeps/{sweep}",
-        "label": "trial",
-        "design": '{"x": [1, 2]}',
-        "shape": "Factorial(x: 2)",
-        "size": 2,
-        "repeats": 3,
-        "seed": 77,
-        "seed_given": False,
-        "order": "random",
-        "code": "aa",
-        "ingredients": '{"source of trial": "sha256:aa", "global SIZE": "3"}',
-        "policy": Policy().dumps(),
-    }
-    return Request(kind="submitted", sweep=sweep, **plain | changes)
-
-
-def sweeps(*requests: Request) -> dict[str, SweepRecord]:
-    return fold(requests)
-
 
 # fold -----------------------------------------------------------------------------------------------------------
 
@@ -110,6 +54,25 @@ def test_a_submission_under_a_name_takes_the_place_of_the_one_before() -> None:
     assert (record.generation, record.folder, record.total) == (2, "sweeps/trial.2", 2)
     assert not record.cancelled
     assert record.strikes == {}
+
+
+def test_what_had_the_name_before_is_kept_with_who_replaced_it_and_when() -> None:
+    there = sweeps(
+        submitted(),
+        Request(kind="locked", sweep="trial"),
+        submitted(folder="sweeps/trial~2", repeats=1, user="bob", time_us=7),
+        submitted(folder="sweeps/trial~3", repeats=4, user="eve", time_us=9),
+    )
+    assert list(there) == ["trial"]
+    record = there["trial"]
+    first, second = record.earlier
+    assert (first.name, first.folder, first.locked) == ("trial~1", "sweeps/trial", True)
+    assert (second.name, second.folder, second.total) == ("trial~2", "sweeps/trial~2", 2)
+    assert (first.replaced, second.replaced) == (
+        Replaced(name="trial", user="bob", time_us=7),
+        Replaced(name="trial", user="eve", time_us=9),
+    )
+    assert (record.replaced, record.name_aside) == (None, "trial~3")
 
 
 def test_policy_changes_and_identity_stays() -> None:
@@ -181,146 +144,6 @@ def test_equal_policies_give_equal_text_and_come_back() -> None:
     assert one.dumps() == other.dumps()
     assert Policy.loads(one.dumps()) == one
     assert replace(one, retries=1).dumps() != one.dumps()
-
-
-# decide ---------------------------------------------------------------------------------------------------------
-
-
-def test_nothing_of_the_name_is_new() -> None:
-    assert decide(submission(name="coarse"), {}, {}) == Decision(kind="new", name="coarse")
-
-
-def test_without_a_name_it_is_called_after_the_experiment() -> None:
-    assert decide(submission(), {}, {}) == Decision(kind="new", name="trial")
-
-
-@pytest.mark.parametrize("name", [None, "trial"])
-@pytest.mark.parametrize("done", [0, 5])
-def test_the_same_again_is_the_sweep_that_is_there(name: str | None, done: int) -> None:
-    assert decide(submission(name=name), sweeps(submitted()), {"trial": done}) == Decision(kind="same", name="trial")
-
-
-@pytest.mark.parametrize("state", ["cancelled", "paused", "locked"])
-def test_a_sweep_that_stands_still_is_the_same_sweep(state: Any) -> None:
-    there = sweeps(submitted(), Request(kind=state, sweep="trial"))
-    assert decide(submission(), there, {"trial": 1}).kind == "same"
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [Policy(retries=9), Policy(description="x"), Policy(resources={"GPU": 1.0}), Policy(runtime_env={"pip": ["x"]})],
-)
-def test_policy_is_no_part_of_identity(policy: Policy) -> None:
-    assert decide(submission(policy=policy, user="bob"), sweeps(submitted()), {"trial": 1}).kind == "same"
-
-
-def test_no_seed_matches_any_seed_and_a_seed_only_itself() -> None:
-    there = sweeps(submitted(seed=77))
-    assert decide(submission(seed=None), there, {"trial": 1}).kind == "same"
-    assert decide(submission(seed=77), there, {"trial": 1}).kind == "same"
-    other = decide(submission(name="trial", seed=78), there, {"trial": 1})
-    assert other == Decision(kind="refuse", name="trial", differences=("seed: 78, was 77",))
-
-
-def test_another_one_under_the_name_is_refused_once_a_trial_is_done() -> None:
-    there = sweeps(submitted())
-    changed = submission(name="trial", repeats=4)
-    assert decide(changed, there, {"trial": 1}).kind == "refuse"
-    assert decide(changed, there, {"trial": 0}).kind == "replace"
-    assert decide(changed, there, {}).differences == ("repeats: 4, was 3",)
-
-
-def test_nobody_replaces_another_users_sweep() -> None:
-    others = submission(name="trial", repeats=4, user="bob")
-    assert decide(others, sweeps(submitted()), {}).kind == "refuse"
-    own = decide(submission(repeats=4, user="bob"), sweeps(submitted()), {})
-    assert (own.kind, own.name, own.than) == ("new", "trial-2", "trial")
-
-
-def test_a_locked_sweep_is_not_replaced() -> None:
-    there = sweeps(submitted(), Request(kind="locked", sweep="trial"))
-    assert decide(submission(name="trial", repeats=4), there, {"trial": 0}).kind == "refuse"
-
-
-def test_without_a_name_what_is_done_makes_way() -> None:
-    there = sweeps(submitted(), submitted("trial-2", repeats=4))
-    done = {"trial": 1, "trial-2": 1}
-    third = decide(submission(repeats=5), there, done)
-    assert (third.kind, third.name) == ("new", "trial-3")
-    assert decide(submission(repeats=4), there, done) == Decision(kind="same", name="trial-2")
-    replaces = decide(submission(repeats=5), there, {"trial": 1})
-    assert (replaces.kind, replaces.name) == ("replace", "trial-2")
-
-
-def test_nothing_is_replaced_for_what_is_there_under_a_later_name() -> None:
-    there = sweeps(submitted(), submitted("trial-2", repeats=4))
-    assert decide(submission(repeats=4), there, {"trial-2": 1}) == Decision(kind="same", name="trial-2")
-
-
-# what is said of it ---------------------------------------------------------------------------------------------
-
-
-def test_a_new_name_says_what_makes_it_another_sweep_than_the_nearest() -> None:
-    there = sweeps(submitted(), submitted("trial-2", repeats=5, order="design"))
-    made = decide(submission(ingredients=CODE | {"global SIZE": "4"}), there, {"trial": 1, "trial-2": 1})
-    assert made.remark == (
-        "'trial-3' is another sweep than 'trial': global SIZE: 4, was 3; if that does not matter: ignore=('SIZE',)"
-    )
-
-
-def test_a_replacement_says_so_and_nothing_is_said_where_nothing_changed() -> None:
-    replaced = decide(submission(repeats=4), sweeps(submitted()), {})
-    assert replaced.remark == "'trial' takes the place of the one before, of which nothing was done: repeats: 4, was 3"
-    assert decide(submission(), sweeps(submitted()), {"trial": 1}).remark == ""
-    assert decide(submission(), {}, {}).remark == ""
-
-
-def test_another_version_of_a_library_is_told_and_makes_no_other_sweep() -> None:
-    there = sweeps(submitted(ingredients='{"source of trial": "sha256:aa", "global SIZE": "3", "package numpy": "1"}'))
-    made = decide(submission(ingredients=CODE | {"package numpy": "2"}), there, {"trial": 1})
-    assert (made.kind, made.name) == ("same", "trial")
-    assert made.remark == "since 'trial' was submitted, versions changed: numpy is 2 here, was 1"
-
-
-def test_what_is_ignored_makes_no_other_sweep() -> None:
-    changed = CODE | {"global SIZE": "4", "file m/a.png": "content 1"}
-    there, done = sweeps(submitted()), {"trial": 1}
-    refused = decide(submission(name="trial", ingredients=changed), there, done)
-    assert (refused.kind, refused.ignorable) == ("refuse", ("SIZE", "m/a.png"))
-    assert "ignore=('SIZE', 'm/a.png')" in refused.way_out
-    assert decide(submission(name="trial", ingredients=changed, ignore=("SIZE", "*.png")), there, done).kind == "same"
-    half = decide(submission(name="trial", ingredients=changed, ignore=("*.png",)), there, done)
-    assert (half.kind, half.ignorable) == ("refuse", ("*.png", "SIZE"))
-
-
-def test_no_word_is_proposed_where_none_would_do() -> None:
-    changed = submission(name="trial", repeats=4, ingredients=CODE | {"global SIZE": "4"})
-    assert decide(changed, sweeps(submitted()), {"trial": 1}).way_out == ""
-
-
-# differing ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, []),
-        ({"design": "other"}, ["the design's values"]),
-        ({"design": "other", "shape": "Points(4)"}, ["the design: Points(4), was Factorial(x: 2)"]),
-        ({"repeats": 1}, ["repeats: 1, was 3"]),
-        ({"order": "design"}, ["order: design, was random"]),
-        ({"seed": 3, "repeats": 1}, ["repeats: 1, was 3", "seed: 3, was 77"]),
-    ],
-)
-def test_what_differs_is_said_in_words(changes: dict[str, Any], words: list[str]) -> None:
-    assert differing(sweeps(submitted())["trial"], submission(**changes)) == words
-
-
-def test_changed_code_is_named() -> None:
-    changed = submission(ingredients=CODE | {"global SIZE": "4"})
-    (words,) = differing(sweeps(submitted())["trial"], changed)
-    assert "SIZE" in words
-    assert "4" in words
 
 
 # seeds ----------------------------------------------------------------------------------------------------------

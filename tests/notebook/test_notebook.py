@@ -155,6 +155,48 @@ def test_a_replaced_sweep_is_the_newer_one(tmp_path: Path) -> None:
     assert not notebook._records()["SWEEP"].cancelled
 
 
+def test_what_was_set_aside_is_read_under_its_number(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for last in (3, 5, 7):
+        bench.submit("SWEEP", picked(), Factorial(p=[last]))
+        if last < 7:
+            bench.run("SWEEP")
+    notebook = Notebook(tmp_path)
+    for name, p in (("SWEEP~1", 3), ("SWEEP~2", 5)):
+        assert notebook.results(name)["p"].to_list() == [p]
+        assert notebook.scan(name).collect()["p"].to_list() == [p]
+        progress = notebook.progress(name)
+        assert (progress.total, progress.done, progress.state) == (1, 1, "ready")
+        assert "it was set aside for another 'SWEEP', by ada at 1970-01-01 00:00:0" in progress.reason
+        assert notebook.warnings(name).height == 0
+    assert notebook.results(["SWEEP~2", "SWEEP~1", "SWEEP"])["_sweep"].to_list() == ["SWEEP~2", "SWEEP~1"]
+    assert notebook.sweeps()["name"].to_list() == ["SWEEP"]
+    assert (notebook.progress().total, notebook.results().height) == (1, 0)
+    with pytest.raises(SweepNotFound, match="has no sweep 'SWEEP~3'; its sweeps: 'SWEEP'; set aside: 'SWEEP~1', "):
+        notebook.results("SWEEP~3")
+
+
+def test_what_was_set_aside_before_it_was_done_waits_for_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.submit("SWEEP", picked(), Factorial(p=range(5)))
+    bench.run("SWEEP", 0, 2)
+    bench.submit("SWEEP", picked(), Factorial(p=range(9)))
+    progress = Notebook(tmp_path).progress("SWEEP~1")
+    assert (progress.total, progress.ready, progress.cancelled, progress.waiting) == (5, 2, 3, 0)
+    assert progress.state == "cancelled"
+    assert Notebook(tmp_path).verify().is_empty()
+
+
+def test_damage_to_what_was_set_aside_bears_its_name(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for last in (1, 3):
+        bench.submit("SWEEP", picked(), Factorial(p=[last]))
+        bench.run("SWEEP")
+    for path in (tmp_path / "sweeps").rglob("*2.arrow"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert sorted(Notebook(tmp_path).verify()["sweep"]) == ["SWEEP", "SWEEP~1"]
+
+
 def test_without_a_name_the_only_sweep_is_meant(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     notebook = Notebook(tmp_path)

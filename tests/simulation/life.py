@@ -304,24 +304,30 @@ class Life:
         """The notebook, row by row, with what it must be."""
         records = (notebook := Notebook(self.root))._records()
         for owner in self.owners:
-            record, variant = records[owner.name], owner.wish.variant
-            assert variant is not None
-            rows = notebook.results(owner.name, status=STATUSES, metadata=True).to_dicts()
-            self.counts["rows"] += len(rows)
-            trials = {}
-            for row in rows:
-                trial = row["_point"] * record.segment.repeats + row["_repeat"]
-                if trial in trials:
-                    self.broken(f"{owner.name}: trial {trial} has two records")
-                trials[trial] = row
-            missing = [trial for trial in range(record.total) if trial not in trials]
-            if missing and not owner.wish.cancelled:
-                self.broken(f"{owner.name}: no record of {missing}")
-            if len(self.committed[record.folder]) > len(trials):
-                self.broken(f"{owner.name}: {len(self.committed[record.folder])} were counted, {len(trials)} are there")
-            self._compare_rows(owner, record, variant, trials)
+            assert owner.wish.variant is not None
+            assert records[owner.name].folder == owner.folder
+            for record in (*records[owner.name].earlier, records[owner.name]):
+                self._compare_sweep(owner, notebook, record)
 
-    def _compare_rows(self, owner: Owner, record: Any, variant: Variant, trials: dict[int, Any]) -> None:
+    def _compare_sweep(self, owner: Owner, notebook: Notebook, record: Any) -> None:
+        variant = owner.variants[record.folder]
+        rows = notebook.results(record.name, status=STATUSES, metadata=True).to_dicts()
+        self.counts["rows"] += len(rows)
+        self.counts["rows of sweeps set aside"] += len(rows) * (record.replaced is not None)
+        trials = {}
+        for row in rows:
+            trial = row["_point"] * record.segment.repeats + row["_repeat"]
+            if trial in trials:
+                self.broken(f"{record.name}: trial {trial} has two records")
+            trials[trial] = row
+        missing = [trial for trial in range(record.total) if trial not in trials]
+        if missing and not owner.wish.cancelled and record.replaced is None:
+            self.broken(f"{record.name}: no record of {missing}")
+        if len(self.committed[record.folder]) > len(trials):
+            self.broken(f"{record.name}: {len(self.committed[record.folder])} were counted, {len(trials)} are there")
+        self._compare_rows(record, variant, trials)
+
+    def _compare_rows(self, record: Any, variant: Variant, trials: dict[int, Any]) -> None:
         numbers = sorted(trials)
         own = (
             dict(zip(numbers, seeds(record.segment.key, np.array(numbers, dtype=np.int64)).tolist(), strict=True))
@@ -345,7 +351,7 @@ class Life:
             else:
                 right = right and status == "done" and row["x"] == value(p, own[trial])
             if not right:
-                self.broken(f"{owner.name}: trial {trial} is wrong: {row}")
+                self.broken(f"{record.name}: trial {trial} is wrong: {row}")
 
 
 def _positions(record: Any) -> dict[int, int]:

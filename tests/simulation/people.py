@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raylab.cluster.actor import DURABLE_S, OPEN_S
+from raylab.core.handle import Handle
 from raylab.errors import LabFenced, LabUnavailable, NotebookDamaged, RaylabError, SweepExists, SweepLocked
 from simulation.errors import Lost
 from simulation.process import _openers
@@ -115,7 +116,7 @@ class Client:
             tries += 1
             await asyncio.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * self.rng.uniform(0.5, 1))
 
-    async def look(self, names: list[str] | None = None, *, seen: Any = None) -> tuple[Any, list[dict[str, Any]]]:
+    async def look(self, names: list[Handle] | None = None, *, seen: Any = None) -> tuple[Any, list[dict[str, Any]]]:
         """The overview, or news; what is ready never becomes less."""
         before = dict(self.ready)
         if seen is None:
@@ -161,6 +162,9 @@ class Owner(Client):
         super().__init__(life, number)
         self.name, self.user = f"s{number}", f"user{number}"
         self.wish = self.coming = Wish()
+        self.replaces = False  # what is asked for is to take the place of what is there
+        self.variants: dict[str, Variant] = {}  # of all sweeps that had the name, by folder
+        self.folder = ""
 
     async def work(self) -> None:
         rng = self.rng
@@ -168,7 +172,19 @@ class Owner(Client):
         await self.submit(draw_variant(self.life, self.name, self.user))
         while self.life.loop.now < self.life.horizon:
             await asyncio.sleep(rng.expovariate(0.3))
-            act = rng.choice((self.again, self.again, self.other, self.cancel, self.cancel, self.policy, self.lock))
+            act = rng.choice(
+                (
+                    self.again,
+                    self.again,
+                    self.other,
+                    self.other,
+                    self.mend,
+                    self.cancel,
+                    self.cancel,
+                    self.policy,
+                    self.lock,
+                )
+            )
             if act != self.lock or rng.random() < 0.1:
                 await act()
 
@@ -177,6 +193,9 @@ class Owner(Client):
         self.life.note(f"{self.name}: {verb}")
         try:
             found = await self.until(verb, *args, limit=OPEN_S + DURABLE_S)
+            if verb == "submit" and not found["taken"]:
+                named = replace(args[0], replaces=found["folder"])
+                found = await self.until(verb, named, limit=OPEN_S + DURABLE_S)
         except RaylabError as error:
             self.life.note(f"{self.name}: {verb} says {error!r:.80}")
             self.coming = self.wish
@@ -186,14 +205,16 @@ class Owner(Client):
         self.wish = self.coming
         return found
 
-    async def submit(self, variant: Variant, description: str = "") -> None:
+    async def submit(self, variant: Variant, description: str = "", if_exists: str = "fail") -> None:
         before = self.wish
         wish = Wish(variant, False, before.locked and before.variant == variant, description)
+        self.replaces = if_exists == "replace"
         try:
-            answer = await self.change(wish, "submit", variant.submission(description))
+            answer = await self.change(wish, "submit", variant.submission(description, if_exists))
         except SweepExists:
-            if before.variant is None or before.variant == variant:
-                self.life.broken(f"{self.name} was refused, and there is nothing else of this name")
+            if before.variant is None or before.variant == variant or self.replaces:
+                self.life.broken(f"{self.name} was refused, and nothing else of this name keeps it out")
+            self.life.counts["refused"] += 1
             return
         except SweepLocked:
             if not before.locked:
@@ -204,6 +225,12 @@ class Owner(Client):
             return
         if answer["name"] != self.name:
             self.life.broken(f"{self.name} got the name {answer}")
+        if before.variant not in (None, variant):
+            self.life.counts["replaced" if self.replaces else "mended"] += 1
+            if answer["folder"] == self.folder:
+                self.life.broken(f"{self.name} is another sweep in the folder of the one before")
+        self.folder = answer["folder"]
+        self.variants[self.folder] = variant
 
     async def again(self) -> None:
         assert self.wish.variant is not None
@@ -218,14 +245,26 @@ class Owner(Client):
         assert self.wish.variant is not None
         if (variant.total, variant.order) == (self.wish.variant.total, self.wish.variant.order):
             return
-        await self.submit(variant)
+        if_exists = self.rng.choice(("fail", "replace", "replace"))
+        await self.submit(variant, if_exists=if_exists)
+        if if_exists == "fail" and self.wish.variant == variant:
+            self.life.broken(f"{self.name} gave way to another design, and nobody said so")
+
+    async def mend(self) -> None:
+        assert self.wish.variant is not None
+        before = self.wish.variant
+        await self.submit(replace(before, version=before.version + 1, trial=replace(before.trial, bad=frozenset())))
 
     async def cancel(self) -> None:
         if not self.wish.locked:
-            await self.change(replace(self.wish, cancelled=True), "cancel", self.name, self.user)
+            await self.change(replace(self.wish, cancelled=True), "cancel", self.handle, self.user)
 
     async def lock(self) -> None:
-        await self.change(replace(self.wish, locked=True), "lock", self.name, self.user)
+        await self.change(replace(self.wish, locked=True), "lock", self.handle, self.user)
+
+    @property
+    def handle(self) -> Handle:
+        return Handle(self.name, self.folder)
 
     def allows(self, found: Any) -> str:
         """What is wrong with a record in the light of what was acknowledged; nothing if it is one or the other."""
@@ -243,6 +282,7 @@ def _fits(found: Any, wish: Wish) -> bool:
     return (
         same == (variant.size, variant.repeats, variant.order, variant.user)
         and variant.seed in (None, found.seed)
+        and found.ingredients == variant.submission().ingredients
         and found.cancelled == wish.cancelled
         and found.locked == wish.locked
         and found.policy.description == wish.description
@@ -258,7 +298,7 @@ class Reader(Client):
         while life.loop.now < life.horizon:
             await asyncio.sleep(rng.expovariate(0.5))
             try:
-                match rng.randrange(5):
+                match rng.randrange(6):
                     case 0:
                         await self.look()
                     case 1 | 2:
@@ -267,6 +307,8 @@ class Reader(Client):
                         await self._read()
                     case 4:
                         await self._intrude()
+                    case 5:
+                        await self._look_back()
             except RaylabError as error:
                 life.broken(f"a reader met {error!r}")
 
@@ -276,13 +318,21 @@ class Reader(Client):
             if names:
                 await self.once("pieces", [f"requests/journal/{name}" for name in names], 0, limit=OPEN_S + DURABLE_S)
 
+    async def _look_back(self) -> None:
+        """What was set aside has the rows that were counted, for ever."""
+        owner = self.rng.choice(self.life.owners)
+        if len(owner.variants) > 1:
+            await self.look([Handle(f"{owner.name}~1"), Handle(owner.name)])
+
     async def _intrude(self) -> None:
         owner = self.rng.choice(self.life.owners)
         if owner.wish.variant is None:
             return
         variant = replace(owner.wish.variant, user="mallory", size=owner.wish.variant.size + 61)
         try:
-            await self.once("submit", variant.submission(), limit=OPEN_S + DURABLE_S)
-        except (SweepExists, LabUnavailable, LabFenced, Lost):
+            await self.once(
+                "submit", variant.submission("", self.rng.choice(("fail", "replace"))), limit=OPEN_S + DURABLE_S
+            )
+        except (SweepExists, SweepLocked, LabUnavailable, LabFenced, Lost):
             return
         self.life.broken(f"mallory took the name {owner.name}")

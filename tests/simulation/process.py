@@ -235,12 +235,15 @@ class SimWriter(Writer):
         _, since = self.asked.setdefault(id(requests), (requests, self.process.life.loop.since))
         super().add(requests)
         for request in requests:
-            if request.kind == "submitted":
-                _, mark, number = (request.folder or "").rpartition("~")
-                earlier = [layout.sweep_folder(request.sweep, int(number) - 1)] if mark else []
+            life, known = self.process.life, self.process.conductor.register.sweeps.get(request.sweep)
+            asked = next((owner.replaces for owner in life.owners if owner.name == request.sweep), False)
+            if request.kind == "submitted" and known is not None and not asked:
+                queue = self.process.conductor.ledger.queues.get(request.sweep)
                 # What is counted while the row is on its way cannot keep it back any more.
-                if any(self.process.life.done.get(folder, since) < since for folder in earlier):
-                    self.process.life.broken(f"{request.folder} took the name of a sweep with results")
+                if life.done.get(known.folder, since) < since:
+                    life.broken(f"{request.folder} took the name of a sweep with results")
+                if not life.committed[known.folder] and not (queue is not None and queue.pause_reason):
+                    life.broken(f"{request.folder} took the name of a sweep of which nothing failed")
 
 
 def _openers(root: Path) -> list[str]:

@@ -54,12 +54,13 @@ class Variant:
     order: str
     resources: tuple[tuple[str, float], ...]
     modules: bytes | None
+    version: int = 0  # of the source
 
     @property
     def total(self) -> int:
         return self.size * self.repeats
 
-    def submission(self, description: str = "") -> Submission:
+    def submission(self, description: str = "", if_exists: str = "fail") -> Submission:
         trial = pickle.dumps(self.trial)
         return Submission(
             name=self.name,
@@ -72,9 +73,10 @@ class Variant:
             order=self.order,
             pickle=pickle.dumps({"python": PYTHON, "seeds": (), "files": (), "experiment": trial}),
             modules=self.modules,
-            ingredients={},
+            ingredients={"function trial": f"source {self.version}"},
             policy=Policy(resources=dict(self.resources), description=description),
             user=self.user,
+            if_exists=if_exists,
         )
 
 

@@ -1,0 +1,209 @@
+"""Submitting again: what one more submission means, beside the sweeps there are.
+
+Promises: the same again is the sweep that is there. Nothing else gives way by itself but a bug that is being mended: a
+sweep of one's own of which nothing is done and something failed, where the source differs and nothing else of what was
+asked. Whatever makes a submission another sweep is named in words, with each way out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from raylab.core.difference import SOURCE, VALUE, changes, differences, updates, words_to_ignore
+from raylab.core.handle import when
+from raylab.core.request import Submission, SweepRecord
+from raylab.errors import RaylabError, SweepExists, SweepLocked
+
+__all__ = ["Decision", "decide", "differing", "overtaken", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do with a submission.
+
+    Attributes:
+        kind: what it is.
+        name: of the sweep that it is, makes, or takes the place of.
+        than: the sweep that it is another one than, where it gets a new name for that.
+        differences: from the sweep it was compared with, in words.
+        ignorable: the words by which it would be the same; none if no words do that.
+        updates: installed packages whose versions are other ones than when that sweep was submitted.
+        mends: it takes the place of one that only failed, without being told to.
+        aside: by which name the one is read whose place it takes.
+        among: the sweeps that could be meant, where it cannot be told which one is to be replaced.
+    """
+
+    kind: Literal["new", "same", "replace", "refuse"]
+    name: str
+    than: str = ""
+    differences: tuple[str, ...] = ()
+    ignorable: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    mends: bool = False
+    aside: str = ""
+    among: tuple[str, ...] = ()
+
+    @property
+    def way_out(self) -> str:
+        """How to say that what differs does not matter."""
+        return f"; if that does not matter: ignore={self.ignorable!r}" if self.ignorable else ""
+
+    @property
+    def remark(self) -> str:
+        """What the person who submitted should know; empty where nothing changed."""
+        differs = f"{'; '.join(self.differences)}{self.way_out}"
+        told = []
+        if self.kind == "replace":
+            why = ", of which nothing was done and something failed" if self.mends else ", as was asked"
+            told.append(f"{self.name!r} takes the place of the one before{why}: {differs}")
+            told.append(f"The rows of that one are read as {self.aside!r}")
+        elif self.kind == "new" and self.than:
+            told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
+        if self.updates:
+            told.append(
+                f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}"
+            )
+        return ". ".join(told)
+
+
+def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], failing: Collection[str]) -> Decision:
+    """Whether a submission is a sweep that is there, a new one, or one that takes the place of another.
+
+    Args:
+        submission: what was handed over.
+        sweeps: the sweeps in force.
+        failing: those of which nothing is done and something failed.
+    """
+    if submission.name is not None:
+        return _compare(submission.name, submission, sweeps, failing)
+    there: list[Decision] = []
+    for name in _names(submission.label):
+        found = _compare(name, submission, sweeps, failing)
+        # The same again may stand behind one that could be replaced; nothing is replaced for what is there already.
+        if found.kind == "same" or (found.kind == "new" and not there):
+            return found
+        if found.kind == "new":
+            break
+        there.append(found)
+    if submission.if_exists == "replace" and (own := [each for each in there if _is_own(each, submission, sweeps)]):
+        among = tuple(each.name for each in own)
+        return own[0] if len(own) == 1 else Decision(kind="refuse", name=own[0].name, among=among)
+    if mending := [each for each in there if each.mends]:
+        return _nearest(mending)
+    # It gets a name of its own; what makes it another sweep is told by the one that is nearest.
+    nearest = _nearest(there)
+    return replace(nearest, kind="new", name=found.name, than=nearest.name, aside="")
+
+
+def _nearest(decisions: Sequence[Decision]) -> Decision:
+    """The one with the fewest differences, the last of these."""
+    return min(reversed(decisions), key=lambda decision: len(decision.differences))
+
+
+def _is_own(decision: Decision, submission: Submission, sweeps: Mapping[str, SweepRecord]) -> bool:
+    return sweeps[decision.name].user == submission.user
+
+
+def _names(label: str) -> Iterator[str]:
+    """What an unnamed sweep may be called: its experiment's name, then `-2` and so on."""
+    yield label
+    for number in itertools.count(2):
+        yield f"{label}-{number}"
+
+
+def _compare(
+    name: str, submission: Submission, sweeps: Mapping[str, SweepRecord], failing: Collection[str]
+) -> Decision:
+    known = sweeps.get(name)
+    if known is None:
+        return Decision(kind="new", name=name)
+    found = tuple(differing(known, submission))
+    newer = tuple(updates(known.ingredients, submission.ingredients))
+    if not found:
+        return Decision(kind="same", name=name, updates=newer)
+    may = known.user == submission.user and not known.locked
+    asked = submission.if_exists == "replace"
+    mends = may and not asked and name in failing and _mends(known, submission)
+    replaces = mends or (may and asked)
+    return Decision(
+        kind="replace" if replaces else "refuse",
+        name=name,
+        differences=found,
+        ignorable=() if _terms(known, submission) else _words(known, submission),
+        updates=newer,
+        mends=mends,
+        aside=known.name_aside if replaces else "",
+    )
+
+
+def _mends(known: SweepRecord, submission: Submission) -> bool:
+    """Whether the source was edited and nothing else was asked. Without a name, whoever captures other values (a loop
+    that submits a function for each k) asks for one more sweep."""
+    found = changes(known.ingredients, submission.ingredients, submission.ignore)
+    told_apart = submission.name is None and VALUE in found
+    return SOURCE in found and not told_apart and not _terms(known, submission)
+
+
+def _words(known: SweepRecord, submission: Submission) -> tuple[str, ...]:
+    return words_to_ignore(known.ingredients, submission.ingredients, submission.ignore)
+
+
+def differing(known: SweepRecord, submission: Submission) -> list[str]:
+    """What makes a submission another sweep than the one that is there, readable."""
+    code = differences(known.ingredients, submission.ingredients, submission.ignore)
+    return _terms(known, submission) + code
+
+
+def _terms(known: SweepRecord, submission: Submission) -> list[str]:
+    """What differs beside the code."""
+    found = []
+    if known.segment.design != submission.design:
+        same_words = known.shape == submission.shape
+        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}")
+    if known.segment.repeats != submission.repeats:
+        found.append(f"repeats: {submission.repeats}, was {known.segment.repeats}")
+    if submission.seed is not None and submission.seed != known.seed:
+        found.append(f"seed: {submission.seed}, was {known.seed}")
+    if known.segment.order != submission.order:
+        found.append(f"order: {submission.order}, was {known.segment.order}")
+    return found
+
+
+# -- what is said where nothing is done
+
+
+def refusal(decision: Decision, known: SweepRecord, submission: Submission) -> RaylabError:
+    """Why a submission is refused, what differs, and each way out."""
+    if decision.among:
+        names = ", ".join(map(repr, decision.among))
+        return SweepExists(f"if_exists='replace' could mean each of {names}; say which one with name=")
+    name = decision.name
+    if known.locked and submission.if_exists == "replace":
+        return SweepLocked(
+            f"the sweep {name!r} is locked, so nothing takes its place; give the new one another name with name=. "
+            f"lab.results({name!r}) gives the results of the locked one"
+        )
+    ways = ["give the new one another name with name="]
+    if known.locked:
+        ways.append("nothing takes the place of the old one, which is locked")
+    elif known.user != submission.user:
+        ways.append(f"only {known.user} can have the old one replaced")
+    else:
+        ways.append(
+            f"or set the old one aside with if_exists='replace': its rows are then read as {known.name_aside!r}"
+        )
+    return SweepExists(
+        f"the sweep {name!r} of {known.user} is another one. What differs: {'; '.join(decision.differences)}. What to "
+        f"do: {'; '.join(ways)}{decision.way_out}. lab.results({name!r}) gives the results of the old one as it is"
+    )
+
+
+def overtaken(known: SweepRecord) -> SweepExists:
+    """Somebody else was quicker to take the place of the sweep that was to be replaced."""
+    return SweepExists(
+        f"the sweep {known.name!r} that was to be replaced was replaced meanwhile, by {known.user} at "
+        f"{when(known.time_us)}; submit again to replace that one, or give another name with name="
+    )

@@ -1,0 +1,92 @@
+"""The lab's verbs without Ray: on a disk that can be held up, with a cluster that runs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+from sweeps import WHO
+
+from raylab.cluster.actor import LabActor
+from raylab.cluster.conductor import Conductor
+from raylab.cluster.pool import Pool
+from raylab.core.design import Factorial
+from raylab.core.handle import Handle
+from raylab.core.request import Policy, Submission
+from raylab.notebook.store import Files, Store
+from raylab.notebook.writer import Writer
+
+
+class Disk(Files):
+    """Does not give what lies below `away`."""
+
+    away: Path | None = None
+
+    def __init__(self) -> None:
+        self.free = threading.Event()  # as long as it is not set, nothing is written
+        self.free.set()
+        self.asked = threading.Event()
+
+    def create(self, path: Path) -> int:
+        self.asked.set()
+        assert self.free.wait(20)
+        return super().create(path)
+
+    def listdir(self, path: Path) -> list[str]:
+        if self.away is not None and self.away in (path, *path.parents):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().listdir(path)
+
+
+class NoNodes(Pool):
+    """The leases of a cluster that can run none."""
+
+    def hold(self, package: Any) -> Any:
+        return package
+
+    def nodes(self) -> dict[str, dict[str, float]]:
+        return {}
+
+    def launch(self, *_: Any) -> None:
+        """It waits for a node."""
+
+
+async def until(is_so: Any) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+class Verbs(LabActor):
+    """The lab's verbs without Ray, on a disk that can be held up."""
+
+    def __init__(self, root: Path) -> None:
+        self.disk = Disk()
+        super().__init__("lab", str(root), "ada")
+
+    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
+        writer = Writer(notebook, WHO, Store(notebook, self.disk))
+        return Conductor(name, writer, user, restarted=lambda: False, make_pool=NoNodes)
+
+
+S = Handle("s")
+SUBMISSION = Submission(
+    name="s",
+    label="f",
+    design=Factorial(p=range(5)).dumps(),
+    shape="5 points",
+    size=5,
+    repeats=1,
+    seed=1,
+    order="random",
+    pickle=pickle.dumps(len),
+    modules=None,
+    ingredients={},
+    policy=Policy(),
+    user="ada",
+)
