@@ -61,7 +61,10 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
     )
     assert said[2:4] == ["True\n", "20 NameError: name 'nothing' is not defined\n"]
     assert said[5].endswith("True\n") or said[5].startswith("True\n")  # two streams, in either order
-    assert "'fit' takes the place of the one before, of which nothing was done: function fit: its source" in said[5]
+    assert (
+        "'fit' takes the place of the one before, of which nothing was done and something failed: function fit"
+        in said[5]
+    )
     assert said[6:8] == ["20 0 20\n", "True\n1\n"]
     assert "function fit: its source has changed" in said[9]
     assert "fit-2\n" in said[10]
