@@ -12,9 +12,11 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
+from raylab.cluster.connect import ANSWER_S, Connection, NoCluster, attach, connect, none_here
 from raylab.cluster.protocol import person
+from raylab.cluster.remote import RemoteReader
 from raylab.core.names import read_name
+from raylab.core.plan import TROUBLES
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
@@ -24,12 +26,17 @@ from raylab.notebook.listing import infos
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
 from raylab.progress import Bar
+from raylab.screen import percent
+from raylab.speech import NOTHING_CANCELLED, Interruptible, say
 
 GRACE_S = 2.0
 """How long beyond a timeout an answer may take; after that the wait is over without it."""
 
 POLL_S = 20.0
 """How long one poll may take; the lab answers earlier when there is news."""
+
+UNCHANGED = "nothing was cancelled or changed"
+READING = f"interrupted while reading; {UNCHANGED}"
 
 Mark: TypeAlias = tuple[int, int]
 """What a client has seen: the lab's opening, and a number that grows with the news."""
@@ -41,12 +48,19 @@ Counts: TypeAlias = dict[str, Any]
 class Client:
     """An attachment to the lab of this name; see `Lab` for the arguments, the errors, and what the answers mean."""
 
+    at_work = True
+
     def __init__(
-        self, name: str, *, address: str | None = None, notebook: str | Path | None = None, create: bool = False
+        self,
+        name: str,
+        *,
+        address: str | None = None,
+        notebook: str | Path | None = None,
+        create: bool = False,
+        connection: Connection | None = None,
     ) -> None:
         self.name = layout.check_name(name, "lab")
-        connect(address, start=create)
-        self.connection = attach(name, notebook=None if notebook is None else str(notebook), create=create)
+        self.connection = connection or _attached(name, address, notebook, create)
         self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
         self._files: Files | None = None
 
@@ -102,40 +116,45 @@ class Client:
 
     def wait(self, sweep: str | None, timeout: float | None, shown: bool) -> bool:
         until = _deadline(timeout)
-        try:
-            return self._wait(sweep, until, shown)
-        except LabFenced as error:
-            print(error)
-            return False
-        except LabUnavailable:
-            if until is not None and time.monotonic() >= until:
+        seen = _Seen(sweep or self.name)
+        with Interruptible(seen.interrupted):
+            try:
+                return self._wait(sweep, until, shown, seen)
+            except LabFenced as error:
+                say(str(error))
                 return False
-            raise
+            except LabUnavailable:
+                if until is not None and time.monotonic() >= until:
+                    return False
+                raise
 
-    def _wait(self, sweep: str | None, until: float | None, shown: bool) -> bool:
+    def _wait(self, sweep: str | None, until: float | None, shown: bool, seen: _Seen) -> bool:
         mark, counts = self.news(sweep, None, _left(until))
         with Bar(sweep or self.name, Progress.of(counts), shown=shown) as bar:
             while True:
-                now = Progress.of(counts)
+                seen.progress = now = Progress.of(counts)
                 bar.show(now)
                 left = _left(until)
                 if _is_over(counts, left):
                     break
                 mark, counts = self.news(sweep, mark, left)
-        _tell_end(counts, failures=shown)
+        tell_end(counts, failures=shown)
         return now.outstanding == 0
 
     def updates(self, sweep: str, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
         until = _deadline(timeout)  # here, not at the first frame: a generator would complain too late
-        return self._updates(sweep, since, until)
+        seen = _Seen(sweep)
+        frames = self._updates(sweep, since, until, seen)
+        return _each(frames, seen)
 
-    def _updates(self, sweep: str, since: int, until: float | None) -> Iterator[pl.DataFrame]:
+    def _updates(self, sweep: str, since: int, until: float | None, seen: _Seen) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
         looked: tuple[int, int] | None = None  # which opening of the lab, how many rows
         record = self.record(sweep)
         while True:
             left = _left(until)
             mark, counts = self.news(sweep, mark, left)
+            seen.progress = Progress.of(counts)
             if counts[0]["folder"] != record.folder:  # another sweep has taken the name: its rows count from 0
                 record, since, looked = self.record(sweep), 0, None
             # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
@@ -153,17 +172,20 @@ class Client:
 
     def results(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         check_status(status)
-        record = self.record(sweep)
-        return results(record, self._read(record.folder), status=status, metadata=metadata)
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            return results(record, self._read(record.folder), status=status, metadata=metadata)
 
     def scan(self, sweep: str | None, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
         check_status(status)
-        record = self.record(sweep)
-        return scan(record, self._read(record.folder), status=status, metadata=metadata)
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            return scan(record, self._read(record.folder), status=status, metadata=metadata)
 
     def warnings(self, sweep: str) -> pl.DataFrame:
-        folder = self.record(sweep).folder
-        return warnings_frame([info.meta for info in infos(self._reader(), folder)])
+        with Interruptible(lambda: READING):
+            folder = self.record(sweep).folder
+            return warnings_frame([info.meta for info in infos(self._reader(), folder)])
 
     def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:
@@ -173,12 +195,51 @@ class Client:
     def _reader(self) -> Reader:
         """The notebook's folder where it is reachable, else the files through the lab."""
         info = self.connection.info()
-        root = Path(info["notebook"])
+        return local_store(Path(info["notebook"]), info["id"]) or RemoteReader(self.connection)
+
+
+def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:
+    with Interruptible(lambda: f"interrupted while attaching to {name!r}; {UNCHANGED}"):
         try:
-            here = layout.Identity.loads((root / layout.NOTEBOOK).read_bytes(), str(root))
-        except (OSError, RaylabError):
-            return RemoteReader(self.connection)
-        return Store(root) if here.id == info["id"] else RemoteReader(self.connection)
+            connect(address, start=create)
+        except NoCluster as error:
+            raise none_here(name, error) from None
+        return attach(name, notebook=None if notebook is None else str(notebook), create=create)
+
+
+def local_store(folder: Path, ident: str) -> Store | None:
+    """The notebook of this id, if it is that folder of this machine."""
+    try:
+        here = layout.Identity.loads((folder / layout.NOTEBOOK).read_bytes(), str(folder))
+    except (OSError, RaylabError):
+        return None
+    return Store(folder) if here.id == ident else None
+
+
+class _Seen:
+    """How far it is, as a wait saw it last."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.progress: Progress | None = None
+
+    def interrupted(self) -> str:
+        """What to say if the wait is interrupted."""
+        if self.progress is None:
+            return NOTHING_CANCELLED
+        asked = self.progress.total - self.progress.cancelled
+        share = percent(self.progress.ready, asked)
+        return f"{NOTHING_CANCELLED}: of {self.name!r} {self.progress.ready:,} of {asked:,} trials are ready ({share})"
+
+
+def _each(frames: Iterator[pl.DataFrame], seen: _Seen) -> Iterator[pl.DataFrame]:
+    """The frames; what the caller does with one of them is none of our business, also if that is interrupted."""
+    while True:
+        with Interruptible(seen.interrupted):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
 
 
 def _names(sweep: str | None) -> list[str] | None:
@@ -188,7 +249,7 @@ def _names(sweep: str | None) -> list[str] | None:
 def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
     """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
     outstanding = [each for each in counts if each["running"] + each["waiting"]]
-    still = all(each["state"] in STANDSTILL and not each["running"] for each in outstanding)
+    still = all(_stands_still(each) and not each["running"] for each in outstanding)
     return still or (left is not None and left <= 0)
 
 
@@ -202,11 +263,22 @@ def _left(until: float | None) -> float | None:
     return None if until is None else until - time.monotonic()
 
 
-def _tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
+def _stands_still(sweep: Mapping[str, Any]) -> bool:
+    """Whether time alone does not bring what is left of a sweep. The lab goes on trying an environment, since what is
+    missing may be put there; whoever waits has to know."""
+    return sweep["state"] in STANDSTILL or sweep.get("troubles", 0) >= TROUBLES
+
+
+def tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
     """A line on what stands still, and on failures where somebody watches."""
     for each in counts:
         if each["state"] in STANDSTILL:
-            print(f"{each['name']} is {each['state']}: {each['reason']}")
+            say(f"{each['name']} is {each['state']}: {each['reason']}")
+        elif _stands_still(each) and each["running"] + each["waiting"]:
+            say(
+                f"{each['name']} stands still: {each['reason']} ({each['troubles']} times in a row; the lab tries "
+                "again with growing pauses, and at once when it is submitted again)"
+            )
         elif each["failed"] and failures:
             error = each["first_error"] or "see failures()"
-            print(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")
+            say(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")

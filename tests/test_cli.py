@@ -245,7 +245,7 @@ def test_what_cannot_be_repaired_is_said_and_code_1(notebook: Path, capsys: pyte
     for path in (notebook / "requests/journal").iterdir():
         path.write_bytes(b"")
     assert main(["repair", str(notebook)]) == 1
-    assert "still damaged:\nnotebook.json" in capsys.readouterr().err
+    assert "still damaged: notebook.json" in capsys.readouterr().err
 
 
 def test_a_notebook_is_verified_without_ray_and_polars(notebook: Path) -> None:

@@ -49,11 +49,21 @@ class Notebook:
             data = (root / layout.NOTEBOOK).read_bytes()
         except OSError as error:
             raise LabNotFound(f"there is no notebook in {root} ({error.strerror}); give a lab's folder") from error
-        self.identity = layout.Identity.loads(data, str(root))
+        self._begin(Store(root), data, root)
+
+    @classmethod
+    def through(cls, reader: Reader, place: Path) -> Notebook:
+        """A notebook whose files somebody else hands out; `verify` wants them here."""
+        notebook = cls.__new__(cls)
+        notebook._begin(reader, reader.get(layout.NOTEBOOK), place)
+        return notebook
+
+    def _begin(self, reader: Reader, data: bytes, place: Path) -> None:
+        self.identity = layout.Identity.loads(data, str(place))
         self.name = self.identity.name
-        self.path = root
-        self._store = Store(root)
-        self._files = Files(self._store)
+        self.path = place
+        self._reader = reader
+        self._files = Files(reader)
 
     def __repr__(self) -> str:
         return f"Notebook({str(self.path)!r})"
@@ -65,7 +75,13 @@ class Notebook:
 
     def sweeps(self) -> pl.DataFrame:
         """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows."""
-        return sweeps_frame([self._counts(record) for record in self._records().values()])
+        return sweeps_frame(self.overview())
+
+    def overview(self, name: str | None = None) -> list[dict[str, Any]]:
+        """What there is to say of a sweep, or of each of them, as a lab says it; reads no rows."""
+        records = self._records()
+        chosen = records.values() if name is None else [choose(records, name, self.name)]
+        return [self._counts(record) for record in chosen]
 
     def results(
         self,
@@ -108,13 +124,11 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").warnings("coarse")    # doctest: +SKIP
         """
         record = choose(self._records(), name, self.name)
-        return warnings_frame([info.meta for info in infos(self._store, record.folder)])
+        return warnings_frame([info.meta for info in infos(self._reader, record.folder)])
 
     def progress(self, name: str | None = None) -> Progress:
         """The sweep (or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
-        records = self._records()
-        chosen = records.values() if name is None else [choose(records, name, self.name)]
-        return Progress.of([self._counts(record) for record in chosen])
+        return Progress.of(self.overview(name))
 
     def verify(self) -> pl.DataFrame:
         """Read and check everything; one row for each thing that is wrong, none when all is whole.
@@ -131,11 +145,11 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").verify().is_empty()    # doctest: +SKIP
             True
         """
-        rows = [asdict(finding) for finding in inspect(self._store).findings]
+        rows = [asdict(finding) for finding in inspect(Store(self.path)).findings]
         return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
 
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
-        found = summary([info.meta for info in infos(self._store, record.folder)])
+        found = summary([info.meta for info in infos(self._reader, record.folder)])
         recorded = sum(stop - start for start, stop in found["positions"])
         done = found["by_status"].get("done", 0)
         rest = record.total - recorded
@@ -161,6 +175,7 @@ class Notebook:
             "by_status": found["by_status"],
             "eta_s": None,
             "rows": found["rows"],
+            "first_error": found["error"] or "",
             "repeats": record.segment.repeats,
             "design": record.shape,
             "description": record.policy.description,

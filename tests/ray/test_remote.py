@@ -95,7 +95,7 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     script = """
     import random
     from polars.testing import assert_frame_equal
-    from raylab.cluster.connect import RemoteReader
+    from raylab.cluster.remote import RemoteReader
     from raylab.notebook.notebook import Files
 
     def big(x, seed):
