@@ -376,7 +376,8 @@ def _rows(given: argparse.Namespace) -> pl.DataFrame:
         return _look(given).results(given.sweep, given.status, metadata)
     from raylab.notebook.notebook import Notebook
 
-    return Notebook(given.notebook).results(_only_sweep(given), status=given.status, metadata=metadata)
+    name = _only_sweep(given)
+    return Notebook(given.notebook).results(name, status=given.status, metadata=metadata)
 
 
 # -- mending
