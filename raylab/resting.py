@@ -15,7 +15,7 @@ from raylab.cluster import connect as way
 from raylab.cluster.places import Place, known
 from raylab.cluster.remote import Desk, RemoteReader
 from raylab.notebook import layout
-from raylab.notebook.notebook import Notebook
+from raylab.notebook.notebook import overview, through
 from raylab.speech import say
 
 AT_REST = "at rest"
@@ -54,7 +54,7 @@ class Resting:
         self.name = place.name
         folder = Path(place.notebook)
         reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
-        self._notebook = Notebook.through(reader, folder)
+        self._notebook = through(reader, folder)
         left = sum(row["waiting"] for row in self.overview())
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
@@ -63,7 +63,7 @@ class Resting:
 
     def overview(self, sweep: str | None = None) -> list[Counts]:
         """As the lab says it, but that nothing runs."""
-        rows = self._notebook.overview(sweep)
+        rows = overview(self._notebook, sweep)
         return [{**row, "state": AT_REST, "reason": ""} if row["state"] == "running" else row for row in rows]
 
     def news(self, sweep: str | None, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:

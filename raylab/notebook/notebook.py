@@ -51,13 +51,6 @@ class Notebook:
             raise LabNotFound(f"there is no notebook in {root} ({error.strerror}); give a lab's folder") from error
         self._begin(Store(root), data, root)
 
-    @classmethod
-    def through(cls, reader: Reader, place: Path) -> Notebook:
-        """A notebook whose files somebody else hands out; `verify` wants them here."""
-        notebook = cls.__new__(cls)
-        notebook._begin(reader, reader.get(layout.NOTEBOOK), place)
-        return notebook
-
     def _begin(self, reader: Reader, data: bytes, place: Path) -> None:
         self.identity = layout.Identity.loads(data, str(place))
         self.name = self.identity.name
@@ -75,13 +68,7 @@ class Notebook:
 
     def sweeps(self) -> pl.DataFrame:
         """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows."""
-        return sweeps_frame(self.overview())
-
-    def overview(self, name: str | None = None) -> list[dict[str, Any]]:
-        """What there is to say of a sweep, or of each of them, as a lab says it; reads no rows."""
-        records = self._records()
-        chosen = records.values() if name is None else [choose(records, name, self.name)]
-        return [self._counts(record) for record in chosen]
+        return sweeps_frame(overview(self))
 
     def results(
         self,
@@ -128,7 +115,7 @@ class Notebook:
 
     def progress(self, name: str | None = None) -> Progress:
         """The sweep (or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
-        return Progress.of(self.overview(name))
+        return Progress.of(overview(self, name))
 
     def verify(self) -> pl.DataFrame:
         """Read and check everything; one row for each thing that is wrong, none when all is whole.
@@ -181,6 +168,20 @@ class Notebook:
             "description": record.policy.description,
             "submitted_us": record.time_us,
         }
+
+
+def through(reader: Reader, place: Path) -> Notebook:
+    """A notebook whose files somebody else hands out; `verify` wants them here."""
+    notebook = Notebook.__new__(Notebook)
+    notebook._begin(reader, reader.get(layout.NOTEBOOK), place)
+    return notebook
+
+
+def overview(notebook: Notebook, name: str | None = None) -> list[dict[str, Any]]:
+    """What there is to say of a sweep, or of each of them, as a lab says it; reads no rows."""
+    records = notebook._records()
+    chosen = records.values() if name is None else [choose(records, name, notebook.name)]
+    return [notebook._counts(record) for record in chosen]
 
 
 class Files:

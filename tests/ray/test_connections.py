@@ -90,10 +90,9 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
 
 
 @pytest.mark.parametrize("outage", [2.4, 6.5], ids=["refused", "given up"])
-def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(
-    cluster: Cluster, lab_name: str, outage: float
-) -> None:
+def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(cluster: Cluster, outage: float) -> None:
     """Either it reaches the server, which has cleaned up after 2 s, or it does not within the 5 s of Ray's one try."""
+    name = f"late-{outage}"
     script = """
     lab = raylab.Lab(name)
     def slow(x):
@@ -119,6 +118,6 @@ def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(
     assert lab.wait(timeout=60)
     assert lab.results("slow").height == 60 and lab.results("again").height == 10
     """
-    begin(cluster, script, lab_name, 2, outage=outage)
-    rows = raylab.Notebook(cluster.home / lab_name).results("slow", metadata=True)
+    begin(cluster, script, name, 2, outage=outage)
+    rows = raylab.Notebook(cluster.home / name).results("slow", metadata=True)
     assert rows.select(pl.col("_point").n_unique()).item() == rows.height == 60
