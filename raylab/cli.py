@@ -1,8 +1,9 @@
 """The command `raylab`: start a cluster, see how far a lab is, wait for it, take its results out.
 
 For people at a terminal and for scripts: what is asked for goes to stdout, everything else to stderr, an error is one
-line, and the exit code says what a script wants to know. No command but `start` makes anything new. Nothing heavy is
-imported before it is needed: `raylab --help` is there at once.
+line, and the exit code says what a script wants to know. No command but `start` makes anything new, and looking starts
+no lab: the commands that read leave one that somebody ended at rest, and read its notebook. Nothing heavy is imported
+before it is needed: `raylab --help` is there at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError
 from raylab.screen import Canvas, Row, aligned, table, width
+from raylab.speech import NOTHING_CANCELLED, Interruptible, say, told
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from raylab.client import Client
     from raylab.cluster.head import Started
     from raylab.lab import Lab
+    from raylab.resting import Resting
 
 DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 DAMAGED = NOT_READY
@@ -31,8 +34,8 @@ DAMAGED = NOT_READY
 CODES = """\
 exit codes:
   0  done; with `wait`, everything is in
-  1  not ready: the timeout is over, what is left stands still, or a lab still has trials to run; with `verify` and
-     `repair`: something is damaged
+  1  not ready: the timeout is over, what is left stands still or its lab is at rest, or a lab still has trials to
+     run; with `verify` and `repair`: something is damaged
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on
@@ -68,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (RaylabError, ValueError, OSError) as error:
-        print(f"raylab: {' '.join(str(error).split())}", file=sys.stderr)
+        say(told(error) if isinstance(error, OSError) else str(error))
         return exit_code(error)
     return code
 
@@ -162,11 +165,13 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
     wait = command("wait", _wait, "wait until all is in, with a bar")
     results = command("results", _results, "show or write what a sweep has brought so far")
     for each in (status, watch, wait, results):
+        which = "the only one there is; several are not put together" if each is results else "all there are"
         each.add_argument("lab", nargs="?", metavar="LAB", help="the lab's name")
-        each.add_argument("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
+        each.add_argument("sweep", nargs="?", metavar="SWEEP", help=f"of one sweep (default: {which})")
         _address(each)
     for each in (status, results):
-        each.add_argument("--notebook", type=Path, metavar="PATH", help="read this folder; needs no lab and no cluster")
+        text = "read this folder; needs no cluster, and no LAB before SWEEP"
+        each.add_argument("--notebook", type=Path, metavar="PATH", help=text)
     wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most")
     wait.add_argument("--quiet", action="store_true", help="no bar, the exit code says it all")
     results.add_argument(
@@ -177,9 +182,10 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
         type=_statuses,
         default=["done"],
         metavar="WORDS",
-        help="done (default), failed, crashed, out_of_memory, timed_out, several with commas, or all",
+        help="done (default), failed, crashed, out_of_memory, timed_out, several with commas, or all; with any but "
+        "done, the columns _status and _error come too",
     )
-    results.add_argument("--metadata", action="store_true", help="with the columns about the trials")
+    results.add_argument("--metadata", action="store_true", help="with all the columns about the trials")
 
 
 def _add_mending_commands(command: Callable[..., Any]) -> None:
@@ -366,17 +372,15 @@ def _ended(known: Started) -> str:
 def _attach(given: argparse.Namespace) -> Lab:
     from raylab.lab import Lab
 
-    if given.lab is None:
-        given.parser.error("which lab? `raylab ls` lists them")
     return Lab(given.lab, address=given.address, create=False)
 
 
-def _client(given: argparse.Namespace) -> Client:
-    from raylab.client import Client
+def _look(given: argparse.Namespace) -> Client | Resting:
+    from raylab.resting import look
 
     if given.lab is None:
         given.parser.error("which lab? `raylab ls` lists them")
-    return Client(given.lab, address=given.address)
+    return look(given.lab, given.address)
 
 
 def _ls(given: argparse.Namespace) -> int:
@@ -384,7 +388,7 @@ def _ls(given: argparse.Namespace) -> int:
 
     found = labs(given.address)
     if found.is_empty():
-        print("no labs yet; raylab.Lab(NAME) in Python makes one", file=sys.stderr)
+        say("no labs yet; raylab.Lab(NAME) in Python makes one")
         return DONE
     rows = [
         (lab["name"], lab["user"], "running" if lab["running"] else "at rest", lab["notebook"])
@@ -401,7 +405,7 @@ def _status(given: argparse.Namespace) -> int:
         found = overview(Notebook(given.notebook), _only_sweep(given))
         rows: Sequence[Row] = list(sweeps_frame(found).iter_rows(named=True))
     else:
-        rows = _client(given).overview(given.sweep)
+        rows = _look(given).overview(given.sweep)
     print("\n".join(table(rows, width(sys.stdout))))
     return DONE
 
@@ -415,41 +419,53 @@ def _only_sweep(given: argparse.Namespace) -> str | None:
 
 
 def _watch(given: argparse.Namespace) -> int:
-    client = _client(given)
+    with Interruptible(lambda: NOTHING_CANCELLED):
+        return _follow(_look(given), given.sweep)
+
+
+def _follow(lab: Client | Resting, sweep: str | None) -> int:
     canvas = Canvas(sys.stdout)
-    sweep = None if given.sweep is None else client.pinned(given.sweep)
-    mark, rows = client.news(sweep, None, None)
+    which = None if sweep is None else lab.pinned(sweep)
+    mark, rows = lab.news(which, None, None)
     while True:
         canvas.draw(table(rows, width(sys.stdout)))
         if not sum(row["running"] + row["waiting"] for row in rows):
             return DONE
-        mark, rows = client.news(sweep, mark, POLL_S)
+        if not lab.at_work:
+            return NOT_READY
+        mark, rows = lab.news(which, mark, POLL_S)
 
 
 def _wait(given: argparse.Namespace) -> int:
-    ready = _attach(given).wait(given.sweep, timeout=given.timeout, progress=not given.quiet)
+    ready = _look(given).wait(given.sweep, given.timeout, not given.quiet)
     return DONE if ready else NOT_READY
 
 
 def _results(given: argparse.Namespace) -> int:
-    if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook
-
-        name = _only_sweep(given)
-        source: Any = Notebook(given.notebook)
-    else:
-        source, name = _attach(given), given.sweep
-    frame: pl.DataFrame = source.results(name, status=given.status, metadata=given.metadata)
-    from raylab.export import plain, show, write
+    from raylab.export import check_place, plain, show, write
 
     if given.output is not None:
+        check_place(given.output)
+    frame = _rows(given)
+    if given.output is not None:
         write(frame, given.output)
-        print(f"{frame.height:,} rows written to {given.output}", file=sys.stderr)
+        say(f"{frame.height:,} rows written to {given.output}")
     elif sys.stdout.isatty():
         show(frame, width(sys.stdout) or 80)
     else:
         sys.stdout.write(plain(frame).write_csv())
     return DONE
+
+
+def _rows(given: argparse.Namespace) -> pl.DataFrame:
+    """What was asked for; of trials that came to nothing also what became of them."""
+    metadata = given.metadata or ([] if given.status == ["done"] else ["_status", "_error"])
+    if given.notebook is None:
+        return _look(given).results(given.sweep, given.status, metadata)
+    from raylab.notebook.notebook import Notebook
+
+    name = _only_sweep(given)
+    return Notebook(given.notebook).results(name, status=given.status, metadata=metadata)
 
 
 # -- mending
@@ -473,7 +489,7 @@ def _verify(given: argparse.Namespace) -> int:
         trials = "?" if each.trials is None else f"{each.trials:,}"
         cells.append((each.file, each.sweep or "", rows, trials, " ".join(each.what.split())))
     print("\n".join(aligned(cells, "<<>><")))
-    print(f"put back copies of these files, or mend what is left: raylab repair {folder}", file=sys.stderr)
+    say(f"put back copies of these files, or mend what is left: raylab repair {folder}")
     return DAMAGED
 
 
@@ -506,7 +522,8 @@ def _repair(given: argparse.Namespace) -> int:
     print("\n".join(" ".join(line.split()) for line in report.done))
     print("a lab that works on this notebook has to be shut down and attached again: `raylab shutdown LAB --force`")
     if report.left:
-        print("\n".join(["still damaged:", *report.left]), file=sys.stderr)
+        for each in report.left:
+            say(f"still damaged: {each}")
         return DAMAGED
     print(f"all that is left in {folder} is whole")
     return DONE
@@ -546,7 +563,14 @@ def _shutdown(given: argparse.Namespace) -> int:
     if not connection.find():
         print(f"the lab {given.lab!r} is at rest already")
         return DONE
-    connection.end(given.force)
+    try:
+        connection.end(given.force)
+    except LabBusy as error:
+        left = str(error).partition(", so it stays")[0]
+        raise LabBusy(
+            f"{left}, so it stays; `raylab cancel {given.lab} SWEEP` gives up those of a sweep, `raylab shutdown "
+            f"{given.lab} --force` leaves them in the notebook: they go on when somebody attaches"
+        ) from None
     print(f"the lab {given.lab!r} is at rest; its notebook stays in {there[given.lab]['notebook']}")
     return DONE
 

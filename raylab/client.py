@@ -13,9 +13,11 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from raylab.cluster.connect import ANSWER_S, RemoteReader, attach, connect
+from raylab.cluster.connect import ANSWER_S, Connection, NoCluster, attach, connect, none_here
 from raylab.cluster.protocol import person
+from raylab.cluster.remote import RemoteReader
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
+from raylab.core.plan import TROUBLES
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
@@ -26,12 +28,17 @@ from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.union import parameters_of, scanned, together
 from raylab.progress import Bar
+from raylab.screen import percent
+from raylab.speech import NOTHING_CANCELLED, Interruptible, say
 
 GRACE_S = 2.0
 """How long beyond a timeout an answer may take; after that the wait is over without it."""
 
 POLL_S = 20.0
 """How long one poll may take; the lab answers earlier when there is news."""
+
+UNCHANGED = "nothing was cancelled or changed"
+READING = f"interrupted while reading; {UNCHANGED}"
 
 Mark: TypeAlias = tuple[int, int]
 """What a client has seen: the lab's opening, and a number that grows with the news."""
@@ -43,12 +50,19 @@ Counts: TypeAlias = dict[str, Any]
 class Client:
     """An attachment to the lab of this name; see `Lab` for the arguments, the errors, and what the answers mean."""
 
+    at_work = True
+
     def __init__(
-        self, name: str, *, address: str | None = None, notebook: str | Path | None = None, create: bool = False
+        self,
+        name: str,
+        *,
+        address: str | None = None,
+        notebook: str | Path | None = None,
+        create: bool = False,
+        connection: Connection | None = None,
     ) -> None:
         self.name = layout.check_name(name, "lab")
-        connect(address, start=create)
-        self.connection = attach(name, notebook=None if notebook is None else str(notebook), create=create)
+        self.connection = connection or _attached(name, address, notebook, create)
         self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
         self._files: Files | None = None
 
@@ -110,43 +124,49 @@ class Client:
 
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         until = _deadline(timeout)
-        try:
-            return self._wait(sweep, until, shown)
-        except LabFenced as error:
-            print(error)
-            return False
-        except LabUnavailable:
-            if until is not None and time.monotonic() >= until:
+        named = handles(sweep)
+        seen = _Seen(self.name if named is None else ", ".join(each.name for each in named))
+        with Interruptible(seen.interrupted):
+            try:
+                return self._wait(sweep, until, shown, seen)
+            except LabFenced as error:
+                say(str(error))
                 return False
-            raise
+            except LabUnavailable:
+                if until is not None and time.monotonic() >= until:
+                    return False
+                raise
 
-    def _wait(self, sweep: Which, until: float | None, shown: bool) -> bool:
+    def _wait(self, sweep: Which, until: float | None, shown: bool, seen: _Seen) -> bool:
         mark, counts = self.news(sweep, None, _left(until))
         if sweep is not None:  # these very sweeps, whoever has their names next
             sweep = [Handle(each["name"], each["folder"]) for each in counts]
         title = self.name if sweep is None else ", ".join(each["name"] for each in counts)
         with Bar(title, Progress.of(counts), shown=shown) as bar:
             while True:
-                now = Progress.of(counts)
+                seen.progress = now = Progress.of(counts)
                 bar.show(now)
                 left = _left(until)
                 if _is_over(counts, left):
                     break
                 mark, counts = self.news(sweep, mark, left)
-        _tell_end(counts, failures=shown)
+        tell_end(counts, failures=shown)
         return now.outstanding == 0
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
         until = _deadline(timeout)  # here, not at the first frame: a generator would complain too late
-        return self._updates(sweep, since, until)
+        seen = _Seen(sweep.name)
+        frames = self._updates(sweep, since, until, seen)
+        return _each(frames, seen)
 
-    def _updates(self, sweep: Handle, since: int, until: float | None) -> Iterator[pl.DataFrame]:
+    def _updates(self, sweep: Handle, since: int, until: float | None, seen: _Seen) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
         looked: tuple[int, int] | None = None  # which opening of the lab, how many rows
         record = self.record(sweep)
         while True:
             left = _left(until)
             mark, counts = self.news(sweep, mark, left)
+            seen.progress = Progress.of(counts)
             # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
             if looked != (mark[0], counts[0]["rows"]):
                 looked = (mark[0], counts[0]["rows"])
@@ -162,28 +182,32 @@ class Client:
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         check_status(status)
-        records = self._records(sweep)
-        frames = {
-            record.name: results(record, self._read(record.folder), status=status, metadata=metadata)
-            for record in records
-        }
-        return together(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
+        with Interruptible(lambda: READING):
+            records = self._records(sweep)
+            frames = {
+                record.name: results(record, self._read(record.folder), status=status, metadata=metadata)
+                for record in records
+            }
+            return together(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
 
     def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
         check_status(status)
-        records = self._records(sweep)
-        frames = {
-            record.name: scan(record, self._read(record.folder), status=status, metadata=metadata) for record in records
-        }
-        return scanned(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
+        with Interruptible(lambda: READING):
+            records = self._records(sweep)
+            frames = {
+                record.name: scan(record, self._read(record.folder), status=status, metadata=metadata)
+                for record in records
+            }
+            return scanned(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
 
     def _records(self, sweep: Which) -> list[SweepRecord]:
         """Those whose rows are wanted; the only one there is for None."""
         return [self.record(each) for each in handles(sweep) or (None,)]
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
-        folder = self.record(sweep).folder
-        return warnings_frame([info.meta for info in infos(self._reader(), folder)])
+        with Interruptible(lambda: READING):
+            folder = self.record(sweep).folder
+            return warnings_frame([info.meta for info in infos(self._reader(), folder)])
 
     def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:
@@ -193,18 +217,57 @@ class Client:
     def _reader(self) -> Reader:
         """The notebook's folder where it is reachable, else the files through the lab."""
         info = self.connection.info()
-        root = Path(info["notebook"])
+        return local_store(Path(info["notebook"]), info["id"]) or RemoteReader(self.connection)
+
+
+def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:
+    with Interruptible(lambda: f"interrupted while attaching to {name!r}; {UNCHANGED}"):
         try:
-            here = layout.Identity.loads((root / layout.NOTEBOOK).read_bytes(), str(root))
-        except (OSError, RaylabError):
-            return RemoteReader(self.connection)
-        return Store(root) if here.id == info["id"] else RemoteReader(self.connection)
+            connect(address, start=create)
+        except NoCluster as error:
+            raise none_here(name, error) from None
+        return attach(name, notebook=None if notebook is None else str(notebook), create=create)
+
+
+def local_store(folder: Path, ident: str) -> Store | None:
+    """The notebook of this id, if it is that folder of this machine."""
+    try:
+        here = layout.Identity.loads((folder / layout.NOTEBOOK).read_bytes(), str(folder))
+    except (OSError, RaylabError):
+        return None
+    return Store(folder) if here.id == ident else None
+
+
+class _Seen:
+    """How far it is, as a wait saw it last."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.progress: Progress | None = None
+
+    def interrupted(self) -> str:
+        """What to say if the wait is interrupted."""
+        if self.progress is None:
+            return NOTHING_CANCELLED
+        asked = self.progress.total - self.progress.cancelled
+        share = percent(self.progress.ready, asked)
+        return f"{NOTHING_CANCELLED}: of {self.name!r} {self.progress.ready:,} of {asked:,} trials are ready ({share})"
+
+
+def _each(frames: Iterator[pl.DataFrame], seen: _Seen) -> Iterator[pl.DataFrame]:
+    """The frames; what the caller does with one of them is none of our business, also if that is interrupted."""
+    while True:
+        with Interruptible(seen.interrupted):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
 
 
 def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
     """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
     outstanding = [each for each in counts if each["running"] + each["waiting"]]
-    still = all(each["state"] in STANDSTILL and not each["running"] for each in outstanding)
+    still = all(_stands_still(each) and not each["running"] for each in outstanding)
     return still or (left is not None and left <= 0)
 
 
@@ -218,11 +281,22 @@ def _left(until: float | None) -> float | None:
     return None if until is None else until - time.monotonic()
 
 
-def _tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
+def _stands_still(sweep: Mapping[str, Any]) -> bool:
+    """Whether time alone does not bring what is left of a sweep. The lab goes on trying an environment, since what is
+    missing may be put there; whoever waits has to know."""
+    return sweep["state"] in STANDSTILL or sweep.get("troubles", 0) >= TROUBLES
+
+
+def tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
     """A line on what stands still, and on failures where somebody watches."""
     for each in counts:
         if each["state"] in STANDSTILL:
-            print(f"{each['name']} is {each['state']}: {each['reason']}")
+            say(f"{each['name']} is {each['state']}: {each['reason']}")
+        elif _stands_still(each) and each["running"] + each["waiting"]:
+            say(
+                f"{each['name']} stands still: {each['reason']} ({each['troubles']} times in a row; the lab tries "
+                "again with growing pauses, and at once when it is submitted again)"
+            )
         elif each["failed"] and failures:
             error = each["first_error"] or "see failures()"
-            print(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")
+            say(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -11,13 +12,15 @@ from typing import IO, Any
 
 import polars as pl
 
+from raylab.speech import told
+
 
 def write(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame as the suffix says: .parquet .csv .arrow .feather .ipc .ndjson. The whole file appears, or nothing.
 
     Raises:
-        ValueError: the suffix is another one.
-        OSError: the file cannot be written.
+        ValueError: the suffix is another one, or there is no such folder.
+        OSError: the file cannot be written; the error names it.
     """
     writers: dict[str, Callable[[IO[bytes]], object]] = {
         ".parquet": frame.write_parquet,
@@ -27,13 +30,31 @@ def write(frame: pl.DataFrame, path: Path) -> None:
     }
     if path.suffix not in writers:
         raise ValueError(f"{path} must end in one of {' '.join(writers)}")
+    check_place(path)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with half.open("wb") as file:
             writers[path.suffix](file)
         half.replace(path)
+    except OSError as error:  # of the file that was asked for, not of the half one
+        raise OSError(error.errno, f"{error.strerror or told(error)}; nothing was written", str(path)) from None
     finally:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no file can appear, before anything is read for it.
+
+    Raises:
+        ValueError: its folder is not there, or there is a folder of this name.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "is not there; make it first, or give another one"
+        raise ValueError(f"{path} cannot be written: the folder {folder} {what}")
+    if path.is_dir():
+        raise ValueError(f"{path} cannot be written: it is a folder; give a file's name")
 
 
 def show(frame: pl.DataFrame, columns: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from raylab.client import Client
-from raylab.cluster.connect import connect, job_environment, running, survey
+from raylab.cluster.connect import NoCluster, connect, job_environment, none_here, running, survey
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which
@@ -50,7 +51,9 @@ class Lab:
         LabNotFound: there is no such lab and `create` is False; the message lists those there are.
         LabUnavailable: the cluster or the lab does not answer.
         NameRefused: no folder can have this name, or the lab's notebook lies elsewhere.
-        VersionMismatch: the lab runs a raylab that speaks another protocol.
+        VersionMismatch: the cluster runs another Ray or another minor version of Python than this process, or the lab
+            a raylab that speaks another protocol; the message says what to install.
+        ValueError: the address is none.
 
     Example:
         >>> lab = raylab.Lab("percolation")          # doctest: +SKIP
@@ -259,11 +262,13 @@ class Lab:
 
         Returns:
             True when all is in; False at the timeout, or when what is left stands still for a reason that time does
-            not cure (the reason is shown).
+            not cure: paused, fenced, an environment that could not be built three times in a row (a module that is
+            missing on the cluster). The reason is said on stderr.
 
         Raises:
             LabUnavailable: the lab has not answered for a minute.
             SweepNotFound: there is none of this name, or it was replaced meanwhile.
+            KeyboardInterrupt: it was interrupted; a line says that nothing was cancelled, and how far it is.
             ValueError: the timeout is negative.
         """
         return self._client.wait(name, timeout, progress)
@@ -308,8 +313,8 @@ class Lab:
         return self._client.scan(name, status, metadata)
 
     def info(self) -> dict[str, Any]:
-        """The lab: name, notebook (its folder), node, pid of the actor, started, user, and the versions of raylab,
-        Ray, Python and the notebook's format."""
+        """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of
+        raylab, Ray, Python and the notebook's format."""
         return self._client.connection.info()
 
     def shutdown(self, *, force: bool = False) -> None:
@@ -344,12 +349,16 @@ def labs(address: str | None = None) -> pl.DataFrame:
         address: of the cluster, unless this process is connected already.
 
     Returns:
-        A row for each lab: name, user, running (whether its actor is there), notebook, created.
+        A row for each lab: name, user, running (whether its actor is there), notebook, created (UTC; null for one
+        whose notebook cannot be read).
 
     Raises:
         LabUnavailable: there is no cluster, or it does not answer.
     """
-    connect(address, start=False)
+    try:
+        connect(address, start=False)
+    except NoCluster as error:
+        raise none_here(None, error) from None
     up = set(running())
     known = {place.name: place for place in survey().labs}
     rows = [
@@ -358,15 +367,15 @@ def labs(address: str | None = None) -> pl.DataFrame:
             "user": known[name].user if name in known else "",
             "running": name in up,
             "notebook": known[name].notebook if name in known else "",
-            "created": known[name].created if name in known else "",
+            "created": datetime.fromisoformat(known[name].created) if name in known and known[name].created else None,
         }
         for name in sorted(up | set(known))
     ]
-    schema = {
+    schema: dict[str, Any] = {
         "name": pl.String,
         "user": pl.String,
         "running": pl.Boolean,
         "notebook": pl.String,
-        "created": pl.String,
+        "created": pl.Datetime("us", "UTC"),
     }
     return pl.DataFrame(rows, schema=schema)

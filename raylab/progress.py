@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from raylab.core.progress import STANDSTILL, Progress
 from raylab.screen import STATES, duration, percent, width
+from raylab.speech import line
 
 WIDE = "{{desc}}: {percent:>5}|{{bar}}| {{n_fmt}}/{{total_fmt}} [{{elapsed}}<{eta}, {{rate_fmt}}{{postfix}}]"
 NARROW = "{{desc}}: {percent:>5}|{{bar}}| {eta}{{postfix}}"
@@ -72,7 +73,7 @@ class Bar:
         """A line above the bar when something new keeps the lab from going on; `wait` itself tells why it ended."""
         news = progress.reason if progress.outstanding and progress.state not in STANDSTILL else ""
         if news and news != self._said:
-            tqdm.write(news, file=self._file or sys.stderr)
+            tqdm.write(line(news), file=self._file or sys.stderr)
         self._said = news
 
     def __enter__(self) -> Self:

@@ -184,7 +184,7 @@ def judged(where: object) -> Iterator[None]:
     """Whatever the notebook refuses here is a violation: nothing damaged it but what it must withstand."""
     try:
         yield
-    except RaylabError as error:
+    except (RaylabError, pl.exceptions.PolarsError) as error:
         raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
 
 

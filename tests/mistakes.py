@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from faulty import Faulty, PowerLoss
+from wrong import Wrong
 
 from raylab.errors import LabFenced
 from raylab.notebook import listing as listing_module
+from raylab.notebook import store as store_module
 from raylab.notebook import table as table_module
 from raylab.notebook.file import encode
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
 from raylab.notebook.writer import Writer
 
-Patch = pytest.MonkeyPatch
+
+def files_are_not_synced(wrong: Wrong) -> None:
+    wrong.function(PowerLoss, "sync", lambda self, fd: None)
 
 
-def files_are_not_synced(patch: Patch) -> None:
-    patch.setattr(PowerLoss, "sync", lambda self, fd: None)
+def folders_are_not_synced(wrong: Wrong) -> None:
+    wrong.function(PowerLoss, "sync_folder", lambda self, path: None)
 
 
-def folders_are_not_synced(patch: Patch) -> None:
-    patch.setattr(PowerLoss, "sync_folder", lambda self, path: None)
-
-
-def a_rename_takes_the_place_of_the_link(patch: Patch) -> None:
+def a_rename_takes_the_place_of_the_link(wrong: Wrong) -> None:
     def rename(self: PowerLoss, source: Path, target: Path) -> None:
         source.replace(target)
         self.now[target.parent][target.name] = self.now[source.parent].pop(source.name)
 
-    patch.setattr(PowerLoss, "link", rename)
+    wrong.function(PowerLoss, "link", rename)
 
 
-def files_are_written_under_their_own_names(patch: Patch) -> None:
+def files_are_written_under_their_own_names(wrong: Wrong) -> None:
     def put(self: Store, path: str, data: bytes, ident: bytes) -> bool:
         target = self.path(path)
         try:
@@ -52,31 +53,26 @@ def files_are_written_under_their_own_names(patch: Patch) -> None:
         self.files.sync_folder(target.parent)
         return True
 
-    patch.setattr(Store, "put", put)
+    wrong.function(Store, "put", put)
 
 
-def half_files_lie_among_the_rows(patch: Patch) -> None:
-    patch.setattr("raylab.notebook.store.TMP", "sweeps/a")
-    name = uuid.uuid4
-
-    class Named:
-        def __init__(self) -> None:
-            self.hex = f"{name().hex}.arrow"
-
-    patch.setattr("raylab.notebook.store.uuid4", Named)
+def half_files_lie_among_the_rows(wrong: Wrong) -> None:
+    wrong.constant(store_module, "TMP", "sweeps/a")
+    make = store_module.uuid4
+    wrong.function(store_module, "uuid4", lambda: SimpleNamespace(hex=f"{make().hex}.arrow"))
 
 
-def a_taken_name_is_always_ours(patch: Patch) -> None:
+def a_taken_name_is_always_ours(wrong: Wrong) -> None:
     put = Store.put
-    patch.setattr(Store, "put", lambda self, path, data, ident: put(self, path, data, b""))
+    wrong.function(Store, "put", lambda self, path, data, ident: put(self, path, data, b""))
 
 
-def a_taken_name_is_never_ours(patch: Patch) -> None:
+def a_taken_name_is_never_ours(wrong: Wrong) -> None:
     put = Store.put
-    patch.setattr(Store, "put", lambda self, path, data, ident: put(self, path, data, b"\xff" * 40))
+    wrong.function(Store, "put", lambda self, path, data, ident: put(self, path, data, b"\xff" * 40))
 
 
-def a_name_that_was_there_is_taken_for_durable(patch: Patch) -> None:
+def a_name_that_was_there_is_taken_for_durable(wrong: Wrong) -> None:
     put = Store.put
 
     def hasty_put(self: Store, path: str, data: bytes, ident: bytes) -> bool:
@@ -84,10 +80,10 @@ def a_name_that_was_there_is_taken_for_durable(patch: Patch) -> None:
             return ident in self.get(path)
         return put(self, path, data, ident)
 
-    patch.setattr(Store, "put", hasty_put)
+    wrong.function(Store, "put", hasty_put)
 
 
-def a_failed_sync_is_tried_on_the_same_file(patch: Patch) -> None:
+def a_failed_sync_is_tried_on_the_same_file(wrong: Wrong) -> None:
     sync = Faulty.sync
 
     def again(self: Faulty, fd: int) -> None:
@@ -96,14 +92,14 @@ def a_failed_sync_is_tried_on_the_same_file(patch: Patch) -> None:
         except OSError:
             sync(self, fd)
 
-    patch.setattr(Faulty, "sync", again)
+    wrong.function(Faulty, "sync", again)
 
 
-def half_files_stay(patch: Patch) -> None:
-    patch.setattr(Store, "_discard", lambda self, temp: self._writing.discard(temp.name))
+def half_files_stay(wrong: Wrong) -> None:
+    wrong.function(Store, "_discard", lambda self, temp: self._writing.discard(temp.name))
 
 
-def a_commit_is_tried_again_with_other_bytes(patch: Patch) -> None:
+def a_commit_is_tried_again_with_other_bytes(wrong: Wrong) -> None:
     resume = Table.resume
 
     def anew(self: Table) -> Any:
@@ -117,10 +113,10 @@ def a_commit_is_tried_again_with_other_bytes(patch: Patch) -> None:
         self._pending = table_module._Pending(table_module.load(again, info.path).info, again)
         return resume(self)
 
-    patch.setattr(Table, "resume", anew)
+    wrong.function(Table, "resume", anew)
 
 
-def a_commit_is_tried_again_under_the_next_number(patch: Patch) -> None:
+def a_commit_is_tried_again_under_the_next_number(wrong: Wrong) -> None:
     resume = Table.resume
 
     def further(self: Table) -> Any:
@@ -133,10 +129,10 @@ def a_commit_is_tried_again_under_the_next_number(patch: Patch) -> None:
             rows = table_module.load(pending.data, pending.info.path).table.drop_columns(["_seq"])
             return self.commit(rows.replace_schema_metadata(), pending.info.meta)
 
-    patch.setattr(Table, "resume", further)
+    wrong.function(Table, "resume", further)
 
 
-def an_error_is_taken_for_an_acknowledgement(patch: Patch) -> None:
+def an_error_is_taken_for_an_acknowledgement(wrong: Wrong) -> None:
     resume = Table.resume
 
     def lenient(self: Table) -> Any:
@@ -149,10 +145,10 @@ def an_error_is_taken_for_an_acknowledgement(patch: Patch) -> None:
             self.number, self.seq = pending.info.last + 1, self.seq + pending.info.rows
             return pending.info
 
-    patch.setattr(Table, "resume", lenient)
+    wrong.function(Table, "resume", lenient)
 
 
-def rows_are_acknowledged_before_they_are_put(patch: Patch) -> None:
+def rows_are_acknowledged_before_they_are_put(wrong: Wrong) -> None:
     resume = Table.resume
 
     def later(self: Table) -> Any:
@@ -172,7 +168,7 @@ def rows_are_acknowledged_before_they_are_put(patch: Patch) -> None:
     class Later:
         held: dict[int, Any] = {}  # noqa: RUF012
 
-    patch.setattr(Table, "resume", later)
+    wrong.function(Table, "resume", later)
 
 
 class Anyone(str):
@@ -184,17 +180,17 @@ class Anyone(str):
         return True
 
 
-def an_opening_is_not_compared_with_the_end_of_the_table(patch: Patch) -> None:
+def an_opening_is_not_compared_with_the_end_of_the_table(wrong: Wrong) -> None:
     in_force = table_module.in_force
 
     def flattering(store: Store, folder: str) -> Any:
         *files, last = in_force(store, folder)
         return [*files, replace(last, ident=Anyone(last.ident))]
 
-    patch.setattr(table_module, "in_force", flattering)
+    wrong.function(table_module, "in_force", flattering)
 
 
-def sealing_deletes_openings(patch: Patch) -> None:
+def sealing_deletes_openings(wrong: Wrong) -> None:
     seal = Table.seal
 
     def tidy(self: Table, combine: Any) -> Any:
@@ -204,10 +200,10 @@ def sealing_deletes_openings(patch: Patch) -> None:
             self.store.remove(path)
         return part
 
-    patch.setattr(Table, "seal", tidy)
+    wrong.function(Table, "seal", tidy)
 
 
-def sealing_deletes_before_the_part_is_there(patch: Patch) -> None:
+def sealing_deletes_before_the_part_is_there(wrong: Wrong) -> None:
     put = Store.put
 
     def late(self: Store, path: str, data: bytes, ident: bytes) -> bool:
@@ -219,64 +215,78 @@ def sealing_deletes_before_the_part_is_there(patch: Patch) -> None:
                     self.remove(f"{folder}/journal/{name}")
         return put(self, path, data, ident)
 
-    patch.setattr(Store, "put", late)
+    wrong.function(Store, "put", late)
 
 
-def _without_sync_in(patch: Patch, method: str) -> None:
-    """The table's own syncs of its folder, beside those of `put`, are left out in one method."""
-    whole = getattr(Table, method)
-
-    def hasty(self: Table, *args: Any) -> Any:
-        store = self.store
-        self.store = copy(store)
-        self.store.sync_folder = lambda folder: None  # type: ignore[method-assign]
-        try:
-            return whole(self, *args)
-        finally:
-            self.store = store
-
-    patch.setattr(Table, method, hasty)
+@contextmanager
+def _without_sync(table: Table) -> Iterator[None]:
+    """The table's own syncs of its folder, beside those of `put`, are left out."""
+    store = table.store
+    table.store = copy(store)
+    table.store.sync_folder = lambda folder: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        table.store = store
 
 
-def sealing_deletes_before_the_parts_name_is_durable(patch: Patch) -> None:
-    _without_sync_in(patch, "seal")
+def sealing_deletes_before_the_parts_name_is_durable(wrong: Wrong) -> None:
+    seal = Table.seal
+
+    def hasty(self: Table, combine: Any) -> Any:
+        with _without_sync(self):
+            return seal(self, combine)
+
+    wrong.function(Table, "seal", hasty)
 
 
-def opening_deletes_before_the_parts_name_is_durable(patch: Patch) -> None:
-    _without_sync_in(patch, "_clean")
+def opening_deletes_before_the_parts_name_is_durable(wrong: Wrong) -> None:
+    clean = Table._clean
+
+    def hasty(self: Table, last_part: int) -> Any:
+        with _without_sync(self):
+            return clean(self, last_part)
+
+    wrong.function(Table, "_clean", hasty)
 
 
-def a_part_of_another_is_taken_for_all_of_the_journal(patch: Patch) -> None:
+def a_part_of_another_is_taken_for_all_of_the_journal(wrong: Wrong) -> None:
     make = Table._make_part
 
     def whole(self: Table, tail: Any, combine: Any) -> Any:
         return replace(make(self, tail, combine), last=tail[-1].last)
 
-    patch.setattr(Table, "_make_part", whole)
+    wrong.function(Table, "_make_part", whole)
 
 
-def a_fenced_writer_forgets_it(patch: Patch) -> None:
-    patch.setattr(Table, "_check_fence", lambda self: None)
+def a_fenced_writer_forgets_it(wrong: Wrong) -> None:
+    wrong.function(Table, "_check_fence", lambda self: None)
 
 
-def a_lab_does_not_look_whether_the_notebook_is_its_own(patch: Patch) -> None:
-    patch.setattr(Writer, "_check_ours", lambda self: None)
+def a_lab_does_not_look_whether_the_notebook_is_its_own(wrong: Wrong) -> None:
+    wrong.function(Writer, "_check_ours", lambda self: None)
 
 
-def a_lab_from_which_a_table_was_taken_gives_up(patch: Patch) -> None:
-    patch.setattr(Writer, "retake", lambda self, sweep: False)
+def a_lab_from_which_a_table_was_taken_gives_up(wrong: Wrong) -> None:
+    wrong.function(Writer, "retake", lambda self, sweep: False)
 
 
-def parts_are_listed_before_the_journal(patch: Patch) -> None:
-    def wrong(reader: Any, folder: str) -> tuple[list[str], list[str]]:
-        names: dict[str, Iterable[str]] = {at: reader.names(at) for at in (folder, f"{folder}/journal")}
-        journal, parts = ([n for n in names[at] if n.endswith(".arrow")] for at in (f"{folder}/journal", folder))
-        return journal, parts
+def parts_are_listed_before_the_journal(wrong: Wrong) -> None:
+    right = listing_module._names
 
-    patch.setattr(listing_module, "file_names", wrong)
-    patch.setattr(listing_module, "TRIES", 1)
+    class Listed:
+        """The names of a folder as they were before those of its journal."""
+
+        def __init__(self, reader: Any, folder: str) -> None:
+            self._early = {folder: reader.names(folder)}
+            self._reader = reader
+
+        def names(self, folder: str) -> Any:
+            return self._early[folder] if folder in self._early else self._reader.names(folder)
+
+    wrong.function(listing_module, "_names", lambda reader, folder: right(Listed(reader, folder), folder))
 
 
-def a_journal_file_below_a_part_is_listed(patch: Patch) -> None:
-    patch.setattr(listing_module, "file_number", lambda name: 10**9 + int(name[:12]))
-    patch.setattr(listing_module, "_trouble", lambda infos, start: None)
+def a_journal_file_below_a_part_is_listed(wrong: Wrong) -> None:
+    wrong.function(listing_module, "file_number", lambda name: 10**9 + int(name[:12]))
+    wrong.function(listing_module, "_trouble", lambda files, start: None)

@@ -214,13 +214,17 @@ def test_statuses_are_words_with_commas(notebook: Path, tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     words = ["results", "--notebook", str(notebook), "done", "-o", str(path), "--status", "failed,crashed"]
     assert main(words) == 0
-    assert pl.read_parquet(path)["x"].to_list() == [0]
+    found = pl.read_parquet(path)
+    assert found["x"].to_list() == [0]
+    assert found["_status"].to_list() == ["failed"]
+    assert "ZeroDivisionError" in found["_error"][0]
 
 
 def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "--notebook", str(notebook), "done", "-o", "/nowhere/at/all.csv"]) == 2
     said = capsys.readouterr().err
-    assert "/nowhere/at" in said
+    assert "the folder /nowhere/at is not there" in said
+    assert ".all.csv" not in said, "the name of a temporary file says nothing"
     assert said.count("\n") == 1
 
 
@@ -269,7 +273,7 @@ def test_what_cannot_be_repaired_is_said_and_code_1(notebook: Path, capsys: pyte
     for path in (notebook / "requests/journal").iterdir():
         path.write_bytes(b"")
     assert main(["repair", str(notebook)]) == 1
-    assert "still damaged:\nnotebook.json" in capsys.readouterr().err
+    assert "still damaged: notebook.json" in capsys.readouterr().err
 
 
 def test_a_notebook_is_verified_without_ray_and_polars(notebook: Path) -> None:
@@ -390,6 +394,10 @@ def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, 
     assert status.splitlines()[1].split()[:4] == ["held", "0%", "0/40", "0"]
     gate.touch()
     assert background.start().returncode == 0
+    rest = raylab(background.env, "wait", "kept", "--timeout", "60")
+    assert rest.returncode == 1
+    assert "at rest" in rest.stderr
+    Client("raylab.Lab('kept')", None, env=background.env).wait()
     done = raylab(background.env, "wait", "kept", "--timeout", "60")
     assert done.returncode == 0, done.stderr
     assert "40/40" in done.stderr
@@ -476,7 +484,7 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: s
             watch.send_signal(signal.SIGINT)
             _, complaint = watch.communicate(timeout=20)
         assert watch.returncode == 130
-        assert complaint == b""
+        assert complaint == b"raylab: interrupted; nothing was cancelled\n"
     finally:
         gate.touch()
     assert raylab(on(cluster), "wait", lab_name, "--timeout", "50", "--quiet").returncode == 0

@@ -3,6 +3,8 @@ the examples in docstrings hold.
 
 Comments in the pages say how, each on a line of its own before the fence:
 
+    <!-- cluster -->                 this bash block starts the cluster that the page's blocks need: from nothing
+    <!-- commands -->                the lines of this bash block end well, after the Python blocks before them
     <!-- session: the next day -->   this block begins a new process; without one a block goes on in the page's last
     <!-- not run: why -->            this block is not run
     <!-- prints -->                  this text block is what the last Python block prints
@@ -14,11 +16,17 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clusters import Cluster
+from clusters import Client, clean_environment, free_port
 
 import raylab
 
@@ -38,9 +46,10 @@ class Block:
 
 @dataclass
 class Session:
-    """Blocks that run in one process, one after the other."""
+    """Blocks that run in one process, one after the other; or commands, each in one of its own."""
 
     blocks: list[Block] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     def script(self) -> str:
         return "".join(f"{block.code}\nprint({END!r})\n" for block in self.blocks)
@@ -65,30 +74,99 @@ def sessions(text: str) -> list[Session]:
         line = text.count("\n", 0, match.start("body")) + 1
         if match["kind"] == "text" and remark == "prints":
             found[-1].blocks[-1].prints = match["body"]
+        if match["kind"] == "bash" and remark == "commands":
+            found.append(Session(commands=_lines(match["body"])))
         if match["kind"] != "python":
             continue
         if remark.startswith("not run"):
             assert len(remark.partition(":")[2].strip()) > 10, f"line {line}: say why this block is not run"
             continue
-        if not found or remark.startswith("session"):
+        if not found or remark.startswith("session") or found[-1].commands:
             found.append(Session())
         found[-1].blocks.append(Block(line, match["body"]))
     return found
 
 
+def _lines(body: str) -> list[str]:
+    return [words for line in body.splitlines() if (words := line.partition("#")[0].strip())]
+
+
+def start_lines(text: str) -> list[str]:
+    """What a page says to start its cluster with; nothing where it needs one that is there."""
+    blocks = [match["body"] for match in _FENCE.finditer(text) if match["remark"] == "cluster"]
+    return [line for body in blocks for line in _lines(body)]
+
+
 WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
 
 
+FROM_NOTHING = [page for page in WITH_CODE if start_lines(page.read_text())]
+
+
+def test_every_page_with_code_says_how_to_start() -> None:
+    assert WITH_CODE == FROM_NOTHING
+
+
+def ids(pages: list[Path]) -> list[str]:
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
 @pytest.mark.ray
-@pytest.mark.timeout(300)  # a page is several processes and labs: 15 s on a quiet machine
-@pytest.mark.parametrize("page", WITH_CODE, ids=[str(page.relative_to(ROOT)) for page in WITH_CODE])
-def test_the_python_blocks_of_a_page_run_and_print_what_it_says(page: Path, cluster: Cluster) -> None:
-    env = {**cluster.environment(), "MPLBACKEND": "Agg"}
-    labs = Path(env["HOME"]) / "raylab"  # where the labs are, as the pages say
-    if not labs.is_symlink():
-        labs.symlink_to(cluster.home)
-    for session in sessions(page.read_text()):
-        session.check(cluster.begin(session.script(), env=env).wait(timeout=120), page.name)
+@pytest.mark.timeout(600)  # a page is a cluster, several processes and labs
+@pytest.mark.parametrize("page", FROM_NOTHING, ids=ids(FROM_NOTHING))
+def test_the_story_of_a_page_holds_from_its_top_on_a_machine_without_a_cluster(page: Path, machine: Machine) -> None:
+    text = page.read_text()
+    for line in start_lines(text):
+        machine.run(line)
+    for session in sessions(text):
+        if session.commands:
+            for line in session.commands:
+                machine.run(line)
+        else:
+            client = Client(session.script(), None, env=machine.env)
+            with client:
+                assert client.ended(180) == 0, client.stderr
+                session.check(client.stdout, page.name)
+                assert "inside this process" not in client.stderr, "it goes to the cluster that stays"
+
+
+def test_the_readme_and_the_tutorial_begin_with_a_cluster() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "tutorial.md"):
+        text = page.read_text()
+        assert text.index("raylab start\n") < text.index("```python"), page.name
+    assert set(FROM_NOTHING) == {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}
+
+
+class Machine:
+    """A machine on which nothing of Ray's runs: a home of its own, and ports and a folder that nobody else has."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "home").mkdir()
+        (root / "cwd").mkdir()
+        self.env = {**clean_environment(), "HOME": str(root / "home"), "MPLBACKEND": "Agg"}
+
+    def run(self, line: str) -> None:
+        """A line of a shell; `raylab` is this one."""
+        program, *words = shlex.split(line)
+        assert program == "raylab"
+        if words == ["start"]:
+            words += ["--num-cpus", "2", "--port", str(free_port()), "--client-port", str(free_port())]
+            words += ["--temp-dir", str(self.root / "r")]
+        command = [sys.executable, "-m", "raylab.cli", *words]
+        done = subprocess.run(
+            command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=180, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
+    made = Machine(root)
+    yield made
+    made.run("raylab stop")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

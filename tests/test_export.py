@@ -30,6 +30,26 @@ ODD = pl.DataFrame(
 )
 
 
+def test_a_file_without_a_place_is_refused_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    for path, why in [
+        (tmp_path / "none" / "x.csv", "is not there"),
+        (tmp_path / "file" / "x.csv", "is a file, not a folder"),
+        (tmp_path / "folder.csv", "it is a folder"),
+    ]:
+        with pytest.raises(ValueError, match=why) as refused:
+            write(ODD, path)
+        assert str(refused.value).startswith(f"{path} cannot be written")
+
+
+def test_a_disk_that_refuses_names_the_file_that_was_asked_for() -> None:
+    frame = pl.DataFrame({"x": range(10**6)})
+    with pytest.raises(OSError, match="nothing was written") as refused:
+        write(frame, Path("/proc/self/x.csv"))
+    assert refused.value.filename == "/proc/self/x.csv"
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather", ".ipc"])
 def test_binary_formats_hold_everything(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"

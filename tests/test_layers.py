@@ -16,14 +16,14 @@ import raylab
 ROOT = Path(raylab.__file__).parent
 
 LAYERS = (
-    {"errors"},
+    {"errors", "speech"},
     {"core"},
     {"notebook"},
     {"outcome", "signature", "generators", "experiment"},
     {"code"},
     {"cluster"},
     {"screen", "progress", "environment", "handback", "submission"},
-    {"client"},
+    {"client", "resting"},
     {"sweep"},
     {"lab"},
     {"export", "cli"},
@@ -38,6 +38,7 @@ HOMES = {
         "raylab.notebook.siblings",
         "raylab.notebook.union",
         "raylab.client",
+        "raylab.resting",
         "raylab.lab",
         "raylab.sweep",
         "raylab.export",

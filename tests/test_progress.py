@@ -144,7 +144,10 @@ def test_a_bar_follows_a_lab_that_says_less_than_before() -> None:
 def test_a_reason_is_said_once_and_again_when_it_changes() -> None:
     full = at(60, state="disk_full", reason="no space left on device")
     shown = lines(at(60), full, full, at(60, state="infeasible", reason="no node has 8 GPUs"), at(61))
-    assert [line for line in shown if "coarse:" not in line] == ["no space left on device", "no node has 8 GPUs"]
+    assert [line for line in shown if "coarse:" not in line] == [
+        "raylab: no space left on device",
+        "raylab: no node has 8 GPUs",
+    ]
     assert any("disk full" in line for line in shown)
     assert "disk full" not in shown[-1]
 

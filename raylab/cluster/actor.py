@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import ray
 
+from raylab.cluster import pieces
 from raylab.cluster.conductor import Conductor
 from raylab.cluster.protocol import PROTOCOL, person, versions
 from raylab.core import events as ev
@@ -30,8 +31,8 @@ from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked
 from raylab.notebook import layout
 from raylab.notebook.counts import counts
-from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
+from raylab.speech import told
 
 T = TypeVar("T")
 
@@ -44,16 +45,13 @@ OPEN_S = 20.0
 LINGER_S = 0.5
 """Between the answer to `close` and the end, so that the answer arrives."""
 
-PIECE_BYTES = 8 * 2**20
-"""The most that one call hands out of the notebook."""
-
 
 class LabActor:
     """One lab, as the cluster sees it; `raylab.Lab` says what the verbs mean."""
 
     def __init__(self, name: str, notebook: str, user: str) -> None:
         self._versions = versions()
-        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._started = datetime.now(UTC)
         self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
         self._lab = self._conductor(name, Path(notebook), user)
 
@@ -88,7 +86,7 @@ class LabActor:
         except RaylabError:  # some are an OSError to Python
             raise
         except OSError as error:
-            raise LabUnavailable(f"the notebook's disk says: {error}. It is safe to ask again") from None
+            raise LabUnavailable(f"the notebook's disk says: {told(error)}. It is safe to ask again") from None
 
     # about the lab ----------------------------------------------------------------------------------------------
 
@@ -351,18 +349,17 @@ class LabActor:
         """The files in some folders of the notebook."""
         lab = await self._open()
         store = lab.register.writer.store
-        return await self._durably(asyncio.to_thread(lambda: [store.names(folder) for folder in folders]))
+        return await self._durably(asyncio.to_thread(pieces.names, store, folders))
 
     async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
-        """Some files: of each its bytes, of the first from `offset` on, and its size. As many files as PIECE_BYTES
-        allow, the first cut if it alone is larger; None for a file that is not there any more."""
+        """Some files, or the first part of one; None for a file that is not there any more: see `pieces`."""
         lab = await self._open()
-        return await self._durably(asyncio.to_thread(_read_pieces, lab.register.writer.store, list(paths), offset))
+        return await self._durably(asyncio.to_thread(pieces.pieces, lab.register.writer.store, paths, offset))
 
     async def ends(self, path: str, count: int) -> tuple[bytes, bytes, int] | None:
         """The first and the last `count` bytes of a file, and its size; None if it is not there any more."""
         lab = await self._open()
-        return await self._durably(asyncio.to_thread(_read_ends, lab.register.writer.store, path, count))
+        return await self._durably(asyncio.to_thread(pieces.ends, lab.register.writer.store, path, count))
 
 
 def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
@@ -370,7 +367,7 @@ def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]
     cancelled = record.total if record.cancelled else 0
     counts: dict[str, Any] = dict.fromkeys(("done", "failed", "running", "retrying"), 0)
     counts |= {"total": record.total, "cancelled": cancelled, "waiting": record.total - cancelled}
-    counts |= {"by_status": {}, "eta_s": None}
+    counts |= {"by_status": {}, "eta_s": None, "troubles": 0}
     if cancelled:
         return counts, "cancelled", ""
     return (counts, "running", "") if fits else (counts, "infeasible", INFEASIBLE)
@@ -384,32 +381,6 @@ def _amounts(record: SweepRecord) -> str:
 def who(version: str, actor: str) -> dict[str, str]:
     """Who writes, for the openings: a restarted lab finds itself there, a fenced one names the other."""
     return {"user": person(), "host": platform.node(), "pid": str(os.getpid()), "actor": actor, "raylab": version}
-
-
-def _read_pieces(store: Store, paths: list[str], offset: int) -> list[tuple[bytes, int] | None]:
-    pieces: list[tuple[bytes, int] | None] = []
-    left = PIECE_BYTES
-    for path in paths:
-        try:
-            size = store.path(path).stat().st_size
-            if pieces and size > left:
-                break
-            with store.open(path) as file:
-                file.seek(0 if pieces else offset)
-                piece = file.read(left)
-        except FileNotFoundError:
-            pieces.append(None)
-            continue
-        pieces.append((piece, size))
-        left -= len(piece)
-    return pieces
-
-
-def _read_ends(store: Store, path: str, count: int) -> tuple[bytes, bytes, int] | None:
-    try:
-        return store.ends(path, min(count, PIECE_BYTES))
-    except FileNotFoundError:
-        return None
 
 
 def _locked(name: str, so: str) -> str:

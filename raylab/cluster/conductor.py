@@ -32,6 +32,7 @@ from raylab.core.request import Request, Segment, SweepRecord
 from raylab.errors import LabFenced, LabUnavailable, RaylabError
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
+from raylab.speech import told
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Conductor:
         except Exception as error:  # whatever it is, every call must say so: an empty lab would look like lost results
             log.exception("the lab could not start")
             self.refusal = LabUnavailable(
-                f"the lab could not start: {type(error).__name__}: {error}. Mend that, shut the lab down, attach again"
+                f"the lab could not start: {told(error)}. Mend that, shut the lab down, attach again"
             )
         finally:
             self.opened.set()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
-import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,8 +15,9 @@ from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack i
 from ray.util import list_named_actors
 
 from raylab.cluster import head, places
+from raylab.cluster.address import check_address, knock
 from raylab.cluster.birth import give_birth
-from raylab.cluster.join import join
+from raylab.cluster.join import join, nearby
 from raylab.cluster.places import Place
 from raylab.cluster.protocol import NAMESPACE, PROTOCOL, person, versions
 from raylab.cluster.session import (
@@ -41,6 +40,7 @@ from raylab.errors import (
     RaylabError,
     VersionMismatch,
 )
+from raylab.speech import Interruptible, Meanwhile, say, told
 
 ANSWER_S = 55.0
 """Every call but those that wait answers or raises within a minute."""
@@ -48,12 +48,15 @@ ANSWER_S = 55.0
 SLACK_S = 1.0
 """Ray's own timeout comes first, where it works."""
 
-KNOCK_S = 10.0
-
 BACK_S = 0.2
 """How long a lab that is being restarted may take to say that it is there, before it is asked once more."""
 
 _connecting = threading.Lock()
+
+
+class NoCluster(LabUnavailable):
+    """No cluster runs on this machine, and nobody said that another one is meant."""
+
 
 T = TypeVar("T")
 
@@ -70,11 +73,6 @@ _GONE = (
 )
 
 
-def notice(text: str) -> None:
-    """A line for the person at the keyboard."""
-    print(f"raylab: {text}", file=sys.stderr)
-
-
 # -- to a cluster
 
 
@@ -87,12 +85,16 @@ def connect(address: str | None, *, start: bool) -> None:
 
     Raises:
         LabUnavailable: there is no cluster, or it does not let us in.
+        VersionMismatch: the cluster has another Ray, or another Python.
+        ValueError: the address is none.
     """
     with _connecting:  # threads that attach at once share one connection
         _connect(address, start)
 
 
 def _connect(address: str | None, start: bool) -> None:
+    if address is not None:
+        check_address(address)
     if is_lost():
         if not (address or os.environ.get("RAY_ADDRESS")):
             raise disconnected()
@@ -103,19 +105,36 @@ def _connect(address: str | None, start: bool) -> None:
     if "RAY_AUTH_MODE" not in os.environ and has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
         Config.initialize("")  # Ray read the mode when it was imported; without this it is not read again
-    wanted = address or os.environ.get("RAY_ADDRESS") or head.running_address()
-    _knock(wanted or "auto")
-    try:
-        join(wanted or "auto")
-    except ConnectionError as error:
-        if wanted:
-            raise LabUnavailable(f"no Ray cluster answers at {wanted} ({error}). {_TOKEN_HINT}") from error
+    wanted = address or os.environ.get("RAY_ADDRESS")
+    if wanted:
+        check_address(wanted, "RAY_ADDRESS" if address is None else "the address of a Ray cluster")
+    found = wanted if wanted not in (None, "auto") else _here()
+    if found is None:
         if not start:
-            raise LabUnavailable(
-                "no Ray cluster runs on this machine and no address was given; `raylab start` starts one"
-            ) from error
+            raise NoCluster("no Ray cluster runs on this machine and no address was given; `raylab start` starts one")
+        say("starting a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
         join("local", include_dashboard=False)
-        notice("started a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
+        return
+    with Meanwhile(f"connecting to the Ray cluster at {found}; a busy machine takes a while"):
+        if wanted:
+            knock(found)
+        try:
+            join(found)
+        except ConnectionError as error:
+            raise LabUnavailable(f"no Ray cluster answers at {found} ({told(error)}). {_TOKEN_HINT}") from error
+
+
+def _here() -> str | None:
+    """The cluster on this machine, if one is there: the one of `raylab start`, else any other that Ray knows of."""
+    own = head.running_address()
+    found = own or nearby()
+    if found is None or own:
+        return found
+    try:
+        knock(found)  # Ray remembers those that died, and would try for two minutes, with 20 lines on stderr
+    except LabUnavailable:
+        return None
+    return found
 
 
 def _check_same(address: str | None) -> None:
@@ -129,18 +148,6 @@ def _check_same(address: str | None) -> None:
             f"this process is connected to the Ray cluster at {here}, not to {address}; call ray.shutdown() first, or "
             "leave address= out"
         )
-
-
-def _knock(address: str) -> None:
-    """Raise at once if nobody listens at an address: Ray itself goes on trying for two minutes."""
-    scheme, _, place = address.rpartition("://")
-    host, _, port = place.rpartition(":")
-    if scheme not in ("", "ray") or not host or not port.isdigit():
-        return  # `auto`, `local`, or a way of Ray's to say it that we need not know
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
-    except (OSError, OverflowError) as error:
-        raise LabUnavailable(f"nothing answers at {address} ({error}); is the cluster running?") from error
 
 
 def _address() -> str:
@@ -184,16 +191,31 @@ def _survey(name: str | None, notebook: str | None) -> Survey:
 
 def survey(name: str | None = None, notebook: str | None = None) -> Survey:
     """Ask the head node for the labs it knows."""
-    return patiently(lambda: _ask_head(name, notebook), ANSWER_S)
+    return on_head(_survey, name, notebook)
 
 
-def _ask_head(name: str | None, notebook: str | None) -> Survey:
-    task = ray.remote(_survey).options(num_cpus=0, resources={"node:__internal_head__": 0.001})
-    try:
-        found: Survey = ray.get(task.remote(name, notebook), timeout=ANSWER_S)
-    except ray.exceptions.GetTimeoutError as error:
-        raise LabUnavailable(f"the cluster's head node did not answer within {ANSWER_S:.0f} s; try again") from error
-    return found
+def on_head(function: Callable[..., T], *args: Any) -> T:
+    """Have a function that changes nothing run on the head node, where the notebooks are.
+
+    Raises:
+        LabUnavailable: no answer in time, or the head node could not do it.
+        RaylabError: whatever the function says.
+    """
+    task = ray.remote(function).options(num_cpus=0, resources={"node:__internal_head__": 0.001})
+
+    def ask() -> T:
+        try:
+            found: T = ray.get(task.remote(*args), timeout=ANSWER_S)
+        except ray.exceptions.GetTimeoutError as error:
+            text = f"the cluster's head node did not answer within {ANSWER_S:.0f} s; try again"
+            raise LabUnavailable(text) from error
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, RaylabError):
+                raise error.cause from None
+            raise LabUnavailable(f"the cluster's head node cannot do it: {told(error.cause)}") from None
+        return found
+
+    return patiently(ask, ANSWER_S)
 
 
 def running() -> list[str]:
@@ -211,39 +233,93 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         VersionMismatch: client and lab do not speak the same protocol.
         LabUnavailable: the cluster or the lab does not answer.
     """
-    connection = Connection(name)
-    if connection.find():
-        connection.greet()
-        try:
-            info = connection.info()
-        except (LabFenced, NotebookDamaged) as error:  # its verbs say so too, but `shutdown` is the way out of it
-            notice(str(error))
-            return connection
-        if notebook is not None and notebook != info["notebook"]:
-            refusal = survey(name, notebook).refusal  # what the path means, the head node knows
-            if refusal is not None:
-                raise refusal
-        _say_whose(name, info["user"])
+    with Meanwhile(f"attaching to the lab {name!r}; a busy machine takes a while"):
+        return _at_work(name, notebook) or _started(name, notebook, create)
+
+
+def look(name: str) -> Connection | Place:
+    """A lab as it is, for somebody who only wants to read: its actor, or, where that is at rest, its notebook's place
+    on the head node. Starts nothing.
+
+    Raises:
+        LabNotFound, NotebookDamaged, VersionMismatch, LabUnavailable: as `attach`.
+    """
+    connection = _at_work(name, None)
+    if connection is not None:
         return connection
-    found = survey(name, notebook)
+    found = survey(name)
+    place = _place(found, name, "read")
+    if not place.user:
+        raise _not_found(name, found)
+    return place
+
+
+def none_here(name: str | None, error: NoCluster) -> NoCluster:
+    """The error with what can be done without a cluster: where the notebook of a lab lies, or which labs lie here."""
+    labs = places.known()
+    place = next((place for place in labs if place.name == name), None)
+    if place is not None and place.trouble:
+        return NoCluster(f"{error}. The notebook of {name!r} cannot be read: {place.trouble}")
+    if place is not None:
+        return NoCluster(
+            f"{error}. The notebook of {name!r} is {place.notebook}: after `raylab start`, raylab.Lab({name!r}, "
+            f"create=False) goes on with it; raylab.Notebook({place.notebook!r}) only reads it, without a cluster"
+        )
+    return NoCluster(f"{error}. Labs whose notebooks lie on this machine: {_listed(labs)}")
+
+
+def _at_work(name: str, notebook: str | None) -> Connection | None:
+    """The lab's actor, if it is there."""
+    connection = Connection(name)
+    if not connection.find():
+        return None
+    connection.greet()
+    try:
+        info = connection.info()
+    except (LabFenced, NotebookDamaged) as error:  # its verbs say so too, but `shutdown` is the way out of it
+        say(str(error))
+        return connection
+    if notebook is not None and notebook != info["notebook"]:
+        refusal = survey(name, notebook).refusal  # what the path means, the head node knows
+        if refusal is not None:
+            raise refusal
+    _say_whose(name, info["user"])
+    return connection
+
+
+def _place(found: Survey, name: str, verb: str) -> Place:
     if found.refusal is not None:
         raise found.refusal
     assert found.place is not None
     if found.place.trouble and not found.place.missing:
-        raise NotebookDamaged(f"the lab {name!r} cannot be started: {found.place.trouble}")
-    others = ", ".join(repr(place.name) for place in found.labs) or "none"
-    if not found.place.user:
-        if found.place.name == name and not create:
-            raise LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {others}")
-        notice(f"{name!r} is a new lab, its notebook is {found.place.notebook}; labs there were before: {others}")
-    elif found.place.name != name:
+        raise NotebookDamaged(f"the lab {name!r} cannot be {verb}: {found.place.trouble}")
+    return found.place
+
+
+def _not_found(name: str, found: Survey) -> LabNotFound:
+    return LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {_listed(found.labs)}")
+
+
+def _listed(labs: Sequence[Place]) -> str:
+    return ", ".join(repr(place.name) for place in labs) or "none"
+
+
+def _started(name: str, notebook: str | None, create: bool) -> Connection:
+    found = survey(name, notebook)
+    place = _place(found, name, "started")
+    if not place.user:
+        if place.name == name and not create:
+            raise _not_found(name, found)
+        others = _listed(found.labs)
+        say(f"{name!r} is a new lab, its notebook is {place.notebook}; labs there were before: {others}")
+    elif place.name != name:
         raise NameRefused(
-            f"{found.place.notebook} is the notebook of the lab {found.place.name!r}; attach to that, or give another "
-            "folder"
+            f"{place.notebook} is the notebook of the lab {place.name!r}; attach to that, or give another folder"
         )
     else:
-        _say_whose(name, found.place.user)
-    give_birth(_address(), name, found.place.notebook, person())
+        _say_whose(name, place.user)
+    give_birth(_address(), name, place.notebook, person())
+    connection = Connection(name)
     if not connection.find():
         raise LabUnavailable(f"the lab {name!r} was started and is gone again; try again, and see Ray's logs")
     connection.greet()
@@ -252,7 +328,7 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
     except (ValueError, RuntimeError):  # it cannot use its notebook: leave nothing behind
         connection.end(force=True)
         raise
-    if info["notebook"] != found.place.notebook:
+    if info["notebook"] != place.notebook:
         raise NameRefused(
             f"somebody made the lab {name!r} at the same moment, with its notebook in {info['notebook']}; leave "
             "notebook= out to attach to it, or give another name"
@@ -262,7 +338,7 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
 
 def _say_whose(name: str, user: str) -> None:
     if user and user != person():
-        notice(f"the lab {name!r} is {user}'s")
+        say(f"the lab {name!r} is {user}'s")
 
 
 class Connection:
@@ -335,7 +411,8 @@ class Connection:
         pause = 0.05
         while (left := until - time.monotonic()) > 0 and (self._handle is not None or self.find()):
             try:
-                return self._ask(verb, args, left)
+                with Interruptible():
+                    return self._ask(verb, args, left)
             except ray.exceptions.GetTimeoutError as error:
                 why = error
                 break
@@ -395,44 +472,3 @@ class Connection:
         until = time.monotonic() + ANSWER_S
         while self.find() and self._handle == ended and time.monotonic() < until:
             time.sleep(0.05)  # Ray frees the name when the process is gone
-
-
-class RemoteReader:
-    """The notebook's files through the lab, for a client that cannot reach the folder."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def names(self, folder: str) -> list[str]:
-        found: list[str] = self._connection.call("names", [folder])[0]
-        return found
-
-    def get(self, path: str) -> bytes:
-        return next(iter(self.get_many([path])))
-
-    def get_many(self, paths: Iterable[str]) -> Iterator[bytes]:
-        wanted = list(paths)
-        while wanted:  # the first comes, and others as far as they are small
-            for found in self._connection.call("pieces", wanted, 0):
-                yield self._whole(wanted.pop(0), found)
-
-    def _whole(self, path: str, found: tuple[bytes, int] | None) -> bytes:
-        """A file of which the first piece came."""
-        piece, size = _there(path, found)
-        pieces, have = [piece], len(piece)
-        while have < size:
-            piece, _ = _there(path, self._connection.call("pieces", [path], have)[0])
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
-
-    def ends(self, path: str, count: int) -> tuple[bytes, bytes, int]:
-        found: tuple[bytes, bytes, int] | None = self._connection.call("ends", path, count)
-        return _there(path, found)
-
-
-def _there(path: str, found: T | None) -> T:
-    """What came of a file; None came if it is not there any more."""
-    if found is None:
-        raise FileNotFoundError(2, "the notebook's file is gone", path)
-    return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from raylab.errors import NameRefused, NotebookDamaged, RaylabError
 from raylab.notebook import layout
 from raylab.notebook.store import Store
+from raylab.speech import told
 
 SUFFIX = ".place"
 
@@ -26,6 +27,7 @@ class Place:
     notebook: str
     user: str = ""
     created: str = ""
+    id: str = ""  # the notebook's own
     trouble: str = ""  # why its notebook cannot be read
     missing: bool = False  # there is none
 
@@ -67,8 +69,8 @@ def look(name: str, folder: Path) -> Place:
     except FileNotFoundError:
         return Place(name=name, notebook=str(folder), trouble=f"there is no notebook in {folder}", missing=True)
     except (OSError, RaylabError) as error:
-        return Place(name=name, notebook=str(folder), trouble=str(error))
-    return Place(name=identity.name, notebook=str(folder), user=identity.user, created=identity.created)
+        return Place(name=name, notebook=str(folder), trouble=told(error))
+    return Place(name=identity.name, notebook=str(folder), user=identity.user, created=identity.created, id=identity.id)
 
 
 def place_of(name: str, notebook: str | None) -> Path:

@@ -22,6 +22,7 @@ from raylab.errors import LabFenced, NotebookDamaged, RaylabError
 from raylab.notebook.file import FileInfo
 from raylab.notebook.records import merged_names, names_of
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.speech import told
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -212,7 +213,7 @@ class Recorder:
             except OSError as error:
                 why = error
                 await asyncio.sleep(AGAIN_S)
-        raise Unreadable(f"the notebook cannot be read: {why}; the sweep goes on by itself when it can") from why
+        raise Unreadable(f"the notebook cannot be read: {told(why)}; the sweep goes on by itself when it can") from why
 
     async def _insist(self, work: Callable[[], T]) -> T:
         while True:
@@ -228,7 +229,7 @@ class Recorder:
             except (OSError, MemoryError) as error:
                 if not self.trouble:
                     log.warning("the notebook cannot be written: %s", error)
-                self.trouble = f"the notebook cannot be written: {error}; the lab goes on by itself when it can"
+                self.trouble = f"the notebook cannot be written: {told(error)}; the lab goes on by itself when it can"
                 await asyncio.sleep(AGAIN_S)
             else:
                 self.trouble = ""

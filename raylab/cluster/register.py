@@ -25,6 +25,7 @@ from raylab.core.request import Request, SweepRecord, fold
 from raylab.errors import LabFenced, NameRefused, RaylabError
 from raylab.notebook import layout
 from raylab.notebook.writer import Writer
+from raylab.speech import told
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Register:
             root = self.writer.root
             if not await asyncio.to_thread(os.path.exists, root / layout.NOTEBOOK):
                 raise NameRefused(
-                    f"the notebook cannot be made in {root} on {platform.node()}: {error}; give another folder"
+                    f"the notebook cannot be made in {root} on {platform.node()}: {told(error)}; give another folder"
                 ) from error
         return await self.recorder.do(establish)
 
@@ -164,7 +165,7 @@ class Register:
             self._taken.discard(sweep.folder)  # mended, it can be submitted again
             if self.sweeps[name].folder != sweep.folder:
                 return None
-            self.break_off(name, error if isinstance(error, RaylabError) else RuntimeError(repr(error)))
+            self.break_off(name, error)
             return None
         self.recorder.tables[sweep.folder] = table
         self._know(name, table.summary)
@@ -241,7 +242,7 @@ class Register:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""
         log.warning("%s: %s", name, error)
         self._mend(name)
-        self.broken[name] = str(error)
+        self.broken[name] = str(error) if isinstance(error, RaylabError) else f"it cannot be worked on: {told(error)}"
         if isinstance(error, Unreadable):
             self.unreadable.add(name)
 

@@ -22,12 +22,19 @@ T = TypeVar("T")
 
 PAUSE_S = 0.2
 
+_newest: list[Any] = []
+"""The `ray://` connection that was seen alive last; see `_broke`."""
+
 
 def session() -> object | None:
     """What tells this process's connection from an earlier one; None if there is none, or if it is lost."""
     worker = _client_worker()
     if worker is not None:
-        return worker if worker.is_connected() else None
+        if not _is_alive(worker):
+            return None
+        _newest[:] = [worker]
+        found: object = worker
+        return found
     if not ray.is_initialized():
         return None
     context = ray.get_runtime_context()
@@ -40,9 +47,24 @@ def is_client() -> bool:
 
 
 def is_lost() -> bool:
-    """Whether this process has a `ray://` connection that is over, so that Ray neither uses it nor makes another."""
+    """Whether this process had a `ray://` connection that broke for good, and has no other: which cluster is meant, Ray
+    does not know any more, and would start one."""
     worker = _client_worker()
-    return worker is not None and not worker.is_connected()
+    if worker is not None:
+        return not _is_alive(worker)
+    return bool(_newest) and _broke(_newest[0]) and not ray.is_initialized()
+
+
+def _is_alive(worker: Any) -> bool:
+    """A client that comes back after its session was cleaned up is refused. Then its data channel is over, and Ray
+    still says that it is connected."""
+    return bool(worker.is_connected()) and not worker.data_client._in_shutdown
+
+
+def _broke(worker: Any) -> bool:
+    """Whether a connection ended by itself. At the next request, also that of a garbage collector that lets an object
+    go, Ray forgets such a connection, as if `ray.shutdown()` had been called."""
+    return worker.data_client._last_exception is not None
 
 
 def disconnected(error: Exception | None = None) -> LabUnavailable:
@@ -50,7 +72,7 @@ def disconnected(error: Exception | None = None) -> LabUnavailable:
     why = f" ({error})" if error is not None and str(error) else ""
     return LabUnavailable(
         f"the connection to the Ray cluster is lost{why}. Nothing of the lab is: call ray.shutdown(), connect and "
-        "attach again; it is safe to repeat the call"
+        "attach again, with ray.init(ADDRESS) or address=ADDRESS; it is safe to repeat the call"
     )
 
 
@@ -82,7 +104,7 @@ def patiently(ask: Callable[[], T], within: float) -> T:
             passing = is_channels(error) or isinstance(error, ConnectionError)
             if worker is None or not passing or isinstance(error, LabUnavailable):
                 raise
-            if not worker.is_connected() or time.monotonic() > until:
+            if not _is_alive(worker) or time.monotonic() > until:
                 raise disconnected(error) from error
         time.sleep(PAUSE_S)
 

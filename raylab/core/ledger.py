@@ -356,6 +356,7 @@ class Ledger:
             "retrying": 0 if queue.cancelled else queue.retrying,
             "by_status": {status: count for status, count in sorted(queue.by_status.items()) if count},
             "eta_s": self._eta(queue),
+            "troubles": queue.troubles,
         }
 
     def _eta(self, queue: Queue) -> float | None:

@@ -67,6 +67,10 @@ BACKOFF_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 went away looks the same)."""
 
 
+TROUBLES = 3
+"""So many failures of an environment in a row, and whoever waits is told; the lab goes on trying."""
+
+
 def lease_length(*, waiting: int, slots: int, seconds: float | None, longest: int, load: float = 1.0) -> int:
     """How many trials the next lease of a sweep takes.
 

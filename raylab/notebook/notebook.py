@@ -49,11 +49,14 @@ class Notebook:
             data = (root / layout.NOTEBOOK).read_bytes()
         except OSError as error:
             raise LabNotFound(f"there is no notebook in {root} ({error.strerror}); give a lab's folder") from error
-        self.identity = layout.Identity.loads(data, str(root))
+        self._begin(Store(root), data, root)
+
+    def _begin(self, reader: Reader, data: bytes, place: Path) -> None:
+        self.identity = layout.Identity.loads(data, str(place))
         self.name = self.identity.name
-        self.path = root
-        self._store = Store(root)
-        self._files = Files(self._store)
+        self.path = place
+        self._reader = reader
+        self._files = Files(reader)
 
     def __repr__(self) -> str:
         return f"Notebook({str(self.path)!r})"
@@ -121,7 +124,7 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").warnings("coarse")    # doctest: +SKIP
         """
         record = choose(self._records(), name, self.name)
-        return warnings_frame([info.meta for info in infos(self._store, record.folder)])
+        return warnings_frame([info.meta for info in infos(self._reader, record.folder)])
 
     def progress(self, name: Which = None) -> Progress:
         """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
@@ -152,19 +155,26 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").verify().is_empty()    # doctest: +SKIP
             True
         """
-        rows = [asdict(finding) for finding in inspect(self._store).findings]
+        rows = [asdict(finding) for finding in inspect(Store(self.path)).findings]
         return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
 
     def _overview(self, name: Which) -> list[dict[str, Any]]:
         return [self._counts(record) for record in self._chosen(name)]
 
     def _counts(self, record: SweepRecord) -> dict[str, Any]:
-        return counts(record, summary([info.meta for info in infos(self._store, record.folder)]))
+        return counts(record, summary([info.meta for info in infos(self._reader, record.folder)]))
 
 
 def overview(notebook: Notebook, name: Which = None) -> list[dict[str, Any]]:
     """What there is to say of a sweep of a notebook, of several, or of each of them, as a lab says it of its own."""
     return notebook._overview(name)
+
+
+def through(reader: Reader, place: Path) -> Notebook:
+    """A notebook whose files somebody else hands out; `verify` wants them here."""
+    notebook = Notebook.__new__(Notebook)
+    notebook._begin(reader, reader.get(layout.NOTEBOOK), place)
+    return notebook
 
 
 class Files:

@@ -117,6 +117,8 @@ class Table:
         self.store.make_folder(f"{self.folder}/journal")
         for _ in range(MAX_OPENINGS):
             number = self._last_number() + 1
+            # What a rival has put there may not be durable yet: after a power loss our number must not be there alone.
+            self.store.sync_folder(f"{self.folder}/journal")
             allowed()
             info, data = blank(self.folder, OPENING, range(number, number + 1), range(0), self.writer, meta or {})
             if not self.store.put(info.path, data, info.ident.encode()):

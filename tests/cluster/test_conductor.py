@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import traceback
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,36 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
         await until(lambda: "a" in lab.ledger.queues)
         assert lab.ledger.queues["a"].recorded.count == done
         assert not lab.register.broken
+        await lab.retire()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "it cannot be worked on: No space left on device"),
+        (KeyError("plasma"), "it cannot be worked on: KeyError: 'plasma'"),
+    ],
+    ids=["disk", "other"],
+)
+def test_why_a_sweep_cannot_be_worked_on_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "labs"))
+    bench = Bench(tmp_path / "lab")
+    bench.submit("a", lambda p: {"x": p}, Factorial(p=range(5)))
+
+    class Full(NoNodes):
+        """The cluster has no room for the package."""
+
+        def hold(self, package: Any) -> Any:
+            raise error
+
+    async def story() -> None:
+        lab = Conductor("lab", Writer(bench.root, WHO), "ada", restarted=lambda: False, make_pool=Full)
+        await lab.opened.wait()
+        assert lab.register.broken == {"a": reason}
         await lab.retire()
 
     asyncio.run(story())

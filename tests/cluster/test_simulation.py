@@ -8,24 +8,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from simulation.errors import Broken
 from simulation.life import PROFILES, live
 from sweeps import WHO
+from wrong import Mistake, Wrong
 
 from raylab.cluster.actor import LabActor
-from raylab.cluster.recorder import Recorder, Written, _describe
+from raylab.cluster.batch import Batch
+from raylab.cluster.recorder import Recorder, Written
 from raylab.cluster.register import Register
 from raylab.core import events as ev
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request
 from raylab.errors import LabFenced
-from raylab.notebook.writer import Writer
+from raylab.notebook.writer import SweepTable, Writer
 
 EACH = 4
 """Lives of each profile by default: some ten seconds in all."""
@@ -97,7 +101,7 @@ def test_a_lab_that_comes_while_another_is_started_again_keeps_the_notebook(tmp_
 # -- labs with a bug
 
 
-def acknowledges_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+def acknowledges_too_early(wrong: Wrong) -> None:
     async def add(self: Recorder, *requests: Request, unless: Callable[[], bool] | None = None) -> bool:
         if unless is not None and unless():
             return False
@@ -105,24 +109,23 @@ def acknowledges_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return True
 
-    monkeypatch.setattr(Recorder, "add", add)
+    wrong.function(Recorder, "add", add)
 
 
-def counts_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Nothing:
-        seq = rows = 0
+def counts_too_early(wrong: Wrong) -> None:
+    right = Recorder._commit
 
-    async def commit(self: Recorder, folder: str, batches: Sequence[Any]) -> None:
-        held = self.tables.get(folder)
-        if held is not None:
-            self._on_written(Written(folder, batches, Nothing()))  # type: ignore[arg-type]
-            meta = _describe(batches)
-            await self._insist(lambda: held.commit([batch.rows for batch in batches], meta))
+    async def commit(self: Recorder, held: SweepTable, batches: Sequence[Batch]) -> Any:
+        folder = next((folder for folder, table in self.tables.items() if table is held), "")
+        early = SimpleNamespace(rows=sum(batch.rows.num_rows for batch in batches))
+        self._on_written(Written(folder, batches, early))  # type: ignore[arg-type]
+        await right(self, held, batches)
+        return None  # it was told already
 
-    monkeypatch.setattr(Recorder, "_commit", commit)
+    wrong.function(Recorder, "_commit", commit)
 
 
-def keeps_stale_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def keeps_stale_batches(wrong: Wrong) -> None:
     right = Ledger._on_batch
 
     def on_batch(self: Ledger, event: ev.BatchArrived, now: float) -> list[ev.Instruction]:
@@ -132,30 +135,45 @@ def keeps_stale_batches(monkeypatch: pytest.MonkeyPatch) -> None:
             return [ev.Keep(lease=event.lease, sweep=lease.sweep, first=event.first, count=event.count)]
         return orders
 
-    monkeypatch.setattr(Ledger, "_on_batch", on_batch)
+    wrong.function(Ledger, "_on_batch", on_batch)
 
 
-def comes_back_when_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Register, "_check_still_ours", lambda self: None)
+def comes_back_when_fenced(wrong: Wrong) -> None:
+    wrong.function(Register, "_check_still_ours", lambda self: None)
 
 
-def replaces_what_has_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LabActor, "_failing", lambda self, lab: set(lab.register.sweeps))
+def replaces_what_has_results(wrong: Wrong) -> None:
+    wrong.function(LabActor, "_failing", lambda self, lab: set(lab.register.sweeps))
 
 
-@pytest.mark.parametrize(
-    ("bug", "profile"),
-    [
-        (acknowledges_too_early, 1),
-        (counts_too_early, 5),
-        (keeps_stale_batches, 0),
-        (comes_back_when_fenced, 6),
-        (replaces_what_has_results, 3),
-    ],
-)
+BUGS: list[tuple[Mistake, int, str]] = [
+    (acknowledges_too_early, 1, "finds what was not asked"),
+    (counts_too_early, 5, "counted, and not there any more"),
+    (keeps_stale_batches, 0, "were counted, and are run again"),
+    (comes_back_when_fenced, 6, "took the notebook back"),
+    (replaces_what_has_results, 3, "took the name of a sweep with results"),
+]
+"""With the profile of lives in which it shows, and the promise that it breaks, as the life tells it."""
+
+
+@pytest.mark.parametrize(("bug", "profile", "promise"), BUGS, ids=[bug.__name__ for bug, _, _ in BUGS])
 def test_a_bug_is_found(
-    bug: Callable[[pytest.MonkeyPatch], None], profile: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bug: Mistake, profile: int, promise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bug(monkeypatch)
-    with pytest.raises(pytest.fail.Exception):
-        lives(profile, SOON, tmp_path)
+    """By the promise that it breaks, in a life in which that holds without it."""
+    for seed in range(profile, SOON * len(PROFILES), len(PROFILES)):
+        (folder := tmp_path / str(seed)).mkdir()
+        with monkeypatch.context() as patch:
+            wrong = Wrong(patch)
+            bug(wrong)
+            try:
+                live(seed, folder)
+            except Broken as broken:
+                first = broken.troubles[0]
+                break
+    else:
+        pytest.fail("no life shows it")
+    wrong.check_called()
+    assert re.search(promise, first), first
+    (folder := tmp_path / "right").mkdir()
+    live(seed, folder)

@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import pickle
-import time
 import tracemalloc
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
@@ -23,6 +22,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from costs import calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -187,7 +187,7 @@ def test_the_levels_of_a_collection_are_what_a_loop_over_it_gives(given_levels: 
     assert exact(list(levels)) == exact(expected)
 
 
-def test_a_huge_design_costs_neither_memory_nor_time() -> None:
+def test_a_huge_design_costs_neither_memory_nor_steps() -> None:
     def work() -> Design:
         design = Factorial(p=range(10**9), L=range(1, 10**9, 2), method=["a", "b"])
         assert design.size == 10**18
@@ -201,12 +201,11 @@ def test_a_huge_design_costs_neither_memory_nor_time() -> None:
 
     work()  # what Python and numpy set up once is not the design's
     tracemalloc.start()
-    began = time.perf_counter()
     design = work()
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10_000
-    assert took < 0.5
+    assert calls(work) < 2_000
     assert len(design.dumps()) < 300
 
 
@@ -501,12 +500,12 @@ def test_a_design_can_be_pickled(design: Design) -> None:
     assert pickle.loads(pickle.dumps(MISSING)) is MISSING
 
 
-def test_a_million_rows_are_written_down_in_about_a_second() -> None:
-    """A tenth of it, to spare the machine."""
-    design = Points(x=np.random.default_rng(0).random(100_000), n=np.arange(100_000) ** 2, s="a")
-    began = time.perf_counter()
-    design.dumps()
-    assert time.perf_counter() - began < 0.5
+def test_a_row_is_written_down_in_a_few_steps() -> None:
+    """So a million take about a second."""
+    rows = 10_000
+    design = Points(x=np.random.default_rng(0).random(rows), n=np.arange(rows) ** 2, s="a")
+    design.dumps()  # what is looked up once does not count
+    assert calls(design.dumps) < 3 * rows
 
 
 # what is accepted as a design, and what is refused

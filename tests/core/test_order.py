@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import pickle
-import time
 from collections import Counter
 from itertools import combinations
 
 import numpy as np
 import pytest
+from costs import calls
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -86,20 +86,12 @@ def test_a_big_order_is_the_same_from_both_sides_and_in_runs(
 
 
 def test_the_order_of_the_largest_sweep_costs_nothing_to_build() -> None:
-    began = time.perf_counter()
-    for key in range(100):
-        Order("random", MAX_SIZE, key)
-    assert time.perf_counter() - began < 1
+    assert calls(lambda: Order("random", MAX_SIZE, 1)) <= calls(lambda: Order("random", 10, 1))
 
 
-def test_a_run_of_100_000_positions_takes_milliseconds() -> None:
+def test_a_run_of_100_000_positions_is_computed_at_once() -> None:
     order = Order("random", 10**6, key=1)
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        order.trials(0, 100_000)
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.05, "about 1 ms on a quiet machine"
+    assert calls(lambda: order.trials(0, 100_000)) < 100
 
 
 def test_the_design_order_is_the_design_s() -> None:

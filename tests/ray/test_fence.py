@@ -25,7 +25,7 @@ print(json.dumps(lab.info()["pid"]))
 REFUSED = """
 import contextlib, io, json
 lab = raylab.Lab("shared", create=False)               # attaching works, so that it can be shut down
-with contextlib.redirect_stdout(io.StringIO()) as told:
+with contextlib.redirect_stderr(io.StringIO()) as told:
     assert lab.wait() is False                          # time does not cure it
 said = [told.getvalue()]
 for verb in (

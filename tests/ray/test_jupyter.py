@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import nbformat
+import pytest
 from clusters import Cluster
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 
 def run_cells(cluster: Cluster, *cells: str) -> list[str]:
@@ -70,3 +72,33 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
     assert "fit-2\n" in said[10]
     assert "'fit-2' is another sweep than 'fit': function fit: its source has changed" in said[10]
     assert said[11:] == ["fit-2 True\n"]
+
+
+def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cluster, lab_name: str) -> None:
+    """As the stop button does: the kernel gets an interrupt, the cell ends with KeyboardInterrupt."""
+    submit = (
+        "import os, threading, time, signal, raylab, raylab.client as client\n"
+        "def held(x):\n    time.sleep(600)\n"
+        f"lab = raylab.Lab({lab_name!r})\nsweep = lab.submit(held, {{'x': range(3)}})\n"
+        "ends = client._is_over\n"
+        "def looked(counts, left):\n"
+        "    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+        "    client._is_over = ends\n"
+        "    return ends(counts, left)\n"
+        "client._is_over = looked"
+    )
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in (submit, "sweep.wait(progress=False)")]
+    )
+    kernel = NotebookClient(notebook, timeout=90, kernel_name="python3", shutdown_kernel="immediate")
+    with pytest.raises(CellExecutionError):
+        kernel.execute(env={**cluster.environment(), "RAY_ADDRESS": cluster.address})
+    outputs = notebook.cells[1].outputs
+    said = "".join(_said(each["text"]) for each in outputs if each.output_type == "stream").splitlines()
+    assert said == ["raylab: interrupted; nothing was cancelled: of 'held' 0 of 3 trials are ready (0%)"]
+    (error,) = [each for each in outputs if each.output_type == "error"]
+    assert error.ename == "KeyboardInterrupt"
+    shown = "\n".join(error.traceback)
+    assert "site-packages" not in shown
+    assert shown.count("\n") < 25, shown
+    cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)

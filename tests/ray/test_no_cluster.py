@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from clusters import Client, clean_environment
+from sweeps import Bench
+
+from raylab.core.design import Factorial
 
 # Ray looks for clusters of anybody on this machine; these clients are to find none.
 ALONE = """
@@ -59,6 +62,36 @@ def test_none_is_started_when_nothing_is_to_be_created(alone: dict[str, str], tm
     """
     Client(ALONE + _dedent(script), None, env=alone).wait()
     assert not (tmp_path / "labs").exists()
+
+
+def test_without_a_cluster_one_is_told_where_the_notebook_lies_and_the_command_reads_it(
+    alone: dict[str, str], tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path / "labs" / "own")
+    bench.submit("half", lambda x: {"y": 2 * x}, Factorial(x=range(8)))
+    bench.run("half", 0, 4)
+    script = """
+    import contextlib, io, ray
+    from raylab.cli import main
+    try:
+        raylab.Lab("lab", create=False)
+    except raylab.LabUnavailable as error:
+        said = str(error)
+    assert "raylab start" in said and "raylab.Lab('lab', create=False)" in said and folder in said, said
+    assert eval(said[said.index("raylab.Notebook("):].partition(" only")[0]).results().height == 4
+    try:
+        raylab.Lab("nope", create=False)
+    except raylab.LabUnavailable as error:
+        assert "'lab'" in str(error), error
+    for words, code in ((["status", "lab"], 0), (["results", "lab"], 0), (["wait", "lab"], 1), (["status", "nope"], 4)):
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            assert main(words) == code, err.getvalue()
+        first = err.getvalue().splitlines()[0]
+        assert ("is at rest" in first and "raylab start" in first) or code == 4, first
+        assert "4/8" in out.getvalue() or words[0] != "status" or code == 4, out.getvalue()
+    assert not ray.is_initialized()
+    """
+    Client(ALONE + _dedent(script), None, env=alone, folder=str(bench.root)).wait()
 
 
 def _dedent(code: str) -> str:

@@ -49,8 +49,8 @@ def test_submit_disconnect_and_come_back_with_a_token(guarded: Cluster) -> None:
 
 def test_without_the_right_token_the_error_speaks_of_tokens_within_a_minute(guarded: Cluster) -> None:
     script = """
-    import os, time
-    began = time.monotonic()
+    import os, signal
+    signal.alarm(60)                    # the promise of every call: an answer, or an error, within a minute
     try:
         raylab.Lab("guarded-driver", create=False)
     except raylab.LabUnavailable as error:
@@ -58,7 +58,6 @@ def test_without_the_right_token_the_error_speaks_of_tokens_within_a_minute(guar
         print(error)
     else:
         raise AssertionError("no error")
-    assert time.monotonic() - began < 60
     """
     home = guarded.root / "nobody"
     home.mkdir(exist_ok=True)
@@ -77,16 +76,15 @@ def test_without_the_right_token_the_error_speaks_of_tokens_within_a_minute(guar
 
 def test_an_address_where_nothing_is_answers_within_a_minute(cluster: Cluster) -> None:
     script = """
-    import time
+    import signal
     for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
-        began = time.monotonic()
+        signal.alarm(60)
         try:
             raylab.Lab("any", address=address)
         except raylab.LabUnavailable as error:
             assert address in str(error), error
         else:
             raise AssertionError("no error")
-        assert time.monotonic() - began < 60
     """
     cluster.begin(script).wait(timeout=130)
 
@@ -95,7 +93,7 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     script = """
     import random
     from polars.testing import assert_frame_equal
-    from raylab.cluster.connect import RemoteReader
+    from raylab.cluster.remote import RemoteReader
     from raylab.notebook.notebook import Files
 
     def big(x, seed):

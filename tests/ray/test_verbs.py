@@ -165,9 +165,9 @@ def test_attaching_finds_a_lab_and_makes_none_when_told_so(cluster: Cluster, lab
     for bad in ("", "a/b", "..", ".hidden", "a" * 200, 3):
         with refused(raylab.NameRefused):
             raylab.Lab(bad)
-    print(json.dumps(raylab.Lab(name).info()))
+    print(json.dumps(raylab.Lab(name).info(), default=str))
     """
-    make = "import json; print(json.dumps(raylab.Lab(name).info()))"
+    make = "import json; print(json.dumps(raylab.Lab(name).info(), default=str))"
     with cluster.begin(make, name=lab_name) as one, cluster.begin(make, name=lab_name) as two:
         infos = [answer(one.wait()), answer(two.wait())]
     infos.append(answer(cluster.client(REFUSED + _dedent(script), name=lab_name)))
@@ -237,9 +237,7 @@ def test_a_wait_that_times_out_cancels_nothing_and_what_no_node_has_is_infeasibl
         greedy = lab.submit(gated, {"x": range(3), "gate": [gate]}, name="greedy", num_gpus=8)
     assert any("'greedy'" in str(warning.message) and "GPU" in str(warning.message) for warning in caught), caught
     sweep = lab.submit(gated, {"x": range(4), "gate": [gate]}, name="gated")
-    began = time.monotonic()
     assert sweep.wait(timeout=1.5) is False
-    assert 1.4 < time.monotonic() - began < 4
     assert sweep.wait(timeout=0) is False
     assert sweep.progress().cancelled == 0 and sweep.progress().total == 4
     progress = greedy.progress()
@@ -284,9 +282,11 @@ def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster,
     assert sweep.results().height == 500 and sweep.failures().height == 0
     assert lab.sweeps().select("name", "done", "failed").rows() == [("fit", 500, 0)]
     """
-    said = cluster.client(fails, name=lab_name)
-    assert "fit is paused" in said
-    assert "500 of 500 trials failed, the first with KeyError" in said
+    with cluster.begin(fails, name=lab_name) as client:
+        assert client.ended() == 0, client.stderr
+        assert client.stdout == "", "what is said to a person goes to stderr"
+        assert "raylab: fit is paused" in client.stderr
+        assert "500 of 500 trials failed, the first with KeyError" in client.stderr
     cluster.client(fixed, name=lab_name)
     assert raylab.Notebook(cluster.home / lab_name).results("fit")["y"].sort().to_list() == list(range(500))
 

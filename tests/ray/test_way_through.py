@@ -61,7 +61,7 @@ sweep.results().write_ipc(out + "/done.arrow")
 sweep.results(status="all", metadata=True).write_ipc(out + "/all.arrow")
 sweep.failures().write_ipc(out + "/failures.arrow")
 lab.sweeps().write_ipc(out + "/sweeps.arrow")
-print(json.dumps(lab.info()))
+print(json.dumps(lab.info(), default=str))
 """
 
 

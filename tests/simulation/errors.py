@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Broken(AssertionError):
-    """A promise was broken; the message tells the life."""
+    """A promise was broken; the message tells the life, `troubles` what was seen first."""
+
+    def __init__(self, message: str, troubles: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.troubles = tuple(troubles) or (message,)
 
 
 class Killed(BaseException):

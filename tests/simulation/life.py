@@ -115,7 +115,7 @@ class Life:
 
     def _alarm(self) -> None:
         if self.troubles:
-            raise Broken(self.tell())
+            raise Broken(self.tell(), self.troubles)
         if self.loop.turns > 400_000:
             raise Broken("this life does not end\n" + self.tell())
 
@@ -148,7 +148,7 @@ class Life:
             self.counts["turns"] = self.loop.turns
             self.loop.end()
         if self.troubles:
-            raise Broken(self.tell())
+            raise Broken(self.tell(), self.troubles)
 
     async def _story(self) -> None:
         self.cluster = Cluster(self, 1)

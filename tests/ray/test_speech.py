@@ -1,0 +1,321 @@
+"""What a person is told, with real clusters: looking, waiting, interrupting, other versions, addresses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from clusters import Cluster, answer, free_port
+
+import raylab
+
+GATED = """
+import os, time
+def gated(x):
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {"y": x}
+"""
+
+COMMANDS = """
+import contextlib, io, json
+from raylab import cli, resting
+if far:
+    resting.local_store = lambda folder, ident: None      # as on another machine
+found = []
+for words in commands:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = cli.main(words)
+    found.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(found))
+"""
+
+
+def commands(cluster: Cluster, *lines: list[str], far: bool = False, address: str = "") -> list[tuple[int, str, str]]:
+    """Run commands one after the other in one process; of each the exit code, stdout, stderr."""
+    said = cluster.client(COMMANDS, address=address or None, far=far, commands=list(lines))
+    return [(code, out, without_waiting(err)) for code, out, err in answer(said)]
+
+
+def without_waiting(err: str) -> str:
+    """What a command said, but for what it says where the machine is busy."""
+    return "".join(line for line in err.splitlines(keepends=True) if "a busy machine takes a while" not in line)
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
+def test_looking_leaves_a_lab_at_rest(cluster: Cluster, lab_name: str, tmp_path: Path, far: bool) -> None:
+    gate = tmp_path / "gate"
+    script = """
+    lab = raylab.Lab(name)
+    def half(x):
+        return {"y": 10 // x}
+    assert lab.submit(half, {"x": range(5)}, name="half").wait(timeout=60, progress=False)
+    lab.submit(gated, {"x": range(7)}, name="gated")
+    lab.shutdown(force=True)
+    """
+    cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
+    before = openings(cluster, lab_name)
+    out = tmp_path / "failed.csv"
+    plan = [
+        (0, ["ls"]),
+        (0, ["status", lab_name]),
+        (1, ["watch", lab_name]),
+        (1, ["wait", lab_name]),
+        (0, ["wait", lab_name, "half"]),
+        (0, ["results", lab_name, "half"]),
+        (0, ["results", lab_name, "half", "--status", "failed", "-o", str(out)]),
+    ]
+    address = cluster.client_address if far else cluster.address
+    found = commands(cluster, *(words for _, words in plan), far=far, address=address)
+    assert [code for code, _, _ in found] == [code for code, _ in plan], found
+    assert openings(cluster, lab_name) == before, "nobody started it"
+    assert any(lab_name in line and "at rest" in line for line in found[0][1].splitlines())
+    for _, _, err in found[1:]:
+        first = err.splitlines()[0]
+        assert first.startswith(f"raylab: the lab {lab_name!r} is at rest"), err
+        assert "7 trials are outstanding" in first
+        assert f"raylab.Lab({lab_name!r})" in first
+    for _, shown, _ in found[1:3]:
+        rows = {line.split()[0]: line for line in shown.splitlines()}
+        assert "5/5" in rows["half"]
+        assert rows["gated"].endswith("at rest")
+    assert sorted(found[5][1].splitlines()) == ["1,10", "2,5", "3,3", "4,2", "x,y"]
+    row = pl.read_csv(out).row(0, named=True)
+    assert row["_status"] == "failed"
+    assert "ZeroDivisionError" in row["_error"]
+    gate.touch()
+    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=60)", name=lab_name)
+    assert openings(cluster, lab_name) != before
+
+
+def openings(cluster: Cluster, lab: str) -> list[str]:
+    """The files of its requests: a lab that starts puts one there."""
+    return sorted(path.name for path in (cluster.home / lab / "requests").rglob("*.arrow"))
+
+
+def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_trying(
+    cluster: Cluster, lab_name: str, tmp_path: Path
+) -> None:
+    """The module is there for the client and not on the cluster, as an installed package may be."""
+    site = tmp_path / "site-packages"
+    (site / "absent_here-1.0.dist-info").mkdir(parents=True)
+    (site / "absent_here-1.0.dist-info" / "METADATA").write_text("Name: absent-here\nVersion: 1.0\n")
+    (site / "absent_here-1.0.dist-info" / "RECORD").write_text("absent_here.py,,\n")
+    (site / "absent_here.py").write_text("def work(x):\n    return {'y': x}\n")
+    script = """
+    import sys, time
+    sys.path.append(site)
+    import absent_here
+    def experiment(x):
+        return absent_here.work(x)
+    sweep = raylab.Lab(name).submit(experiment, {"x": range(20)}, name="absent")
+    assert sweep.wait(timeout=80, progress=False) is False
+    now = sweep.progress()
+    assert now.state == "running" and "absent_here" in now.reason and now.waiting == 20, now
+    print("ended")
+    """
+    with cluster.begin(script, name=lab_name, site=str(site)) as client:
+        assert client.ended() == 0, client.stderr
+        said = [line for line in client.stderr.splitlines() if line.startswith("raylab: absent stands still")]
+        assert len(said) == 1, client.stderr
+        assert "absent_here" in said[0]
+        assert client.stdout == "ended\n"
+    ((code, _, err),) = commands(cluster, ["wait", lab_name, "--timeout", "80", "--quiet"])
+    assert code == 1
+    assert "absent stands still" in err
+    cluster.client("assert raylab.Lab(name).cancel('absent') == 20", name=lab_name)
+
+
+def test_what_no_node_has_is_waited_for(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    sweep = raylab.Lab(name).submit(lambda x: {"y": x}, {"x": [1]}, name="greedy", num_gpus=8)
+    assert sweep.wait(timeout=3, progress=False) is False and sweep.progress().state == "infeasible"
+    sweep.cancel()
+    """
+    with cluster.begin(script, name=lab_name) as client:
+        assert client.ended() == 0, client.stderr
+        assert "stands still" not in client.stderr
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+@pytest.mark.parametrize(("versions", "wanted"), [(("2.1.0", None), "pip install"), ((None, "3.99.1"), "Python 3.")])
+def test_another_ray_or_python_is_said_with_what_to_install(
+    cluster: Cluster, way: str, versions: tuple[str | None, str | None], wanted: str
+) -> None:
+    """The client is this one, but that it takes itself for another."""
+    import ray
+
+    address = getattr(cluster, way)
+    script = f"""
+import sys, ray, ray._private.utils as utils
+mine = utils.compute_version_info()
+utils.compute_version_info = lambda: ({versions[0]!r} or mine[0], {versions[1]!r} or mine[1])
+from raylab import cli
+import raylab
+try:
+    raylab.Lab("any", create=False)
+except raylab.VersionMismatch as error:
+    print(error)
+assert not ray.is_initialized()
+sys.exit(cli.main(["ls"]))
+"""
+    env = cluster.environment() | {"RAY_ADDRESS": address}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 4, done.stderr
+    python = ".".join(map(str, sys.version_info[:3]))
+    for said in (done.stdout, without_waiting(done.stderr)):
+        (line,) = said.splitlines()
+        assert f"Ray {ray.__version__} and Python {python}" in line
+        assert f"Ray {versions[0] or ray.__version__} and Python {versions[1] or python}" in line
+        assert f"'ray[client]=={ray.__version__}'" in line
+        assert wanted in line
+
+
+def test_another_patch_of_python_is_the_same(cluster: Cluster) -> None:
+    script = """
+    import sys, ray._private.utils as utils
+    minor = "%d.%d" % sys.version_info[:2]
+    utils.compute_version_info = lambda ray=utils.compute_version_info()[0]: (ray, minor + ".99")
+    raylab.labs()
+    """
+    with cluster.begin(script) as client:
+        assert client.ended() == 0, client.stderr
+
+
+INTERRUPTED = """
+import traceback
+import raylab.client as client
+ends = client._is_over
+client._is_over = lambda counts, left: (print("looked", flush=True), ends(counts, left))[1]
+lab = raylab.Lab(name)
+sweep = lab.submit(gated, {"x": range(9)}, name="held")
+try:
+    CALL
+except KeyboardInterrupt:
+    traceback.print_exc()
+    print("reached", flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+@pytest.mark.parametrize("call", ["sweep.wait(progress=False)", "lab.wait()", "list(sweep.updates())"])
+def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
+    cluster: Cluster, lab_name: str, tmp_path: Path, way: str, call: str
+) -> None:
+    script = GATED + INTERRUPTED.replace("CALL", call)
+    with cluster.begin(script, address=getattr(cluster, way), name=lab_name, gate=str(tmp_path / "gate")) as client:
+        client.printed("looked", timeout=60)
+        os.kill(client._tree.process.pid, signal.SIGINT)
+        client.printed("reached")
+        assert client.ended() == 0, client.stderr
+        lines = client.stderr.splitlines()
+        said = [line for line in lines if "interrupted;" in line]
+        assert len(said) == 1, client.stderr
+        assert said[0].startswith("raylab: interrupted; nothing was cancelled")
+        assert "0 of 9 trials are ready (0%)" in said[0], said
+        trace = lines[lines.index("Traceback (most recent call last):") :]
+        assert len([line for line in trace if line.startswith("  File")]) <= 3, client.stderr
+        assert "ray/" not in "".join(line for line in trace if line.startswith("  File") and "raylab" not in line)
+    counts = raylab.Notebook(cluster.home / lab_name).progress("held")
+    assert (counts.cancelled, counts.total) == (0, 9)
+    cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)
+
+
+def test_a_file_that_has_no_place_and_an_address_that_is_none_are_said_before_anything_is_asked(
+    cluster: Cluster, lab_name: str
+) -> None:
+    place, address = commands(
+        cluster, ["results", lab_name, "-o", "/nowhere/at/all.parquet"], ["ls", "--address", "foo"]
+    )
+    assert place[0] == address[0] == 2
+    assert place[2] == (
+        "raylab: /nowhere/at/all.parquet cannot be written: the folder /nowhere/at is not there; make it first, or "
+        "give another one\n"
+    )
+    assert address[2].count("\n") == 1
+    assert "HOST:PORT" in address[2]
+    with pytest.raises(ValueError, match="ray://head:10001"):
+        raylab.labs("foo")
+
+
+def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+    script = GATED + 'raylab.Lab(name).submit(gated, {"x": range(4)}, name="held")'
+    cluster.client(script, name=lab_name, gate=str(tmp_path / "gate"))
+    refused, forced = commands(cluster, ["shutdown", lab_name], ["shutdown", lab_name, "--force"])
+    assert (refused[0], forced[0]) == (1, 0)
+    assert f"raylab shutdown {lab_name} --force" in refused[2]
+    assert "4 trials" in refused[2]
+    assert "shutdown(" not in refused[2]
+    assert refused[2].count("\n") == 1
+
+
+def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import datetime as dt
+    import polars as pl
+    lab = raylab.Lab(name)
+    now = dt.datetime.now(dt.UTC)
+    frame = raylab.labs()
+    assert frame.schema["created"] == pl.Datetime("us", "UTC"), frame.schema
+    created = frame.filter(pl.col("name") == name)["created"][0]
+    for time in (created, lab.info()["started"]):
+        assert time.utcoffset() == dt.timedelta(0) and abs(now - time) < dt.timedelta(minutes=5), time
+    """
+    cluster.client(script, name=lab_name)
+
+
+def test_what_answers_and_is_no_ray_is_said(cluster: Cluster) -> None:
+    """Ray itself would try for two minutes and then end the process."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        script = f"""
+    import signal, threading
+    signal.alarm(60)
+    for address in ("127.0.0.1:{port}", "ray://127.0.0.1:{port}"):
+        try:
+            raylab.labs(address)
+        except raylab.LabUnavailable as error:
+            assert "no Ray cluster" in str(error) and address in str(error), error
+        else:
+            raise AssertionError
+    """
+        with cluster.begin(script) as client:
+            for _ in range(2):
+                line, _ = server.accept()
+                line.recv(100)
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                line.close()
+            assert client.ended() == 0, client.stderr
+
+
+def test_a_cluster_that_died_and_is_remembered_is_none(tmp_path: Path) -> None:
+    """One sentence; Ray would try its last address for two minutes, and say so in 20 lines."""
+    (tmp_path / "ray_current_cluster").write_text(f"127.0.0.1:{free_port()}\n")
+    script = f"""
+import sys
+import ray._private.services as services
+services.psutil.process_iter = lambda *_: iter(())
+services.find_bootstrap_address = lambda folder: open({str(tmp_path / "ray_current_cluster")!r}).read().strip()
+from raylab import cli
+sys.exit(cli.main(["ls"]))
+"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "RAYLAB_"))}
+    env |= {"HOME": str(tmp_path), "RAYLAB_HOME": str(tmp_path / "labs")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("raylab: no Ray cluster runs on this machine")
+    assert done.stderr.count("\n") == 1
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())
