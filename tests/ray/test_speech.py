@@ -196,7 +196,7 @@ import raylab.client as client
 ends = client._is_over
 client._is_over = lambda counts, left: (print("looked", flush=True), ends(counts, left))[1]
 lab = raylab.Lab(name)
-sweep = lab.submit(gated, {"x": range(9)}, name="held")
+sweep = lab.submit(gated, {"x": range(9)}, name="held", if_exists="replace")
 try:
     CALL
 except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster import head
+from raylab.cluster.settings import HASHES
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
             lab.submit(experiment, {"x": [0.0]}, name=name + again, repeats=400, seed=1, order=order)
         assert lab.wait(timeout=90), lab.progress()
     """
-    with Cluster(env=head.HASHES) as cluster:
+    with Cluster(env=HASHES) as cluster:
         cluster.client(script, cwd=tmp_path, draws=DRAWS)
         notebook = raylab.Notebook(cluster.home / "draws")
         for name in [*DRAWS, "module"]:
