@@ -266,7 +266,7 @@ def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster,
 
     while not sweep.ready():                             # each hundred more of failures pauses it again
         before = sweep.progress().failed
-        assert lab.submit(fit, {"x": range(500)}, name="fit").progress().state == "running"
+        lab.submit(fit, {"x": range(500)}, name="fit")   # goes on; a hundred may have failed before anybody looks
         ended = sweep.wait(timeout=90)
         assert sweep.progress().failed >= min(before + 100, 500)
     assert ended is True and sweep.progress().failed == 500
