@@ -26,7 +26,7 @@ from raylab.notebook.frames import check_status, results, scan, updates, warning
 from raylab.notebook.listing import infos
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
-from raylab.notebook.union import parameters_of, scanned, together
+from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.progress import Bar
 from raylab.screen import percent
 from raylab.speech import NOTHING_CANCELLED, Interruptible, say
@@ -183,22 +183,22 @@ class Client:
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         check_status(status)
         with Interruptible(lambda: READING):
-            records = self._records(sweep)
-            frames = {
-                record.name: results(record, self._read(record.folder), status=status, metadata=metadata)
-                for record in records
-            }
-            return together(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
+            return of_sweeps(
+                self._records(sweep),
+                lambda record: results(record, self._read(record.folder), status=status, metadata=metadata),
+                together,
+                several=is_list(sweep),
+            )
 
     def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
         check_status(status)
         with Interruptible(lambda: READING):
-            records = self._records(sweep)
-            frames = {
-                record.name: scan(record, self._read(record.folder), status=status, metadata=metadata)
-                for record in records
-            }
-            return scanned(frames, parameters_of(records)) if is_list(sweep) else frames[records[0].name]
+            return of_sweeps(
+                self._records(sweep),
+                lambda record: scan(record, self._read(record.folder), status=status, metadata=metadata),
+                scanned,
+                several=is_list(sweep),
+            )
 
     def _records(self, sweep: Which) -> list[SweepRecord]:
         """Those whose rows are wanted; the only one there is for None."""

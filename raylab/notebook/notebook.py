@@ -23,7 +23,7 @@ from raylab.notebook.listing import Known, infos, listing
 from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader, Store
-from raylab.notebook.union import parameters_of, scanned, together
+from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
 
 
@@ -83,12 +83,12 @@ class Notebook:
     ) -> pl.DataFrame:
         """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat; of a list of names those of each,
         with a column `_sweep`."""
-        records = self._read(name)
-        frames = {
-            record.name: results(record, self._files.of(record.folder), status=status, metadata=metadata)
-            for record in records
-        }
-        return together(frames, parameters_of(records)) if is_list(name) else frames[records[0].name]
+        return of_sweeps(
+            self._read(name),
+            lambda record: results(record, self._files.of(record.folder), status=status, metadata=metadata),
+            together,
+            several=is_list(name),
+        )
 
     def scan(
         self,
@@ -98,12 +98,12 @@ class Notebook:
         metadata: bool | Sequence[str] = False,
     ) -> pl.LazyFrame:
         """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
-        records = self._read(name)
-        frames = {
-            record.name: scan(record, self._files.of(record.folder), status=status, metadata=metadata)
-            for record in records
-        }
-        return scanned(frames, parameters_of(records)) if is_list(name) else frames[records[0].name]
+        return of_sweeps(
+            self._read(name),
+            lambda record: scan(record, self._files.of(record.folder), status=status, metadata=metadata),
+            scanned,
+            several=is_list(name),
+        )
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.

@@ -7,8 +7,8 @@ parameter, but that its plain column has texts then, so that grouping by it neve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 import polars.selectors as cs
@@ -40,9 +40,31 @@ TYPES: dict[Any, Any] = {
 }
 
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
 def parameters_of(records: Iterable[SweepRecord]) -> list[str]:
     """The parameters of all these sweeps, in the order in which they first appear."""
     return list(dict.fromkeys(name for each in records for name in Design.loads(each.segment.design).parameters))
+
+
+def of_sweeps(
+    records: Sequence[SweepRecord],
+    read: Callable[[SweepRecord], Frame],
+    join: Callable[[Mapping[str, Frame], Sequence[str]], Frame],
+    *,
+    several: bool,
+) -> Frame:
+    """What is read of these sweeps: of the one that was meant as it is, of several joined.
+
+    Args:
+        records: the sweeps.
+        read: gives the rows of one.
+        join: `together` for frames, `scanned` for lazy ones.
+        several: whether a list was asked for, be it of one.
+    """
+    frames = {record.name: read(record) for record in records}
+    return join(frames, parameters_of(records)) if several else frames[records[0].name]
 
 
 def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> pl.DataFrame:
