@@ -39,7 +39,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 import raylab
-from raylab.cluster import head
+from raylab.terminal import background
 
 KNOWN = 0.592746
 """The threshold of site percolation on the square lattice (Ziff, Phys. Rev. Lett. 69, 2670, 1992), to six digits."""
@@ -283,13 +283,13 @@ def some_cluster(address: str | None) -> Iterator[str]:
         return
     # Beside whatever else runs on this machine: free ports, and a folder of its own for Ray's logs and sockets.
     with tempfile.TemporaryDirectory(prefix="raylab-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        cluster, new = head.start(temp_dir=folder)
+        cluster, new = background.start(temp_dir=folder)
         tell(f"A Ray cluster runs in the background{', started just now' if new else ''}: {cluster.address}")
         try:
             yield cluster.address
         finally:
             if new:
-                head.stop()
+                background.stop()
                 tell("The cluster has ended. The notebook is there; run this again, and the results are in at once.")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raylab.core.design import Design, Factorial, Points
-    from raylab.core.progress import Progress
+    from raylab.core.status import Progress
     from raylab.errors import (
         DesignError,
         ExperimentError,
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
         SweepNotFound,
         VersionMismatch,
     )
-    from raylab.experiment import Experiment
     from raylab.lab import Lab, labs
     from raylab.notebook.notebook import Notebook
     from raylab.sweep import Sweep
+    from raylab.worker.experiment import Experiment
 
 __version__ = "0.1.0"
 
@@ -45,11 +45,11 @@ _HOMES = {
     "Design": "raylab.core.design",
     "Factorial": "raylab.core.design",
     "Points": "raylab.core.design",
-    "Experiment": "raylab.experiment",
+    "Experiment": "raylab.worker.experiment",
     "Lab": "raylab.lab",
     "labs": "raylab.lab",
     "Notebook": "raylab.notebook.notebook",
-    "Progress": "raylab.core.progress",
+    "Progress": "raylab.core.status",
     "Sweep": "raylab.sweep",
     **dict.fromkeys(
         (

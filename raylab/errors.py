@@ -78,3 +78,22 @@ class NotebookDamaged(RaylabError, RuntimeError):
 
 class VersionMismatch(RaylabError, RuntimeError):
     """Client, lab, worker or notebook speak different versions; the message says which is needed."""
+
+
+def told(error: BaseException) -> str:
+    """What an exception says, as the part of a sentence: never a `repr`, never a bare number.
+
+    Example:
+        >>> told(OSError(28, "No space left on device", "/data/1.arrow"))
+        'No space left on device (/data/1.arrow)'
+        >>> told(KeyError("x")), told(MemoryError())
+        ("KeyError: 'x'", 'there is not enough memory')
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror} ({error.filename})"
+    if isinstance(error, RaylabError | OSError) and text:
+        return text
+    if isinstance(error, MemoryError) and not text:
+        return "there is not enough memory"
+    return f"{type(error).__name__}: {text}" if text else f"an error of the kind {type(error).__name__}"

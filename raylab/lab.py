@@ -10,20 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from raylab.client import Client
-from raylab.cluster.connect import NoCluster, connect, job_environment, none_here, running, survey
-from raylab.code.pack import Include, pack, several
-from raylab.core.design import Factorial, as_design
-from raylab.core.handle import Handle, Which
-from raylab.core.names import read_name
-from raylab.core.progress import Progress
-from raylab.environment import environment
-from raylab.errors import SweepNotFound
-from raylab.experiment import check_parameters
-from raylab.handback import without_metadata
-from raylab.notebook import layout
-from raylab.notebook.notebook import sweeps_frame
-from raylab.submission import (
+from raylab.client.attaching import none_here, running, survey
+from raylab.client.attachment import Client
+from raylab.client.cluster import NoCluster, connect, job_environment
+from raylab.client.handback import without_metadata
+from raylab.client.runtime_env import environment
+from raylab.client.submission import (
     check_if_exists,
     check_ignore,
     check_plan,
@@ -32,7 +24,16 @@ from raylab.submission import (
     policy,
     submission,
 )
+from raylab.code.pack import Include, pack, several
+from raylab.core.design import Factorial, as_design
+from raylab.core.handle import Handle, Which
+from raylab.core.names import read_name
+from raylab.core.status import Progress
+from raylab.errors import SweepNotFound
+from raylab.notebook import layout
+from raylab.notebook.notebook import sweeps_frame
 from raylab.sweep import Sweep
+from raylab.worker.experiment import check_parameters
 
 
 class Lab:

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from raylab.client import Client
+from raylab.client.attachment import Client
 from raylab.core.design import Design
 from raylab.core.handle import Handle
-from raylab.core.progress import Progress
+from raylab.core.status import Progress
+from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.frames import FAILED
-from raylab.notebook.kinds import SIBLING
 
 
 class Sweep:

@@ -37,7 +37,7 @@ IDLE = {"RAY_kill_idle_workers_interval_ms": "5000"}
 
 END_LABS = """
 import os, ray
-from raylab.cluster.protocol import NAMESPACE
+from raylab.server.protocol import NAMESPACE
 ray.init(os.environ["RAY_ADDRESS"], namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
 for name in names:
     try:
@@ -263,7 +263,7 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            from raylab.cluster.settings import FORKS  # here: the guard below runs without any package
+            from raylab.terminal.settings import FORKS  # here: the guard below runs without any package
 
             env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **FORKS, **IDLE, **self._env}
         if self.token:

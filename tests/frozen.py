@@ -20,13 +20,13 @@ from typing import Any
 import pyarrow as pa
 from sweeps import WHO, Bench
 
-from raylab.cluster.batch import Batch
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.request import Policy, Request
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.repair import repair
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.worker.batch import Batch
 
 SOURCE = """
 def kinds(p):

@@ -11,11 +11,11 @@ import polars as pl
 from faulty import Unplugged
 from sweeps import WHO, Bench, leased, packaged
 
-from raylab.cluster.recorder import _describe
 from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
+from raylab.server.recorder import _describe
 
 Truth = dict[str, pl.DataFrame]
 """The rows of each sweep, with all metadata."""

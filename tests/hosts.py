@@ -196,7 +196,7 @@ class Host:
 
     def _words(self, words: tuple[str, ...]) -> list[str]:
         """`raylab` and `python` are those of the tests."""
-        own = {"raylab": [sys.executable, "-m", "raylab.cli"], "python": [sys.executable]}
+        own = {"raylab": [sys.executable, "-m", "raylab.terminal.command"], "python": [sys.executable]}
         spaces = ["--net", "--mount", "--uts", "--ipc", "--pid", f"--wd={self.home}"]
         return ["nsenter", "-t", str(self.first), *spaces, *own.get(words[0], [words[0]]), *words[1:]]
 

@@ -19,16 +19,16 @@ import pyarrow as pa
 from faulty import Unplugged
 from sweeps import WHO, leased, packaged
 
-from raylab.cluster.batch import Batch
-from raylab.cluster.recorder import _describe
-from raylab.cluster.worker import Package
 from raylab.core.design import Factorial
 from raylab.core.request import Request
 from raylab.errors import RaylabError
 from raylab.notebook import layout
-from raylab.notebook.listing import listing
 from raylab.notebook.store import Files, Reader, Store
+from raylab.notebook.table_files import listing
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.recorder import _describe
+from raylab.worker.batch import Batch
+from raylab.worker.lease import Package
 
 A, B = "sweeps/a", "sweeps/b"
 COMMITS = {A: 5, B: 3}

@@ -15,9 +15,9 @@ from faulty import Faulty, PowerLoss
 from wrong import Wrong
 
 from raylab.errors import LabFenced
-from raylab.notebook import listing as listing_module
 from raylab.notebook import store as store_module
 from raylab.notebook import table as table_module
+from raylab.notebook import table_files as listing_module
 from raylab.notebook.file import encode
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table

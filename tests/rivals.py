@@ -24,9 +24,9 @@ from hazards import Crash
 from lives import judged
 
 from raylab.errors import LabFenced
-from raylab.notebook.listing import listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.notebook.table_files import listing
 
 FOLDER = "t"
 PATIENCE = 60

@@ -11,9 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from raylab.cluster.batch import Batch
-from raylab.cluster.recorder import _describe
-from raylab.cluster.worker import Header, LeaseOrder, Package, run_lease
 from raylab.code.pack import Code, pack
 from raylab.core.design import Design
 from raylab.core.request import Policy, Request, Segment
@@ -21,6 +18,9 @@ from raylab.notebook.layout import sweep_folder
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.recorder import _describe
+from raylab.worker.batch import Batch
+from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
 
 WHO = {"user": "ada", "host": "here", "pid": "1", "actor": "a", "raylab": "0"}
 NEVER = 1e9

@@ -153,7 +153,7 @@ class Machine:
         if words == ["start"]:
             words += ["--num-cpus", "2", "--port", str(free_port()), "--client-port", str(free_port())]
             words += ["--temp-dir", str(self.root / "r")]
-        command = [sys.executable, "-m", "raylab.cli", *words]
+        command = [sys.executable, "-m", "raylab.terminal.command", *words]
         done = subprocess.run(
             command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=180, check=False
         )

@@ -163,5 +163,5 @@ def test_to_import_raylab_loads_nothing_of_it_and_no_dependency() -> None:
 
 def test_a_name_of_the_face_loads_its_home_only() -> None:
     loaded = loaded_after("import raylab; raylab.LabBusy, raylab.Experiment")
-    assert "raylab.experiment" in loaded
+    assert "raylab.worker.experiment" in loaded
     assert not {"raylab.lab", "numpy", "polars", "pyarrow", "ray", "tqdm"} & loaded

@@ -16,38 +16,37 @@ import raylab
 ROOT = Path(raylab.__file__).parent
 
 LAYERS = (
-    {"errors", "speech"},
+    {"errors"},
     {"core"},
     {"notebook"},
-    {"outcome", "signature", "generators", "experiment"},
+    {"worker"},
     {"code"},
-    {"cluster"},
-    {"screen", "progress", "environment", "handback", "submission"},
-    {"client", "resting"},
+    {"server"},
+    {"client"},
     {"sweep"},
     {"lab"},
-    {"export", "cli"},
+    {"terminal"},
 )
 """From the bottom, by the first name after `raylab`; a new module has to be given its place here."""
 
 HOMES = {
-    "ray": ("raylab.cluster.", "raylab.code."),
+    "ray": ("raylab.terminal.", "raylab.client.", "raylab.server.", "raylab.worker.ray_internals", "raylab.code."),
     "polars": (
         "raylab.notebook.frames",
         "raylab.notebook.notebook",
         "raylab.notebook.siblings",
         "raylab.notebook.union",
-        "raylab.client",
-        "raylab.resting",
+        "raylab.client.attachment",
+        "raylab.client.resting",
         "raylab.lab",
         "raylab.sweep",
-        "raylab.export",
-        "raylab.cli",
+        "raylab.terminal.export",
+        "raylab.terminal.command",
     ),
-    "threadpoolctl": ("raylab.cluster.threads",),
-    "pathspec": ("raylab.code.folder",),
-    "tqdm": ("raylab.progress",),
-    "pyarrow": ("raylab.notebook.", "raylab.cluster.batch"),
+    "threadpoolctl": ("raylab.worker.threads",),
+    "pathspec": ("raylab.code.named_files",),
+    "tqdm": ("raylab.client.bar",),
+    "pyarrow": ("raylab.notebook.", "raylab.worker.batch"),
     "numpy": ("raylab.",),
 }
 
@@ -132,7 +131,7 @@ def test_the_face_imports_nothing_when_it_is_imported() -> None:
     assert {word for node in body for word in imports(node)} == {"__future__", "typing"}
 
 
-@pytest.mark.parametrize("folder", ["core", "notebook", "code", "cluster"])
+@pytest.mark.parametrize("folder", ["core", "notebook", "worker", "code", "server", "client", "terminal"])
 def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
     body = modules()[f"raylab.{folder}"].body
     assert ast.get_docstring(modules()[f"raylab.{folder}"])
@@ -154,7 +153,7 @@ def ours(loaded: set[str]) -> set[str]:
 
 def test_a_worker_loads_no_more_than_ray_and_arrow_bring_themselves() -> None:
     """`ray.cloudpickle` brings all of ray, and that brings tqdm and psutil; a worker process has them anyway."""
-    worker = loaded_after("import raylab.cluster.worker")
+    worker = loaded_after("import raylab.worker.lease")
     given = loaded_after("import ray, numpy, pyarrow")
     tops = {name.split(".")[0] for name in worker} - {name.split(".")[0] for name in given}
     assert tops - sys.stdlib_module_names <= {"raylab"}
@@ -163,18 +162,9 @@ def test_a_worker_loads_no_more_than_ray_and_arrow_bring_themselves() -> None:
 
 
 def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
-    worker = ours(loaded_after("import raylab.cluster.worker"))
-    assert {name for name in worker if name.startswith("raylab.cluster.")} == {
-        "raylab.cluster.alarm",
-        "raylab.cluster.batch",
-        "raylab.cluster.connected",
-        "raylab.cluster.shown",
-        "raylab.cluster.threads",
-        "raylab.cluster.worker",
-        "raylab.cluster.workplace",
-    }
-    assert {name for name in worker if name.startswith("raylab.code.")} == {"raylab.code.unpack"}
-    assert not {"raylab.core.ledger", "raylab.lab", "raylab.notebook.frames", "raylab.notebook.writer"} & worker
+    worker = ours(loaded_after("import raylab.worker.lease"))
+    assert {name.split(".")[1] for name in worker} == {"errors", "core", "notebook", "worker"}
+    assert not {"raylab.core.ledger", "raylab.notebook.frames", "raylab.notebook.writer"} & worker
 
 
 WITHOUT_PANDAS = """
@@ -192,7 +182,7 @@ FIRST_ROWS = """
 import numpy as np
 from raylab.core.design import Factorial
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.records import Trials, wire
+from raylab.notebook.rows import Trials, wire
 one = np.zeros(1, np.int64)
 trials = Trials(points=one, repeats=one, seeds=one, started=np.zeros(1), elapsed=np.zeros(1), results=[{"x": 1.0}])
 wire(trials, Parameters(Factorial(p=[0.5, 2.0], n=[1, 5], k=range(3))), "node", 1)
@@ -205,16 +195,18 @@ def test_a_workers_first_rows_do_without_the_functions_of_arrow() -> None:
 
 
 def test_the_lab_itself_loads_no_polars() -> None:
-    lab = loaded_after("import raylab.cluster.actor")
+    lab = loaded_after("import raylab.server.actor")
     assert "polars" not in lab
-    assert not {"raylab.lab", "raylab.sweep", "raylab.progress", "raylab.notebook.frames"} & lab
+    assert not {"raylab.lab", "raylab.sweep", "raylab.client.bar", "raylab.notebook.frames"} & lab
 
 
 def test_a_client_loads_no_lab() -> None:
     client = ours(loaded_after("import raylab.lab"))
-    assert not {"raylab.cluster.actor", "raylab.cluster.conductor", "raylab.core.ledger", "raylab.core.queue"} & client
+    assert not {"raylab.server.actor", "raylab.server.conductor", "raylab.core.ledger", "raylab.core.queue"} & client
 
 
-@pytest.mark.parametrize("module", ["errors", "core.ledger", "core.request", "notebook.store", "experiment", "cli"])
+@pytest.mark.parametrize(
+    "module", ["errors", "core.ledger", "core.request", "notebook.store", "worker.experiment", "terminal.command"]
+)
 def test_what_needs_no_dependency_loads_none(module: str) -> None:
     assert not {"numpy", "polars", "pyarrow", "ray", "tqdm"} & loaded_after(f"import raylab.{module}")

@@ -12,14 +12,14 @@ from typing import Any
 
 from sweeps import WHO
 
-from raylab.cluster.actor import LabActor
-from raylab.cluster.conductor import Conductor
-from raylab.cluster.pool import Pool
 from raylab.core.design import Factorial
 from raylab.core.handle import Handle
 from raylab.core.request import Policy, Submission
 from raylab.notebook.store import Files, Store
 from raylab.notebook.writer import Writer
+from raylab.server.actor import LabActor
+from raylab.server.conductor import Conductor
+from raylab.server.pool import Pool
 
 
 class Disk(Files):

@@ -9,9 +9,9 @@ import inspect
 import sys
 from types import FunctionType
 
-from raylab.code.captured import by_reference, captured
-from raylab.code.plain import by_name
+from raylab.code.references import by_reference, captured
 from raylab.code.source import class_source, code_digest, digest, function_source, source_digest
+from raylab.code.value_text import by_name
 
 __all__ = ["class_text", "function_text"]
 

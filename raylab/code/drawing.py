@@ -13,8 +13,8 @@ import dis
 from collections.abc import Iterable, Mapping
 from types import CodeType
 
+from raylab.code.local_modules import Finder, Local
 from raylab.code.packages import requires
-from raylab.code.reach import Finder, Local
 from raylab.code.source import parse
 
 __all__ = ["DYNAMIC", "is_dynamic", "runs_text", "seeds"]

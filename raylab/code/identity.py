@@ -17,14 +17,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FunctionType, MethodType
 
-from raylab.code.canonical import is_computed, known_parts
-from raylab.code.captured import Captured, by_reference, captured
 from raylab.code.definitions import class_text, function_text
-from raylab.code.plain import IncomparableError, by_name, value_text
-from raylab.code.reach import Local
+from raylab.code.digest import is_computed, known_parts
+from raylab.code.local_modules import Local
+from raylab.code.references import Captured, by_reference, captured
 from raylab.code.source import digest, parse, source_digest
 from raylab.code.steady import steady_digest
-from raylab.experiment import Experiment, label
+from raylab.code.value_text import IncomparableError, by_name, value_text
+from raylab.worker.experiment import Experiment, label
 
 __all__ = ["file_ingredients", "object_ingredients"]
 
@@ -47,7 +47,7 @@ def object_ingredients(experiment: object, local: Collection[str] = ()) -> dict[
     """The ingredients that the object itself brings.
 
     Args:
-        experiment: anything `raylab.experiment.adapt` takes.
+        experiment: anything `raylab.worker.experiment.adapt` takes.
         local: the local modules it reaches; objects of their classes are looked into.
     """
     survey = _Survey(local)

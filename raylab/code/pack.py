@@ -1,6 +1,6 @@
 """What travels: an experiment as bytes, made on a client, stored in the notebook, loaded by a worker.
 
-`pack` makes the pickle and a zip of the local modules the experiment reaches; `raylab.code.unpack` undoes it on
+`pack` makes the pickle and a zip of the local modules the experiment reaches; `raylab.worker.unpack` undoes it on
 a worker. Promises: equal modules give an equal zip, so equal hashes; the worker needs nothing of the client;
 what cannot travel is refused on the client, by name. Nothing here needs a running Ray.
 """
@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from raylab.code.captured_generators import ADVICE, in_module, in_source
 from raylab.code.drawing import seeds
-from raylab.code.generators import ADVICE, in_module, in_source
 from raylab.code.identity import file_ingredients, object_ingredients
+from raylab.code.local_modules import Finder, Local, imports, included, module_files, reach
 from raylab.code.packages import package_ingredients
 from raylab.code.pickling import pickled
-from raylab.code.reach import Finder, Local, imports, included, module_files, reach
-from raylab.code.unpack import this_python
 from raylab.errors import ExperimentError
-from raylab.experiment import label
+from raylab.worker.experiment import label
+from raylab.worker.unpack import this_python
 
 # The notebook keeps the code of every version and every worker unpacks it. 50 MB is a hundred times what one
 # writes by hand; what is larger is data, and data has better ways.
@@ -71,7 +71,7 @@ def pack(
     """Pack an experiment with all local code it reaches.
 
     Args:
-        experiment: anything `raylab.experiment.adapt` takes.
+        experiment: anything `raylab.worker.experiment.adapt` takes.
         include: files, folders or modules that travel too: a file under its name, a folder under its name.
         limit_bytes: how large the pickle, and the files before they are packed, may be.
         extra: more files, by the names that trials find them by. They count by their content, but for unused Python.

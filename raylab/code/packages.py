@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from importlib import metadata
 
-from raylab.code.reach import Finder
+from raylab.code.local_modules import Finder
 
 __all__ = ["package_ingredients", "requires"]
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raylab.code.captured import Captured, body_imports, by_reference, captured, codes
+from raylab.code.captured_generators import ADVICE, GeneratorMetError, is_generator, own_reference
 from raylab.code.drawing import DYNAMIC, is_dynamic, runs_text
-from raylab.code.generators import ADVICE, GeneratorMetError, is_generator, own_reference
-from raylab.code.plain import by_name
+from raylab.code.references import Captured, body_imports, by_reference, captured, codes
+from raylab.code.value_text import by_name
 from raylab.errors import ExperimentError
-from raylab.experiment import Experiment, label
+from raylab.worker.experiment import Experiment, label
 
 __all__ = ["pickled"]
 

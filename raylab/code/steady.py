@@ -14,8 +14,8 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raylab.code.canonical import Walk, known_parts
-from raylab.code.generators import own_name
+from raylab.code.captured_generators import own_name
+from raylab.code.digest import Walk, known_parts
 
 __all__ = ["steady_digest"]
 

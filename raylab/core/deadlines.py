@@ -7,7 +7,7 @@ runs again under the new limit. Usually there are none of these leases, and aski
 
 from __future__ import annotations
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.queue import Lease
 
 
@@ -22,7 +22,7 @@ class Deadlines:
         if limit is None or (lease.time_limit is not None and lease.time_limit <= limit):
             self.drop(lease.ident)
         else:
-            self._silences[lease.ident] = lease, limit + plan.flush_interval(slots) + plan.GRACE_S
+            self._silences[lease.ident] = lease, limit + schedule.flush_interval(slots) + schedule.GRACE_S
 
     def drop(self, ident: int) -> None:
         """The lease is over."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.deadlines import Deadlines
 from raylab.core.events import (
     BatchArrived,
@@ -323,7 +323,7 @@ class Ledger:
     def _launch(self, name: str, now: float) -> Launch:
         queue = self.queues[name]
         self._last_lease += 1
-        length = plan.lease_length(
+        length = schedule.lease_length(
             waiting=queue.available,
             slots=queue.slots,
             seconds=queue.expected(now),
@@ -405,7 +405,7 @@ class Ledger:
 
 def _crash(held: Strikes, last_words: str) -> str:
     """Why a trial is recorded as crashed, or out of memory."""
-    if held.deaths >= plan.STRIKES:
+    if held.deaths >= schedule.STRIKES:
         why = f"its worker process died {held.deaths} times while it ran alone"
     else:
         why = f"it ran alone {held.runs} times, and each time its worker process or the whole lab died"

@@ -18,7 +18,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.intervals import Intervals
 from raylab.core.strikes import Strikes
 
@@ -231,7 +231,7 @@ class Queue:
         for so long is to blame, however its process ended.
         """
         limit = lease.time_limit
-        return limit is not None and lease.left == 1 and now - lease.since >= limit + plan.GRACE_S / 2
+        return limit is not None and lease.left == 1 and now - lease.since >= limit + schedule.GRACE_S / 2
 
     def split(self, lease: Lease, *, out_of_memory: bool = False) -> None:
         """The lease died with trials that no batch had brought.
@@ -245,7 +245,7 @@ class Queue:
             self.strikes[position] = self.strikes.get(position, Strikes()).died(out_of_memory=out_of_memory)
         else:
             rest = lease.left - 1
-            self._return(position + 1, lease.stop, -(-rest // plan.SPLIT))
+            self._return(position + 1, lease.stop, -(-rest // schedule.SPLIT))
         self.suspects.append(position)
 
     def _return(self, start: int, stop: int, limit: int) -> None:
@@ -309,7 +309,7 @@ class Queue:
         """A lease ended before its first trial. Those launched before the pause began do not prolong it."""
         if now >= self.not_before:
             self.troubles += 1
-            self.not_before = now + plan.backoff(self.troubles)
+            self.not_before = now + schedule.backoff(self.troubles)
         self.trouble = why
 
     def _recover(self) -> None:
@@ -323,7 +323,7 @@ class Queue:
         if error and not self.first_error:
             self.first_error = error
         self.bad_start += sum(by_status.values())
-        if self.bad_start < plan.PAUSE_AFTER or self.pause_reason:
+        if self.bad_start < schedule.PAUSE_AFTER or self.pause_reason:
             return False
         self.pause_reason = (
             f"the first {self.bad_start} executions all failed, the first with {self.first_error or 'no message'}; "

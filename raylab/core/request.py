@@ -2,7 +2,7 @@
 
 A sweep's identity is its experiment's code, design, repeats, seed and order; everything else is policy. The history is
 a list of requests, never changed; `fold` reads it into the sweeps there are. What one more submission means is decided
-in `core/again.py`, which sweep a call means in `core/handle.py`.
+in `core/resubmission.py`, which sweep a call means in `core/handle.py`.
 """
 
 from __future__ import annotations

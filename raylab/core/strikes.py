@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from raylab.core import plan
+from raylab.core import schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Strikes:
     @property
     def enough(self) -> bool:
         """Whether it is not run again."""
-        return self.deaths >= plan.STRIKES or self.runs >= plan.RUNS_ALONE
+        return self.deaths >= schedule.STRIKES or self.runs >= schedule.RUNS_ALONE
 
     def tried(self) -> Strikes:
         """The row is durable: it runs alone now."""

@@ -2,13 +2,13 @@
 
 Rules of this file:
 
-1. A lease weighs 1/slots of its sweep, so that 1.0 is the cluster full and `plan.WINDOW` is as much as is ever out.
+1. A lease weighs 1/slots of its sweep, so that 1.0 is the cluster full and `schedule.WINDOW` is as much as is ever out.
 2. Sweeps of which the cluster holds equally many trials stand in one lane, and each lane has a window of its own: what
    waits for the only GPU must not keep a hundred CPUs idle. Lanes that do want the same slots share them evenly, since
    Ray serves them in the order in which they came.
 3. Sweeps of one group, which share worker processes, share a lane evenly; of equals it is the turn of the one that has
-   waited longest. Groups take turns of at least `plan.TURN_S`, since a process for other code costs a second or two; a
-   group that wants nothing gives up its turn at once.
+   waited longest. Groups take turns of at least `schedule.TURN_S`, since a process for other code costs a second or
+   two; a group that wants nothing gives up its turn at once.
 4. A sweep that no node can run has one lease out, so that an autoscaler sees what is wanted. It weighs nothing.
 5. What is finished, cancelled, paused or wholly out costs nothing: only sweeps with something to lease are looked at.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.queue import Queue
 
 
@@ -40,7 +40,7 @@ class Lane:
 
     def next(self, now: float) -> tuple[float, int, str] | None:
         """What speaks for the sweep that is next here, less for the later; None if the window is full or none is."""
-        if not self.hungry or self.load >= plan.WINDOW:
+        if not self.hungry or self.load >= schedule.WINDOW:
             return None
         ready = [(name, queue) for name, queue in self.hungry.items() if queue.rested(now)]
         if not ready:
@@ -52,7 +52,7 @@ class Lane:
 
     def _take_turns(self, groups: set[str], now: float) -> None:
         """Round robin by name."""
-        if self.turn in groups and (len(groups) == 1 or now < self.turn_since + plan.TURN_S):
+        if self.turn in groups and (len(groups) == 1 or now < self.turn_since + schedule.TURN_S):
             return
         self.turn = min((group for group in groups if group > self.turn), default=min(groups))
         self.turn_since = now

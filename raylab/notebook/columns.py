@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raylab.notebook.exact import Path, about, inexact, inexact_ints
-from raylab.notebook.kinds import (
+from raylab.notebook.arrow_types import (
     FLOAT,
     INT,
     NULL,
@@ -25,7 +24,8 @@ from raylab.notebook.kinds import (
     differs,
     unify,
 )
-from raylab.notebook.odd import PICKLED, attempt, packed
+from raylab.notebook.exact import Path, about, inexact, inexact_ints
+from raylab.notebook.pickled import PICKLED, attempt, packed
 
 __all__ = ["KIND", "OF", "SHUFFLED", "clean_name", "column", "renamed"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo
-from raylab.notebook.listing import misplaced
+from raylab.notebook.table_files import misplaced
 
 __all__ = ["UNKNOWN_COMMITS", "UNKNOWN_ROWS", "Condition", "Filler", "Finding", "Seen", "assess"]
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
+from raylab.notebook.arrow_types import cast
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import Loaded
 from raylab.notebook.headings import ALWAYS, Heading, headings, labels
-from raylab.notebook.kinds import cast
 from raylab.notebook.nested import by_name
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.records import summary
+from raylab.notebook.rows import summary
 from raylab.notebook.schema import SEQ, union
 from raylab.notebook.siblings import settled
 

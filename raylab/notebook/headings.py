@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from raylab.notebook.arrow_types import Field
 from raylab.notebook.columns import clean_name
-from raylab.notebook.kinds import Field
-from raylab.notebook.records import METADATA, RESERVED, TIMES, Names
+from raylab.notebook.rows import METADATA, RESERVED, TIMES, Names
 from raylab.notebook.schema import MORE, SEQ, identity
 
 __all__ = ["ALWAYS", "SOMETIMES", "Heading", "headings", "labels"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from raylab.notebook.arrow_types import FLOAT, NULL, Array, DataType, Field, differs, unify
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.exact import ITEMS, Path, inexact, marks
-from raylab.notebook.kinds import FLOAT, NULL, Array, DataType, Field, differs, unify
 
 __all__ = ["by_name", "put_together"]
 

@@ -12,17 +12,17 @@ from typing import Any
 import polars as pl
 
 from raylab.core.handle import Which, find, handles, is_list, no_one_sweep, only
-from raylab.core.progress import Progress
 from raylab.core.request import SweepRecord, fold
+from raylab.core.status import Progress
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.counts import counts
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
-from raylab.notebook.listing import Known, infos, listing
-from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows
+from raylab.notebook.rows import summary
 from raylab.notebook.store import Reader, Store
+from raylab.notebook.table_files import Known, infos, listing
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
 

@@ -15,9 +15,9 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
 from raylab.notebook.columns import KIND, OF, SHUFFLED, clean_name, column
 from raylab.notebook.exact import about, marks
-from raylab.notebook.kinds import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
 
 __all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union", "wire_batch"]
 

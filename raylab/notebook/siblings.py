@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from raylab.notebook.kinds import (
+from raylab.notebook.arrow_types import (
     BINARY,
     BOOL,
     DATE,

@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
 from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo, damaged, encode, load, told
-from raylab.notebook.listing import file_header, file_names, file_number, in_force
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import file_header, file_names, file_number, in_force
 
 __all__ = ["Opened", "Table", "blank", "written"]
 

@@ -17,7 +17,20 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
-from raylab.notebook.kinds import BINARY, BOOL, DATE, DECIMAL, DURATION, FLOAT, INT, SIBLING, STRING, TIME, UINT, word
+from raylab.notebook.arrow_types import (
+    BINARY,
+    BOOL,
+    DATE,
+    DECIMAL,
+    DURATION,
+    FLOAT,
+    INT,
+    SIBLING,
+    STRING,
+    TIME,
+    UINT,
+    word,
+)
 from raylab.notebook.siblings import settled
 
 __all__ = ["SWEEP", "parameters_of", "scanned", "together"]

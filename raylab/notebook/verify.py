@@ -20,9 +20,9 @@ from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
 from raylab.notebook.file import FileInfo, glimpse, load
-from raylab.notebook.listing import PAUSE_S, TRIES, file_names, file_number
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number
 
 __all__ = ["Inspection", "examine", "inspect", "requests_in"]
 

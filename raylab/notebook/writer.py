@@ -25,12 +25,12 @@ from raylab.core.request import Request
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import FileInfo
-from raylab.notebook.listing import infos, last_opening, listing
-from raylab.notebook.records import summary
 from raylab.notebook.requests import from_rows, to_rows
+from raylab.notebook.rows import summary
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.table import Opened, Table
+from raylab.notebook.table_files import infos, last_opening, listing
 
 log = logging.getLogger(__name__)
 

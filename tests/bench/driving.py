@@ -28,7 +28,7 @@ def driver(slots: int, env: Mapping[str, str] = {}) -> Iterator[Cluster]:
 
     Bare tasks may be functions of the modules beside this.
     """
-    from raylab.cluster.settings import IDLE, WORKERS_PER_CPU
+    from raylab.terminal.settings import IDLE, WORKERS_PER_CPU
 
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     idle = {"RAY_num_workers_soft_limit": str(WORKERS_PER_CPU * slots), **IDLE}

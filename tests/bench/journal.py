@@ -27,7 +27,7 @@ from figures import Figure, Run, in_turns, ratio
 
 from raylab.core.design import Factorial
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.records import Trials, wire
+from raylab.notebook.rows import Trials, wire
 from raylab.notebook.schema import Schema
 from raylab.notebook.table import SEAL_BYTES, SEAL_COMMITS
 from raylab.notebook.writer import SweepTable, Writer

@@ -87,7 +87,7 @@ def made(run: Run, notebook: Path) -> tuple[str, str]:
 def client(name: str, way: str) -> Any:
     """A sweep, by a client that has read nothing yet."""
     import raylab
-    from raylab.cluster.remote import RemoteReader
+    from raylab.client.remote import RemoteReader
     from raylab.notebook.notebook import Files
 
     lab = raylab.Lab(large.NAME)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from simulated import SWEEP, Found, Lengths, Simulation, busy_share
 
 from raylab.core import events as ev
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.ledger import Ledger
 from raylab.core.order import Order
 
@@ -80,11 +80,11 @@ def whole(slots: int, points: int) -> Iterator[Figure]:
 
 def rates(found: Found, slots: int, tail: float) -> Iterator[Figure]:
     """What goes through the actor, from when all slots have their first long leases to the last of them."""
-    aim = max(plan.LEASE_S, slots / (plan.PLANNED * plan.LEASES_PER_S))
+    aim = max(schedule.LEASE_S, slots / (schedule.PLANNED * schedule.LEASES_PER_S))
     start, stop = int(min(2 * aim, tail / 4)), int(max(tail - 3 * aim, tail * 3 / 4))
     for what, counts, most in (
-        ("leases", found.launched, plan.LEASES_PER_S),
-        ("batches", found.batches, plan.BATCHES_PER_S),
+        ("leases", found.launched, schedule.LEASES_PER_S),
+        ("batches", found.batches, schedule.BATCHES_PER_S),
     ):
         told = f"the worst 10 s: {worst(counts[start:stop]):,.0f}; at the start {worst(counts[:start]):,.0f}"
         yield Figure(
@@ -204,7 +204,7 @@ def cost(run: Run, *, slots: int = 16, points: int = 10**9, finished: int = 0, a
         tell(
             ev.SweepOpened(sweep=name, total=points, recorded=recorded, by_status={"done": len(recorded)}, slots=slots)
         )
-    while len(out) < plan.WINDOW * slots:
+    while len(out) < schedule.WINDOW * slots:
         now += 1.0
         tell(ev.Ticked())
     took = []

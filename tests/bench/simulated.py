@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raylab.core import events as ev
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.ledger import Ledger
 from raylab.core.order import Order
 
@@ -116,7 +116,7 @@ class Simulation:
         self.ledger = Ledger()
         self.order = Order(kind, trials, key=seed)
         self.slots, self.trials, self.lengths, self.lost = slots, trials, lengths, lost
-        self.flush_s = plan.flush_interval(slots)
+        self.flush_s = schedule.flush_interval(slots)
         self.found = Found()
         self._look = look
         self._rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ from driving import driver
 from figures import Figure, Run, in_turns, ratio
 
 if TYPE_CHECKING:
-    from raylab.cluster.worker import LeaseOrder, Package
+    from raylab.worker.lease import LeaseOrder, Package
 
 LARGE = ("cloudpickle", "numpy", "polars", "pyarrow", "ray", "tqdm")
 WORKERS_NEED = ("numpy", "pyarrow")
@@ -42,10 +42,10 @@ def measure(run: Run) -> Iterator[Figure]:
     yield Figure(
         row="-", what="large libraries loaded by it", value=len(loaded), most=0, unit="", beside=" ".join(loaded)
     )
-    needless = sorted(loads("import ray, raylab.cluster.worker") - loads(f"import ray, {', '.join(WORKERS_NEED)}"))
+    needless = sorted(loads("import ray, raylab.worker.lease") - loads(f"import ray, {', '.join(WORKERS_NEED)}"))
     words = " ".join(needless)
     yield Figure(row="-", what="needless ones loaded by a worker", value=len(needless), most=0, unit="", beside=words)
-    for what in ("numpy", "pyarrow", "raylab.cluster.worker"):
+    for what in ("numpy", "pyarrow", "raylab.worker.lease"):
         yield import_ms(what, tries)
     yield from first_lease(min(run.rounds, run.size(5, 2)))
 
@@ -97,10 +97,10 @@ def first_lease(rounds: int) -> Iterator[Figure]:
 
 def lease() -> tuple[LeaseOrder, Package]:
     """A lease as the lab sends it to its workers."""
-    from raylab.cluster.worker import LeaseOrder, Package
     from raylab.code.pack import pack
     from raylab.core.design import Factorial
     from raylab.core.request import Segment
+    from raylab.worker.lease import LeaseOrder, Package
 
     code = pack(trial)
     design = Factorial(turns=[1], n=range(10))
@@ -127,7 +127,7 @@ def stages(sent: bytes | None = None) -> dict[str, float]:
     if sent is None:
         return {}
     at = [time.perf_counter()]
-    from raylab.cluster.worker import run_lease
+    from raylab.worker.lease import run_lease
 
     at.append(time.perf_counter())
     stream = run_lease(*pickle.loads(sent))

@@ -25,8 +25,8 @@ from chaos.clients import ATTACH, FENCED, FINISH, LAST_WORDS, LEAVE, SUBMIT, TAK
 from chaos.plan import ACTOR, CLIENT, CLUSTER, DEADLY, DISK, FREEZE, KINDS, WORKER, Fault, Plan, Submit
 from chaos.report import Result
 from chaos.truth import Executions, Known, blamed, wrong_executions, wrong_notebook, wrong_sights, wrong_writers
-from raylab.notebook.listing import last_opening
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import last_opening
 
 STUCK_S = 240.0
 """After the last fault; then the round has failed."""

@@ -15,8 +15,8 @@ import polars as pl
 
 import raylab
 from raylab.core.order import seeds
-from raylab.notebook.listing import in_force
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import in_force
 
 MULTIPLIER = 2_654_435_761
 FAILS_AT = 7  # of FAILS_OF

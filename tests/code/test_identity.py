@@ -15,7 +15,7 @@ import pytest
 
 from raylab.code.pack import pack
 from raylab.core.difference import differences, words_to_ignore
-from raylab.experiment import adapt
+from raylab.worker.experiment import adapt
 
 cells = itertools.count()
 
@@ -78,7 +78,7 @@ sys.path.insert(0, sys.argv[1])
 {imports}
 import helpers
 from raylab.code.pack import pack
-from raylab.experiment import Experiment
+from raylab.worker.experiment import Experiment
 NAMES = {{"a", "b", "c", "d"}}
 TABLE = {{name: len(name) for name in NAMES}}
 class Local:
@@ -121,7 +121,7 @@ def test_ingredients_are_the_same_in_every_process(tmp_path):
 
 def test_an_experiment_that_was_tried_by_hand_is_still_the_same():
     text = """
-from raylab.experiment import Experiment
+from raylab.worker.experiment import Experiment
 class E(Experiment):
     def do(self, params): return {"x": self.rng.random()}
 class Epyc:
@@ -187,7 +187,7 @@ def h(p): return {body}
 
 def test_another_method_attribute_and_inherited_class_are_told():
     text = """
-from raylab.experiment import Experiment
+from raylab.worker.experiment import Experiment
 class Base(Experiment):
     def helper(self): return {base}
 class E(Base):

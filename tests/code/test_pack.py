@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from raylab.code.pack import Code, pack
-from raylab.code.unpack import load, unpack
 from raylab.errors import ExperimentError, VersionMismatch
+from raylab.worker.unpack import load, unpack
 
 # A worker: no folder of the client on its path, nothing of the client's session.
 WORKER = """
 import json, pickle, sys
 from pathlib import Path
-from raylab.code.unpack import load, unpack
-from raylab.experiment import adapt
+from raylab.worker.unpack import load, unpack
+from raylab.worker.experiment import adapt
 code = pickle.load(open(sys.argv[1], "rb"))
 path = unpack(code.modules, Path(sys.argv[2])) if code.modules else None
 outcome = adapt(load(code.pickle, path).experiment).run(json.loads(sys.argv[3]), 11, (7, 3))
@@ -188,7 +188,7 @@ pickle.dump(pack(functools.partial(make(1000), via=hook)), open(sys.argv[1], "wb
 
 def test_an_instance_travels_with_its_class_and_the_classes_it_inherits(client):
     client.write(
-        base="from raylab.experiment import Experiment\nclass Base(Experiment):\n    def __init__(self, b): self.b = b",
+        base="from raylab import Experiment\nclass Base(Experiment):\n    def __init__(self, b): self.b = b",
         model="from base import Base\nclass Model(Base):\n    def do(self, params): return {'x': params['p'] * self.b}",
     )
     code = client.pack("from model import Model", "Model(3)")
@@ -204,7 +204,7 @@ def test_a_class_of_main_travels_by_value(client):
 import pickle, sys
 import helpers
 from raylab.code.pack import pack
-from raylab.experiment import Experiment
+from raylab.worker.experiment import Experiment
 class Model(Experiment):
     def do(self, params): return {"x": helpers.two() * params["p"]}
 pickle.dump(pack(Model()), open(sys.argv[1], "wb"))
@@ -246,7 +246,7 @@ def test_a_module_run_as_a_script_of_its_package_finds_its_relatives(client):
 
 
 def test_installed_packages_the_library_and_raylab_do_not_travel(client):
-    client.write(model="import json, numpy, pytest, ray, raylab.experiment\ndef f(p): return {'x': p}")
+    client.write(model="import json, numpy, pytest, ray, raylab.worker.experiment\ndef f(p): return {'x': p}")
     code = client.pack("import model", "model.f")
 
     assert names(code) == ["model.py"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.events import (
     BatchArrived,
     End,
@@ -130,8 +130,8 @@ def runs(launches: Sequence[Launch]) -> list[tuple[int, int]]:
 
 def lone(story: Story, length: int, *, sweep: str = "s", status: str = "done") -> Launch:
     """A started lease of so many trials, all that is left of its sweep; 50 slots wait for what comes of it."""
-    done = 1 if length <= plan.GROWTH else 1 + plan.GROWTH + plan.GROWTH**2
-    assert length <= plan.GROWTH**3
+    done = 1 if length <= schedule.GROWTH else 1 + schedule.GROWTH + schedule.GROWTH**2
+    assert length <= schedule.GROWTH**3
     # A sweep that no node can run has one lease, however much waits; measured trials are not begun one by one.
     story.each = 1e-6
     opened = SweepOpened(
@@ -180,7 +180,7 @@ def test_leases_grow_with_what_has_come_back(story: Story) -> None:
     story.start(only_lease)
     story.tell(BatchArrived(lease=only_lease.lease, first=0, count=1, by_status={"done": 1}, busy_s=0.0001))
     longer = one(Launch, story.end(only_lease))
-    assert longer.stop - longer.start == plan.GROWTH
+    assert longer.stop - longer.start == schedule.GROWTH
 
 
 def test_all_trials_of_a_sweep_are_leased_once_and_in_order(story: Story) -> None:
@@ -290,7 +290,7 @@ def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_
     assert back[0][0] == a + 44
     assert back[-1][1] == b
     assert all(stop == start for (_, stop), (start, _) in pairwise(back)), "without a hole"
-    assert {stop - start for start, stop in back[:-1]} == {-(-256 // plan.SPLIT)}
+    assert {stop - start for start, stop in back[:-1]} == {-(-256 // schedule.SPLIT)}
 
 
 def test_a_suspect_runs_alone_only_after_the_row_that_says_so(story: Story) -> None:
@@ -405,7 +405,7 @@ def test_memory_that_runs_out_among_several_trials_blames_none(story: Story) -> 
 
 def test_memory_that_runs_out_at_the_time_limit_is_no_time_out(story: Story) -> None:
     launch = limited(story, 1)
-    story.now += 10.0 + plan.GRACE_S
+    story.now += 10.0 + schedule.GRACE_S
     assert one(Launch, story.end(launch, "out_of_memory")).deaths == 1
 
 
@@ -421,7 +421,7 @@ def limited(story: Story, length: int) -> Launch:
 
 def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: Story) -> None:
     launch = limited(story, 1)
-    story.now += 10.0 + plan.GRACE_S
+    story.now += 10.0 + schedule.GRACE_S
     end = one(RecordDeath, story.end(launch, "died"))
     assert (end.position, end.status, end.attempts) == (launch.start, "timed_out", 1)
     assert "time limit of 10 s" in end.error
@@ -577,9 +577,9 @@ def test_strikes_outlive_the_lab(story: Story) -> None:
 
 
 def test_a_trial_that_takes_the_lab_with_it_each_time_is_crashed_in_the_end(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(runs=plan.RUNS_ALONE)}, slots=8))
+    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(runs=schedule.RUNS_ALONE)}, slots=8))
     crash = one(RecordDeath, orders)
-    assert (crash.position, crash.attempts) == (1, plan.RUNS_ALONE)
+    assert (crash.position, crash.attempts) == (1, schedule.RUNS_ALONE)
     assert "the whole lab died" in crash.error
     story.commit(1, 1, "crashed")
     assert story.numbers() == (0, 1, 0, 0, 2)
@@ -703,7 +703,7 @@ def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: 
     assert "KeyError: 0" in paused[0].reason
     assert story.ledger.standing("s") == ("paused", paused[0].reason)
     failed = story.counts()["failed"]
-    assert plan.PAUSE_AFTER <= failed < 2 * plan.PAUSE_AFTER
+    assert schedule.PAUSE_AFTER <= failed < 2 * schedule.PAUSE_AFTER
     for launch in todo:
         assert not only(Launch, story.end(launch, "stopped"))
     assert not only(Launch, story.tell(Ticked()))
@@ -743,7 +743,7 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
         elif isinstance(order, Pause):
             paused.append(order)
     assert "ran alone" in paused[0].reason
-    assert story.counts()["by_status"]["crashed"] >= plan.PAUSE_AFTER - 1
+    assert story.counts()["by_status"]["crashed"] >= schedule.PAUSE_AFTER - 1
 
 
 def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
@@ -934,7 +934,7 @@ def test_all_nodes_gone_leaves_one_lease_standing(story: Story) -> None:
 def test_leases_are_made_no_faster_than_the_lab_can_follow(story: Story) -> None:
     """A hundred at once, then 400 a second; and no more than 100 a second when as many wait for a slot already."""
     orders = story.tell(SweepOpened(sweep="s", total=10_000, slots=1_000))
-    assert len(only(Launch, orders)) == plan.LAUNCHES
+    assert len(only(Launch, orders)) == schedule.LAUNCHES
     seen: list[float] = []
     while wakes := only(Wake, orders):
         story.now = wakes[-1].at
@@ -942,8 +942,8 @@ def test_leases_are_made_no_faster_than_the_lab_can_follow(story: Story) -> None
         seen += [story.now] * len(only(Launch, orders))
     assert len(story.out) == 2_000
     standing_empty = [at for at in seen[:900] if at <= 2.0]
-    assert len(standing_empty) == pytest.approx(2.0 * plan.RUSH_PER_S, rel=0.05)
-    assert seen[-1] - seen[1_100] == pytest.approx(800 / plan.LEASES_PER_S, rel=0.05)
+    assert len(standing_empty) == pytest.approx(2.0 * schedule.RUSH_PER_S, rel=0.05)
+    assert seen[-1] - seen[1_100] == pytest.approx(800 / schedule.LEASES_PER_S, rel=0.05)
 
 
 def test_a_lab_with_few_slots_never_waits_to_make_a_lease(story: Story) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from raylab.core import events as ev
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.ledger import Ledger
 from raylab.core.strikes import Strikes
 
@@ -108,7 +108,7 @@ class Model:
     def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
         blamed = end in ("died", "normal", "out_of_memory") and task.started and not task.stopping
-        late = task.limit is not None and now - task.since >= task.limit + plan.GRACE_S / 2
+        late = task.limit is not None and now - task.since >= task.limit + schedule.GRACE_S / 2
         if blamed and len(left) == 1 and late and end != "out_of_memory":
             self.where[task.at] = "over"
             return
@@ -192,8 +192,8 @@ class World(RuleBasedStateMachine):
                     assert model.moves
                     assert model.where[order.position] == "out"
                     held = model.strikes.get(order.position, Strikes())
-                    assert order.strikes == held.deaths + 1 <= plan.STRIKES
-                    assert held.runs < plan.RUNS_ALONE
+                    assert order.strikes == held.deaths + 1 <= schedule.STRIKES
+                    assert held.runs < schedule.RUNS_ALONE
                     assert not any(disk is self.disks[order.sweep] and note.position == order.position
                                    for disk, note in self.notes), "one row is on its way"  # fmt: skip
                     self.notes.append((self.disks[order.sweep], order))
@@ -204,7 +204,7 @@ class World(RuleBasedStateMachine):
                         assert (order.status == "out_of_memory") == held.out_of_memory
                         assert model.where[order.position] == "suspect"
                         assert order.attempts == held.runs
-                        assert held.deaths >= plan.STRIKES or held.runs >= plan.RUNS_ALONE
+                        assert held.deaths >= schedule.STRIKES or held.runs >= schedule.RUNS_ALONE
                     else:
                         assert model.where[order.position] == "over"
                         assert order.attempts == max(held.runs, 1)
@@ -292,7 +292,7 @@ class World(RuleBasedStateMachine):
             mine = [task for task in self.tasks if task.disk is self.disks[name]]
             for task in mine:
                 looser = limit is not None and (task.limit is None or task.limit > limit)
-                wait = plan.flush_interval(self.slots[name]) + plan.GRACE_S
+                wait = schedule.flush_interval(self.slots[name]) + schedule.GRACE_S
                 task.silence = limit + wait if looser and limit is not None else None
             stops = [task for task in mine if not task.started and not task.stopping]
             self.tell(ev.PolicyChanged(sweep=name, slots=self.slots[name], time_limit=limit), stops=stops)
@@ -557,8 +557,8 @@ class World(RuleBasedStateMachine):
 
 
 def test_whatever_is_late_lost_or_killed_every_trial_is_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PAUSE_AFTER", FEW)
-    monkeypatch.setattr(plan, "SPLIT", 4)
+    monkeypatch.setattr(schedule, "PAUSE_AFTER", FEW)
+    monkeypatch.setattr(schedule, "SPLIT", 4)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         World,
         settings=settings(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.queue import Queue
 from raylab.core.window import Window
 
@@ -50,7 +50,7 @@ def test_each_lane_is_full_and_its_sweeps_differ_by_no_more_than_one_lease(slots
     for count in set(slots):
         leases = [len(queue.leases) for queue in queues.values() if queue.slots == count]
         assert max(leases) - min(leases) <= 1
-        assert window.load(count) == plan.WINDOW
+        assert window.load(count) == schedule.WINDOW
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=60))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from harm import Truth, notebook
 
-from raylab.notebook import listing as listing_module
 from raylab.notebook import table as table_module
+from raylab.notebook import table_files as listing_module
 from raylab.notebook import verify as verify_module
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylab.notebook.columns import column
-from raylab.notebook.odd import PICKLED
+from raylab.notebook.pickled import PICKLED
 
 UTC = dt.UTC
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 5)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import raylab.notebook.exact
+from raylab.notebook.arrow_types import describe, unify
 from raylab.notebook.columns import column
 from raylab.notebook.exact import EXACT, about, fits, inexact, inexact_ints, marks
-from raylab.notebook.kinds import describe, unify
 from raylab.notebook.schema import Schema, wire_batch
 
 BIG = 2**53 + 1

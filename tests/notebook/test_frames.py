@@ -11,11 +11,11 @@ import pytest
 from sweeps import Bench, leased, packaged, sweep
 
 from raylab.core.design import Design, Factorial, Points
-from raylab.experiment import Experiment
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, updates
-from raylab.notebook.listing import listing
 from raylab.notebook.notebook import Files, Notebook
+from raylab.notebook.table_files import listing
+from raylab.worker.experiment import Experiment
 
 METADATA = {
     "_seq": pl.Int64,

@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 from lives import WHO, A, Life, asked, batches, check, check_plain, points, read
 
-from raylab.cluster import recorder as recorder_module
-from raylab.cluster.recorder import Recorder, Written
 from raylab.errors import NameRefused
 from raylab.notebook.file import load
 from raylab.notebook.store import Files, Store
 from raylab.notebook.writer import Writer
+from raylab.server import recorder as recorder_module
+from raylab.server.recorder import Recorder, Written
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lives import judged
 
-from raylab.notebook.listing import listing
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import listing
 
 KILLS = 25
 

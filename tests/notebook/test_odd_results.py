@@ -36,18 +36,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sweeps import NEVER, Bench, leased
 
-from raylab import export
-from raylab.cluster.batch import Batch
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
 from raylab.notebook import layout
 from raylab.notebook.columns import KIND, OF, column
 from raylab.notebook.frames import updates
-from raylab.notebook.listing import listing
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.records import RESERVED
+from raylab.notebook.rows import RESERVED
 from raylab.notebook.schema import MORE, NAME
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import listing
+from raylab.terminal import export
+from raylab.worker.batch import Batch
 
 # -- odd things
 
@@ -632,7 +632,7 @@ def test_a_string_enum_names_its_result_by_its_value_whoever_came_first(tmp_path
 
 
 def test_a_name_of_a_megabyte_is_cut_and_no_two_are_one(tmp_path: Path) -> None:
-    from raylab.outcome import known_names
+    from raylab.worker.outcome import known_names
 
     _, frame = kept(tmp_path, lambda: {"n" * 10**6: 1, "n" * 10**6 + "m": 2})
     names = [name for name in frame.columns if name.startswith("nnn")]
@@ -681,7 +681,7 @@ def returner(result: Any) -> Any:
 
 def test_what_stands_in_a_result_many_times_is_copied_once() -> None:
     """Taken apart it has 2^60 parts, and only a list of two."""
-    from raylab.outcome import read
+    from raylab.worker.outcome import read
 
     made: list[Any] = []
     for _ in range(60):

@@ -12,10 +12,11 @@ import pytest
 from sweeps import WHO, Bench
 
 import raylab
-from raylab.cluster import head, places
 from raylab.core.design import Factorial
 from raylab.errors import NameRefused
 from raylab.notebook.writer import Writer
+from raylab.server import known_labs
+from raylab.terminal import background
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077])
@@ -64,9 +65,9 @@ def test_what_is_noted_of_labs_and_clusters_is_for_its_owner_alone(
     tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "made" / "labs"))
-    with head._memory() as memory:
-        assert head._remembered(memory) is None
-    places.remember("far", tmp_path / "elsewhere")
+    with background._memory() as memory:
+        assert background._remembered(memory) is None
+    known_labs.remember("far", tmp_path / "elsewhere")
     assert modes(tmp_path / "made") == {stat.S_IFDIR: {0o700}, stat.S_IFREG: {0o600}}
 
 

@@ -19,14 +19,14 @@ from tables import combine
 from raylab.core.design import Factorial
 from raylab.core.request import fold
 from raylab.errors import LabFenced, NotebookDamaged
-from raylab.notebook import layout, listing
+from raylab.notebook import layout, table_files
 from raylab.notebook.damage import UNKNOWN_ROWS
 from raylab.notebook.frames import updates
-from raylab.notebook.listing import Known
 from raylab.notebook.notebook import Files, Notebook
 from raylab.notebook.repair import Repair, repair
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.notebook.table_files import Known
 from raylab.notebook.writer import Writer
 
 ME = {"user": "grace", "actor": "raylab repair", "raylab": "0"}
@@ -242,7 +242,7 @@ def test_what_was_lost_stays_left_out_when_the_journal_is_sealed(lab: tuple[Path
     info = table.commit(pa.table({"x": [1.0]}), {"n": 1, "positions": [[4, 5]], "by_status": {"done": 1}, "rows": 1})
     assert info.seq == told["plain"].height
     table.seal(combine_any)
-    (part,) = [each for each in listing.listing(store_of(root), "sweeps/plain") if each.info.kind == "part"]
+    (part,) = [each for each in table_files.listing(store_of(root), "sweeps/plain") if each.info.kind == "part"]
     assert (part.info.seq, part.info.stop, part.info.rows) == (0, info.stop, info.stop - len(gone))
     assert Notebook(root).verify().is_empty()
     assert Table(store_of(root), "sweeps/plain", WHO).open().seq == info.stop

@@ -14,9 +14,9 @@ from lives import A, Life, points, read
 from rivals import FOLDER, Odds, Rivalry, combine, contents, rows
 
 from raylab.errors import LabFenced
-from raylab.notebook.listing import listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.notebook.table_files import listing
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raylab.notebook import schema as schema_module
-from raylab.notebook.listing import listing
 from raylab.notebook.schema import Schema, align, wire_batch
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.notebook.table_files import listing
 
 UTC = dt.UTC
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 5)

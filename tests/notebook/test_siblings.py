@@ -12,7 +12,7 @@ import pytest
 from sweeps import Bench, leased
 
 from raylab.core.design import Factorial
-from raylab.notebook import records
+from raylab.notebook import rows
 from raylab.notebook.columns import KIND
 from raylab.notebook.frames import in_turn
 from raylab.notebook.headings import Heading, headings, labels
@@ -74,7 +74,7 @@ def test_columns_of_what_is_not_there_yet_are_nobody_elses() -> None:
 # -- mixed axes: their levels' text, and typed values beside it
 
 
-class Mixed(records.Parameters):
+class Mixed(rows.Parameters):
     """A mixed axis, as its columns go out: each level's text, then the typed values."""
 
     TEXT = pa.array(["sqrt", "0.5", "3", "None"])
@@ -91,7 +91,7 @@ class Mixed(records.Parameters):
 def test_the_text_of_a_mixed_axis_has_the_plain_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: int, sealed: bool
 ) -> None:
-    monkeypatch.setattr("raylab.cluster.worker.Parameters", Mixed)
+    monkeypatch.setattr("raylab.worker.lease.Parameters", Mixed)
     bench = Bench(tmp_path)
     bench.submit("SWEEP", lambda p: {"y": 1}, Factorial(p=["sqrt", 0.5, 3, None]))
     batches = [batch for at in range(4) for batch in leased(bench._packages["SWEEP"][0], at, at + 1)]

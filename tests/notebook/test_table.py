@@ -11,9 +11,9 @@ from tables import combine, opened, rows
 
 from raylab.errors import LabFenced
 from raylab.notebook import table as table_module
-from raylab.notebook.listing import infos, last_opening, listing
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
+from raylab.notebook.table_files import infos, last_opening, listing
 
 
 def test_commits_number_their_rows(tmp_path: Path) -> None:

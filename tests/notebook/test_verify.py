@@ -19,7 +19,7 @@ from tables import combine, opened, rows
 
 from raylab.errors import LabNotFound, NotebookDamaged, VersionMismatch
 from raylab.notebook import file as file_module
-from raylab.notebook import layout, listing, verify
+from raylab.notebook import layout, table_files, verify
 from raylab.notebook.damage import Finding
 from raylab.notebook.file import load
 from raylab.notebook.notebook import Notebook
@@ -182,7 +182,7 @@ def test_a_copy_of_the_same_number_of_another_table_is_found(tmp_path: Path) -> 
         table.commit(rows(1), {"n": 1})
     shutil.copy(tmp_path / "two/journal/000000000002.arrow", tmp_path / "one/journal/000000000002.arrow")
     with pytest.raises(NotebookDamaged, match=r"one/journal/000000000002\.arrow was written for two"):
-        listing.listing(Store(tmp_path), "one")
+        table_files.listing(Store(tmp_path), "one")
 
 
 def test_a_flipped_bit_in_what_a_part_says_about_itself_is_not_believed(lab: tuple[Path, Truth]) -> None:

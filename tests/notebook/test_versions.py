@@ -13,12 +13,12 @@ import pytest
 from frozen import DESIGNS, EXPERIMENTS, REPEATS, functions, told
 from sweeps import WHO, leased, packaged, rows_of
 
-from raylab.cluster.recorder import _describe
 from raylab.core.request import fold
 from raylab.core.strikes import Strikes
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
+from raylab.server.recorder import _describe
 
 DATA = Path(__file__).parents[1] / "data"
 FROZEN = sorted(DATA.glob("notebook-v*"))

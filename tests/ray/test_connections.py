@@ -49,7 +49,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     cluster: Cluster, lab_name: str
 ) -> None:
     script = """
-    from raylab.cluster.remote import RemoteReader
+    from raylab.client.remote import RemoteReader
     from raylab.notebook.notebook import Files
 
     load = os.urandom(300_000)

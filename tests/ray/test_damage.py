@@ -8,8 +8,8 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cli import main
 from raylab.notebook.damage import UNKNOWN_ROWS
+from raylab.terminal.command import main
 
 SUBMIT = """
 import json

@@ -12,7 +12,7 @@ from pathlib import Path
 from clusters import Cluster, answer, eventually
 
 import raylab
-from raylab.core import plan
+from raylab.core import schedule
 
 SLOW = """
 import os, time
@@ -209,7 +209,7 @@ def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Pa
     by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait())
     assert by_status == {"crashed": 1}
     assert len(log.read_text().splitlines()) <= 8, "a death that the lab saw is not forgotten with the lab"
-    assert attempts[0] >= plan.STRIKES, json.dumps(attempts)
+    assert attempts[0] >= schedule.STRIKES, json.dumps(attempts)
 
 
 def _dedent(code: str) -> str:

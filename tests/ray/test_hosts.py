@@ -18,7 +18,8 @@ from clusters import eventually
 from hosts import Net, why_not
 
 import raylab
-from raylab.cluster import conductor, settings
+from raylab.server import conductor
+from raylab.terminal import settings
 
 REASON = why_not()
 
@@ -189,11 +190,11 @@ def test_in_the_foreground_it_ends_what_it_started_and_says_when_it_was_taken_ou
 
         begun_there = one.begin("raylab", "start", "--address", head.ip, "--block", out=net.shared / "one")
         eventually(lambda: "has joined" in (net.shared / "one").read_text(), 60)
-        one.run("pkill", "-TERM", "-f", "raylab.cli start")
+        one.run("pkill", "-TERM", "-f", "raylab.terminal.command start")
         assert begun_there.wait(60) == 0
         assert "has left" in (net.shared / "one").read_text()
         assert begun.poll() is None
-        head.run("pkill", "-INT", "-f", "raylab.cli start")
+        head.run("pkill", "-INT", "-f", "raylab.terminal.command start")
         assert begun.wait(60) == 0
         assert "nothing is lost" in (net.shared / "head").read_text()
         assert "raylet" not in head.run("ps", "-eo", "comm").stdout

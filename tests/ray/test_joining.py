@@ -41,7 +41,7 @@ class Machine:
         self.env = clean_environment() | {"RAYLAB_HOME": str(self.labs), "HOME": str(self.root / "home")}
 
     def raylab(self, *words: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "raylab.cli", *words]
+        command = [sys.executable, "-m", "raylab.terminal.command", *words]
         return subprocess.run(
             command,
             env=self.env | env,
@@ -124,7 +124,7 @@ def test_a_second_machine_joins_and_leaves_and_takes_nothing_along(
 def test_in_the_foreground_it_ends_with_the_command(machines: tuple[Machine, Machine]) -> None:
     machine = machines[0]
     ports = ["--port", str(free_port()), "--client-port", str(free_port()), "--temp-dir", str(machine.root / "r")]
-    command = [sys.executable, "-u", "-m", "raylab.cli", "start", "--block", "--num-cpus", "1", *ports]
+    command = [sys.executable, "-u", "-m", "raylab.terminal.command", "start", "--block", "--num-cpus", "1", *ports]
     with subprocess.Popen(command, env=machine.env, stdout=subprocess.PIPE, text=True) as block:
         assert block.stdout is not None
         assert "Ctrl-C or SIGTERM ends it" in block.stdout.readline()

@@ -77,7 +77,7 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
 def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cluster, lab_name: str) -> None:
     """As the stop button does: the kernel gets an interrupt, the cell ends with KeyboardInterrupt."""
     submit = (
-        "import os, threading, time, signal, raylab, raylab.client as client\n"
+        "import os, threading, time, signal, raylab, raylab.client.attachment as client\n"
         "def held(x):\n    time.sleep(600)\n"
         f"lab = raylab.Lab({lab_name!r})\nsweep = lab.submit(held, {{'x': range(3)}})\n"
         "ends = client._is_over\n"

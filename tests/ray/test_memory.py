@@ -10,7 +10,7 @@ from clusters import Cluster, answer
 from ray._private import utils
 
 import raylab
-from raylab.cluster import settings
+from raylab.terminal import settings
 
 ROOM = 6e9
 """What a cluster and its trials may use, and what tests in other processes use meanwhile (4 GB were seen)."""

@@ -72,7 +72,7 @@ def test_without_a_cluster_one_is_told_where_the_notebook_lies_and_the_command_r
     bench.run("half", 0, 4)
     script = """
     import contextlib, io, ray
-    from raylab.cli import main
+    from raylab.terminal.command import main
     try:
         raylab.Lab("lab", create=False)
     except raylab.LabUnavailable as error:

@@ -56,7 +56,7 @@ def test_a_task_that_is_as_far_ahead_as_it_may_holds_until_its_owner_reads_on(cl
     script = """
     import os, time
     import ray
-    from raylab.cluster.worker import AHEAD
+    from raylab.worker.lease import AHEAD
 
     @ray.remote
     def lease(log):

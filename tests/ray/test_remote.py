@@ -93,7 +93,7 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     script = """
     import random
     from polars.testing import assert_frame_equal
-    from raylab.cluster.remote import RemoteReader
+    from raylab.client.remote import RemoteReader
     from raylab.notebook.notebook import Files
 
     def big(x, seed):

@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster.tokens import wants_token
+from raylab.client.tokens import wants_token
 
 LISTENING = """
 import json, os

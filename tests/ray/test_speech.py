@@ -25,13 +25,14 @@ def gated(x):
 
 COMMANDS = """
 import contextlib, io, json
-from raylab import cli, resting
+from raylab.terminal import command
+from raylab.client.attachment import resting
 if far:
     resting.local_store = lambda folder, ident: None      # as on another machine
 found = []
 for words in commands:
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        code = cli.main(words)
+        code = command.main(words)
     found.append([code, out.getvalue(), err.getvalue()])
 print(json.dumps(found))
 """
@@ -156,14 +157,14 @@ def test_another_ray_or_python_is_said_with_what_to_install(
 import sys, ray, ray._private.utils as utils
 mine = utils.compute_version_info()
 utils.compute_version_info = lambda: ({versions[0]!r} or mine[0], {versions[1]!r} or mine[1])
-from raylab import cli
+from raylab.terminal import command
 import raylab
 try:
     raylab.Lab("any", create=False)
 except raylab.VersionMismatch as error:
     print(error)
 assert not ray.is_initialized()
-sys.exit(cli.main(["ls"]))
+sys.exit(command.main(["ls"]))
 """
     env = cluster.environment() | {"RAY_ADDRESS": address}
     done = subprocess.run(
@@ -192,7 +193,7 @@ def test_another_patch_of_python_is_the_same(cluster: Cluster) -> None:
 
 INTERRUPTED = """
 import traceback
-import raylab.client as client
+import raylab.client.attachment as client
 ends = client._is_over
 client._is_over = lambda counts, left: (print("looked", flush=True), ends(counts, left))[1]
 lab = raylab.Lab(name)
@@ -304,8 +305,8 @@ import sys
 import ray._private.services as services
 services.psutil.process_iter = lambda *_: iter(())
 services.find_bootstrap_address = lambda folder: open({str(tmp_path / "ray_current_cluster")!r}).read().strip()
-from raylab import cli
-sys.exit(cli.main(["ls"]))
+from raylab.terminal import command
+sys.exit(command.main(["ls"]))
 """
     env = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "RAYLAB_"))}
     env |= {"HOME": str(tmp_path), "RAYLAB_HOME": str(tmp_path / "labs")}

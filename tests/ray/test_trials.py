@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster.settings import HASHES
+from raylab.terminal.settings import HASHES
 
 
 @pytest.fixture

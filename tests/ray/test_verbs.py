@@ -8,7 +8,7 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.cluster.settings import IDLE
+from raylab.terminal.settings import IDLE
 
 REFUSED = """
 def refused(kind, *words):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from raylab.cluster import worker
-from raylab.cluster.worker import Batch, Header, LeaseOrder, Package, run_lease
 from raylab.core import events as ev
 from raylab.core.request import Policy
+from raylab.worker import lease
+from raylab.worker.lease import Batch, Header, LeaseOrder, Package, run_lease
 from simulation.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class SimPool:
             self.life.loop.call_later(delay, stream.end, "stopped", "cancelled")
 
     def stop_all(self) -> None:
-        for lease in list(self.all):
-            self.stop(lease)
+        for each in list(self.all):
+            self.stop(each)
 
     def vanish(self) -> None:
         for stream in self.all.values():
@@ -183,6 +183,6 @@ def step(items: Iterator[Header | Batch], stream: Stream) -> tuple[Header | Batc
         item, words = next(items, None), ""
     except SystemExit as error:
         item, words = None, f"its process ended: {error}"
-        worker._Ending.asked = False
+        lease._Ending.asked = False
     stream.clock = CLOCK.now
     return item, stream.clock - before, words

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from raylab.cluster import actor as actor_module
-from raylab.cluster import recorder as recorder_module
-from raylab.cluster import worker
-from raylab.cluster.conductor import IDLE_S
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.order import Order, seeds
 from raylab.errors import LabBusy, LabFenced, LabUnavailable, RaylabError
-from raylab.notebook import listing as listing_module
+from raylab.notebook import table_files as listing_module
 from raylab.notebook.notebook import Notebook
+from raylab.server import actor as actor_module
+from raylab.server import recorder as recorder_module
+from raylab.server.conductor import IDLE_S
+from raylab.worker import lease
 from simulation.clock import CLOCK, Loop
 from simulation.disk import SICKNESS, Disk
 from simulation.errors import Broken, Killed, Lost
@@ -343,9 +343,9 @@ class Life:
             elif status in ("crashed", "out_of_memory"):
                 key = record.folder, places[trial]
                 self.counts["innocent crashed"] += 1
-                if self.deaths[key] < plan.STRIKES:  # a run that ended with its lab counts, too, but for less
+                if self.deaths[key] < schedule.STRIKES:  # a run that ended with its lab counts, too, but for less
                     self.counts["blamed early"] += 1
-                    right = right and self.deaths[key] + self.counts["lab lives"] - 1 >= plan.RUNS_ALONE
+                    right = right and self.deaths[key] + self.counts["lab lives"] - 1 >= schedule.RUNS_ALONE
             elif p in variant.trial.bad:
                 right = right and status == "failed"
             else:
@@ -379,11 +379,11 @@ def _staged(life: Life) -> Iterator[None]:
     """The package's clocks, limits and random numbers are the life's."""
     secrets = type("Secrets", (), {"token_bytes": staticmethod(lambda n: life.rng.randbytes(n))})
     changes = [
-        (worker, "perf_counter", CLOCK.read),
+        (lease, "perf_counter", CLOCK.read),
         (actor_module, "secrets", secrets),
         (actor_module, "versions", _versions),
         (recorder_module, "LIMIT_BYTES", LIMIT_BYTES),
-        (plan, "PAUSE_AFTER", PAUSE_AFTER),
+        (schedule, "PAUSE_AFTER", PAUSE_AFTER),
         (listing_module, "PAUSE_S", 0.0),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
@@ -408,7 +408,7 @@ def _staged(life: Life) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate
-        worker._Ending.asked = False
+        lease._Ending.asked = False
 
 
 @lru_cache

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from raylab.cluster.actor import DURABLE_S, OPEN_S
 from raylab.core.handle import Handle
 from raylab.errors import LabFenced, LabUnavailable, NotebookDamaged, RaylabError, SweepExists, SweepLocked
+from raylab.server.actor import DURABLE_S, OPEN_S
 from simulation.errors import Lost
 from simulation.process import _openers
 from simulation.trials import Variant, draw_variant

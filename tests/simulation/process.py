@@ -10,20 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raylab.cluster import recorder as recorder_module
-from raylab.cluster.actor import LabActor, who
-from raylab.cluster.conductor import Conductor
 from raylab.core import events as ev
-from raylab.core import plan
+from raylab.core import schedule
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, fold
 from raylab.core.strikes import Strikes
 from raylab.errors import LabFenced
 from raylab.notebook import layout
 from raylab.notebook.file import OPENING
-from raylab.notebook.listing import file_header, file_names
 from raylab.notebook.store import Store
+from raylab.notebook.table_files import file_header, file_names
 from raylab.notebook.writer import Writer
+from raylab.server import recorder as recorder_module
+from raylab.server.actor import LabActor, who
+from raylab.server.conductor import Conductor
 from simulation.clock import PROCESS
 from simulation.disk import LabFiles
 from simulation.errors import Lost
@@ -286,7 +286,7 @@ class WatchedLedger(Ledger):
                         life.deaths[key] += 1
                         life.strikes[key] += lease.alone and life.owner == self.process.actor_id
                         # A death that no row tells of yet is forgotten when the lab dies.
-                        most = min(plan.RUNS_ALONE, plan.STRIKES + life.counts["lab lives"] - 1)
+                        most = min(schedule.RUNS_ALONE, schedule.STRIKES + life.counts["lab lives"] - 1)
                         assert life.strikes[key] <= most, f"{key} died alone {life.strikes[key]} times"
             orders = super().handle(event, now)
             self.check()

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raylab.cluster import worker
 from raylab.core.design import Factorial
 from raylab.core.request import Policy, Submission
+from raylab.worker import lease
 from simulation.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Trial:
     def __call__(self, p: int, seed: int) -> dict[str, Any]:
         CLOCK.now += self.seconds * CLOCK.rng.uniform(0.5, 1.5)
         if p in self.poison:
-            worker._Ending.asked = True
+            lease._Ending.asked = True
             raise SystemExit(f"{p} is poison")
         if p in self.bad:
             raise ValueError(f"{p} is bad")

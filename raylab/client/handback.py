@@ -1,0 +1,85 @@
+"""Rows handed back as a design: what `failures()` or `results()` gave, submitted again.
+
+Promises: what rows say about trials is left out, and a line says so; each point is there once, whatever its repeats;
+the levels of an axis of mixed kinds are what they were. Must never guess which columns are parameters: a result that is
+handed back as well is the experiment's to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raylab.core.design import Points
+from raylab.core.tabular import frame_columns, is_frame
+from raylab.core.written import key_of
+from raylab.notebook.arrow_types import SIBLING
+from raylab.notebook.rows import METADATA, TIMES
+
+ABOUT_TRIALS = frozenset({"_sweep", "_seq", "_metadata", *METADATA, *TIMES})
+
+
+def without_metadata(design: Any) -> tuple[Any, list[str]]:
+    """What a person gives for a design, and what to say of it.
+
+    Rows that raylab gave, as `failures()` does, are taken without the columns about trials, and each point once. Any
+    other name that begins with `_` is the design's to refuse.
+    """
+    names = _names_in(design)
+    about = [name for name in names if name in ABOUT_TRIALS]
+    if not about:
+        return design, []
+    if is_frame(design):
+        there = {name: values for name, values in frame_columns(design) or [] if name not in ABOUT_TRIALS}
+        rows = [dict(zip(there, row, strict=True)) for row in zip(*there.values(), strict=True)]
+    else:
+        rows = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
+    points = _each_once(Points(_typed(rows) or [{}]))
+    told = f"{', '.join(about)}: these columns are about trials, so they are left out of the design"
+    count = len(rows)
+    return points, [told if points.size == count else f"{told}; of {count:,} rows {points.size:,} are points"]
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The rows with the levels of an axis of mixed kinds as they were: a column of texts and one of each kind."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        match = SIBLING.fullmatch(name) if isinstance(name, str) else None
+        if match and match["name"] in names and all(isinstance(row.get(match["name"], ""), str) for row in rows):
+            kinds.setdefault(match["name"], []).append(name)
+    siblings = {name for some in kinds.values() for name in some}
+    if not siblings:
+        return rows
+    return [{name: _level(row, name, kinds.get(name, ())) for name in row if name not in siblings} for row in rows]
+
+
+def _level(row: Mapping[str, Any], name: str, siblings: Sequence[str]) -> Any:
+    """The level that a row has: of an axis of mixed kinds the typed one. None has no type there, and an int beside
+    floats is one of them; their texts tell."""
+    text = row[name]
+    typed = next((row[each] for each in siblings if row.get(each) is not None), None)
+    if typed is None:
+        return None if siblings and text == "None" else text
+    return int(typed) if type(typed) is float and text.lstrip("-").isdecimal() else typed
+
+
+def _names_in(design: Any) -> list[Any]:
+    """The names of columns of a frame, or in a list of mappings."""
+    if is_frame(design):
+        if hasattr(design, "collect_schema"):
+            return list(design.collect_schema().names())
+        return list(design.column_names if hasattr(design, "column_names") else design.columns)
+    if isinstance(design, list | tuple) and all(isinstance(row, Mapping) for row in design):
+        return list(dict.fromkeys(name for row in design for name in row))
+    return []
+
+
+def _each_once(points: Points) -> Points:
+    """Each point at the place where it stands first."""
+    columns = [points.levels(name) for name in points.parameters]
+    rows = zip(*(map(key_of, levels) for levels in columns), strict=True) if columns else [()] * points.size
+    first: dict[Any, int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault(row, place)
+    return Points([points[place] for place in first.values()])

@@ -1,0 +1,86 @@
+"""A lab that nobody runs, for the reading commands: what its notebook says. Looking leaves it at rest.
+
+The notebook is read where it lies, if that is on this machine, else through short tasks on the cluster's head node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from raylab.client import attaching
+from raylab.client.attachment import Client, Counts, Mark, local_store, tell_end
+from raylab.client.cluster import NoCluster, connect
+from raylab.client.remote import Desk, RemoteReader
+from raylab.client.speech import say
+from raylab.core.handle import Handle, Which
+from raylab.notebook import layout
+from raylab.notebook.notebook import overview, through
+from raylab.server.known_labs import Place, known
+
+AT_REST = "at rest"
+"""The state of a sweep that is not ready while its lab is at rest."""
+
+
+def look(name: str, address: str | None) -> Client | Resting:
+    """A lab to read: through its actor where that is at work, else its notebook; says so then.
+
+    Raises:
+        LabNotFound, NotebookDamaged, VersionMismatch, LabUnavailable: as attaching.
+    """
+    name = layout.check_name(name, "lab")
+    try:
+        connect(address, start=False)
+    except NoCluster as error:
+        place = next((place for place in known() if place.name == name and not place.trouble), None)
+        if place is None:
+            raise attaching.none_here(name, error) from None
+        return Resting(place, here=True)
+    found = attaching.look(name)
+    return Resting(found) if isinstance(found, Place) else Client(name, connection=found)
+
+
+class Resting:
+    """A lab at rest, with those methods of a client that read.
+
+    Args:
+        place: of its notebook.
+        here: no cluster runs, and the notebook is this machine's.
+    """
+
+    at_work = False
+
+    def __init__(self, place: Place, *, here: bool = False) -> None:
+        self.name = place.name
+        folder = Path(place.notebook)
+        reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
+        self._notebook = through(reader, folder)
+        left = sum(row["waiting"] for row in self.overview())
+        first = "`raylab start` and then " if here else ""
+        starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
+        goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
+        say(f"the lab {self.name!r} is at rest, so this is what its notebook in {place.notebook} says; {goes_on}")
+
+    def overview(self, sweep: Which = None) -> list[Counts]:
+        """As the lab says it, but that nothing runs."""
+        rows = overview(self._notebook, sweep)
+        return [{**row, "state": AT_REST, "reason": ""} if row["state"] == "running" else row for row in rows]
+
+    def pinned(self, sweep: str) -> Handle:
+        """Nothing takes a name while the lab is at rest."""
+        return Handle(sweep)
+
+    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
+        """There is none: what is on disk, at once."""
+        return (0, 0), self.overview(sweep)
+
+    def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
+        """Nothing comes in, so nobody waits; whether all is there."""
+        rows = self.overview(sweep)
+        tell_end(rows, failures=shown)
+        return not sum(row["waiting"] for row in rows)
+
+    def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
+        return self._notebook.results(sweep, status=status, metadata=metadata)

@@ -1,0 +1,217 @@
+"""From what a person asks for to a Submission: everything is checked here, before anything is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from raylab.client.runtime_env import environment_ingredients
+from raylab.code.pack import Code
+from raylab.core.design import Design
+from raylab.core.order import KINDS, MAX_SIZE
+from raylab.core.request import Policy, Submission
+from raylab.core.values import MISSING, weight_of
+from raylab.errors import DesignError
+from raylab.notebook import layout
+from raylab.server.pool import check_options
+from raylab.server.protocol import person
+
+OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
+"""Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
+
+LIMIT_BYTES = 64 * 2**20
+"""What a request may have: the lab holds it in memory, and the notebook keeps it."""
+
+MAX_LIMIT_S = 1e8
+"""Three years; the system's timers do not take much more."""
+
+
+IF_EXISTS = ("fail", "replace")
+"""What a submission can say of something else that has its name."""
+
+COMING = ("extend", "continue")
+
+
+def check_if_exists(word: object) -> None:
+    """Refuse what cannot be done with a sweep that has the name.
+
+    Raises:
+        DesignError: it is none of the words.
+    """
+    words = " or ".join(map(repr, IF_EXISTS))
+    if word in COMING:
+        raise DesignError(
+            f"if_exists={word!r} is not there yet; it is {words}. A design that grows gets another name with name="
+        )
+    if not isinstance(word, str) or word not in IF_EXISTS:
+        raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
+
+
+def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
+    """Refuse a plan that no lab can carry out.
+
+    Raises:
+        DesignError: repeats, seed or order is none, or the trials are too many to count.
+    """
+    if not _is_whole(repeats) or repeats < 1:
+        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
+    if design.size * repeats > MAX_SIZE:
+        raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
+    if seed is not None and (not _is_whole(seed) or not 0 <= seed < 2**63):
+        raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
+    if order not in KINDS:
+        raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
+    _check_size(design.weight(), design)  # before a level of gigabytes is written down
+
+
+def _check_size(nbytes: int, design: Design) -> None:
+    if nbytes <= LIMIT_BYTES:
+        return
+    heaviest = max(design.parameters, key=lambda name: weight_of(design.levels(name)), default="")
+    where = f", most of it in the levels of {heaviest!r}" if heaviest and weight_of(design.levels(heaviest)) else ""
+    raise DesignError(
+        f"the request would have {nbytes / 2**20:,.0f} MB, and can have {LIMIT_BYTES / 2**20:.0f} MB at most{where}. "
+        "Let the experiment capture the value (as a global or a closure), bring it as a file with include=, or let the "
+        "level be the path of a file that the nodes reach"
+    )
+
+
+def doubled(design: Design) -> list[str]:
+    """A sentence on what stands twice in a design, if anything does."""
+    found = design.repeated()
+    if not found:
+        return []
+    return [
+        f"{'; '.join(found)}: this stands twice in the design, so its points run twice. They stay; independent runs of "
+        "each point, with seeds of their own, are what repeats= is for"
+    ]
+
+
+def check_ignore(ignore: object) -> tuple[str, ...]:
+    """What does not count when a submission is compared, as a tuple.
+
+    Raises:
+        DesignError: it is no string and no sequence of strings.
+    """
+    words = [ignore] if isinstance(ignore, str) else ignore
+    if not isinstance(words, Sequence | Set) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise DesignError(
+            "ignore is what does not count: names of globals, closures, defaults and attributes, and files, as "
+            f"('cache', 'model/*.png'); got {ignore!r}"
+        )
+    return tuple(dict.fromkeys(word.strip() for word in words))
+
+
+def optional(design: Design) -> list[str]:
+    """Parameters that some points do not have."""
+    columns = {name: design.levels(name) for name in design.parameters}
+    return [
+        name
+        for name, levels in columns.items()
+        if not isinstance(levels, range) and any(level is MISSING for level in levels)
+    ]
+
+
+def policy(
+    *,
+    description: str,
+    retries: int,
+    time_limit: float | None,
+    resources: Mapping[str, float | None],
+    ray_remote_args: Mapping[str, Any] | None,
+    runtime_env: Mapping[str, Any],
+) -> Policy:
+    """How the trials are to be run: plain data that another process can use, and that this Ray knows.
+
+    Raises:
+        DesignError: a value is not usable; the message names it.
+    """
+    if not isinstance(description, str):
+        raise DesignError(f"description is a text, got {description!r}")
+    if not _is_whole(retries) or retries < 0:
+        raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
+    if time_limit is not None and not _is_duration(time_limit):
+        raise DesignError(f"time_limit is what one trial may take, in seconds above 0, or None; got {time_limit!r}")
+    words = dict(ray_remote_args or {})
+    if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
+        raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
+    environment = dict(runtime_env)
+    _check_plain("ray_remote_args", words)
+    _check_plain("runtime_env", environment)
+    made = Policy(
+        description=description,
+        retries=int(retries),
+        time_limit=None if time_limit is None else float(time_limit),
+        resources=_amounts(resources),
+        ray_remote_args=words,
+        runtime_env=environment,
+    )
+    check_options(made)
+    return made
+
+
+def _is_whole(value: object) -> bool:
+    """An int, or an integer of numpy's; True and False are none."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+
+
+def _is_duration(value: object) -> bool:
+    """A number of seconds that a timer of the system takes (numpy's are fine)."""
+    return isinstance(value, int | float | np.number) and value is not True and bool(1e-6 <= value <= MAX_LIMIT_S)
+
+
+def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:
+    for name, amount in resources.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float | None) or not 0 <= (amount or 0) < 2**63:
+            raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
+    return {name: amount or 0 for name, amount in resources.items() if amount or name == "CPU"}
+
+
+def _check_plain(what: str, value: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise DesignError(
+            f"{what} is kept in the notebook, so it must be plain data as JSON has it: {error}"
+        ) from error
+
+
+def submission(
+    *,
+    name: str | None,
+    code: Code,
+    design: Design,
+    repeats: int,
+    seed: int | None,
+    order: str,
+    policy: Policy,
+    ignore: tuple[str, ...] = (),
+    if_exists: str = "fail",
+) -> Submission:
+    """All of it, as it is handed to the lab.
+
+    Raises:
+        DesignError: it is too large.
+    """
+    text = design.dumps()
+    _check_size(len(text) + len(code.pickle) + len(code.modules or b""), design)
+    return Submission(
+        name=name,
+        label=layout.check_name(code.label, "sweep"),
+        design=text,
+        shape=repr(design),
+        size=design.size,
+        repeats=int(repeats),
+        seed=None if seed is None else int(seed),
+        order=order,
+        pickle=code.pickle,
+        modules=code.modules,
+        ingredients={**code.ingredients, **environment_ingredients(policy.runtime_env)},
+        policy=policy,
+        user=person(),
+        ignore=ignore,
+        if_exists=if_exists,
+    )

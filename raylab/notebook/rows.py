@@ -1,0 +1,270 @@
+"""Records: what came of trials, as rows. Built in the worker, whole columns at a time.
+
+A record batch on its way to the lab ("wire") may have several columns of one name and different types; the lab's
+`Schema` gives each its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from raylab.core.trial_warnings import Kind, merged
+from raylab.notebook.columns import clean_name, column, renamed
+from raylab.notebook.parameters import Parameters
+
+METADATA: dict[str, Any] = {
+    "_point": pa.int64(),
+    "_repeat": pa.int64(),
+    "_attempt": pa.int64(),
+    "_status": pa.string(),
+    "_warnings": pa.int64(),
+    "_seed": pa.int64(),
+    "_started": pa.timestamp("us", tz="UTC"),
+    "_elapsed_s": pa.float64(),
+    "_error": pa.string(),
+    "_traceback": pa.string(),
+    "_node": pa.string(),
+    "_pid": pa.int64(),
+}
+"""What every row says about its trial, beside `_seq`, which the table adds."""
+
+TIMES: dict[str, Any] = {"_set_up_s": pa.float64(), "_do_s": pa.float64(), "_tear_down_s": pa.float64()}
+"""What a `raylab.Experiment` adds: seconds of its three parts."""
+
+NAMES = b"raylab.names"
+"""Metadata of a wire batch: its `Names`, as JSON."""
+
+MAX_NAMES = 1_000
+"""As many as a sweep has columns: no more of them can be in an order."""
+
+Names: TypeAlias = list[list[Any]]
+"""Which results came in which order: `[point, repeat, names]` of each trial that brings names which no lower one has,
+by trial. So what some batches say together does not depend on which of them came first."""
+
+RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
+
+
+@dataclass(slots=True)
+class Trials:
+    """What is known of some trials in a row, in lists and arrays of one entry each."""
+
+    points: NDArray[np.int64]  # of the design
+    repeats: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    started: NDArray[np.float64]  # seconds since the epoch
+    elapsed: NDArray[np.float64]
+    results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
+    failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
+    attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
+    warnings: Mapping[int, int] = field(default_factory=dict)  # how many were shown, where it is not 0
+    attempt: int = 1
+    first_point: int = 0  # the number of the design's first point in the sweep
+    times: Sequence[Mapping[str, float]] | None = None
+    metadata: Sequence[Mapping[str, object] | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.RecordBatch:
+    """The rows of these trials: metadata, parameters, results.
+
+    In this order, because a sweep has only so many columns, and results may be any number.
+
+    Args:
+        trials: what came of them.
+        parameters: the design's columns.
+        node: the name of the machine they ran on.
+        pid: of the process they ran in.
+
+    Returns:
+        The rows; their schema's metadata has the `Names` of the results.
+    """
+    rows, lengths = _flat(trials.results)
+    results, alike = _transposed(rows)
+    columns = _about(trials, node, pid) + parameters.columns(trials.points)
+    if lengths is not None:  # records of several rows share all but their results
+        index = pa.array(np.repeat(np.arange(len(trials)), lengths))
+        columns = [(f, array.take(index)) for f, array in columns]
+    columns += _result_columns(results, parameters.names)
+    about = {NAMES: json.dumps(_named(trials, alike)).encode()} if results else None
+    schema = pa.schema([f for f, _ in columns], metadata=about)
+    return pa.RecordBatch.from_arrays([array for _, array in columns], schema=schema)
+
+
+def _flat(results: Sequence[Any]) -> tuple[Sequence[Mapping[str, object]], list[int] | None]:
+    """The rows of all trials one after the other, and how many each has; None if each has just one."""
+    if list not in set(map(type, results)):
+        return results, None
+    rows: list[Mapping[str, object]] = []
+    lengths = []
+    for result in results:
+        own = (result or [{}]) if isinstance(result, list) else [result]
+        rows.extend(own)
+        lengths.append(len(own))
+    return rows, lengths
+
+
+def _result_columns(results: Mapping[str, Sequence[object]], parameters: AbstractSet[str]) -> list[tuple[Any, Any]]:
+    kept = _kept(results, parameters)
+    return [
+        (field if kept[name] == name else renamed(field, name), array)
+        for name, values in results.items()
+        for field, array in column(kept[name], values)
+    ]
+
+
+def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str]:
+    """Under which name each result is kept: its own, or NAME__result where that is another's."""
+    used = {*parameters, *RESERVED}
+    # First those that keep their own: a result may well be called p__result.
+    kept = {name: name for name in results if name not in used and clean_name(name) == name}
+    used.update(kept)
+    for name in results:
+        if name not in kept:
+            free = clean_name(name)
+            while free in used:
+                free += "__result"
+            kept[name] = free
+            used.add(free)
+    return kept
+
+
+def _transposed(rows: Sequence[Mapping[str, object]]) -> tuple[dict[str, Sequence[object]], bool]:
+    """Rows to columns, and whether all rows have the same keys: nearly always, and then no row is looked at twice."""
+    if not rows:
+        return {}, True
+    first = rows[0]
+    if set(map(len, rows)) == {len(first)}:
+        try:
+            return {name: [row[name] for row in rows] for name in first}, True
+        except KeyError:
+            pass
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}, False
+
+
+def _named(trials: Trials, alike: bool) -> Names:
+    """The names of these trials' results, by trial; of all of them the lowest's if they are alike."""
+    points, repeats = trials.points, trials.repeats
+    if alike:
+        lowest = np.flatnonzero(points == points.min())
+        order = [int(lowest[np.argmin(repeats[lowest])])]
+    else:
+        order = np.lexsort((repeats, points)).tolist()
+    found: Names = []
+    seen: set[str] = set()
+    for at in order:
+        result = trials.results[at]
+        rows = result if isinstance(result, list) else [result]
+        if new := list(dict.fromkeys(name for row in rows if not seen.issuperset(row) for name in row)):
+            new = [name for name in new if name not in seen]
+            seen.update(new)
+            found.append([int(points[at]) + trials.first_point, int(repeats[at]), new])
+    return found
+
+
+def names_of(batch: pa.RecordBatch) -> Names:
+    """Which results a wire batch has, and in which order they came."""
+    told = (batch.schema.metadata or {}).get(NAMES)
+    found: Names = json.loads(told) if told else []
+    return found
+
+
+def merged_names(some: Iterable[Names]) -> Names:
+    """The names that several batches or commits have together.
+
+    Example:
+        >>> merged_names([[[2, 0, ["b", "a"]]], [[0, 0, ["a"]]]])
+        [[0, 0, ['a']], [2, 0, ['b']]]
+    """
+    found: Names = []
+    seen: set[str] = set()
+    for point, repeat, names in sorted(entry for each in some for entry in each):
+        new = [name for name in names if name not in seen]
+        if new and len(seen) < MAX_NAMES:
+            seen.update(new)
+            found.append([point, repeat, new])
+    return found
+
+
+def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
+    """The metadata columns, in the order of METADATA."""
+    count = len(trials)
+    failures = trials.failures
+    values: dict[str, Any] = {
+        "_point": pa.array(trials.points + trials.first_point),
+        "_repeat": pa.array(trials.repeats),
+        "_attempt": _numbered(trials.attempt, count, trials.attempts),
+        "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
+        "_warnings": _numbered(0, count, trials.warnings),
+        "_seed": pa.array(trials.seeds),
+        "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
+        "_elapsed_s": pa.array(trials.elapsed),
+        "_error": _mostly(None, count, {at: failure[1] for at, failure in failures.items()}),
+        "_traceback": _mostly(None, count, {at: failure[2] for at, failure in failures.items()}),
+        "_node": pa.repeat(pa.scalar(node), count),
+        "_pid": pa.repeat(pa.scalar(pid, pa.int64()), count),
+    }
+    columns = [(pa.field(name, kind), values[name]) for name, kind in METADATA.items()]
+    if trials.times is not None:
+        for name, kind in TIMES.items():
+            columns.append((pa.field(name, kind), pa.array([times.get(name) for times in trials.times], kind)))
+    if trials.metadata is not None:
+        columns += column("_metadata", [dict(each) if each else None for each in trials.metadata])
+    return columns
+
+
+def _numbered(usual: int, count: int, exceptions: Mapping[int, int]) -> Any:
+    """A column of one number, but for a few rows."""
+    numbers = np.full(count, usual, dtype=np.int64)
+    for at, number in exceptions.items():
+        numbers[at] = number
+    return pa.array(numbers)
+
+
+def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None]) -> Any:
+    """A column of one string, but for a few rows."""
+    if not exceptions:
+        return pa.repeat(pa.scalar(usual, pa.string()), count)
+    values = [usual] * count
+    for at, value in exceptions.items():
+        values[at] = value
+    return pa.array(values, pa.string())
+
+
+def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What some commits hold together: positions as runs, trials by status, rows, seconds in trials, results' names."""
+    runs: list[list[int]] = []
+    again = any(meta.get("again", False) for meta in metas)
+    for start, stop in sorted(tuple(run) for meta in metas for run in meta.get("positions", ())):
+        if runs and start <= runs[-1][1]:
+            again = again or start < runs[-1][1]
+            runs[-1][1] = max(runs[-1][1], stop)
+        else:
+            runs.append([start, stop])
+    by_status: dict[str, int] = {}
+    for meta in metas:
+        for status, count in meta.get("by_status", {}).items():
+            by_status[status] = by_status.get(status, 0) + count
+    return {
+        "positions": runs,
+        "by_status": by_status,
+        "rows": sum(meta.get("rows", 0) for meta in metas),
+        "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
+        "error": next((meta["error"] for meta in metas if meta.get("error")), None),
+        "warnings": [
+            kind.dumps() for kind in merged(Kind.loads(data) for meta in metas for data in meta.get("warnings", ()))
+        ],
+        "names": merged_names(meta.get("names", ()) for meta in metas),
+        # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
+        "again": again,
+    }

@@ -1,0 +1,290 @@
+"""From batches to durable rows: commits what has come, in groups, and says so when it is on disk.
+
+One commit is in flight; what arrives meanwhile is the next. All disk work is in a thread, so the lab's loop never
+waits for it. When the disk refuses, the same bytes are tried again until it takes them; nothing is acknowledged
+meanwhile and no batch is asked for beyond LIMIT_BYTES. Once fenced it writes nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from raylab.core.request import Request
+from raylab.core.trial_warnings import merged
+from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
+from raylab.notebook.file import FileInfo
+from raylab.notebook.rows import merged_names, names_of
+from raylab.notebook.writer import SweepTable, Writer
+from raylab.worker.batch import Batch
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SPACING_S = 0.1
+"""Between commits: at most 36,000 files an hour before sealing."""
+
+LIMIT_BYTES = 64 * 2**20
+"""What may wait for the disk; beyond it the lab takes no batch and starts no lease."""
+
+COMMIT_BYTES = 8 * 2**20
+"""What one commit takes of that: a file is made in memory, and so is the part that it goes into."""
+
+AGAIN_S = 1.0
+"""Before a disk that refused is asked again."""
+
+READ_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one commit made durable."""
+
+    folder: str
+    batches: Sequence[Batch]
+    info: FileInfo
+
+
+class Unreadable(NotebookDamaged):
+    """The disk does not give what is there; it may later."""
+
+
+class Recorder:
+    """Writes for one lab. Its callbacks run in the lab's loop.
+
+    Args:
+        writer: the notebook.
+        on_written: called after each commit.
+        on_pressure: called with True when too much waits, with False when it no longer does.
+        on_fenced: called once, when another lab has taken over the notebook; nothing is written after that.
+        on_broken: called when the rows of a sweep (its folder) cannot be written for a reason that no other try
+            cures; its rows are dropped from then on, the other sweeps go on.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        on_written: Callable[[Written], None],
+        on_pressure: Callable[[bool], None],
+        on_fenced: Callable[[LabFenced], None],
+        on_broken: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        self.writer = writer
+        self.tables: dict[str, SweepTable] = {}  # by folder: two sweeps may have had one name
+        self.trouble = ""  # why the disk takes nothing at the moment
+        self._on_written = on_written
+        self._on_pressure = on_pressure
+        self._on_fenced = on_fenced
+        self._on_broken = on_broken
+        self._fenced: LabFenced | None = None
+        self._waiting: dict[str, tuple[SweepTable, list[Batch]]] = {}
+        self._bytes = 0
+        self._high = False
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._requests = asyncio.Lock()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    # results ----------------------------------------------------------------------------------------------------
+
+    def keep(self, folder: str, batch: Batch) -> None:
+        """Take a batch; it is durable when `on_written` says so. Nobody asks for the rows of a table that is gone."""
+        held = self.tables.get(folder)
+        if self._fenced is not None or held is None:
+            return
+        self._waiting.setdefault(folder, (held, []))[1].append(batch)
+        self._bytes += batch.rows.nbytes
+        self._idle.clear()
+        self._work.set()
+        self._weigh()
+
+    async def room(self) -> None:
+        """Wait until another batch may be taken."""
+        while not self._room.is_set():  # of all who wait, the first may fill it again
+            await self._room.wait()
+
+    async def idle(self) -> None:
+        """Wait until all that was taken is durable (or never will be, because the lab is fenced)."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            waiting, self._waiting = self._waiting, {}
+            for folder, held, batches in _portions(waiting):
+                info = None
+                try:
+                    if self.tables.get(folder) is held:  # else it was replaced or given up: these rows are nobody's
+                        info = await self._commit(held, batches)
+                except LabFenced:
+                    return
+                except Exception as error:
+                    self._give_up(folder, error)
+                self._bytes -= sum(batch.rows.nbytes for batch in batches)
+                with _unhindered():
+                    if info is not None:
+                        self._on_written(Written(folder, batches, info))
+                with _unhindered():
+                    self._weigh()
+                await self._seal_if_long(folder)
+            if not self._waiting:
+                self._idle.set()
+            await asyncio.sleep(SPACING_S)
+
+    async def _commit(self, held: SweepTable, batches: Sequence[Batch]) -> FileInfo:
+        meta = _describe(batches)
+        rows = [batch.rows for batch in batches]
+        return await self._insist(lambda: held.commit(rows, meta))
+
+    def _give_up(self, folder: str, error: Exception) -> None:
+        """One sweep must not keep the others from being written. What waits for its table goes with it: its trials run
+        again, and the table that is opened next must not get them too."""
+        log.error("the rows of %s cannot be written", folder, exc_info=error)
+        self.tables.pop(folder, None)
+        _, batches = self._waiting.pop(folder, (None, []))
+        self._bytes -= sum(batch.rows.nbytes for batch in batches)
+        with _unhindered():
+            if self._on_broken is not None:
+                self._on_broken(folder, error)
+
+    async def seal(self, folder: str) -> None:
+        """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
+        held = self.tables.get(folder)
+        if held is None or self._fenced is not None:
+            return
+        try:
+            await asyncio.to_thread(held.seal)
+        except LabFenced as error:
+            self._fence(error)
+        except Exception as error:  # a full disk, a damaged file; whatever it is, the rows are durable
+            log.warning("the journal of %s stays as it is for now: %s", folder, error)
+
+    async def _seal_if_long(self, folder: str) -> None:
+        held = self.tables.get(folder)
+        if held is not None and held.table.should_seal:
+            await self.seal(folder)
+
+    def _weigh(self) -> None:
+        high = self._bytes > LIMIT_BYTES
+        if high != self._high:
+            self._high = high
+            (self._room.clear if high else self._room.set)()
+            self._on_pressure(high)
+
+    # requests ---------------------------------------------------------------------------------------------------
+
+    async def add(self, *requests: Request, unless: Callable[[], bool] | None = None) -> bool:
+        """Write requests; they are durable when this returns, unless `unless` says no when it is their turn."""
+        async with self._requests:
+            if unless is not None and unless():
+                return False
+            await self._insist(lambda: self.writer.add(requests))
+        return True
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Run other disk work in a thread, again and again until the disk lets it pass."""
+        return await self._insist(work)
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Read something of one sweep in a thread. A disk that cannot give it must not keep the others waiting.
+
+        Raises:
+            Unreadable: the disk did not give it READ_TRIES times.
+        """
+        for _ in range(READ_TRIES):
+            try:
+                return await asyncio.to_thread(work)
+            except RaylabError:
+                raise
+            except OSError as error:
+                why = error
+                await asyncio.sleep(AGAIN_S)
+        raise Unreadable(f"the notebook cannot be read: {told(why)}; the sweep goes on by itself when it can") from why
+
+    async def _insist(self, work: Callable[[], T]) -> T:
+        while True:
+            if self._fenced is not None:
+                raise self._fenced.with_traceback(None)  # the same one each time: its traceback would grow
+            try:
+                result = await asyncio.to_thread(work)
+            except LabFenced as error:
+                self._fence(error)
+                raise
+            except RaylabError:  # some are an OSError to Python
+                raise
+            except (OSError, MemoryError) as error:
+                if not self.trouble:
+                    log.warning("the notebook cannot be written: %s", error)
+                self.trouble = f"the notebook cannot be written: {told(error)}; the lab goes on by itself when it can"
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self.trouble = ""
+                return result
+
+    def _fence(self, error: LabFenced) -> None:
+        if self._fenced is None:
+            self._fenced = error
+            self._waiting.clear()
+            self._room.set()
+            self._idle.set()
+            self._on_fenced(error)
+
+
+@contextlib.contextmanager
+def _unhindered() -> Iterator[None]:
+    """Whatever the lab makes of the news, what waits next is written all the same."""
+    try:
+        yield
+    except Exception:
+        log.exception("the lab met an error of its own")
+
+
+def _portions(
+    waiting: Mapping[str, tuple[SweepTable, Sequence[Batch]]],
+) -> Iterator[tuple[str, SweepTable, list[Batch]]]:
+    """What waits, of each sweep as much at a time as one commit takes."""
+    for folder, (held, batches) in waiting.items():
+        portion: list[Batch] = []
+        nbytes = 0
+        for batch in batches:
+            if portion and nbytes + batch.rows.nbytes > COMMIT_BYTES:
+                yield folder, held, portion
+                portion, nbytes = [], 0
+            portion.append(batch)
+            nbytes += batch.rows.nbytes
+        yield folder, held, portion
+
+
+def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
+    """A commit's metadata: with it a restart needs to read no row."""
+    by_status: Counter[str] = Counter()
+    for batch in batches:
+        by_status.update(batch.by_status)
+    runs: list[list[int]] = []
+    for first, count in sorted((batch.first, batch.count) for batch in batches):
+        if runs and runs[-1][1] == first:
+            runs[-1][1] = first + count
+        else:
+            runs.append([first, first + count])
+    return {
+        "positions": runs,
+        "by_status": dict(by_status),
+        "rows": sum(batch.rows.num_rows for batch in batches),
+        "seconds": round(sum(batch.busy_s for batch in batches), 6),
+        "error": next((batch.error for batch in batches if batch.error), None),
+        "warnings": [kind.dumps() for kind in merged(kind for batch in batches for kind in batch.warnings)],
+        "names": merged_names(names_of(batch.rows) for batch in batches),
+    }

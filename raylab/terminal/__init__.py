@@ -1,0 +1,1 @@
+"""The command `raylab`: its verbs, tables, files for other programs, and the cluster that stays in the background."""

@@ -1,0 +1,118 @@
+"""What the command shows at a terminal: tables that fit, and a canvas that is drawn again and again. Text only."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from raylab.client.figures import STATES, duration, percent
+
+Row = Mapping[str, Any]
+"""A sweep in numbers, as the lab or a notebook says it."""
+
+HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
+ALIGNED = "<>>>><"
+SHORTEST_NAME = 8
+KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
+"""Which columns to show, from wide terminals to narrow ones."""
+
+
+def table(rows: Sequence[Row], columns: int | None) -> list[str]:
+    """Sweeps in lines: how far, what failed, how long still, the state; reasons below them.
+
+    Args:
+        rows: the sweeps.
+        columns: of the terminal; None for no limit.
+
+    Example:
+        >>> row = {"name": "coarse", "total": 8, "done": 2, "failed": 0, "cancelled": 0, "eta_s": 90.0}
+        >>> print("\\n".join(table([{**row, "state": "running"}], 80)))
+        SWEEP   READY  TRIALS  FAILED    ETA  STATE
+        coarse  25.0%     2/8       0  2 min  running
+    """
+    if not rows:
+        return ["no sweeps yet"]
+    cells = [HEADER, *map(_cells, rows)]
+    lines = _fitting(cells, columns)
+    found = [lines[0]]
+    for row, line in zip(rows, lines[1:], strict=True):
+        found.append(line)
+        for remark in _remarks(row):
+            found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
+    return [cut(line, columns) for line in found]
+
+
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Cells in columns, each to its side: `<` or `>`.
+
+    Example:
+        >>> aligned([("a", "1"), ("bcd", "10")], "<>")
+        ['a     1', 'bcd  10']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{side}{size}}" for cell, side, size in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def cut(line: str, columns: int | None) -> str:
+    """A line that fits."""
+    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"
+
+
+def _fitting(cells: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
+    """The cells in lines, without what the terminal has no room for; the last thing to suffer are long names."""
+    excess = 0
+    for kept in KEPT:
+        lines = aligned([[row[at] for at in kept] for row in cells], "".join(ALIGNED[at] for at in kept))
+        excess = max(map(len, lines)) - (columns or 10_000)
+        if excess <= 0:
+            return lines
+    longest = max(SHORTEST_NAME, max(len(row[0]) for row in cells) - excess)
+    return aligned([(cut(row[0], longest), row[1], row[5]) for row in cells], "<><")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    asked, ready = row["total"] - row["cancelled"], row["done"] + row["failed"]
+    eta = duration(row.get("eta_s")) if ready < asked else ""
+    state: str = STATES.get(row["state"]) or row["state"]
+    return (row["name"], percent(ready, asked), f"{ready:,}/{asked:,}", f"{row['failed']:,}", eta, state)
+
+
+def _remarks(row: Row) -> list[str]:
+    """What there is to say about a sweep beside its numbers."""
+    found = [row["reason"]] if row.get("reason") else []
+    if row["failed"] and row.get("first_error") and row["first_error"] not in row.get("reason", ""):
+        found.append(f"{row['failed']:,} failed, the first with {row['first_error']}")
+    if row["cancelled"]:
+        found.append(f"{row['cancelled']:,} cancelled")
+    return [" ".join(remark.split()) for remark in found]
+
+
+class Canvas:
+    """Lines that are drawn over the last ones at a terminal, and one after the other, when they differ, elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: list[str] = []
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show these lines; at a terminal no more of them than it has."""
+        if not self._stream.isatty():
+            if list(lines) != self._last:
+                self._stream.write("\n".join(lines) + "\n")
+        else:
+            lines = _fitted(lines, os.get_terminal_size(self._stream.fileno()).lines - 1)
+            back = f"\x1b[{len(self._last)}F" if self._last else ""
+            self._stream.write(f"{back}\x1b[J" + "\n".join(lines) + "\n")
+        self._stream.flush()
+        self._last = list(lines)
+
+
+def _fitted(lines: Sequence[str], most: int) -> Sequence[str]:
+    if len(lines) <= most or most < 3:
+        return lines
+    return [*lines[: most - 1], f"… and {len(lines) - most + 1} lines more"]

@@ -1,0 +1,1 @@
+"""A lease's process: an experiment of any kind, one trial after the other, and the rows that come of it."""

@@ -1,0 +1,111 @@
+"""What raylab takes of Ray beyond its public names: each touch with its reason, and in no other module.
+
+A new version of Ray may change any of these. `tests/ray/test_ray.py` holds what raylab relies on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CALLS = ("ray", "ray._private.worker")
+"""Where Ray's calls `init` and `shutdown` stand: where they are defined, and where a pickle finds them that holds
+`from ray import shutdown`."""
+
+SAY_VERSIONS = """
+import json, sys
+from ray._common.usage.usage_lib import get_cluster_metadata
+from ray._raylet import GcsClient
+from ray.exceptions import AuthenticationError
+try:
+    found = get_cluster_metadata(GcsClient(address=sys.argv[1]))
+    said = {"ray": found["ray_version"], "python": found["python_version"]}
+except AuthenticationError:
+    said = {"refused": True}
+print(json.dumps(said))
+"""
+"""A script for a process of its own: it prints which Ray and Python the head at an address runs. Ray ends a process
+that meets no head, and reads how it is let in only once."""
+
+
+def attempt() -> int:
+    """Which attempt of Ray's own at the task that this process runs: 0, unless Ray has begun it again by itself."""
+    found: int = _core_worker().get_current_task_attempt_number()
+    return found
+
+
+def node_id() -> str:
+    """The id of the node that this process runs on, as Ray's state and `nodes()` write it."""
+    found: str = _core_worker().get_current_node_id().hex()
+    return found
+
+
+def _core_worker() -> Any:
+    from ray._private.worker import global_worker
+
+    return global_worker.core_worker  # type: ignore[attr-defined]  # Ray sets it when the process connects
+
+
+def read_settings_again() -> None:
+    """Have Ray look at RAY_AUTH_MODE and its siblings once more: it read them when it was imported."""
+    from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack it
+
+    Config.initialize("")
+
+
+def nearby() -> str | None:
+    """The cluster on this machine that Ray would take, if nothing says which; None if there is none. It may be one
+    that is gone and was remembered."""
+    from ray._private.services import get_ray_address_from_environment
+
+    try:
+        found: str = get_ray_address_from_environment("auto", None)
+    except ConnectionError:
+        return None
+    return found
+
+
+def cpus() -> int:
+    """The CPUs that Ray will count: a container's share, not the machine's."""
+    from ray._private.utils import get_num_cpus
+
+    return max(1, int(get_num_cpus(override_docker_cpu_warning=True)))
+
+
+# the other side of ray:// -------------------------------------------------------------------------------------------
+
+
+def client_worker() -> Any:
+    """Ray's own object behind a `ray://` connection of this thread; None in a driver."""
+    return client_context().client_worker
+
+
+def client_context() -> Any:
+    """What a thread has to be given, so that its calls go through the same `ray://` connection."""
+    from ray.util.client import ray as client
+
+    return client.get_context()  # type: ignore[no-untyped-call]
+
+
+def set_client_context(context: Any) -> None:
+    """Let this thread's calls go through a connection: each thread has its own."""
+    from ray.util.client import ray as client
+
+    client.set_context(context)  # type: ignore[no-untyped-call]
+
+
+def client_address() -> str | None:
+    """The address of the `ray://` connection of this thread; None in a driver."""
+    worker = client_worker()
+    return f"ray://{worker._conn_str}" if worker is not None and worker.is_connected() else None
+
+
+def is_alive(worker: Any) -> bool:
+    """Whether a `ray://` connection is there. A client that comes back after its session was cleaned up is refused.
+    Then its data channel is over, and Ray still says that it is connected."""
+    return bool(worker.is_connected()) and not worker.data_client._in_shutdown
+
+
+def broke(worker: Any) -> bool:
+    """Whether a `ray://` connection ended by itself. At the next request, also that of a garbage collector that lets
+    an object go, Ray forgets such a connection, as if `ray.shutdown()` had been called."""
+    return worker.data_client._last_exception is not None

@@ -1,0 +1,118 @@
+"""One way to speak to a person: plain lines on stderr, sentences for reasons, an interrupt without pages of frames."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import traceback
+from pathlib import Path
+
+import pytest
+
+import raylab
+from raylab.client.address import check_address
+from raylab.client.attachment import _is_over, tell_end
+from raylab.client.speech import Interruptible, Meanwhile, say
+from raylab.core.schedule import TROUBLES
+from raylab.errors import LabUnavailable, told
+from raylab.server.joining import differing
+
+ROOT = Path(raylab.__file__).parent
+
+SPEAKERS = {"client/speech.py", "terminal/command.py", "terminal/export.py", "server/birth.py"}
+"""Who may print: this one way, the command what was asked for, and a child process to its parent."""
+
+
+def test_nobody_else_prints() -> None:
+    printing = {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing <= SPEAKERS
+
+
+def test_what_is_said_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one\n  two")
+    assert capsys.readouterr() == ("", "raylab: one two\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x"), "No space left on device (/data/x)"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output error"),
+        (LabUnavailable("no answer"), "no answer"),
+        (ConnectionError("refused\n by it"), "refused by it"),
+        (MemoryError(), "there is not enough memory"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (ValueError(), "an error of the kind ValueError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_reason_is_a_sentence(error: Exception, sentence: str) -> None:
+    assert told(error) == sentence
+
+
+def test_what_takes_long_says_so_once_and_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Meanwhile("quick", after=60):
+        pass
+    with Meanwhile("slow", after=0.01) as slow:
+        slow._timer.join(20)
+    assert capsys.readouterr().err == "raylab: slow\n"
+
+
+def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def deep(levels: int) -> None:
+        if levels:
+            deep(levels - 1)
+        try:
+            raise LookupError("of Ray's")
+        except LookupError:
+            raise KeyboardInterrupt from None
+
+    def wait() -> None:
+        with Interruptible(lambda: "interrupted; nothing was cancelled"):
+            deep(20)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        wait()
+    names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert "deep" not in names
+    assert len(names) == 1
+    assert caught.value.__context__ is None
+    assert capsys.readouterr().err == "raylab: interrupted; nothing was cancelled\n"
+
+
+def sweep(**words: object) -> dict[str, object]:
+    counts = {"name": "a", "running": 0, "waiting": 3, "failed": 0, "total": 3, "state": "running", "reason": "no y"}
+    return {**counts, "troubles": 0, "first_error": "", **words}
+
+
+def test_a_wait_ends_after_three_failures_of_an_environment_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not _is_over([sweep(troubles=TROUBLES - 1)], None)
+    assert _is_over([sweep(troubles=TROUBLES)], None)
+    assert not _is_over([sweep(troubles=TROUBLES), sweep(name="b")], None), "the other one goes on"
+    assert not _is_over([sweep(troubles=TROUBLES, running=1)], None)
+    assert not _is_over([sweep(state="infeasible")], None)
+    tell_end([sweep(troubles=TROUBLES)], failures=False)
+    said = capsys.readouterr().err
+    assert said.startswith("raylab: a stands still: no y (3 times in a row")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["foo", "head", ":6379", "head:x", "head:0", "head:70000", "ray://head", ""])
+def test_what_is_no_address_is_refused_with_what_one_looks_like(address: str) -> None:
+    with pytest.raises(ValueError, match=r"HOST:PORT .* ray://HOST:PORT"):
+        check_address(address)
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "head:6379", "[::1]:6379", "ray://head:10001", "anyscale://x"])
+def test_an_address_is_none_of_our_business_beyond_that(address: str) -> None:
+    check_address(address)
+
+
+def test_what_ray_says_of_versions_otherwise_is_told_as_it_is() -> None:
+    assert "something new" in differing("head:1", "Version mismatch: something\n new")

@@ -1,0 +1,292 @@
+"""Submitting again: what one more submission means, and what is said of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from asked import CODE, submission, submitted, sweeps
+
+from raylab.core.request import Policy, Request, SweepRecord
+from raylab.core.resubmission import Decision, decide, differing, overtaken, refusal
+from raylab.errors import SweepExists, SweepLocked
+
+FIXED = CODE | {"function trial": "source bb"}
+OTHER_VALUE = CODE | {"global SIZE": "4"}
+
+
+def said(decision: Decision, there: dict[str, SweepRecord], **changes: Any) -> str:
+    """The refusal's text."""
+    return str(refusal(decision, there[decision.name], submission(**changes)))
+
+
+# the same, or new -----------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_name_is_new() -> None:
+    assert decide(submission(name="coarse"), {}, ()) == Decision(kind="new", name="coarse")
+
+
+def test_without_a_name_it_is_called_after_the_experiment() -> None:
+    assert decide(submission(), {}, ()) == Decision(kind="new", name="trial")
+
+
+@pytest.mark.parametrize("name", [None, "trial"])
+@pytest.mark.parametrize("failing", [(), ("trial",)])
+@pytest.mark.parametrize("if_exists", ["fail", "replace"])
+def test_the_same_again_is_the_sweep_that_is_there(name: str | None, failing: tuple[str, ...], if_exists: str) -> None:
+    asked = submission(name=name, if_exists=if_exists)
+    assert decide(asked, sweeps(submitted()), failing) == Decision(kind="same", name="trial")
+
+
+@pytest.mark.parametrize("state", ["cancelled", "paused", "locked"])
+def test_a_sweep_that_stands_still_is_the_same_sweep(state: Any) -> None:
+    there = sweeps(submitted(), Request(kind=state, sweep="trial"))
+    assert decide(submission(), there, ()).kind == "same"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Policy(retries=9), Policy(description="x"), Policy(resources={"GPU": 1.0}), Policy(runtime_env={"pip": ["x"]})],
+)
+def test_policy_is_no_part_of_identity(policy: Policy) -> None:
+    assert decide(submission(policy=policy, user="bob"), sweeps(submitted()), ()).kind == "same"
+
+
+def test_no_seed_matches_any_seed_and_a_seed_only_itself() -> None:
+    there = sweeps(submitted(seed=77))
+    assert decide(submission(seed=None), there, ()).kind == "same"
+    assert decide(submission(seed=77), there, ()).kind == "same"
+    other = decide(submission(name="trial", seed=78), there, ())
+    assert other == Decision(kind="refuse", name="trial", differences=("seed: 78, was 77",))
+
+
+# something else under the name ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failing", [(), ("trial",)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repeats": 4},
+        {"design": "other"},
+        {"order": "design"},
+        {"seed": 78},
+        {"ingredients": OTHER_VALUE},
+        {"ingredients": CODE | {"environment pip": "numpy"}},
+        {"repeats": 4, "ingredients": FIXED},
+        {"seed": 78, "ingredients": FIXED},
+    ],
+    ids=str,
+)
+def test_nothing_gives_way_to_something_else(changes: dict[str, Any], failing: tuple[str, ...]) -> None:
+    """Not one of which nothing is done yet, and not one that failed."""
+    there = sweeps(submitted())
+    assert decide(submission(name="trial", **changes), there, failing).kind == "refuse"
+    unnamed = decide(submission(**changes), there, failing)
+    assert (unnamed.kind, unnamed.name, unnamed.than) == ("new", "trial-2", "trial")
+
+
+def test_a_bug_that_is_mended_takes_the_name_of_what_only_failed() -> None:
+    there = sweeps(submitted())
+    for name in (None, "trial"):
+        mended = decide(submission(name=name, ingredients=FIXED), there, {"trial"})
+        assert (mended.kind, mended.name, mended.mends, mended.aside) == ("replace", "trial", True, "trial~1")
+        assert mended.remark == (
+            "'trial' takes the place of the one before, of which nothing was done and something failed: function "
+            "trial: its source has changed. The rows of that one are read as 'trial~1'"
+        )
+    assert decide(submission(name="trial", ingredients=FIXED), there, ()).kind == "refuse"
+    assert decide(submission(name="trial", ingredients=FIXED, user="bob"), there, {"trial"}).kind == "refuse"
+    locked = sweeps(submitted(), Request(kind="locked", sweep="trial"))
+    assert decide(submission(name="trial", ingredients=FIXED), locked, {"trial"}).kind == "refuse"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"function trial": "source bb"},
+        {"module helper": "source 1"},
+        {"helper function inner": "source 1"},
+        {"class Model": "source 1"},
+        {"file run.py": "source 1"},
+        {"function trial": "source bb", "global EPSILON": "1e-9"},
+    ],
+    ids=str,
+)
+def test_whatever_is_code_counts_as_source(code: dict[str, str]) -> None:
+    assert decide(submission(ingredients=CODE | code), sweeps(submitted()), {"trial"}).mends
+
+
+@pytest.mark.parametrize("value", [{"file data.csv": "content 1"}, {"default k of trial": "3"}, {"global SIZE": "5"}])
+def test_a_value_does_not(value: dict[str, str]) -> None:
+    assert not decide(submission(name="trial", ingredients=CODE | value), sweeps(submitted()), {"trial"}).mends
+
+
+def test_without_a_name_other_values_with_other_source_are_one_more_sweep() -> None:
+    """A loop over k that was edited: each k takes its own name again, a new k gets a new one."""
+    there = sweeps(*(submitted(f"trial-{k}" if k else "trial", ingredients=loop(k, "aa")) for k in (0, 2, 3)))
+    failing = set(there)
+    for k, name in ((0, "trial"), (2, "trial-2"), (3, "trial-3")):
+        mended = decide(submission(ingredients=json.loads(loop(k, "bb"))), there, failing)
+        assert (mended.kind, mended.name) == ("replace", name)
+    more = decide(submission(ingredients=json.loads(loop(7, "bb"))), there, failing)
+    assert (more.kind, more.name) == ("new", "trial-4")
+
+
+def loop(k: int, source: str) -> str:
+    return json.dumps({"function trial": f"source {source}", "default k of trial": str(k)})
+
+
+def test_a_loop_over_a_value_makes_a_sweep_for_each() -> None:
+    requests = []
+    for k in (1, 10, 100):
+        there = sweeps(*requests)
+        asked = submission(ingredients=json.loads(loop(k, "aa")))
+        decision = decide(asked, there, there)
+        assert decision.kind == "new"
+        requests.append(submitted(decision.name, ingredients=loop(k, "aa")))
+    there = sweeps(*requests)
+    assert list(there) == ["trial", "trial-2", "trial-3"]
+    for k, name in zip((1, 10, 100), there, strict=True):
+        again = decide(submission(ingredients=json.loads(loop(k, "aa"))), there, there)
+        assert (again.kind, again.name) == ("same", name)
+
+
+def test_nothing_is_replaced_for_what_is_there_under_a_later_name() -> None:
+    there = sweeps(submitted(), submitted("trial-2", repeats=4))
+    for if_exists in ("fail", "replace"):
+        asked = submission(repeats=4, if_exists=if_exists)
+        assert decide(asked, there, {"trial"}) == Decision(kind="same", name="trial-2")
+
+
+def test_nobody_replaces_another_users_sweep() -> None:
+    there = sweeps(submitted())
+    for if_exists, failing in itertools.product(("fail", "replace"), ((), ("trial",))):
+        asked: dict[str, Any] = {"repeats": 4, "user": "bob", "if_exists": if_exists}
+        refused = decide(submission(name="trial", **asked), there, failing)
+        assert refused.kind == "refuse"
+        text = said(refused, there, name="trial", **asked)
+        assert "only ada can have the old one replaced" in text
+        assert "if_exists" not in text
+        own = decide(submission(**asked), there, failing)
+        assert (own.kind, own.name, own.than) == ("new", "trial-2", "trial")
+
+
+# replaced as asked ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{"repeats": 4}, {"design": "other"}, {"ingredients": OTHER_VALUE}], ids=str)
+@pytest.mark.parametrize("failing", [(), ("trial",)])
+def test_what_is_told_to_be_replaced_is(changes: dict[str, Any], failing: tuple[str, ...]) -> None:
+    there = sweeps(submitted(), submitted(folder="sweeps/trial~2"))
+    for name in (None, "trial"):
+        made = decide(submission(name=name, if_exists="replace", **changes), there, failing)
+        assert (made.kind, made.name, made.mends, made.aside) == ("replace", "trial", False, "trial~2")
+        assert made.remark.startswith("'trial' takes the place of the one before, as was asked: ")
+        assert made.remark.endswith("The rows of that one are read as 'trial~2'")
+
+
+def test_a_locked_sweep_is_not_replaced() -> None:
+    there = sweeps(submitted(), Request(kind="locked", sweep="trial"))
+    asked = {"name": "trial", "repeats": 4, "if_exists": "replace"}
+    refused = decide(submission(**asked), there, ())
+    error = refusal(refused, there["trial"], submission(**asked))
+    assert isinstance(error, SweepLocked)
+    assert "give the new one another name with name=" in str(error)
+    other = refusal(refused, there["trial"], submission(name="trial", repeats=4))
+    assert isinstance(other, SweepExists)
+    assert "which is locked" in str(other)
+
+
+def test_which_one_is_to_be_replaced_has_to_be_said_where_several_could_be() -> None:
+    there = sweeps(submitted(), submitted("trial-2", repeats=5), submitted("trial-3", repeats=6, user="bob"))
+    asked = submission(repeats=4, if_exists="replace")
+    refused = decide(asked, there, ())
+    assert refused.kind == "refuse"
+    assert said(refused, there) == "if_exists='replace' could mean each of 'trial', 'trial-2'; say which one with name="
+    assert decide(replace(asked, user="bob"), there, ()).name == "trial-3"
+    assert decide(replace(asked, user="eve"), there, ()).kind == "new"
+
+
+# what is said of it ---------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_says_what_differs_and_each_way_out() -> None:
+    there = sweeps(submitted())
+    asked = {"name": "trial", "ingredients": OTHER_VALUE}
+    refused = decide(submission(**asked), there, ())
+    assert said(refused, there, **asked) == (
+        "the sweep 'trial' of ada is another one. What differs: global SIZE: 4, was 3. What to do: give the new one "
+        "another name with name=; or set the old one aside with if_exists='replace': its rows are then read as "
+        "'trial~1'; if that does not matter: ignore=('SIZE',). lab.results('trial') gives the results of the old one "
+        "as it is"
+    )
+
+
+def test_whoever_comes_too_late_to_replace_a_sweep_is_told_who_was_quicker() -> None:
+    there = sweeps(submitted(user="bob", time_us=86_400_000_000))["trial"]
+    assert "was replaced meanwhile, by bob at 1970-01-02 00:00:00 UTC" in str(overtaken(there))
+
+
+def test_a_new_name_says_what_makes_it_another_sweep_than_the_nearest() -> None:
+    there = sweeps(submitted(), submitted("trial-2", repeats=5, order="design"))
+    made = decide(submission(ingredients=OTHER_VALUE), there, ())
+    assert made.remark == (
+        "'trial-3' is another sweep than 'trial': global SIZE: 4, was 3; if that does not matter: ignore=('SIZE',)"
+    )
+
+
+def test_nothing_is_said_where_nothing_changed() -> None:
+    assert decide(submission(), sweeps(submitted()), ()).remark == ""
+    assert decide(submission(), {}, ()).remark == ""
+
+
+def test_another_version_of_a_library_is_told_and_makes_no_other_sweep() -> None:
+    there = sweeps(submitted(ingredients=json.dumps(CODE | {"package numpy": "1"})))
+    made = decide(submission(ingredients=CODE | {"package numpy": "2"}), there, ())
+    assert (made.kind, made.name) == ("same", "trial")
+    assert made.remark == "since 'trial' was submitted, versions changed: numpy is 2 here, was 1"
+
+
+def test_what_is_ignored_makes_no_other_sweep() -> None:
+    changed = CODE | {"global SIZE": "4", "file m/a.png": "content 1"}
+    there = sweeps(submitted())
+    refused = decide(submission(name="trial", ingredients=changed), there, ())
+    assert (refused.kind, refused.ignorable) == ("refuse", ("SIZE", "m/a.png"))
+    assert "ignore=('SIZE', 'm/a.png')" in refused.way_out
+    assert decide(submission(name="trial", ingredients=changed, ignore=("SIZE", "*.png")), there, ()).kind == "same"
+    half = decide(submission(name="trial", ingredients=changed, ignore=("*.png",)), there, ())
+    assert (half.kind, half.ignorable) == ("refuse", ("*.png", "SIZE"))
+
+
+def test_no_word_is_proposed_where_none_would_do() -> None:
+    changed = submission(name="trial", repeats=4, ingredients=OTHER_VALUE)
+    assert decide(changed, sweeps(submitted()), ()).way_out == ""
+
+
+# differing ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"design": "other"}, ["the design's values"]),
+        ({"design": "other", "shape": "Points(4)"}, ["the design: Points(4), was Factorial(x: 2)"]),
+        ({"repeats": 1}, ["repeats: 1, was 3"]),
+        ({"order": "design"}, ["order: design, was random"]),
+        ({"seed": 3, "repeats": 1}, ["repeats: 1, was 3", "seed: 3, was 77"]),
+    ],
+)
+def test_what_differs_is_said_in_words(changes: dict[str, Any], words: list[str]) -> None:
+    assert differing(sweeps(submitted())["trial"], submission(**changes)) == words
+
+
+def test_changed_code_is_named() -> None:
+    (words,) = differing(sweeps(submitted())["trial"], submission(ingredients=OTHER_VALUE))
+    assert "SIZE" in words
+    assert "4" in words

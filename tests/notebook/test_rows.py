@@ -1,0 +1,187 @@
+"""Rows from what came of trials, and what commits say of themselves together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylab.core.design import Factorial
+from raylab.notebook.parameters import Parameters
+from raylab.notebook.rows import METADATA, RESERVED, TIMES, Trials, summary, wire
+from raylab.notebook.schema import MAX_COLUMNS, MORE, SEQ
+
+UTC = dt.UTC
+
+
+def trials(*results: Any, **words: Any) -> Trials:
+    count = len(results)
+    return Trials(
+        points=np.arange(count),
+        repeats=np.zeros(count, dtype=np.int64),
+        seeds=np.arange(count) + 10,
+        started=1_767_323_045.000001 + np.arange(count),
+        elapsed=np.full(count, 0.5),
+        results=results,
+        **words,
+    )
+
+
+def wired(some: Trials, design: Factorial | None = None) -> pa.RecordBatch:
+    return wire(some, Parameters(design or Factorial(p=range(10, 20))), "node", 7)
+
+
+def values(batch: pa.RecordBatch, name: str) -> list[list[Any]]:
+    """Of every column of that name."""
+    return [a.to_pylist() for f, a in zip(batch.schema, batch.columns, strict=True) if f.name == name]
+
+
+def test_every_row_says_all_about_its_trial() -> None:
+    batch = wired(
+        trials(
+            {"x": 1},
+            {},
+            failures={1: ("failed", "E: e", "Traceback")},
+            attempts={1: 3},
+            warnings={1: 4},
+            first_point=100,
+        )
+    )
+    for name, kind in METADATA.items():
+        assert batch.schema.field(name).type == kind
+    assert batch.select(list(METADATA)).to_pylist() == [
+        {
+            "_point": 100,
+            "_repeat": 0,
+            "_attempt": 1,
+            "_status": "done",
+            "_warnings": 0,
+            "_seed": 10,
+            "_started": dt.datetime(2026, 1, 2, 3, 4, 5, 1, tzinfo=UTC),
+            "_elapsed_s": 0.5,
+            "_error": None,
+            "_traceback": None,
+            "_node": "node",
+            "_pid": 7,
+        },
+        {
+            "_point": 101,
+            "_repeat": 0,
+            "_attempt": 3,
+            "_status": "failed",
+            "_warnings": 4,
+            "_seed": 11,
+            "_started": dt.datetime(2026, 1, 2, 3, 4, 6, 1, tzinfo=UTC),
+            "_elapsed_s": 0.5,
+            "_error": "E: e",
+            "_traceback": "Traceback",
+            "_node": "node",
+            "_pid": 7,
+        },
+    ]
+
+
+def test_metadata_come_first_because_columns_have_a_limit_and_results_have_none() -> None:
+    names = wired(trials({f"x{i}": i for i in range(MAX_COLUMNS)})).schema.names
+    assert names[: len(METADATA) + 1] == [*METADATA, "p"]
+
+
+def test_reserved_names_are_all_that_raylab_gives() -> None:
+    assert {SEQ, MORE, "_metadata", *METADATA, *TIMES} == RESERVED
+
+
+def test_values_of_several_kinds_are_columns_of_one_name() -> None:
+    batch = wired(trials({"x": 1}, {"x": "a"}, {}))
+    assert values(batch, "x") == [[1, None, None], [None, "a", None]]
+
+
+def test_results_that_come_and_go() -> None:
+    batch = wired(trials({"a": 1, "b": 2}, {"a": 3, "c": 4}, {}))
+    assert [values(batch, name) for name in "abc"] == [[[1, 3, None]], [[2, None, None]], [[None, 4, None]]]
+
+
+def test_records_of_several_rows_share_all_but_their_results() -> None:
+    some = trials([{"i": 0}, {"i": 1}], {"i": 2}, [], times=[{"_do_s": 1.0}, {}, {}], metadata=[{"m": 1}, None, {}])
+    batch = wired(some)
+    assert values(batch, "i") == [[0, 1, 2, None]]
+    assert values(batch, "_point") == [[0, 0, 1, 2]]
+    assert values(batch, "p") == [[10, 10, 11, 12]]
+    assert values(batch, "_do_s") == [[1.0, 1.0, None, None]]
+    assert values(batch, "_metadata") == [[{"m": 1}, {"m": 1}, None, None]]
+
+
+def test_parameters_of_any_points_are_taken_by_index() -> None:
+    design = Factorial(p=range(10, 1_000_000_000, 3), q=["a", None, 2])
+    columns = Parameters(design).columns(np.array([0, 4, 7]))
+    assert [(field.name, array.to_pylist()) for field, array in columns] == [
+        ("p", [10, 13, 16]),
+        ("q", ["a", "None", "None"]),  # the texts of an axis of mixed kinds, then its kinds
+        ("q", ["a", None, None]),
+        ("q", [None, None, None]),
+    ]
+    assert [array.to_pylist() for _, array in Parameters(design).columns(np.array([2]))] == [[10], ["2"], [None], [2]]
+
+
+NAMES = st.lists(
+    st.sampled_from(["p", "p__result", "p__result__result", "_seed", "_seed__result", "x", "a\0", "a\\x00"]),
+    unique=True,
+)
+
+
+@given(NAMES, st.lists(st.sampled_from(["p", "p__result", "q"]), min_size=1, unique=True))
+def test_no_result_is_lost_to_another_of_its_name(results: list[str], parameters: list[str]) -> None:
+    design = Factorial(dict.fromkeys(parameters, -1))
+    batch = wired(trials({name: number for number, name in enumerate(results)}), design)
+    names = batch.schema.names
+    assert len(set(names)) == len(names)
+    first = batch.to_pylist()[0]
+    assert all(first[name] == -1 for name in parameters)
+    assert sorted(v for name, v in first.items() if name not in {*parameters, *METADATA}) == list(range(len(results)))
+    for number, name in enumerate(results):
+        if name not in {*parameters, *RESERVED, "a\0"}:
+            assert first[name] == number  # under its own name
+
+
+def meta(*runs: tuple[int, int], **words: Any) -> dict[str, Any]:
+    count = sum(stop - start for start, stop in runs)
+    return {"positions": list(map(list, runs)), "by_status": {"done": count}, "rows": count, "seconds": 1.0} | words
+
+
+def test_a_summary_adds_up_what_commits_say() -> None:
+    found = summary(
+        [meta((0, 3), (8, 9)), meta((3, 5), by_status={"failed": 2}, error="E: first"), meta((5, 6), error="E")]
+    )
+    assert found == {
+        "positions": [[0, 6], [8, 9]],
+        "by_status": {"done": 5, "failed": 2},
+        "rows": 7,
+        "seconds": 3.0,
+        "error": "E: first",
+        "warnings": [],
+        "names": [],
+        "again": False,
+    }
+    empty: dict[str, Any] = {"positions": [], "by_status": {}, "rows": 0, "seconds": 0, "error": None}
+    assert summary([]) == {**empty, "warnings": [], "names": [], "again": False}
+
+
+def test_a_summary_of_summaries_is_the_summary_of_all() -> None:
+    metas = [meta((0, 3)), meta((6, 8)), meta((3, 6)), meta((8, 9))]
+    assert summary([summary(metas[:2]), summary(metas[2:])]) == summary(metas)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), max_size=5), st.integers(0, 5))
+def test_a_summary_knows_whether_a_trial_stands_in_it_twice(runs: list[tuple[int, int]], cut: int) -> None:
+    metas = [meta((start, start + length)) for start, length in runs]
+    positions = [at for start, length in runs for at in range(start, start + length)]
+    for found in (summary(metas), summary([summary(metas[:cut]), summary(metas[cut:])])):
+        assert found["again"] == (len(positions) != len(set(positions)))
+        assert [at for start, stop in found["positions"] for at in range(start, stop)] == sorted(set(positions))
+
+
+def test_what_a_later_version_says_of_its_commits_is_left_out_and_what_lacks_counts_nothing() -> None:
+    assert summary([{"colour": "red"}, meta((0, 1))])["positions"] == [[0, 1]]

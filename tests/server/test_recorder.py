@@ -1,0 +1,552 @@
+"""What was taken is written once and in order, whatever the disk does meanwhile; nothing is acknowledged before."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty import Faulty
+from sweeps import WHO, leased, packaged
+
+from raylab.core.design import Factorial
+from raylab.core.request import Request
+from raylab.errors import LabFenced, LabUnavailable
+from raylab.notebook import table as table_module
+from raylab.notebook.store import Store
+from raylab.notebook.table_files import listing
+from raylab.notebook.writer import Writer
+from raylab.server import recorder as recorder_module
+from raylab.server.recorder import Recorder, Written
+from raylab.worker.batch import Batch
+
+A, B = "sweeps/a", "sweeps/b"
+
+
+def echo() -> Any:
+    def echoes(p: int) -> dict[str, Any]:
+        return {"x": p, "filling": "x" * 100}
+
+    return echoes
+
+
+PACKAGE = packaged(echo(), Factorial(p=range(1_000)), order="design")
+
+
+def batch(first: int, count: int = 1) -> Batch:
+    (made,) = leased(PACKAGE, first, first + count)
+    return made
+
+
+class Disk(Faulty):
+    """Takes nothing while it is `sick`; waits while it is `held`."""
+
+    def __init__(self) -> None:
+        super().__init__(hook=self._hook)
+        self.sick: int | None = None
+        self.only: set[str] = set()  # the operations that are sick; all if empty
+        self.refused = 0
+        self.free = threading.Event()
+        self.free.set()
+        self.waiting = threading.Event()
+
+    def _hook(self, number: int, name: str) -> None:
+        if not self.free.is_set():
+            self.waiting.set()
+            assert self.free.wait(30)
+        if self.sick is not None and (not self.only or name in self.only):
+            self.refused += 1
+            raise OSError(self.sick, "the disk is sick")
+
+
+class Lab:
+    """A recorder with two sweeps, and what it said."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.disk = Disk()
+        self.writer = Writer(root, WHO, Store(root, self.disk))
+        self.writer.establish("lab", "ada")
+        self.writer.open_requests()
+        self.written: list[Written] = []
+        self.pressure: list[bool] = []
+        self.fenced: list[LabFenced] = []
+        self.broken: list[tuple[str, Exception]] = []
+        self.recorder = Recorder(
+            self.writer,
+            on_written=self.written.append,
+            on_pressure=self.pressure.append,
+            on_fenced=self.fenced.append,
+            on_broken=lambda folder, error: self.broken.append((folder, error)),
+        )
+        for folder in (A, B):
+            self.recorder.tables[folder] = self.writer.open_sweep(folder)
+
+    def acknowledged(self, folder: str = A) -> list[int]:
+        return [each.first for written in self.written if written.folder == folder for each in written.batches]
+
+    def on_disk(self, folder: str = A) -> list[Any]:
+        """The points in the notebook, read afresh."""
+        found = listing(Store(self.root), folder)
+        return [point for loaded in found if loaded.info.rows for point in loaded.table["_point"].to_pylist()]
+
+    def requests(self) -> list[Any]:
+        found = listing(Store(self.root), "requests")
+        return [sweep for loaded in found if loaded.info.rows for sweep in loaded.table["sweep"].to_pylist()]
+
+    def take_over(self) -> Writer:
+        other = Writer(self.root, WHO | {"user": "grace", "actor": "b"})
+        other.open_requests()
+        for folder in (A, B):
+            other.open_sweep(folder)
+        return other
+
+
+@asynccontextmanager
+async def lab(root: Path) -> AsyncIterator[Lab]:
+    made = Lab(root)
+    try:
+        yield made
+    finally:
+        made.disk.free.set()
+        made.recorder.close()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 30))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "SPACING_S", 0.001)
+    monkeypatch.setattr(recorder_module, "AGAIN_S", 0.001)
+
+
+# -- results
+
+
+def test_what_is_acknowledged_is_on_disk(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.recorder._on_written = lambda written: found.append((written.folder, own.on_disk(written.folder)))
+            own.recorder.keep(A, batch(0, 3))
+            await own.recorder.idle()
+            own.recorder.keep(B, batch(5))
+            await own.recorder.idle()
+
+    found: list[Any] = []
+    run(story())
+    assert found == [(A, [0, 1, 2]), (B, [5])]
+
+
+def test_what_comes_during_a_commit_is_the_next_one(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.disk.free.clear()
+            own.recorder.keep(A, batch(0))
+            await until(own.disk.waiting.is_set)
+            for first in (1, 2, 5, 3):
+                own.recorder.keep(A, batch(first))
+            own.recorder.keep(B, batch(9))
+            assert own.written == []
+            own.disk.free.set()
+            await own.recorder.idle()
+            assert [[each.first for each in written.batches] for written in own.written] == [[0], [1, 2, 5, 3], [9]]
+            assert own.on_disk(A) == [0, 1, 2, 5, 3]
+            assert [written.info.meta["positions"] for written in own.written] == [
+                [[0, 1]],
+                [[1, 4], [5, 6]],
+                [[9, 10]],
+            ]
+
+    run(story())
+
+
+def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
+    def picky(p: int) -> dict[str, int]:
+        if p % 2:
+            raise ValueError(f"{p} is odd")
+        return {"x": p}
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.recorder.keep(A, batches[0])
+            own.recorder.keep(A, batches[1])
+            await own.recorder.idle()
+            table = Writer(tmp_path, WHO).survey(A)
+            seconds = sum(each.busy_s for each in batches)
+            assert table.pop("seconds") == pytest.approx(seconds, abs=1e-5)
+            assert table == {
+                "positions": [[0, 5]],
+                "by_status": {"done": 3, "failed": 2},
+                "rows": 5,
+                "error": "ValueError: 1 is odd",
+                "warnings": [],
+                "names": [[0, 0, ["x"]]],
+                "again": False,
+            }
+
+    package = packaged(picky, Factorial(p=range(5)), order="design")
+    batches = [*leased(package, 0, 3), *leased(package, 3, 5)]
+    run(story())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.ECONNABORTED])
+@pytest.mark.parametrize("only", ["write", "sync", "link", "sync_folder", ""])
+def test_a_sick_disk_is_asked_again_until_it_takes_the_rows(tmp_path: Path, number: int, only: str) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.disk.sick, own.disk.only = number, {only} if only else set()
+            own.recorder.keep(A, batch(0))
+            await until(lambda: own.disk.refused > 3)
+            own.recorder.keep(A, batch(1))
+            own.recorder.keep(B, batch(2))
+            await until(lambda: own.disk.refused > 6)
+            assert own.written == []
+            assert "the disk is sick; the lab goes on by itself when it can" in own.recorder.trouble
+            own.disk.sick = None
+            await own.recorder.idle()
+            assert own.recorder.trouble == ""
+            assert (own.acknowledged(A), own.acknowledged(B)) == (own.on_disk(A), own.on_disk(B)) == ([0, 1], [2])
+            assert (own.broken, own.fenced) == ([], [])
+            assert list((tmp_path / "tmp").iterdir()) == []
+
+    run(story())
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_error_at_any_operation_changes_neither_order_nor_number(tmp_path: Path, after: bool) -> None:
+    """Also one that did what it was asked, and said otherwise."""
+
+    async def story(at: int | None) -> int:
+        async with lab(tmp_path / str(at)) as own:
+            begin = own.disk.count
+            own.disk.fail_at, own.disk.after = None if at is None else begin + at, after
+            for first in range(3):
+                own.recorder.keep(A, one[first])
+                await until(lambda first=first: own.acknowledged() == list(range(first + 1)))
+            own.recorder.keep(A, one[3])
+            await own.recorder.idle()
+            count = own.disk.count - begin
+            assert own.acknowledged() == own.on_disk() == [0, 1, 2, 3]
+            return count
+
+    one = [batch(first) for first in range(4)]
+    for at in range(asyncio.run(story(None)) // 2):
+        asyncio.run(asyncio.wait_for(story(at), 30))
+
+
+def test_too_much_that_waits_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 3 * size + size // 2)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.disk.sick = errno.ENOSPC
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+            await asyncio.wait_for(own.recorder.room(), 1)
+            assert own.pressure == []
+            own.recorder.keep(A, batch(3))
+            own.recorder.keep(B, batch(4))
+            assert own.pressure == [True]
+            room = asyncio.create_task(own.recorder.room())
+            await until(lambda: own.disk.refused > 3)
+            assert not room.done()
+            own.disk.sick = None
+            await room
+            await own.recorder.idle()
+            assert own.pressure == [True, False]
+            assert own.on_disk(A) + own.on_disk(B) == [0, 1, 2, 3, 4]
+
+    run(story())
+
+
+def test_what_waits_is_written_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(recorder_module, "COMMIT_BYTES", 2 * size)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            for first, count in ((0, 1), (1, 1), (2, 1), (3, 9), (12, 1)):
+                own.recorder.keep(A, batch(first, count))
+            await own.recorder.idle()
+            commits = [[each.first for each in written.batches] for written in own.written]
+            assert commits == [[0, 1], [2], [3], [12]]
+            assert own.on_disk() == list(range(13))
+
+    run(story())
+
+
+def test_rows_of_a_sweep_that_was_replaced_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            del own.recorder.tables[A]
+            own.recorder.keep(A, batch(0))  # it came too late
+            own.recorder.keep(B, batch(1))
+            await own.recorder.idle()
+            await own.recorder.room()
+            assert (own.acknowledged(A), own.acknowledged(B)) == ([], [1])
+            assert own.pressure == [True, False]
+
+    run(story())
+
+
+def test_of_all_who_wait_for_room_one_is_let_in_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            async def take(first: int) -> None:
+                await own.recorder.room()
+                own.recorder.keep(A, batch(first))
+                assert own.recorder._bytes == size
+
+            own.disk.sick = errno.ENOSPC
+            waiting = [asyncio.create_task(take(first)) for first in range(6)]
+            await until(lambda: own.disk.refused > 3)
+            own.disk.sick = None
+            await asyncio.gather(*waiting)
+            await own.recorder.idle()
+            assert sorted(own.on_disk()) == list(range(6))
+
+    run(story())
+
+
+def test_rows_that_wait_for_a_table_go_with_it_and_never_into_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep that broke may be taken up again at once: its trials run again, and what waits would double them."""
+    monkeypatch.setattr(recorder_module, "COMMIT_BYTES", 1)  # a commit for each batch
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            def take_up_again(folder: str, error: Exception) -> None:
+                own.recorder.tables[folder] = own.writer.open_sweep(folder)
+
+            own.recorder._on_broken = take_up_again
+            own.recorder.tables[A].schema = None  # type: ignore[assignment]  # as good as any error of our own
+            own.disk.free.clear()
+            own.recorder.keep(B, batch(9))
+            await until(own.disk.waiting.is_set)
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+            own.disk.free.set()
+            await own.recorder.idle()
+            own.recorder.keep(A, batch(7))
+            await own.recorder.idle()
+            assert own.on_disk(A) == own.acknowledged(A) == [7]
+            assert own.on_disk(B) == [9]
+            assert own.recorder._bytes == 0
+
+    run(story())
+
+
+def test_an_error_of_the_labs_own_keeps_nothing_from_being_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+
+            def fails(written: Written) -> None:
+                raise RuntimeError("a bug")
+
+            own.recorder._on_written = fails
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+                await own.recorder.idle()
+            assert own.on_disk() == [0, 1, 2]
+            assert own.broken == [], "its rows are written"
+
+    run(story())
+
+
+def test_a_sweep_that_cannot_be_written_does_not_keep_the_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.recorder.tables[A].schema = None  # type: ignore[assignment]  # as good as any error of our own
+            for first in range(3):
+                own.recorder.keep(A, batch(first))
+                own.recorder.keep(B, batch(first))
+                await own.recorder.idle()
+            assert [folder for folder, _ in own.broken] == [A]
+            assert own.acknowledged(B) == own.on_disk(B) == [0, 1, 2]
+            assert own.recorder._bytes == 0
+
+    run(story())
+
+
+def test_no_memory_is_a_trouble_that_passes(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            concat, left = own.recorder.tables[A].schema.concat, [MemoryError(), MemoryError()]
+
+            def tight(batches: Any) -> Any:
+                if left:
+                    raise left.pop()
+                return concat(batches)
+
+            own.recorder.tables[A].schema.concat = tight  # type: ignore[method-assign]
+            own.recorder.keep(A, batch(0))
+            await own.recorder.idle()
+            assert own.on_disk() == [0]
+
+    run(story())
+
+
+# -- sealing
+
+
+def test_a_long_journal_becomes_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "SEAL_COMMITS", 3)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            for first in range(5):
+                own.recorder.keep(A, batch(first))
+                await own.recorder.idle()
+            await own.recorder.seal(A)
+            await asyncio.gather(own.recorder.seal(A), own.recorder.seal(A), own.recorder.seal("sweeps/none"))
+            assert len(list((tmp_path / A).glob("*.arrow"))) == 2
+            assert own.on_disk() == [0, 1, 2, 3, 4]
+
+    run(story())
+
+
+@pytest.mark.parametrize("trouble", ["full", "damaged"])
+def test_a_journal_that_cannot_be_sealed_stays_and_the_work_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(table_module, "SEAL_COMMITS", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            monkeypatch.setattr(table_module, "SEAL_COMMITS", 2)
+            own.recorder.keep(A, batch(0))
+            await own.recorder.idle()
+            file = tmp_path / A / "journal/000000000002.arrow"
+            good = file.read_bytes()
+            if trouble == "damaged":
+                file.write_bytes(good[:-20])
+            else:
+                seal, left = own.recorder.tables[A].table.seal, [OSError(errno.ENOSPC, "full")]
+                monkeypatch.setattr(own.recorder.tables[A].table, "seal", lambda c: _raise(left) if left else seal(c))
+            own.recorder.keep(A, batch(1))
+            await own.recorder.idle()
+            file.write_bytes(good)
+            own.recorder.keep(A, batch(2))
+            await own.recorder.idle()
+            assert own.acknowledged() == own.on_disk() == [0, 1, 2]
+            assert (own.broken, own.fenced) == ([], [])
+
+    run(story())
+
+
+def _raise(errors: list[OSError]) -> None:
+    raise errors.pop()
+
+
+# -- requests
+
+
+def test_requests_are_durable_when_add_returns_and_in_order(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.disk.sick = errno.EIO
+            adding = [asyncio.create_task(own.recorder.add(Request(kind="locked", sweep=name))) for name in "abc"]
+            await until(lambda: own.disk.refused > 3)
+            assert not any(task.done() for task in adding)
+            own.disk.sick = None
+            await asyncio.gather(*adding)
+            await own.recorder.add(Request(kind="locked", sweep="d"), Request(kind="locked", sweep="e"))
+            assert own.requests() == ["a", "b", "c", "d", "e"]
+
+    run(story())
+
+
+def test_other_work_is_done_again_until_the_disk_lets_it_pass(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            left = [OSError(errno.EIO, "once"), ConnectionResetError("twice")]
+
+            def work() -> str:
+                if left:
+                    raise left.pop()
+                return "done"
+
+            assert await own.recorder.do(work) == "done"
+
+            def ours() -> None:
+                raise LabUnavailable("an OSError, to Python")
+
+            with pytest.raises(LabUnavailable):
+                await own.recorder.do(ours)
+
+    run(story())
+
+
+# -- the fence
+
+
+@pytest.mark.parametrize("first", ["results", "requests", "seal"])
+def test_a_lab_that_was_taken_over_says_so_once_and_writes_nothing_more(tmp_path: Path, first: str) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.recorder.keep(A, batch(0))
+            await own.recorder.idle()
+            own.take_over()
+            before = sorted(path for path in tmp_path.rglob("*.arrow"))
+            if first == "results":
+                own.recorder.keep(A, batch(1))
+            elif first == "requests":
+                with pytest.raises(LabFenced, match="user grace"):
+                    await own.recorder.add(Request(kind="locked", sweep="a"))
+            else:
+                own.recorder.tables[A].table._fenced = "another lab (user grace) has taken over"
+                await own.recorder.seal(A)
+            await until(lambda: own.fenced)
+            own.recorder.keep(A, batch(2))
+            own.recorder.keep(B, batch(3))
+            await own.recorder.idle()
+            await own.recorder.room()
+            await own.recorder.seal(B)
+            for refused in (own.recorder.add(Request(kind="locked", sweep="a")), own.recorder.do(lambda: 1)):
+                with pytest.raises(LabFenced, match="user grace"):
+                    await refused
+            assert len(own.fenced) == 1
+            assert own.acknowledged() == own.on_disk() == [0]
+            assert sorted(path for path in tmp_path.rglob("*.arrow")) == before
+
+    run(story())
+
+
+def test_the_fence_frees_whoever_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.take_over()
+            own.disk.sick = errno.ENOSPC
+            own.recorder.keep(A, batch(0))
+            waiting = asyncio.gather(own.recorder.room(), own.recorder.idle())
+            await until(lambda: own.disk.refused > 2)
+            assert not waiting.done()
+            own.disk.sick = None
+            await waiting
+            assert own.written == []
+            assert len(own.fenced) == 1
+
+    run(story())

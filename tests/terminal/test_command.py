@@ -1,0 +1,492 @@
+"""The command: what it prints, what a script learns from its exit code, and a cluster that stays until it is ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from clusters import Client, Cluster, clean_environment, eventually, free_port
+from sweeps import Bench
+
+from raylab import errors
+from raylab.core.design import Factorial
+from raylab.notebook.notebook import Notebook
+from raylab.terminal.command import CODES, exit_code, main
+
+SUBMIT = """
+def f(x):
+    if x == 3:
+        raise ValueError("three")
+    return {"y": 2 * x}
+
+sweep = raylab.Lab(lab).submit(f, raylab.Factorial(x=range(10)), name="coarse")
+assert sweep.wait(timeout=50, progress=False)
+"""
+
+HOLD = """
+import os, time
+
+def g(x):
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {"y": x}
+
+raylab.Lab(lab).submit(g, raylab.Factorial(x=range(40)), name="held")
+"""
+
+
+def raylab(env: dict[str, str], *words: str, timeout: float = 90.0) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process of its own."""
+    command = [sys.executable, "-m", "raylab.terminal.command", *words]
+    return subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def on(cluster: Cluster) -> dict[str, str]:
+    """The environment of somebody who uses this cluster."""
+    return cluster.environment() | {"RAY_ADDRESS": cluster.address}
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    """A notebook with a finished sweep of four points, one of them failed, and one of which half is in."""
+
+    def f(x: int) -> dict[str, int]:
+        return {"y": 10 // x}
+
+    bench = Bench(tmp_path / "lab")
+    bench.submit("done", f, Factorial(x=range(4)))
+    bench.run("done")
+    bench.submit("half", f, Factorial(x=range(1, 9)))
+    bench.run("half", 0, 4)
+    return bench.root
+
+
+# -- words and codes
+
+
+def test_help_is_there_without_ray_and_polars() -> None:
+    code = """
+import sys
+try:
+    from raylab.terminal.command import main
+    main(["--help"])
+finally:
+    heavy = {"ray", "polars", "pyarrow", "numpy", "tqdm"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert CODES in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "nonsense",
+        "start --port 0",
+        "start --port x",
+        "start --num-cpus 0",
+        "start --address ray://head:10001",
+        "start --address head:x",
+        "start --address head --port 6379",
+        "start --address head --client-port 10001",
+        "status",
+        "results",
+        "wait LAB --timeout -1",
+        "wait LAB --timeout nan",
+        "results LAB -o x.txt",
+        "results LAB --status good",
+        "results --notebook PATH LAB SWEEP",
+        "cancel LAB",
+        "shutdown",
+        "ls LAB",
+    ],
+)
+def test_bad_usage_is_one_line_and_code_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("raylab")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.LabBusy, 1),
+        (errors.DesignError, 2),
+        (errors.NameRefused, 2),
+        (errors.SweepLocked, 2),
+        (ValueError, 2),
+        (PermissionError, 2),
+        (errors.LabNotFound, 3),
+        (errors.SweepNotFound, 3),
+        (errors.LabUnavailable, 4),
+        (errors.LabFenced, 4),
+        (errors.NotebookDamaged, 4),
+        (errors.VersionMismatch, 4),
+    ],
+)
+def test_every_error_has_its_exit_code(error: type[Exception], code: int) -> None:
+    assert exit_code(error("x")) == code
+
+
+def test_a_head_that_is_not_there_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    address = f"127.0.0.1:{free_port()}"
+    assert main(["start", "--address", address]) == 4
+    said = capsys.readouterr().err
+    assert said.startswith(f"raylab: no Ray cluster answers at {address}")
+    assert "`raylab start` on the head prints the line" in said
+    assert said.count("\n") == 1
+
+
+def test_an_address_that_is_not_this_machines_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    assert main(["start", "--node-ip-address", "198.51.100.77"]) == 2
+    assert "'198.51.100.77' is no IP address of this machine; it has" in capsys.readouterr().err
+
+
+def test_a_cluster_that_is_not_there_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for address in (f"127.0.0.1:{free_port()}", f"ray://127.0.0.1:{free_port()}"):
+        assert main(["ls", "--address", address]) == 4
+        said = capsys.readouterr().err
+        assert said.startswith(f"raylab: nothing answers at {address}")
+        assert said.count("\n") == 1
+
+
+# -- a notebook, without any cluster
+
+
+def test_a_notebook_is_read_without_a_cluster(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--notebook", str(notebook)]) == 0
+    header, done, half = capsys.readouterr().out.splitlines()
+    assert header.split() == ["SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE"]
+    assert done.split() == ["done", "100%", "4/4", "1", "ready"]
+    assert half.split() == ["half", "50.0%", "4/8", "0", "?", "running"]
+
+
+def test_one_sweep_of_a_notebook(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--notebook", str(notebook), "half"]) == 0
+    assert "done" not in capsys.readouterr().out
+    assert main(["status", "--notebook", str(notebook), "nope"]) == 3
+    assert "'done', 'half'" in capsys.readouterr().err
+
+
+def test_no_notebook_is_not_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--notebook", str(tmp_path)]) == 3
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_results_off_a_terminal_are_csv(notebook: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    done = raylab(dict(os.environ), "results", "--notebook", str(notebook), "done")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == ["1,10", "2,5", "3,3", "x,y"]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson"])
+def test_results_go_to_a_file(notebook: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / f"out{suffix}"
+    words = ["results", "--notebook", str(notebook), "done", "-o", str(path), "--status", "all", "--metadata"]
+    assert main(words) == 0
+    read = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".ndjson": pl.read_ndjson}.get(suffix, pl.read_ipc)
+    assert sorted(read(path)["_status"]) == ["done", "done", "done", "failed"]
+    assert capsys.readouterr().out == ""
+
+
+def test_statuses_are_words_with_commas(notebook: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    words = ["results", "--notebook", str(notebook), "done", "-o", str(path), "--status", "failed,crashed"]
+    assert main(words) == 0
+    found = pl.read_parquet(path)
+    assert found["x"].to_list() == [0]
+    assert found["_status"].to_list() == ["failed"]
+    assert "ZeroDivisionError" in found["_error"][0]
+
+
+def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--notebook", str(notebook), "done", "-o", "/nowhere/at/all.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "the folder /nowhere/at is not there" in said
+    assert ".all.csv" not in said, "the name of a temporary file says nothing"
+    assert said.count("\n") == 1
+
+
+def test_a_whole_notebook_is_one_line(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(notebook)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"all is whole: \d+ files, 8 rows, [\d,]+ bytes in .*", line)
+    assert main(["repair", str(notebook)]) == 0
+    assert "nothing was done" in capsys.readouterr().out
+
+
+def test_a_lab_of_this_machine_is_verified_by_its_name(
+    notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    (tmp_path / "other.place").write_text(f"{notebook}\n")
+    assert main(["verify", Notebook(notebook).name]) == 0
+    assert str(notebook) in capsys.readouterr().out
+    assert main(["verify", "nowhere"]) == 3
+    assert "there is no lab and no folder 'nowhere'; labs on this machine are: 'lab'" in capsys.readouterr().err
+    assert main(["verify", str(tmp_path / "empty")]) == 3
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 3
+    assert main(["repair", str(tmp_path / "empty")]) == 3
+
+
+def test_damage_is_a_table_and_code_1_until_it_is_repaired(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = sorted((notebook / "sweeps/half/journal").iterdir())[-1]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["verify", str(notebook)]) == 1
+    said = capsys.readouterr()
+    header, row = said.out.splitlines()
+    assert header.split() == ["FILE", "SWEEP", "ROWS", "TRIALS", "WHAT"]
+    assert row.split()[:7] == [f"sweeps/half/journal/{path.name}", "half", "4", "from", "0", "4", "ArrowInvalid:"]
+    assert f"raylab repair {notebook}" in said.err
+    assert main(["repair", str(notebook)]) == 0
+    out = capsys.readouterr().out
+    assert f"set aside as damaged/sweeps/half/journal/{path.name}.1" in out
+    assert "lost are 4 rows from _seq 0 on of 4 trials" in out
+    assert "has to be shut down and attached again" in out
+    assert main(["verify", str(notebook)]) == 0
+
+
+def test_what_cannot_be_repaired_is_said_and_code_1(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (notebook / "notebook.json").write_text("{}")
+    for path in (notebook / "requests/journal").iterdir():
+        path.write_bytes(b"")
+    assert main(["repair", str(notebook)]) == 1
+    assert "still damaged: notebook.json" in capsys.readouterr().err
+
+
+def test_a_notebook_is_verified_without_ray_and_polars(notebook: Path) -> None:
+    run = "import sys; from raylab.terminal.command import main; main(sys.argv[1:])"
+    code = f"{run}; print(*{{'ray', 'polars'}} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", str(notebook)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(notebook: Path) -> None:
+    results = f"{sys.executable} -m raylab.terminal.command results --notebook {notebook} done"
+    command = f"{results} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- a cluster that stays
+
+
+class Background:
+    """What `raylab start` needs to start a cluster that is in nobody's way."""
+
+    def __init__(self, root: Path) -> None:
+        self.port, self.client_port = free_port(), free_port()
+        (root / "home").mkdir()
+        self.folder = root / "r"
+        self.labs = root / "labs"
+        self.env = clean_environment() | {"RAYLAB_HOME": str(self.labs), "HOME": str(root / "home")}
+
+    def start(self) -> subprocess.CompletedProcess[str]:
+        words = ["--num-cpus", "1", "--port", str(self.port), "--client-port", str(self.client_port)]
+        return raylab(self.env, "start", *words, "--temp-dir", str(self.folder))
+
+    def pids(self) -> list[int]:
+        """Its processes, found in another way than the command finds them."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if f"{self.folder}/" in path.read_bytes().decode(errors="replace"):
+                    found.append(int(path.parent.name))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
+    found = Background(root)
+    yield found
+    raylab(found.env, "stop")
+    for pid in found.pids():
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def test_nothing_to_stop(tmp_path: Path) -> None:
+    done = raylab(clean_environment() | {"RAYLAB_HOME": str(tmp_path)}, "stop")
+    assert (done.returncode, done.stdout) == (0, "no cluster that `raylab start` started runs here\n")
+
+
+def test_a_temp_dir_that_no_socket_fits_into_is_bad_input(tmp_path: Path) -> None:
+    env = clean_environment() | {"RAYLAB_HOME": str(tmp_path)}
+    done = raylab(env, "start", "--temp-dir", "/tmp/" + "x" * 60)
+    assert done.returncode == 2
+    assert "shorter" in done.stderr
+
+
+def daemons(cluster: Cluster) -> set[int]:
+    """What a cluster consists of, without the workers and servers that come and go."""
+    return {pid for pid in cluster.pids() if Path(f"/proc/{pid}/comm").read_text().strip() in ("gcs_server", "raylet")}
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
+def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Cluster, background: Background) -> None:
+    others = daemons(cluster)
+    done = background.start()
+    assert done.returncode == 0, done.stderr
+    assert f":{background.port}\n" in done.stdout
+    assert "ray://" in done.stdout
+    assert f":{background.client_port}\n" in done.stdout
+    assert "none: whoever" in done.stdout, "without a token it says so"
+    again = raylab(background.env, "start")
+    assert again.returncode == 0
+    assert again.stdout.startswith("a Ray cluster runs here already")
+    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
+    assert raylab(background.env, "ls").returncode == 0, "found without an address, with another cluster on the machine"
+
+    for pid in background.pids():
+        if Path(f"/proc/{pid}/comm").read_text().strip() == "raylet":
+            os.kill(pid, signal.SIGKILL)
+    afresh = background.start()
+    assert afresh.returncode == 0, afresh.stderr
+    assert "already" not in afresh.stdout, "what is left of a cluster is none"
+    assert raylab(background.env, "ls").returncode == 0
+    end = raylab(background.env, "stop")
+    assert end.returncode == 0
+    assert "nothing is lost" in end.stdout
+    assert background.pids() == []
+    assert not (background.folder / "ray_current_cluster").exists()
+    assert others
+    assert daemons(cluster) == others
+    assert raylab(background.env, "stop").stdout.startswith("no cluster")
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
+def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, tmp_path: Path) -> None:
+    assert background.start().returncode == 0
+    gate = tmp_path / "gate"
+    with Client(HOLD, None, env=background.env, lab="kept", gate=str(gate)) as client:
+        client.wait()
+    eventually(lambda: "running" in raylab(background.env, "ls").stdout)
+    assert raylab(background.env, "wait", "kept", "--timeout", "0", "--quiet").returncode == 1
+    assert raylab(background.env, "stop").returncode == 0
+    status = raylab(background.env, "status", "--notebook", str(background.labs / "kept")).stdout
+    assert status.splitlines()[1].split()[:4] == ["held", "0%", "0/40", "0"]
+    gate.touch()
+    assert background.start().returncode == 0
+    rest = raylab(background.env, "wait", "kept", "--timeout", "60")
+    assert rest.returncode == 1
+    assert "at rest" in rest.stderr
+    Client("raylab.Lab('kept')", None, env=background.env).wait()
+    done = raylab(background.env, "wait", "kept", "--timeout", "60")
+    assert done.returncode == 0, done.stderr
+    assert "40/40" in done.stderr
+    assert raylab(background.env, "results", "kept").stdout.count("\n") == 41
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
+def test_a_port_that_is_taken_is_said_and_nothing_stays(cluster: Cluster, background: Background) -> None:
+    background.port = int(cluster.address.rpartition(":")[2])
+    done = background.start()
+    assert done.returncode == 4
+    assert done.stderr.startswith("raylab: ")
+    assert done.stderr.count("\n") == 1
+    assert background.pids() == []
+    assert raylab(background.env, "stop").stdout.startswith("no cluster")
+
+
+# -- labs on a cluster
+
+
+@pytest.mark.ray
+def test_a_lab_from_the_command_line(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+    cluster.client(SUBMIT, lab=lab_name)
+    env = on(cluster)
+    listed = raylab(env, "ls")
+    assert any(line.split()[0::2][:2] == [lab_name, "running"] for line in listed.stdout.splitlines())
+    status = raylab(env, "status", lab_name)
+    assert status.stdout.splitlines()[1].split() == ["coarse", "100%", "10/10", "1", "ready"]
+    assert "ValueError: three" in status.stdout
+    assert raylab(env, "watch", lab_name, "coarse").stdout == status.stdout
+    wait = raylab(env, "wait", lab_name, "--timeout", "5")
+    assert wait.returncode == 0
+    assert "10/10" in wait.stderr
+    assert "1 failed" in wait.stderr
+    results = raylab(env, "results", lab_name)
+    assert sorted(results.stdout.split()) == sorted(["x,y", *(f"{x},{2 * x}" for x in range(10) if x != 3)])
+    assert raylab(env, "cancel", lab_name, "coarse").stdout == "coarse: nothing is left to cancel\n"
+    assert raylab(env, "shutdown", lab_name).returncode == 0
+    assert raylab(env, "shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
+
+
+@pytest.mark.ray
+def test_no_command_makes_a_lab(cluster: Cluster, lab_name: str) -> None:
+    for words in ("status", "watch", "wait", "results", "shutdown"):
+        done = raylab(on(cluster), words, lab_name)
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.startswith(f"raylab: there is no lab {lab_name!r}")
+        assert done.stderr.count("\n") == 1
+    assert not (cluster.home / lab_name).exists()
+
+
+@pytest.mark.ray
+def test_a_lab_with_work_left(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    try:
+        cluster.client(HOLD, lab=lab_name, gate=str(gate))
+        env = on(cluster)
+        assert raylab(env, "wait", lab_name, "held", "--timeout", "0.2", "--quiet").returncode == 1
+        assert raylab(env, "status", lab_name, "nope").returncode == 3
+        busy = raylab(env, "shutdown", lab_name)
+        assert busy.returncode == 1
+        assert "40 trials outstanding" in busy.stderr
+        refused = raylab(env, "cancel", lab_name, "held")
+        assert refused.returncode == 2
+        assert "--yes" in refused.stderr
+        cancelled = raylab(env, "cancel", lab_name, "held", "--yes")
+        assert cancelled.returncode == 0
+        assert "trials are cancelled" in cancelled.stdout
+    finally:
+        gate.touch()
+    assert raylab(env, "shutdown", lab_name, "--force").returncode == 0
+
+
+@pytest.mark.ray
+def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    try:
+        cluster.client(HOLD, lab=lab_name, gate=str(gate))
+        command = [sys.executable, "-u", "-m", "raylab.terminal.command", "watch", lab_name]
+        with subprocess.Popen(command, env=on(cluster), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+            assert watch.stdout is not None
+            assert watch.stdout.readline().startswith(b"SWEEP")
+            watch.send_signal(signal.SIGINT)
+            _, complaint = watch.communicate(timeout=20)
+        assert watch.returncode == 130
+        assert complaint == b"raylab: interrupted; nothing was cancelled\n"
+    finally:
+        gate.touch()
+    assert raylab(on(cluster), "wait", lab_name, "--timeout", "50", "--quiet").returncode == 0

@@ -1,0 +1,121 @@
+"""Tables fit the terminal; the canvas is drawn over itself at a terminal only."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylab.client.figures import duration, percent, width
+from raylab.terminal.screen import Canvas, cut, table
+
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+
+
+def sweep(name: str = "coarse", **words: Any) -> dict[str, Any]:
+    counts = {"total": 2_000, "done": 500, "failed": 3, "cancelled": 0, "eta_s": 90.0}
+    return {"name": name, **counts, "state": "running", "reason": "", "first_error": "ValueError: bad 7", **words}
+
+
+def test_a_table_says_how_far_and_what_failed() -> None:
+    assert table([sweep()], 80) == [
+        "SWEEP   READY     TRIALS  FAILED    ETA  STATE",
+        "coarse  25.1%  503/2,000       3  2 min  running",
+        "  3 failed, the first with ValueError: bad 7",
+    ]
+
+
+def test_a_reason_that_holds_the_first_error_says_it_once() -> None:
+    shown = table([sweep(state="paused", reason="100 failed, the first with ValueError: bad 7")], None)
+    assert shown[2:] == ["  100 failed, the first with ValueError: bad 7"]
+
+
+def test_states_are_readable() -> None:
+    shown = "\n".join(table([sweep(state=state) for state in ("infeasible", "disk_full", "locked")], None))
+    assert "_" not in shown
+    assert "waits for resources" in shown
+
+
+def test_no_time_is_left_when_all_is_in() -> None:
+    shown = table([sweep(done=2_000, failed=0, eta_s=0.0, state="ready")], None)[1]
+    assert shown.split() == ["coarse", "100%", "2,000/2,000", "0", "ready"]
+
+
+def test_what_a_notebook_says_can_be_shown() -> None:
+    row = {"name": "a", "total": 4, "done": 1, "failed": 0, "cancelled": 3, "state": "cancelled"}
+    shown = table([row], None)
+    assert (shown[1].split(), shown[2]) == (["a", "100%", "1/1", "0", "cancelled"], "  3 cancelled")
+
+
+def test_no_sweeps() -> None:
+    assert table([], 80) == ["no sweeps yet"]
+
+
+@given(st.lists(NAMES, min_size=1, max_size=3), st.integers(40, 120), st.integers(0, 10**12))
+def test_a_table_fits_from_40_columns_on(names: list[str], columns: int, total: int) -> None:
+    rows = [sweep(name, total=total + 503, state="infeasible", reason="word " * 30) for name in names]
+    shown = table(rows, columns)
+    assert max(map(len, shown)) <= columns
+    assert sum(line.endswith("waits for resources") for line in shown) == len(names), "the state is never cut"
+
+
+def test_narrow_terminals_lose_counts_first_and_names_last() -> None:
+    long = "a-sweep-with-a-rather-long-name"
+    assert "TRIALS" in table([sweep(long)], 80)[0]
+    assert "TRIALS" not in table([sweep(long)], 66)[0]
+    assert table([sweep(long)], 66)[1].startswith(long)
+    assert table([sweep(long)], 40)[1].startswith("a-sweep-with-a")
+
+
+def test_nobody_is_told_that_all_is_in_before_it_is() -> None:
+    assert percent(10**9 - 1, 10**9) == "99.9%"
+    assert percent(1, 10**9) == "0.1%"
+    assert percent(0, 0) == "100%"
+
+
+def test_times_have_one_unit() -> None:
+    assert [duration(s) for s in (59.4, 59.6, 3_569, 3_571, 48 * 3_600)] == [
+        "59 s",
+        "1 min",
+        "59 min",
+        "1.0 h",
+        "2.0 d",
+    ]
+
+
+def test_lines_are_cut_to_fit() -> None:
+    assert (cut("abcdef", 4), cut("abcd", 4), cut("abcdef", None)) == ("abc…", "abcd", "abcdef")
+
+
+def test_a_file_has_no_width() -> None:
+    assert width(io.StringIO()) is None
+
+
+def test_off_a_terminal_only_what_differs_is_written() -> None:
+    stream = io.StringIO()
+    canvas = Canvas(stream)
+    for lines in (["a", "b"], ["a", "b"], ["a", "c"]):
+        canvas.draw(lines)
+    assert stream.getvalue() == "a\nb\na\nc\n"
+
+
+def test_at_a_terminal_it_is_drawn_over_itself_and_stays_inside() -> None:
+    reader, writer = pty.openpty()
+    import termios
+
+    termios.tcsetwinsize(writer, (5, 40))
+    with open(writer, "w") as stream:  # noqa: PTH123 - a descriptor, not a path
+        assert width(stream) == 40
+        canvas = Canvas(stream)
+        canvas.draw(["a", "b"])
+        canvas.draw([str(n) for n in range(9)])
+        canvas.draw(["c"])
+        shown = ""
+        while not shown.endswith("c\n"):  # the terminal hands it over in pieces, when it likes
+            shown += os.read(reader, 10_000).decode().replace("\r\n", "\n")
+    os.close(reader)
+    assert shown == "\x1b[Ja\nb\n\x1b[2F\x1b[J0\n1\n2\n… and 6 lines more\n\x1b[4F\x1b[Jc\n"
