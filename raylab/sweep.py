@@ -37,7 +37,7 @@ class Sweep:
     @property
     def design(self) -> Design:
         """What turns indices into points."""
-        return Design.loads(self._client.record(self._handle).segment.design)
+        return Design.loads(self._client.record(self._handle).asked.design)
 
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; of one
@@ -51,9 +51,9 @@ class Sweep:
             "experiment": record.label,
             "design": record.shape,
             "total": record.total,
-            "repeats": record.segment.repeats,
+            "repeats": record.repeats,
             "seed": record.seed,
-            "order": record.segment.order,
+            "order": record.asked.order,
             "description": record.policy.description,
             "retries": record.policy.retries,
             "resources": dict(record.policy.resources),

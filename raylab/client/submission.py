@@ -16,8 +16,8 @@ from raylab.core.request import Policy, Submission
 from raylab.core.values import MISSING, weight_of
 from raylab.errors import DesignError
 from raylab.notebook import layout
-from raylab.server.pool import check_options
 from raylab.server.protocol import person
+from raylab.server.ray_options import check_options
 
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
 """Words of Ray's that are arguments of their own here, or that the lab needs for itself."""

@@ -8,7 +8,7 @@ runs again under the new limit. Usually there are none of these leases, and aski
 from __future__ import annotations
 
 from raylab.core import schedule
-from raylab.core.queue import Lease
+from raylab.core.lease import Lease
 
 
 class Deadlines:
@@ -38,7 +38,7 @@ class Deadlines:
 
     def _running(self) -> list[tuple[Lease, float]]:
         found = self._silences.values()
-        return [(lease, lease.since + each) for lease, each in found if lease.started and not lease.stopping]
+        return [(lease, lease.since + each) for lease, each in found if lease.state == "running"]
 
     def check(self, out: dict[int, Lease]) -> None:
         """Only leases that are out have deadlines (for tests)."""

@@ -1,7 +1,8 @@
 """What can happen to the queue, and what the queue can ask for.
 
 Events are facts in the past tense, instructions are imperatives. Both are plain frozen data: a run of the lab can be
-written down, replayed and compared. Positions are half-open runs `[start, stop)` of a sweep's run order.
+written down, replayed and compared. Positions are half-open runs `[start, stop)` of a sweep's run order. A sweep is
+named by the folder of its results, which no other sweep ever has.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raylab.core.request import SweepRecord
+from raylab.core.segment import Run
 from raylab.core.strikes import Strikes
-
-Run = tuple[int, int]
 
 End = Literal["normal", "died", "out_of_memory", "lost", "stopped", "environment"]
 """How a lease's stream ended: by itself; its process died; it was killed because its node had no memory left; its node
@@ -33,42 +34,32 @@ class SweepOpened(Event):
     """A sweep is in the request table: submitted just now, or found there when the lab started."""
 
     sweep: str
-    total: int
-    group: str = ""  # sweeps of one group share worker processes
+    record: SweepRecord
     recorded: tuple[Run, ...] = ()
-    by_status: Mapping[str, int] = field(default_factory=dict)
+    by_status: Mapping[str, int] = field(default_factory=dict)  # of each recorded position
     seconds: float = 0.0
-    strikes: Mapping[int, Strikes] = field(default_factory=dict)
-    cancelled: bool = False
-    paused: str = ""  # the reason, if it paused itself and was not resumed
-    time_limit: float | None = None
     slots: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResumed(Event):
-    """It was submitted again: what was paused or cancelled goes on."""
+class SweepChanged(Event):
+    """Requests have changed a sweep: its policy, its segments, whether it is cancelled or paused."""
 
     sweep: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepCancelled(Event):
-    sweep: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyChanged(Event):
-    """Its trials ask for other resources, another environment or another limit from now on."""
-
-    sweep: str
+    record: SweepRecord
     slots: int
-    time_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepReplaced(Event):
-    """Another request has taken its name; nothing of it counts any more."""
+class SweepResumed(Event):
+    """A person wants a sweep to go on: what made it stand still is over."""
+
+    sweep: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepDropped(Event):
+    """A sweep was replaced, or cannot be worked on: nothing of it counts any more."""
 
     sweep: str
 
@@ -85,13 +76,6 @@ class PressureChanged(Event):
     """Whether more results wait for the disk than the lab wants to hold."""
 
     high: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseReady(Event):
-    """The process of a lease that is `alone` is up; it holds until it is told to go."""
-
-    lease: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +115,6 @@ class LeaseEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrikeNoted(Event):
-    """The row that says a suspect runs alone now is durable."""
-
-    sweep: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked(Event):
     """Time has passed."""
 
@@ -150,22 +126,14 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch(Instruction):
-    """Run these positions as one Ray task; `deaths` is how many leases died while they held the first of them alone.
-    One that is `alone` holds before its trial, says `LeaseReady`, and waits for `Go`."""
+    """Run these positions of a segment as one Ray task."""
 
     lease: int
     sweep: str
+    segment: int
     start: int
     stop: int
-    deaths: int = 0
-    alone: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Go(Instruction):
-    """Let the lease that holds run its trial; `LeaseStarted` follows."""
-
-    lease: int
+    attempt: int = 1  # the `_attempt` of its first try at each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +162,12 @@ class Stop(Instruction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteStrike(Instruction):
-    """Write that this trial runs alone now, as the `strikes`-th such try, then say `StrikeNoted`."""
+class CountRun(Instruction):
+    """Write that a suspect runs alone now, and what is held against it."""
 
     sweep: str
     position: int
-    strikes: int
+    strikes: Strikes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +176,7 @@ class RecordDeath(Instruction):
 
     sweep: str
     position: int
-    attempts: int
+    attempt: int
     status: Death
     error: str
 

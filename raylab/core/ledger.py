@@ -10,14 +10,16 @@ Rules of this file:
 4. A new ledger knows no lease of an older one; it starts from `SweepOpened`, whether just submitted or found on disk.
 5. What names a lease or rows that are nobody's any more is no error: the shell is late by nature. To ask something of
    a sweep that is not open is one: it raises and changes nothing.
-6. `check()` holds after every event. What an event costs goes with the sweeps that have something to lease, and not
-   with the finished ones, the leases that are out or the trials.
+6. `check()` holds after every event, and tells the story of the last ones where it does not. What an event costs goes
+   with the sweeps that have something to lease, and not with the finished ones, the leases that are out or the trials.
+7. What requests say of a sweep follows one path: its record, with `SweepOpened` after a restart, `SweepChanged` live.
 
 The states of a trial are drawn in `core/queue.py`; who gets the next lease is decided in `core/window.py`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -25,51 +27,42 @@ from raylab.core import schedule
 from raylab.core.deadlines import Deadlines
 from raylab.core.events import (
     BatchArrived,
+    CountRun,
     Death,
     Event,
-    Go,
     Instruction,
     Keep,
     Launch,
     LeaseEnded,
-    LeaseReady,
     LeaseStarted,
-    NoteStrike,
     Pause,
-    PolicyChanged,
     PressureChanged,
     RecordDeath,
     Refuse,
     RowsCommitted,
     SlotsChanged,
     Stop,
-    StrikeNoted,
-    SweepCancelled,
+    SweepChanged,
+    SweepDropped,
     SweepOpened,
-    SweepReplaced,
     SweepResumed,
     Ticked,
     Wake,
 )
+from raylab.core.lease import Lease
 from raylab.core.pace import Pace
-from raylab.core.queue import Lease, Queue
+from raylab.core.queue import Queue
 from raylab.core.strikes import Strikes
 from raylab.core.window import Window
 
 INFEASIBLE = "no node of the cluster has what one trial asks for; it runs when one joins"
 
+STORY = 300
+"""How many of the last events are kept, each with what came of it: some kB each, a few seconds of a busy lab."""
+
 
 class Ledger:
-    """The state of all sweeps of one lab.
-
-    Example:
-        >>> from raylab.core.events import SweepOpened
-        >>> ledger = Ledger()
-        >>> for order in ledger.handle(SweepOpened(sweep="coarse", total=10, slots=1), now=0.0):
-        ...     print(order)
-        Launch(lease=1, sweep='coarse', start=0, stop=1, deaths=0, alone=False)
-        Launch(lease=2, sweep='coarse', start=1, stop=2, deaths=0, alone=False)
-    """
+    """The state of all sweeps of one lab, each under the folder of its results."""
 
     def __init__(self) -> None:
         self.queues: dict[str, Queue] = {}
@@ -80,6 +73,7 @@ class Ledger:
         self._pressure = False
         self._wake: float | None = None  # the time we asked to be woken at
         self._deadlines = Deadlines()
+        self._story: deque[tuple[float, Event, list[Instruction]]] = deque(maxlen=STORY)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take note of an event; say what to do.
@@ -88,73 +82,74 @@ class Ledger:
             KeyError: the event speaks of a sweep that is not open.
             ValueError: it opens a sweep that is open already.
         """
+        orders = self._handle(event, now)
+        if not self._pressure:
+            orders = [*orders, *self._stop(self._deadlines.overdue(now)), *self._launches(now)]
+        self._story.append((now, event, orders))
+        return orders
+
+    def _handle(self, event: Event, now: float) -> list[Instruction]:
         match event:
             case BatchArrived():
-                orders = self._on_batch(event, now)
+                return self._on_batch(event, now)
             case RowsCommitted():
-                orders = self._on_committed(event)
-            case LeaseReady():
-                orders = self._on_ready(event)
+                return self._on_committed(event)
             case LeaseStarted():
-                orders = self._on_started(event, now)
+                return self._on_started(event, now)
             case LeaseEnded():
-                orders = self._on_ended(event, now)
-            case StrikeNoted():
-                orders = self._on_noted(event)
+                return self._on_ended(event, now)
             case SlotsChanged():
-                orders = self._on_slots(event)
+                return self._on_slots(event)
             case PressureChanged():
-                orders = self._on_pressure(event, now)
+                return self._on_pressure(event, now)
             case Ticked():
-                self._wake, orders = None, []
+                self._wake = None
+                return []
             case SweepOpened():
-                orders = self._on_opened(event)
+                return self._on_opened(event)
+            case SweepChanged():
+                return self._on_changed(event)
             case SweepResumed():
-                orders = self._on_resumed(event)
-            case SweepCancelled():
-                orders = self._on_cancelled(event)
-            case PolicyChanged():
-                orders = self._on_policy(event)
-            case SweepReplaced():
-                orders = self._on_replaced(event)
+                return self._on_resumed(event)
+            case SweepDropped():
+                return self._on_dropped(event)
             case _:
                 raise TypeError(f"the ledger knows no event {event!r}")
-        if self._pressure:
-            return orders
-        return [*orders, *self._stop(self._deadlines.overdue(now)), *self._launches(now)]
+
+    def story(self) -> list[str]:
+        """The last events in a line each, with what was to be done about them."""
+        return [f"{now:12.3f}  {event}  ->  {', '.join(map(str, orders)) or '-'}" for now, event, orders in self._story]
 
     # sweeps come and go -----------------------------------------------------------------------------------------
 
     def _on_opened(self, event: SweepOpened) -> list[Instruction]:
         if event.sweep in self.queues:
             raise ValueError(f"the sweep {event.sweep!r} is open already")
-        queue = Queue(event.total, group=event.group, slots=event.slots, cancelled=event.cancelled)
-        queue.restore(event.recorded, event.by_status, event.strikes, event.seconds)
-        queue.pause_reason = event.paused
-        queue.time_limit = event.time_limit
+        queue = Queue(event.record, slots=event.slots)
+        queue.restore(event.recorded, event.by_status, event.seconds)
         self.queues[event.sweep] = queue
         return self._settle(event.sweep)
+
+    def _on_changed(self, event: SweepChanged) -> list[Instruction]:
+        """Leases that have not begun were asked for under the old policy, which may never be satisfied."""
+        queue = self.queues[event.sweep]
+        before, policy = queue.record.policy, event.record.policy
+        queue.change(event.record)
+        queue.slots = event.slots
+        for lease in queue.leases.values():
+            self._deadlines.file(lease, policy.time_limit, event.slots)
+        orders = self._settle(event.sweep)
+        if queue.cancelled or queue.pause_reason:
+            return [*orders, *self._stop_all(queue)]
+        if policy != before:
+            return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.began)]
+        return orders
 
     def _on_resumed(self, event: SweepResumed) -> list[Instruction]:
         self.queues[event.sweep].resume()
         return self._settle(event.sweep)
 
-    def _on_cancelled(self, event: SweepCancelled) -> list[Instruction]:
-        queue = self.queues[event.sweep]
-        queue.cancelled = True
-        self._window.file(event.sweep, queue)
-        return self._stop_all(queue)
-
-    def _on_policy(self, event: PolicyChanged) -> list[Instruction]:
-        """Leases that have not started were asked for under the old policy, which may never be satisfied."""
-        queue = self.queues[event.sweep]
-        queue.time_limit = event.time_limit
-        orders = self._on_slots(SlotsChanged(slots={event.sweep: event.slots}))
-        for lease in queue.leases.values():
-            self._deadlines.file(lease, event.time_limit, event.slots)
-        return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.started)]
-
-    def _on_replaced(self, event: SweepReplaced) -> list[Instruction]:
+    def _on_dropped(self, event: SweepDropped) -> list[Instruction]:
         queue = self.queues.pop(event.sweep)
         self._window.drop(event.sweep)
         for ident in queue.leases:
@@ -178,30 +173,14 @@ class Ledger:
 
     # leases come and go -----------------------------------------------------------------------------------------
 
-    def _on_ready(self, event: LeaseReady) -> list[Instruction]:
-        """There is a row for each suspect before it runs, so that it counts even if the lab dies with it. Not earlier:
-        a row must not speak of a run that never begins."""
+    def _on_started(self, event: LeaseStarted, now: float) -> list[Instruction]:
+        """A suspect's run counts as soon as it begins: the lab may die with it a moment later."""
         lease = self._leases.get(event.lease)
-        if lease is None or lease.stopping or not lease.alone:
+        if lease is None:
             return []
         queue = self.queues[lease.sweep]
-        lease.holding = True
-        if lease.told:
-            return self._go(lease)
-        if lease.start in queue.noting:
-            return []
-        queue.noting.add(lease.start)
-        deaths = queue.strikes.get(lease.start, Strikes()).deaths
-        return [NoteStrike(sweep=lease.sweep, position=lease.start, strikes=deaths + 1)]
-
-    def _go(self, lease: Lease) -> list[Instruction]:
-        lease.holding, lease.told = False, True
-        return [Go(lease=lease.ident)]
-
-    def _on_started(self, event: LeaseStarted, now: float) -> list[Instruction]:
-        lease = self._leases.get(event.lease)
-        if lease is not None:
-            self.queues[lease.sweep].begin(lease, now)
+        if queue.begin(lease, now) and lease.alone and not lease.ending:
+            return [CountRun(sweep=lease.sweep, position=lease.start, strikes=queue.strikes[lease.start])]
         return []
 
     def _on_batch(self, event: BatchArrived, now: float) -> list[Instruction]:
@@ -230,9 +209,9 @@ class Ledger:
         if lease is None:
             return []
         queue = self.queues[lease.sweep]
-        if not lease.left or lease.stopping or event.end in ("lost", "stopped"):
+        if not lease.left or lease.ending or event.end in ("lost", "stopped"):
             queue.give_back(lease)
-        elif event.end == "environment" or not lease.started:
+        elif event.end == "environment" or not lease.began:
             queue.give_back(lease)
             queue.fail(event.detail or "a worker process ended before its first trial", now)
         elif event.end != "out_of_memory" and queue.outlived(lease, now):
@@ -243,32 +222,11 @@ class Ledger:
 
     def _time_out(self, queue: Queue, lease: Lease) -> list[Instruction]:
         queue.give_up_last(lease)
-        runs = queue.strikes.get(lease.next, Strikes(runs=1)).runs
         error = (
             f"it took longer than its time limit of {lease.time_limit:g} s and could not be interrupted, so its "
             "process was ended"
         )
-        return [
-            *self._bury(lease.sweep, lease.next, "timed_out", runs, error),
-            *self._settle(lease.sweep),
-        ]
-
-    def _on_noted(self, event: StrikeNoted) -> list[Instruction]:
-        queue = self.queues.get(event.sweep)
-        if queue is None or event.position not in queue.noting:
-            return []
-        queue.noting.remove(event.position)
-        if event.position in queue.recorded or event.position in queue.in_hand:
-            return []  # stopped too late to be kept from running, it is done already
-        queue.strikes[event.position] = queue.strikes.get(event.position, Strikes()).tried()
-        lease = next((each for each in queue.leases.values() if each.alone and each.start == event.position), None)
-        if lease is None:
-            queue.told.add(event.position)  # its lease was gone before it ran; the next one has the row
-            return []
-        if lease.holding and not lease.stopping:
-            return self._go(lease)
-        lease.told = True
-        return []
+        return [*self._bury(lease.sweep, lease.next, "timed_out", error), *self._settle(lease.sweep)]
 
     # what follows -----------------------------------------------------------------------------------------------
 
@@ -282,16 +240,18 @@ class Ledger:
             if held.enough:
                 queue.give_up(position)
                 status: Death = "out_of_memory" if held.out_of_memory else "crashed"
-                orders += self._bury(sweep, position, status, held.runs, _crash(held, last_words))
+                orders += self._bury(sweep, position, status, _crash(held, last_words))
             else:
                 queue.lone.append(position)
         self._window.file(sweep, queue)
         return orders
 
-    def _bury(self, sweep: str, position: int, status: Death, attempts: int, error: str) -> list[Instruction]:
+    def _bury(self, sweep: str, position: int, status: Death, error: str) -> list[Instruction]:
         """Record a trial that its process died with."""
-        record = RecordDeath(sweep=sweep, position=position, attempts=attempts, status=status, error=error)
-        return [record, *(self._pause(sweep) if self.queues[sweep].judge({status: 1}, error) else [])]
+        queue = self.queues[sweep]
+        attempt = queue.last_attempt(position)
+        record = RecordDeath(sweep=sweep, position=position, attempt=attempt, status=status, error=error)
+        return [record, *(self._pause(sweep) if queue.judge({status: 1}, error) else [])]
 
     def _pause(self, sweep: str) -> list[Instruction]:
         queue = self.queues[sweep]
@@ -302,9 +262,9 @@ class Ledger:
         return self._stop(queue.leases.values())
 
     def _stop(self, leases: Iterable[Lease]) -> list[Instruction]:
-        going = [lease for lease in leases if not lease.stopping]
+        going = [lease for lease in leases if not lease.ending]
         for lease in going:
-            lease.stopping = True
+            lease.move("stopping" if lease.began else "withdrawn")
         return [Stop(lease=lease.ident) for lease in going]
 
     def _launches(self, now: float) -> Iterator[Instruction]:
@@ -326,16 +286,20 @@ class Ledger:
         length = schedule.lease_length(
             waiting=queue.available,
             slots=queue.slots,
-            seconds=queue.expected(now),
-            longest=queue.longest,
+            seconds=queue.pace.expected(now, queue.slots),
+            longest=queue.pace.longest,
             load=self._window.load(queue.slots),
         )
         lease = queue.take(self._last_lease, name, length)
         self._leases[lease.ident] = lease
         self._window.file(name, queue)
-        deaths = queue.strikes.get(lease.start, Strikes()).runs - lease.told
         return Launch(
-            lease=lease.ident, sweep=name, start=lease.start, stop=lease.stop, deaths=deaths, alone=lease.alone
+            lease=lease.ident,
+            sweep=name,
+            segment=lease.segment,
+            start=lease.start,
+            stop=lease.stop,
+            attempt=queue.next_attempt(lease.start),
         )
 
     # asking -----------------------------------------------------------------------------------------------------
@@ -343,13 +307,12 @@ class Ledger:
     def counts(self, sweep: str) -> dict[str, Any]:
         """The sweep in numbers: total = done + failed + cancelled + running + waiting."""
         queue = self.queues[sweep]
-        done = queue.by_status["done"]
-        recorded = queue.recorded.count
-        rest = queue.total - recorded - queue.running
+        done, ready = queue.by_status["done"], queue.ready
+        rest = queue.total - ready - queue.running
         return {
             "total": queue.total,
             "done": done,
-            "failed": recorded - done,
+            "failed": ready - done,
             "cancelled": rest if queue.cancelled else 0,
             "running": queue.running,
             "waiting": 0 if queue.cancelled else rest,
@@ -363,15 +326,15 @@ class Ledger:
         left = queue.outstanding
         if not left:
             return 0.0
-        if queue.seconds is None or queue.cancelled or queue.pause_reason or queue.slots < 1:
+        if queue.pace.seconds is None or queue.cancelled or queue.pause_reason or queue.slots < 1:
             return None
         # Slots are shared between the sweeps that have leases out, so each has its share of them.
-        return left * queue.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
+        return left * queue.pace.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
 
     def standing(self, sweep: str) -> tuple[str, str]:
         """The sweep's state as a word and a reason, as far as the queue knows."""
         queue = self.queues[sweep]
-        if queue.recorded.count == queue.total:
+        if queue.complete:
             return "ready", ""
         if queue.cancelled:
             return "cancelled", "cancelled; submit it again to go on"
@@ -387,14 +350,20 @@ class Ledger:
         return found.sweep if found else None
 
     def check(self) -> None:
-        """State the invariants (for tests)."""
+        """State the invariants, and tell the story where one does not hold (for tests)."""
+        try:
+            self._check()
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), "the story:", *self.story()])) from error
+
+    def _check(self) -> None:
         out: dict[int, Lease] = {}
         for name, queue in self.queues.items():
             queue.check()
             out |= queue.leases
             assert all(lease.sweep == name for lease in queue.leases.values())
-            assert not (queue.cancelled or queue.pause_reason) or all(each.stopping for each in queue.leases.values())
-            assert queue.cancelled or queue.pause_reason or not queue.suspects, "suspects are noted at once"
+            assert not (queue.cancelled or queue.pause_reason) or all(each.ending for each in queue.leases.values())
+            assert queue.cancelled or queue.pause_reason or not queue.suspects, "suspects are judged at once"
             counts = self.counts(name)
             parts = ("done", "failed", "cancelled", "running", "waiting")
             assert counts["total"] == sum(counts[part] for part in parts), counts

@@ -6,7 +6,9 @@
 
 Ten million trials are not ten million objects: waiting, in hand and recorded are runs of positions, what is out is a
 handful of leases. What comes back of leases that died waits apart: runs with a limit on the length of their next lease,
-and suspects, which run alone, each after a row that says so.
+and suspects, which run alone.
+
+A lease lies inside one segment. The segments of a sweep take turns.
 
 Everything that the ledger asks on each event is a counter kept up to date; only `check()` looks at everything.
 """
@@ -16,92 +18,72 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from raylab.core import schedule
 from raylab.core.intervals import Intervals
+from raylab.core.lease import Lease
+from raylab.core.request import SweepRecord
+from raylab.core.segment import Run, Segment, segment_at
 from raylab.core.strikes import Strikes
-
-FADE = 5
-"""How many batches count towards what a trial takes, on a cluster of fewer slots."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Lease:
-    """A run of positions that one task works through; `next` is where its next batch must begin."""
-
-    ident: int
-    sweep: str
-    start: int
-    stop: int
-    next: int
-    limit: int = 0  # of a run that came back from a lease that died: how long its leases may be; 0 for any length
-    alone: bool = False  # a suspect: there must be a row before it runs
-    holding: bool = False  # its process waits for that row
-    told: bool = False  # the row is durable, and nobody knows yet what becomes of the run
-    time_limit: float | None = None  # what one of its trials may take
-    since: float = 0.0  # when it came to its first trial, or its last batch arrived
-    started: bool = False
-    stopping: bool = False
-
-    @property
-    def left(self) -> int:
-        """Trials that no batch has brought yet."""
-        return self.stop - self.next
+from raylab.core.trial_pace import TrialPace
+from raylab.core.waiting import Waiting
 
 
 class Queue:
     """The queue of one sweep. Changed only by the ledger."""
 
-    def __init__(self, total: int, *, group: str, slots: int, cancelled: bool = False) -> None:
-        self.total = total
-        self.group = group
+    def __init__(self, record: SweepRecord, *, slots: int) -> None:
+        self.record = record
         self.slots = slots
-        self.cancelled = cancelled
-        self.time_limit: float | None = None
-        self.waiting = Intervals([(0, total)])
+        self.cancelled = record.cancelled
+        self.pause_reason = record.paused
+        self.waiting = Waiting()
         self.in_hand = Intervals()
         self.recorded = Intervals()
-        self.by_status: Counter[str] = Counter()
+        self.by_status: Counter[str] = Counter()  # without what is taken back, to be run again
         self.leases: dict[int, Lease] = {}
         self.latest = 0  # its newest lease; their numbers grow
         self.returned: list[tuple[int, int, int]] = []  # (start, stop, longest next lease), a heap
         self.suspects: list[int] = []  # to be judged: those with too many strikes are not run again
         self.lone: deque[int] = deque()  # suspects that may run, alone
-        self.noting: set[int] = set()  # those whose row is being written
-        self.told: set[int] = set()  # those whose row is durable, and that did not run after all
         self.strikes: dict[int, Strikes] = {}  # by position
-        self.pause_reason = ""
         self.trouble = ""  # why its environment could not be built
         self.troubles = 0
         self.not_before = 0.0
         self.bad_start = 0  # executions that failed, as long as nothing succeeded; -1 once something has
         self.first_error = ""
-        self.longest = 0
-        self.starting = 0  # leases that have not started
-        self._started_left = 0  # trials that started leases still hold
+        self.pace = TrialPace()
+        self.starting = 0  # leases that have not begun
+        self._started_left = 0  # trials that leases still hold which began
         self._returned_count = 0
-        self._busy_s = 0.0
-        self._measured = 0.0
-        self._batches = 0
-        self._silent = 0  # started leases that have brought nothing yet
-        self._silent_since = 0.0  # the sum of their starts
+        self._append(record.segments)
+
+    def _append(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            self.waiting.append(segment.first_position, segment.stop)
+            self.by_status.subtract(segment.taken_back)
 
     # what is known ----------------------------------------------------------------------------------------------
 
     @property
-    def seconds(self) -> float | None:
-        """What one trial takes, recent ones weighing more; None before the first has come back."""
-        return self._busy_s / self._measured if self._measured else None
+    def total(self) -> int:
+        """How many trials the sweep has."""
+        return self.record.total
 
-    def expected(self, now: float) -> float | None:
-        """What the next trial may take; None as long as too little is known. Quick trials come back first: until each
-        slot has had the time to bring something, what runs and has brought nothing counts with its time so far."""
-        if self._batches >= self.slots:
-            return self.seconds
-        if self._batches <= self._silent:
-            return None
-        return (self._busy_s + self._silent * now - self._silent_since) / self._measured
+    @property
+    def ready(self) -> int:
+        """How many trials are recorded and not to be run again."""
+        return sum(self.by_status.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every position is recorded."""
+        return self.recorded.count == self.record.positions
+
+    @property
+    def group(self) -> str:
+        """Sweeps of one group share worker processes: those that bring the same modules."""
+        return self.record.modules or ""
 
     @property
     def running(self) -> int:
@@ -118,6 +100,15 @@ class Queue:
         """Whether it has something to lease and may."""
         return not self.cancelled and not self.pause_reason and self.available > 0
 
+    def next_attempt(self, position: int) -> int:
+        """The `_attempt` of the next run of a trial."""
+        segment = self.record.segments[segment_at(self.record.segments, position)]
+        return segment.attempt + self.strikes.get(position, Strikes()).runs
+
+    def last_attempt(self, position: int) -> int:
+        """The `_attempt` of the run that a trial's process died in; nobody counts a run that had company."""
+        return self.next_attempt(position) - (position in self.strikes)
+
     def rested(self, now: float) -> bool:
         """Whether its environment may be tried: after a pause, and once it failed twice by one lease at a time."""
         return now >= self.not_before and not (self.troubles > 1 and self.starting)
@@ -130,7 +121,7 @@ class Queue:
     @property
     def outstanding(self) -> int:
         """Trials still to be recorded."""
-        return self.in_hand.count if self.cancelled else self.total - self.recorded.count
+        return self.in_hand.count if self.cancelled else self.total - self.ready
 
     # leases come and go -----------------------------------------------------------------------------------------
 
@@ -143,23 +134,18 @@ class Queue:
         elif self.returned:
             start, stop, limit = self._cut_returned(length)
         else:
-            run = self.waiting.first(max(length, 1))
-            assert run is not None, "take() without anything available"
-            start, stop = run
-            self.waiting.remove(start, stop)
+            start, stop = self.waiting.take(max(length, 1))
         lease = Lease(
             ident=ident,
             sweep=sweep,
+            segment=segment_at(self.record.segments, start),
             start=start,
             stop=stop,
             next=start,
             limit=limit,
             alone=alone,
-            time_limit=self.time_limit,
+            time_limit=self.record.policy.time_limit,
         )
-        if alone and start in self.told:
-            self.told.remove(start)
-            lease.told = True
         self.leases[ident] = lease
         self.latest = ident
         self.starting += 1
@@ -173,16 +159,19 @@ class Queue:
         self._returned_count -= cut - start
         return start, cut, limit
 
-    def begin(self, lease: Lease, now: float) -> None:
-        """The lease has come to its first trial; so its environment is sound."""
-        if not lease.started:
-            lease.started = True
-            lease.since = now
-            self.starting -= 1
-            self._started_left += lease.left
-            self._silent += 1
-            self._silent_since += now
-            self._recover()
+    def begin(self, lease: Lease, now: float) -> bool:
+        """The lease has come to its first trial, so its environment is sound; whether that is news."""
+        if lease.began:
+            return False
+        lease.move("stopping" if lease.ending else "running")
+        lease.since = now
+        self.starting -= 1
+        self._started_left += lease.left
+        self.pace.begun(now)
+        self._recover()
+        if lease.alone:
+            self.strikes[lease.start] = self.strikes.get(lease.start, Strikes()).begun()
+        return True
 
     def accept(self, lease: Lease, count: int, busy_s: float, now: float) -> None:
         """A batch that fits: its positions are in hand."""
@@ -192,13 +181,7 @@ class Queue:
         self.in_hand.add(lease.next, lease.next + count)
         lease.next += count
         self._started_left -= count
-        self.longest = max(self.longest, lease.next - lease.start)
-        # Older measurements fade, so that the estimate follows a sweep whose trials grow; weighing by trials lets the
-        # first one, with its imports, be forgotten at once. What each slot has brought last counts in any case.
-        keep = 1 - 1 / max(FADE, self.slots)
-        self._busy_s = keep * self._busy_s + busy_s
-        self._measured = keep * self._measured + count
-        self._batches += 1
+        self.pace.measure(count, busy_s, slots=self.slots, run=lease.next - lease.start)
 
     def commit(self, first: int, count: int, by_status: Mapping[str, int]) -> None:
         """Rows are durable. What is not in hand was the rows of another sweep that had this name: no news."""
@@ -217,8 +200,8 @@ class Queue:
             return
         if lease.alone:
             self.lone.append(lease.start)
-            if lease.told:  # its row still says the truth: the next run is the same try
-                self.told.add(lease.start)
+            if lease.began:
+                self.strikes[lease.start] = self.strikes[lease.start].excused()
         elif lease.limit:
             self._return(lease.next, lease.stop, lease.limit)
         else:
@@ -254,27 +237,20 @@ class Queue:
 
     def _hear(self, lease: Lease) -> None:
         """It is silent no longer."""
-        if lease.started and lease.next == lease.start:
-            self._silent -= 1
-            self._silent_since -= lease.since
+        if lease.began and lease.next == lease.start:
+            self.pace.heard(lease.since)
 
     def _close(self, lease: Lease) -> None:
         del self.leases[lease.ident]
         self._hear(lease)
-        if lease.started:
+        if lease.began:
             self._started_left -= lease.left
         else:
             self.starting -= 1
 
     # the sweep as a whole ---------------------------------------------------------------------------------------
 
-    def restore(
-        self,
-        runs: Iterable[tuple[int, int]],
-        by_status: Mapping[str, int],
-        strikes: Mapping[int, Strikes],
-        seconds: float,
-    ) -> None:
+    def restore(self, runs: Iterable[Run], by_status: Mapping[str, int], seconds: float) -> None:
         """Take up what the notebook says: recorded positions, suspects that were about to run alone, time spent."""
         for start, stop in runs:
             self.waiting.remove(start, stop)
@@ -282,13 +258,19 @@ class Queue:
         self.by_status.update(by_status)
         if self.by_status["done"]:
             self.bad_start = -1
-        for position, held in strikes.items():
+        for position, held in self.record.strikes.items():
             if position not in self.recorded:
                 self.waiting.remove(position, position + 1)
                 self.strikes[position] = held
                 self.suspects.append(position)
-        if self.recorded.count and seconds > 0:
-            self._busy_s, self._measured, self._batches = seconds / self.recorded.count, 1.0, self.recorded.count
+        self.pace.restore(self.recorded.count, seconds)
+
+    def change(self, record: SweepRecord) -> None:
+        """Take up what requests have made of the sweep. Only a person lets a paused one go on: see `resume`."""
+        self._append(record.segments[len(self.record.segments) :])
+        self.record = record
+        self.cancelled = record.cancelled
+        self.pause_reason = record.paused or self.pause_reason
 
     def give_up(self, position: int) -> None:
         """A suspect has died alone too often: it is in hand, its record is being written."""
@@ -303,7 +285,7 @@ class Queue:
         """No lease was heard of for a while because nobody listened."""
         for lease in self.leases.values():
             lease.since = now
-        self._silent_since = self._silent * now
+        self.pace.wait_anew(now)
 
     def fail(self, why: str, now: float) -> None:
         """A lease ended before its first trial. Those launched before the pause began do not prolong it."""
@@ -338,7 +320,7 @@ class Queue:
 
     def resume(self) -> None:
         """A person wants it to go on: what made it stand still is forgotten."""
-        self.pause_reason, self.first_error, self.cancelled = "", "", False
+        self.pause_reason, self.first_error = "", ""
         self.bad_start = min(self.bad_start, 0)
         self._recover()
 
@@ -355,17 +337,16 @@ class Queue:
         for start, stop in sorted(pieces):
             assert start == at, f"positions {at} to {start} are in {'no' if start > at else 'more than one'} place"
             at = stop
-        assert at == self.total, f"positions end at {at}, not at {self.total}"
-        assert self.recorded.count == sum(self.by_status.values()), "the counts by status differ from what is recorded"
+        assert at == self.record.positions, f"positions end at {at}, not at {self.record.positions}"
+        assert self.recorded.count - self.ready == self.record.positions - self.total, "counts by status are wrong"
+        self.waiting.check()
         for lease in self.leases.values():
-            assert lease.start <= lease.next <= lease.stop, lease
+            segment = self.record.segments[lease.segment]
+            assert segment.first_position <= lease.start <= lease.next <= lease.stop <= segment.stop, lease
             assert not lease.alone or lease.stop - lease.start == 1, lease
         assert all(limit >= 1 and a < b for a, b, limit in self.returned)
         assert not any(position in self.recorded for position in self.strikes)
-        assert self.told <= {*self.suspects, *self.lone}
         assert self._returned_count == sum(b - a for a, b, _ in self.returned)
-        assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.started)
-        assert self.starting == sum(not lease.started for lease in self.leases.values())
-        silent = [lease.since for lease in self.leases.values() if lease.started and lease.next == lease.start]
-        assert self._silent == len(silent)
-        assert abs(self._silent_since - sum(silent)) < 1e-6 * (1 + abs(sum(silent)))
+        assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.began)
+        assert self.starting == sum(not lease.began for lease in self.leases.values())
+        self.pace.check([each.since for each in self.leases.values() if each.began and each.next == each.start])

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from raylab.core.segment import Segment, trials_of
 from raylab.core.strikes import Strikes
 
-Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
-"""`code`: the same experiment lies under another hash from now on, or under none. `lost`: a submission was damaged."""
+Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "ran_alone", "code"]
+"""`ran_alone`: a suspect runs alone now. `code`: the same experiment lies under another hash from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +31,13 @@ class Policy:
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     def dumps(self) -> str:
         """As canonical JSON: equal policies give equal text."""
-        names = ("description", "retries", "time_limit", "resources", "ray_remote_args", "runtime_env")
-        return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True)
-
-    @staticmethod
-    def loads(text: str) -> Policy:
-        """Read it; what a later version added is left out."""
-        known = {each.name for each in fields(Policy)}
-        return Policy(**{name: value for name, value in json.loads(text).items() if name in known})
+        return json.dumps(self.plain(), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,45 +64,58 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One row of the request table. Which fields are set depends on its kind."""
+    """One row of the request table: something that was asked of a lab, or that a lab noted of a sweep.
+
+    Attributes:
+        kind: what.
+        sweep: the sweep's name.
+        folder: of the sweep's results: which of those that had the name.
+        user: who asked.
+        time_us: when, in microseconds since the epoch, UTC.
+        body: the rest, which depends on the kind, as JSON takes it.
+    """
 
     kind: Kind
     sweep: str
+    folder: str
     user: str = ""
-    time_us: int = 0  # since the epoch, UTC
-    folder: str | None = None
-    label: str | None = None
-    design: str | None = None
-    shape: str | None = None
-    size: int | None = None
-    repeats: int | None = None
-    seed: int | None = None
-    seed_given: bool | None = None
-    order: str | None = None
-    code: str | None = None
-    modules: str | None = None
-    ingredients: str | None = None
-    policy: str | None = None
-    reason: str | None = None
-    position: int | None = None
-    strikes: int | None = None
+    time_us: int = 0
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @staticmethod
+    def submitted(
+        submission: Submission, *, name: str, folder: str, seed: int, code: str, modules: str | None
+    ) -> Request:
+        """That a submission is taken as a sweep.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A part of a sweep that never changes; positions and points count through the segments."""
-
-    design: str
-    repeats: int
-    order: str
-    key: int
-    size: int  # points
-    first_position: int = 0
-    first_point: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.size * self.repeats
+        Args:
+            submission: what a client handed over.
+            name: of the sweep.
+            folder: of its results.
+            seed: the sweep's.
+            code: the hash of the pickled experiment in the notebook.
+            modules: the hash of what comes with it, if anything does.
+        """
+        segment = Segment(
+            design=submission.design,
+            size=submission.size,
+            repeats=submission.repeats,
+            order=submission.order,
+            key=seed,
+            seed=seed,
+        )
+        body = {
+            "label": submission.label,
+            "shape": submission.shape,
+            "segments": [segment.plain()],
+            "seed": seed,
+            "seed_given": submission.seed is not None,
+            "code": code,
+            "modules": modules,
+            "ingredients": dict(submission.ingredients),
+            "policy": submission.policy.plain(),
+        }
+        return Request(kind="submitted", sweep=name, folder=folder, user=submission.user, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +146,7 @@ class SweepRecord:
     time_us: int
     label: str
     shape: str
-    segment: Segment
+    segments: tuple[Segment, ...]
     seed: int
     seed_given: bool
     code: str
@@ -152,7 +163,23 @@ class SweepRecord:
 
     @property
     def total(self) -> int:
-        return self.segment.total
+        """How many trials the sweep has."""
+        return trials_of(self.segments)
+
+    @property
+    def positions(self) -> int:
+        """How many positions its run order has: more than trials, where some are run again."""
+        return self.segments[-1].stop
+
+    @property
+    def asked(self) -> Segment:
+        """The segment that was submitted first: its design, repeats and order are a part of the sweep's identity."""
+        return self.segments[0]
+
+    @property
+    def repeats(self) -> int:
+        """The most repeats that a point has."""
+        return max(segment.first_repeat + segment.repeats for segment in self.segments)
 
     @property
     def name_aside(self) -> str:
@@ -175,7 +202,8 @@ class SweepRecord:
 def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
     """The sweeps in force after these requests, by name, in the order of their first submission.
 
-    Each has those that had its name before in `earlier`.
+    Each has those that had its name before in `earlier`. A request about a sweep that was replaced since counts no
+    more.
     """
     sweeps = dict(before or {})
     strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
@@ -184,45 +212,28 @@ def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None =
         if request.kind == "submitted":
             sweeps[request.sweep] = _submitted(request, known)
             strikes.pop(request.sweep, None)
-        elif known is None or _is_about_another(known, request):
+        elif known is None or request.folder != known.folder:
             continue
-        elif request.kind == "strike":
-            assert request.position is not None
-            if request.sweep not in strikes:
-                strikes[request.sweep] = dict(known.strikes)
-            held = strikes[request.sweep]
-            held[request.position] = held.get(request.position, Strikes()).told(request.strikes or 1)
+        elif request.kind == "ran_alone":
+            held = strikes.setdefault(request.sweep, dict(known.strikes))
+            held[request.body["position"]] = Strikes(**request.body["strikes"])
         else:
             sweeps[request.sweep] = _changed(known, request)
     return {name: replace(sweep, strikes=strikes[name]) if name in strikes else sweep for name, sweep in sweeps.items()}
 
 
 def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
-    assert request.seed is not None
-    assert request.policy is not None
+    body = dict(request.body)
     return SweepRecord(
         name=request.sweep,
-        folder=request.folder or "",
+        folder=request.folder,
         user=request.user,
         time_us=request.time_us,
-        label=request.label or "",
-        shape=request.shape or "",
-        segment=Segment(
-            design=request.design or "",
-            repeats=request.repeats or 1,
-            order=request.order or "",
-            key=request.seed,
-            size=request.size or 0,
-        ),
-        seed=request.seed,
-        seed_given=bool(request.seed_given),
-        code=request.code or "",
-        modules=request.modules,
-        ingredients=json.loads(request.ingredients or "{}"),
-        policy=Policy.loads(request.policy),
-        # Of a request that was damaged, the folders after it still tell.
-        generation=max(known.generation + 1 if known else 1, _generation(request.folder or "")),
+        segments=tuple(map(Segment.of, body.pop("segments"))),
+        policy=Policy(**body.pop("policy")),
+        generation=_generation(request.folder),
         earlier=(*known.earlier, known.set_aside(request)) if known else (),
+        **body,
     )
 
 
@@ -232,27 +243,22 @@ def _generation(folder: str) -> int:
     return int(number) if mark else 1
 
 
-def _is_about_another(known: SweepRecord, request: Request) -> bool:
-    """Whether a request was about a sweep that has been replaced since."""
-    return request.folder is not None and request.folder != known.folder
-
-
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
     match request.kind:
         case "policy":
-            return replace(before, policy=Policy.loads(request.policy or "{}"))
+            return replace(before, policy=Policy(**request.body))
         case "cancelled":
             return replace(before, cancelled=True)
         case "resumed":
             return replace(before, cancelled=False, paused="")
         case "paused":
-            return replace(before, paused=request.reason or "paused")
+            return replace(before, paused=request.body["reason"])
         case "locked":
             return replace(before, locked=True)
         case "code":
-            return replace(before, code=request.code or "", modules=request.modules)
+            return replace(before, code=request.body["code"], modules=request.body["modules"])
         case _:
-            return before  # a kind of a later version; what it means for older readers is that version's concern
+            raise ValueError(f"there is no request of the kind {request.kind!r}")
 
 
 def draw_seed(entropy: bytes) -> int:

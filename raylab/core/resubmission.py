@@ -160,15 +160,15 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
 def _terms(known: SweepRecord, submission: Submission) -> list[str]:
     """What differs beside the code."""
     found = []
-    if known.segment.design != submission.design:
+    if known.asked.design != submission.design:
         same_words = known.shape == submission.shape
         found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}")
-    if known.segment.repeats != submission.repeats:
-        found.append(f"repeats: {submission.repeats}, was {known.segment.repeats}")
+    if known.asked.repeats != submission.repeats:
+        found.append(f"repeats: {submission.repeats}, was {known.asked.repeats}")
     if submission.seed is not None and submission.seed != known.seed:
         found.append(f"seed: {submission.seed}, was {known.seed}")
-    if known.segment.order != submission.order:
-        found.append(f"order: {submission.order}, was {known.segment.order}")
+    if known.asked.order != submission.order:
+        found.append(f"order: {submission.order}, was {known.asked.order}")
     return found
 
 

@@ -1,10 +1,10 @@
 """Strikes: how often a suspect was run alone, and how often that ended with the death of its process.
 
-A row is written before each such run, so that the run counts even if the lab dies in the middle of it. But whether the
-trial was to blame then, nobody saw: the lab may have been killed for reasons of its own, the trial may even have been
-done and its rows not yet on disk. Under a chaos of kills every few seconds that came three times in a row. So three
-deaths that were seen make a trial `crashed`, or twice as many runs of which nothing is known, which ends what takes the
-lab's machine down each time.
+A row of the request table counts each run alone as soon as it begins, so that the run counts even if the lab dies with
+it. But whether the trial was to blame then, nobody saw: the lab may have been killed for reasons of its own, the trial
+may even have been done and its rows not yet on disk. Under a chaos of kills every few seconds that came three times in
+a row. So three deaths that were seen make a trial `crashed`, or twice as many runs of which nothing is known, which
+ends what takes the lab's machine down each time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Strikes:
     """What is held against one trial.
 
     Example:
-        >>> Strikes().died().tried().died().tried().died(out_of_memory=True)
+        >>> Strikes().died().begun().died().begun().died(out_of_memory=True)
         Strikes(deaths=3, runs=3, out_of_memory=True)
     """
 
@@ -35,14 +35,14 @@ class Strikes:
         """Whether it is not run again."""
         return self.deaths >= schedule.STRIKES or self.runs >= schedule.RUNS_ALONE
 
-    def tried(self) -> Strikes:
-        """The row is durable: it runs alone now."""
+    def begun(self) -> Strikes:
+        """It runs alone now."""
         return replace(self, runs=self.runs + 1)
 
-    def died(self, *, out_of_memory: bool = False) -> Strikes:
-        """Its process died. The first time, it was alone by chance, without a row."""
-        return Strikes(self.deaths + 1, max(self.runs, 1), out_of_memory)
+    def excused(self) -> Strikes:
+        """Its run alone ended, and nobody is to blame: as if it had not begun."""
+        return replace(self, runs=self.runs - 1)
 
-    def told(self, number: int) -> Strikes:
-        """As the row tells that announced the `number`-th run: all deaths before it were seen."""
-        return Strikes(number - 1, max(self.runs + 1, number), self.out_of_memory)
+    def died(self, *, out_of_memory: bool = False) -> Strikes:
+        """Its process died. The first time, it was alone by chance, and nobody had counted the run."""
+        return Strikes(self.deaths + 1, max(self.runs, 1), out_of_memory)

@@ -42,7 +42,7 @@ def counts(record: SweepRecord, found: Mapping[str, Any]) -> dict[str, Any]:
         "by_status": found["by_status"],
         "eta_s": None,
         "rows": found["rows"],
-        "repeats": record.segment.repeats,
+        "repeats": record.repeats,
         "design": record.shape,
         "description": record.policy.description,
         "submitted_us": record.time_us,

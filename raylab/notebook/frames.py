@@ -87,7 +87,7 @@ def results(
         ValueError: there is no such status, or no such metadata.
     """
     view = _View(record, files, status, metadata)
-    trial = ("_point", "_repeat") if record.segment.repeats > 1 else ("_point",)
+    trial = ("_point", "_repeat") if record.repeats > 1 else ("_point",)
     frame = view.rows(trial).collect()
     order = in_turn(*(frame[name].to_numpy() for name in trial))
     frame = frame.select(cs.by_name(view.columns))
@@ -138,8 +138,8 @@ class _View:
         self._schema = union(table.schema for table in self._tables)
         self._seen = headings(
             self._schema,
-            parameters=_parameters(record.segment.design),
-            repeats=record.segment.repeats > 1,
+            parameters=_parameters(record.asked.design),
+            repeats=record.repeats > 1,
             names=found["names"] if self._sorts else [],
             metadata=metadata,
         )

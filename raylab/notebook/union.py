@@ -58,7 +58,7 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 def parameters_of(records: Iterable[SweepRecord]) -> list[str]:
     """The parameters of all these sweeps, in the order in which they first appear."""
-    return list(dict.fromkeys(name for each in records for name in Design.loads(each.segment.design).parameters))
+    return list(dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters))
 
 
 def of_sweeps(

@@ -1,4 +1,4 @@
-"""The lab's verbs: a plain class that Ray runs as a detached, named, asynchronous actor.
+"""The lab's verbs: a plain class. Ray runs it as a detached, named, asynchronous actor (`server/birth.py`).
 
 Each verb is idempotent by its content, answers within a minute or raises, and changes nothing before what it changes is
 durable. What goes on between the verbs is the conductor's.
@@ -7,7 +7,6 @@ durable. What goes on between the verbs is the conductor's.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import secrets
@@ -15,14 +14,11 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import ray
-
-from raylab.core import events as ev
 from raylab.core.handle import Handle, find, when
 from raylab.core.ledger import INFEASIBLE
-from raylab.core.request import Request, Submission, SweepRecord, draw_seed
+from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, refusal
 from raylab.core.schedule import slots
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
@@ -30,7 +26,9 @@ from raylab.notebook import layout
 from raylab.notebook.counts import counts
 from raylab.notebook.writer import Writer
 from raylab.server import pieces
+from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
+from raylab.server.pool import Pool, Report, Room
 from raylab.server.protocol import PROTOCOL, person, versions
 
 T = TypeVar("T")
@@ -45,19 +43,33 @@ LINGER_S = 0.5
 """Between the answer to `close` and the end, so that the answer arrives."""
 
 
+class Surroundings(Protocol):
+    """What a lab runs in: a Ray actor, or a process of a test's."""
+
+    @property
+    def actor(self) -> str:
+        """Which actor this is; the same after it was restarted."""
+
+    def restarted(self) -> bool:
+        """Whether the lab was started again by itself, and nobody asked for it. May block."""
+
+    def make_pool(self, report: Report, room: Room) -> Pool:
+        """What runs the leases."""
+
+    def end(self) -> None:
+        """End the lab's process, for good."""
+
+
 class LabActor:
     """One lab, as the cluster sees it; `raylab.Lab` says what the verbs mean."""
 
-    def __init__(self, name: str, notebook: str, user: str) -> None:
+    def __init__(self, name: str, notebook: str, user: str, surroundings: Surroundings) -> None:
         self._versions = versions()
         self._started = datetime.now(UTC)
+        self._surroundings = surroundings
         self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
-        self._lab = self._conductor(name, Path(notebook), user)
-
-    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
-        context = ray.get_runtime_context()
-        writer = Writer(notebook, who(self._versions["raylab"], context.get_actor_id() or ""))
-        return Conductor(name, writer, user, restarted=lambda: bool(context.was_current_actor_reconstructed))
+        writer = Writer(Path(notebook), who(self._versions["raylab"], surroundings.actor))
+        self._lab = Conductor(name, writer, user, restarted=surroundings.restarted, make_pool=surroundings.make_pool)
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""
@@ -65,11 +77,11 @@ class LabActor:
             await asyncio.wait_for(self._lab.opened.wait(), OPEN_S)
         except TimeoutError:
             why = self._lab.recorder.trouble or "its notebook is still being read"
-            raise LabUnavailable(f"the lab {self._lab.register.name!r} is not open yet: {why}. Try again") from None
+            raise LabUnavailable(f"the lab {self._lab.sweeps.name!r} is not open yet: {why}. Try again") from None
         if self._lab.refusal is not None:
             raise self._lab.refusal.with_traceback(None)  # the same one each time: its traceback would grow
         if self._lab.closing:
-            raise LabUnavailable(f"the lab {self._lab.register.name!r} is being shut down; attach again to start it")
+            raise LabUnavailable(f"the lab {self._lab.sweeps.name!r} is being shut down; attach again to start it")
         return self._lab
 
     async def _durably(self, work: Coroutine[Any, Any, T]) -> T:
@@ -96,12 +108,12 @@ class LabActor:
     async def info(self) -> dict[str, Any]:
         """What `Lab.info()` gives."""
         lab = await self._open()
-        assert lab.register.identity is not None
+        assert lab.sweeps.identity is not None
         return {
-            "name": lab.register.name,
-            "notebook": str(lab.register.writer.root),
-            "id": lab.register.identity.id,
-            "user": lab.register.identity.user,
+            "name": lab.sweeps.name,
+            "notebook": str(lab.sweeps.writer.root),
+            "id": lab.sweeps.identity.id,
+            "user": lab.sweeps.identity.user,
             "node": platform.node(),
             "pid": os.getpid(),
             "started": self._started,
@@ -114,18 +126,14 @@ class LabActor:
         lab = self._lab
         if lab.opened.is_set() and lab.refusal is None:
             await self._close(lab, force)
-        asyncio.get_running_loop().call_later(LINGER_S, self._end)
-
-    def _end(self) -> None:
-        """Go, and do not come back."""
-        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+        asyncio.get_running_loop().call_later(LINGER_S, self._surroundings.end)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
-        counts = [self._counts(lab, name) for name in lab.register.sweeps]
+        counts = [self._counts(lab, sweep) for sweep in lab.sweeps.in_force()]
         outstanding = sum(each["running"] + each["waiting"] for each in counts)
         if outstanding and not force:
             raise LabBusy(
-                f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
+                f"the lab {lab.sweeps.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
                 "sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
             )
         await lab.retire()
@@ -147,93 +155,80 @@ class LabActor:
             taken = False
             while not taken:
                 decision = self._decide(lab, submission)
-                before = lab.register.sweeps.get(decision.name)
+                before = lab.sweeps.named(decision.name)
                 if before is not None and decision.kind == "same":
                     await self._submit_again(lab, before, submission)
                     taken = True
-                elif before is not None and not decision.mends and submission.replaces != before.folder:
-                    return decision, before.folder, False
+                elif before is not None and not decision.mends and submission.replaces != before.key:
+                    return decision, before.key, False
                 else:
-                    code = await lab.register.keep_code(submission.pickle, submission.modules)
-                    taken = await self._submit_new(lab, decision, submission, *code)
-            lab.bulletin.post(decision.name, urgent=True)
-        return decision, lab.register.sweeps[decision.name].folder, True
+                    taken = await self._submit_new(lab, decision, before, submission)
+            sweep = lab.sweeps.named(decision.name)
+            assert sweep is not None
+            lab.news.post(sweep, urgent=True)
+        return decision, sweep.key, True
 
     def _failing(self, lab: Conductor) -> set[str]:
         """The sweeps of which something failed and nothing is done. What is not at work, or cannot be read now, may
         hold results."""
-        return {name for name, queue in lab.ledger.queues.items() if queue.only_failed} - lab.register.broken.keys()
+        queues = lab.ledger.queues
+        return {each.name for each in lab.sweeps.in_force() if each.key in queues and queues[each.key].only_failed}
 
     def _decide(self, lab: Conductor, submission: Submission) -> Decision:
         """What to do; raises what says why not, and what to do instead."""
-        decision = decide(submission, lab.register.sweeps, self._failing(lab))
-        known = lab.register.sweeps.get(decision.name)
+        decision = decide(submission, lab.sweeps.records, self._failing(lab))
+        known = lab.sweeps.records.get(decision.name)
         if known is not None and decision.kind == "refuse":
             raise refusal(decision, known, submission)
         if known is not None and decision.kind == "replace" and submission.replaces not in ("", known.folder):
             raise overtaken(known)
         return decision
 
-    async def _submit_again(self, lab: Conductor, known: SweepRecord, submission: Submission) -> None:
-        requests = []
+    async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> None:
+        known, requests = sweep.record, []
         if submission.policy.dumps() != known.policy.dumps():
             if known.locked:
                 raise SweepLocked(_locked(known.name, "its policy (description, retries, limits, resources) stays"))
-            text = submission.policy.dumps()
-            requests.append(Request(kind="policy", sweep=known.name, user=submission.user, policy=text))
-        queue = lab.ledger.queues.get(known.name)
+            requests.append(_request("policy", sweep, submission.user, **submission.policy.plain()))
+        queue = lab.ledger.queues.get(sweep.key)
         # A pause may be in force already while its row is being written; ours comes after it.
         if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
-            requests.append(Request(kind="resumed", sweep=known.name, user=submission.user))
-        if not lab.register.is_taken(known.name):  # else its code is in use
-            requests += await self._mend_code(lab, known, submission)
+            requests.append(_request("resumed", sweep, submission.user))
+        if sweep.stage == "known":  # else its code is in use
+            requests += await self._mend_code(lab, sweep, submission)
         if requests:
-            await lab.register.note(*requests)
-            lab.change_policy(known.name)
-        await lab.resume(known.name)
+            await lab.sweeps.note(*requests)
+        await lab.sweeps.resume(sweep, complete=queue is not None and queue.complete)
 
-    async def _mend_code(self, lab: Conductor, known: SweepRecord, submission: Submission) -> list[Request]:
+    async def _mend_code(self, lab: Conductor, sweep: AtWork, submission: Submission) -> list[Request]:
         """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""
-        writer = lab.register.writer
+        writer, known = lab.sweeps.writer, sweep.record
         if await lab.recorder.read(lambda: writer.has_code(known.code, known.modules)):
             return []
-        code, modules = await lab.register.keep_code(submission.pickle, submission.modules)
+        code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
         if (code, modules) == (known.code, known.modules):
             return []
-        return [Request(kind="code", sweep=known.name, user=submission.user, code=code, modules=modules)]
+        return [_request("code", sweep, submission.user, code=code, modules=modules)]
 
     async def _submit_new(
-        self, lab: Conductor, decision: Decision, submission: Submission, code: str, modules: str | None
+        self, lab: Conductor, decision: Decision, before: AtWork | None, submission: Submission
     ) -> bool:
         """Whether it was taken: when its turn to be written comes, a sweep that only failed may have got results."""
-        name = decision.name
-        before = lab.register.sweeps.get(name)
-        least = before.generation + 1 if before else 1
-        generation = await lab.recorder.read(lambda: lab.register.writer.free_generation(name, least))
-        request = Request(
-            kind="submitted",
-            sweep=layout.check_name(name, "sweep"),
-            user=submission.user,
+        name = layout.check_name(decision.name, "sweep")
+        code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
+        least = before.record.generation + 1 if before else 1
+        generation = await lab.recorder.read(lambda: lab.sweeps.writer.free_generation(name, least))
+        request = Request.submitted(
+            submission,
+            name=name,
             folder=layout.sweep_folder(name, generation),
-            label=submission.label,
-            design=submission.design,
-            shape=submission.shape,
-            size=submission.size,
-            repeats=submission.repeats,
             seed=draw_seed(secrets.token_bytes(16)) if submission.seed is None else submission.seed,
-            seed_given=submission.seed is not None,
-            order=submission.order,
             code=code,
             modules=modules,
-            ingredients=json.dumps(dict(submission.ingredients)),
-            policy=submission.policy.dumps(),
         )
-        if not await lab.register.note(request, unless=lambda: decision.mends and name not in self._failing(lab)):
+        if not await lab.sweeps.note(request, unless=lambda: decision.mends and name not in self._failing(lab)):
             return False
-        lab.forget(name)
-        if before is not None:
-            lab.register.release(before.folder)
-        lab.spawn(lab.activate(name))
+        lab.spawn(lab.sweeps.take(lab.sweeps.of(request.folder)))
         return True
 
     async def cancel(self, sweep: Handle, user: str) -> int:
@@ -241,30 +236,27 @@ class LabActor:
         lab = await self._open()
         return await self._durably(self._cancel(lab, sweep, user))
 
-    async def _cancel(self, lab: Conductor, sweep: Handle, user: str) -> int:
+    async def _cancel(self, lab: Conductor, wanted: Handle, user: str) -> int:
         async with self._changing:
-            record = self._in_force(lab, sweep)
-            name = record.name
-            if record.locked:
-                raise SweepLocked(_locked(name, "it cannot be cancelled: it runs to its end"))
-            if not record.cancelled:
-                await lab.register.note(Request(kind="cancelled", sweep=name, user=user))
-                if name in lab.ledger.queues:
-                    lab.happened(ev.SweepCancelled(sweep=name))
-                lab.bulletin.post(name, urgent=True)
-            return int(self._counts(lab, name)["cancelled"])
+            sweep = self._in_force(lab, wanted)
+            if sweep.record.locked:
+                raise SweepLocked(_locked(sweep.name, "it cannot be cancelled: it runs to its end"))
+            if not sweep.record.cancelled:
+                await lab.sweeps.note(_request("cancelled", sweep, user))
+                lab.news.post(sweep, urgent=True)
+            return int(self._counts(lab, sweep)["cancelled"])
 
     async def lock(self, sweep: Handle, user: str) -> None:
         """Let the sweep take no change any more."""
         lab = await self._open()
         await self._durably(self._lock(lab, sweep, user))
 
-    async def _lock(self, lab: Conductor, sweep: Handle, user: str) -> None:
+    async def _lock(self, lab: Conductor, wanted: Handle, user: str) -> None:
         async with self._changing:
-            record = self._in_force(lab, sweep)
-            if not record.locked:
-                await lab.register.note(Request(kind="locked", sweep=record.name, user=user))
-                lab.bulletin.post(record.name, urgent=True)
+            sweep = self._in_force(lab, wanted)
+            if not sweep.record.locked:
+                await lab.sweeps.note(_request("locked", sweep, user))
+                lab.news.post(sweep, urgent=True)
 
     # asking -----------------------------------------------------------------------------------------------------
 
@@ -272,14 +264,14 @@ class LabActor:
         """One dict of counts, state and description for each of these sweeps, for all in force if None."""
         lab = await self._open()
         if sweeps is None:
-            return [self._counts(lab, name) for name in lab.register.sweeps]
-        return [await self._told(lab, self._record(lab, sweep)) for sweep in sweeps]
+            return [self._counts(lab, sweep) for sweep in lab.sweeps.in_force()]
+        return [await self._told(lab, self._found(lab, sweep)) for sweep in sweeps]
 
-    async def _told(self, lab: Conductor, record: SweepRecord) -> dict[str, Any]:
+    async def _told(self, lab: Conductor, sweep: AtWork) -> dict[str, Any]:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
-        if record.replaced is None:
-            return self._counts(lab, record.name)
-        return counts(record, await lab.recorder.read(lambda: lab.register.writer.survey(record.folder)))
+        if sweep.stage != "set aside":
+            return self._counts(lab, sweep)
+        return counts(sweep.record, await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key)))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
@@ -287,59 +279,60 @@ class LabActor:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
         # Says so if there is no such sweep.
-        names = None if sweeps is None else [self._record(lab, sweep).name for sweep in sweeps]
-        if seen is not None and seen[0] == lab.register.opening:
-            await lab.bulletin.differs(names, seen[1], longest)
-        mark = (lab.register.opening, lab.bulletin.number(names))
+        found = None if sweeps is None else [self._found(lab, sweep) for sweep in sweeps]
+        if seen is not None and seen[0] == lab.sweeps.opening:
+            await lab.news.differs(found, seen[1], longest)
+        mark = (lab.sweeps.opening, lab.news.number(found))
         return mark, await self.overview(sweeps)
 
     async def record(self, sweep: Handle) -> SweepRecord:
         """What was asked for under this name."""
-        return replace(self._record(await self._open(), sweep), earlier=())
+        return replace(self._found(await self._open(), sweep).record, earlier=())
 
-    def _record(self, lab: Conductor, sweep: Handle) -> SweepRecord:
-        return find(lab.register.sweeps, sweep, lab.register.name)
+    def _found(self, lab: Conductor, sweep: Handle) -> AtWork:
+        return lab.sweeps.of(find(lab.sweeps.records, sweep, lab.sweeps.name).folder)
 
-    def _in_force(self, lab: Conductor, sweep: Handle) -> SweepRecord:
+    def _in_force(self, lab: Conductor, wanted: Handle) -> AtWork:
         """The sweep, if it may be changed at all."""
-        record = self._record(lab, sweep)
-        if record.replaced is not None:
+        sweep = self._found(lab, wanted)
+        replaced = sweep.record.replaced
+        if replaced is not None:
             raise SweepLocked(
-                f"the sweep {record.name!r} was set aside for another {record.replaced.name!r}, by "
-                f"{record.replaced.user} at {when(record.replaced.time_us)}: nothing of it runs, it takes no change, "
-                f"and only its rows are read, with results({record.name!r})"
+                f"the sweep {sweep.name!r} was set aside for another {replaced.name!r}, by {replaced.user} at "
+                f"{when(replaced.time_us)}: nothing of it runs, it takes no change, and only its rows are read, with "
+                f"results({sweep.name!r})"
             )
-        return record
+        return sweep
 
-    def _counts(self, lab: Conductor, name: str) -> dict[str, Any]:
+    def _counts(self, lab: Conductor, sweep: AtWork) -> dict[str, Any]:
         """A sweep in numbers and words."""
-        record = lab.register.sweeps[name]
-        if name in lab.ledger.queues:
-            counts = lab.ledger.counts(name)
-            state, reason = lab.ledger.standing(name)
+        record = sweep.record
+        if sweep.key in lab.ledger.queues:
+            counts = lab.ledger.counts(sweep.key)
+            state, reason = lab.ledger.standing(sweep.key)
         else:
-            counts, state, reason = _unopened(record, slots(lab.nodes, record.policy.resources))
+            counts, state, reason = _unopened(record, lab.fits(record))
         if state == "infeasible":
             reason = f"{reason}: {_amounts(record)}"
-        if name in lab.register.broken:
-            state, reason = "paused", lab.register.broken[name]
+        if sweep.trouble:
+            state, reason = "paused", sweep.trouble
         elif lab.recorder.trouble and state == "running":
             state, reason = "disk_full", lab.recorder.trouble
         elif record.locked and state == "ready":
             state = "locked"
         return {
-            "name": name,
+            "name": record.name,
             "folder": record.folder,
             "user": record.user,
             "state": state,
             "reason": reason,
             **counts,
-            "rows": lab.register.rows.get(name, 0),
-            "repeats": record.segment.repeats,
+            "rows": sweep.rows,
+            "repeats": record.repeats,
             "design": record.shape,
             "description": record.policy.description,
             "submitted_us": record.time_us,
-            "first_error": lab.register.first_errors.get(name, ""),
+            "first_error": sweep.first_error,
         }
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
@@ -347,18 +340,18 @@ class LabActor:
     async def names(self, folders: Sequence[str]) -> list[list[str]]:
         """The files in some folders of the notebook."""
         lab = await self._open()
-        store = lab.register.writer.store
+        store = lab.sweeps.writer.store
         return await self._durably(asyncio.to_thread(pieces.names, store, folders))
 
     async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
         """Some files, or the first part of one; None for a file that is not there any more: see `pieces`."""
         lab = await self._open()
-        return await self._durably(asyncio.to_thread(pieces.pieces, lab.register.writer.store, paths, offset))
+        return await self._durably(asyncio.to_thread(pieces.pieces, lab.sweeps.writer.store, paths, offset))
 
     async def ends(self, path: str, count: int) -> tuple[bytes, bytes, int] | None:
         """The first and the last `count` bytes of a file, and its size; None if it is not there any more."""
         lab = await self._open()
-        return await self._durably(asyncio.to_thread(pieces.ends, lab.register.writer.store, path, count))
+        return await self._durably(asyncio.to_thread(pieces.ends, lab.sweeps.writer.store, path, count))
 
 
 def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
@@ -370,6 +363,10 @@ def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]
     if cancelled:
         return counts, "cancelled", ""
     return (counts, "running", "") if fits else (counts, "infeasible", INFEASIBLE)
+
+
+def _request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:
+    return Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user, body=body)
 
 
 def _amounts(record: SweepRecord) -> str:

@@ -11,15 +11,15 @@ from typing import Any
 
 import ray
 
-from raylab.server.actor import LabActor
 from raylab.server.joining import join
 from raylab.server.protocol import BIRTH_S, BORN, NAMESPACE
+from raylab.server.ray_lab import RayLabActor
 
 
 def create(address: str, name: str, notebook: str, user: str) -> None:
     """Create the actor, unless somebody else was quicker, and wait until it answers."""
     join(address)
-    actor = ray.remote(LabActor).options(
+    actor = ray.remote(RayLabActor).options(
         name=name,
         namespace=NAMESPACE,
         lifetime="detached",

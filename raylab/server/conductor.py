@@ -13,25 +13,27 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from raylab.core import events as ev
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
-from raylab.core.order import Order
-from raylab.core.request import Request, Segment, SweepRecord
+from raylab.core.request import Request, SweepRecord
 from raylab.core.schedule import flush_interval, slots
+from raylab.core.segment import segment_at
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
+from raylab.notebook.file import FileInfo
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
-from raylab.server.news import Bulletin
-from raylab.server.pool import Pool
-from raylab.server.recorder import Recorder, Written
-from raylab.server.register import Register, Summary
-from raylab.worker.batch import Batch, Pending, make_batch, trials_at
-from raylab.worker.lease import LeaseOrder
-from raylab.worker.threads import named
+from raylab.server.at_work import AtWork
+from raylab.server.news import News
+from raylab.server.pool import Ended, MakePool
+from raylab.server.recorder import Recorder
+from raylab.server.sweeps import Sweeps
+from raylab.worker.batch import Batch, Pending, make_batch
+from raylab.worker.lease import Header, LeaseOrder
 
 log = logging.getLogger(__name__)
 
@@ -44,61 +46,54 @@ Ray says so (`terminal/settings.py`), and 2 s until the lab asks, are 14 s. One 
 
 
 class Conductor:
-    """One lab's register, ledger and leases at work.
+    """One lab's sweeps, ledger and leases at work.
 
     Args:
         name: the lab's.
         writer: its notebook.
         user: who created the lab.
         restarted: tells whether this lab was started again by itself, and nobody asked for it.
-        make_pool: what runs the leases.
+        make_pool: makes what runs the leases.
     """
 
     def __init__(
-        self,
-        name: str,
-        writer: Writer,
-        user: str,
-        *,
-        restarted: Callable[[], bool],
-        make_pool: Callable[..., Pool] = Pool,
+        self, name: str, writer: Writer, user: str, *, restarted: Callable[[], bool], make_pool: MakePool
     ) -> None:
         self.ledger = Ledger()
-        self.bulletin = Bulletin()
-        self.nodes: list[dict[str, float]] = []
+        self.news = News()
+        self.nodes: list[Mapping[str, float]] = []
         self.refusal: RaylabError | None = None  # why the lab cannot work: fenced, or its notebook cannot be opened
         self.opened = asyncio.Event()
+        self.closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.closing = False
         self._restarted = restarted
         self.recorder = Recorder(
             writer,
             on_written=self._on_written,
             on_pressure=lambda high: self.happened(ev.PressureChanged(high=high)),
             on_fenced=self.fence,
-            on_broken=self._on_broken,
+            on_broken=lambda sweep, error: self.sweeps.break_off(sweep, error),
         )
-        self.pool = make_pool(
-            on_ready=lambda lease: self._on_lease(ev.LeaseReady(lease=lease)),
-            on_header=lambda lease, _: self._on_lease(ev.LeaseStarted(lease=lease)),
-            on_batch=self._on_batch,
-            on_end=lambda lease, end, words: self._on_lease(ev.LeaseEnded(lease=lease, end=end, detail=words)),
-            room=self.recorder.room,
+        self.pool = make_pool(self._on_lease, self.recorder.room)
+        self.sweeps = Sweeps(
+            name,
+            user,
+            writer,
+            self.recorder,
+            hold=self.pool.hold,
+            tell=self.happened,
+            slots=self.fits,
+            post=lambda sweep: self.news.post(sweep, urgent=True),
         )
-        self.register = Register(name, user, writer, self.recorder, self.pool.hold)
         self.spawn(self._live())
-
-    # opening ----------------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
         """Open the notebook, take up its sweeps, then watch the cluster's size for ever."""
         try:
-            await self.register.open(restarted=await asyncio.to_thread(self._restarted))
+            await self.sweeps.open(restarted=await asyncio.to_thread(self._restarted))
             await self._count_nodes()
-            found = await self.register.glance()
-            for name in list(self.register.sweeps):
-                await self._find(name, found.get(name))
+            await self.sweeps.find_all()
         except LabFenced as error:
             self.fence(error)
         except RaylabError as error:
@@ -113,19 +108,25 @@ class Conductor:
         while self.refusal is None:
             try:
                 await self.look()
-                await self._try_again()
+                await self.sweeps.try_again()
+            except LabFenced as error:
+                self.fence(error)
             except Exception:  # a lab that does not look any more would see no node join
                 log.exception("the lab met an error of its own")
             await asyncio.sleep(LOOK_S)
 
-    async def _try_again(self) -> None:
-        """Take up the sweeps that the disk did not give, should it give them now."""
-        for name in list(self.register.unreadable):
-            try:
-                await self._find(name, None)
-            except LabFenced as error:
-                self.fence(error)
-            self.bulletin.post(name)
+    # the cluster's size -----------------------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """See how large the cluster is now."""
+        await self._count_nodes()
+        queues = self.ledger.queues
+        now = {key: self.fits(queue.record) for key, queue in queues.items() if not queue.complete}
+        changed = {key: count for key, count in now.items() if queues[key].slots != count}
+        if changed:
+            self.happened(ev.SlotsChanged(slots=changed))
+            for key in changed:
+                self.news.post(self.sweeps.of(key))
 
     async def _count_nodes(self) -> None:
         try:
@@ -135,77 +136,9 @@ class Conductor:
         except Exception as error:  # the cluster does not say how large it is; it will again
             log.warning("the cluster's size is not known at the moment: %s", error)
 
-    async def _find(self, name: str, found: Summary | None) -> None:
-        """Take up a sweep that was there when the lab started; its table is opened only if there is work left."""
-        found = found or await self.register.survey(name)
-        if found is None or name in self.ledger.queues or self.register.is_taken(name):  # submitted again meanwhile
-            return
-        sweep = self.register.sweeps[name]
-        recorded = sum(stop - start for start, stop in found["positions"])
-        if recorded == sweep.total or sweep.cancelled:
-            self._take_up(name, found)
-        else:
-            await self.activate(name)
-
-    async def activate(self, name: str) -> None:
-        """Let a sweep's trials be leased."""
-        found = await self.register.take(name)
-        if found is not None:
-            self._take_up(name, found)
-        else:
-            self.bulletin.post(name, urgent=True)
-
-    async def resume(self, name: str) -> None:
-        """It was submitted again: what was paused or cancelled goes on."""
-        queue = self.ledger.queues.get(name)
-        if self.register.is_taken(name):
-            if queue is not None:
-                self.happened(ev.SweepResumed(sweep=name))
-        elif queue is None or queue.recorded.count < queue.total:
-            await self.activate(name)
-
-    def change_policy(self, name: str) -> None:
-        """Its policy in the register is another one than before."""
-        if name in self.ledger.queues:
-            policy = self.register.sweeps[name].policy
-            fits = slots(self.nodes, policy.resources)
-            self.happened(ev.PolicyChanged(sweep=name, slots=fits, time_limit=policy.time_limit))
-
-    def _take_up(self, name: str, found: Summary) -> None:
-        sweep = self.register.sweeps[name]
-        self.forget(name)
-        event = ev.SweepOpened(
-            sweep=name,
-            total=sweep.total,
-            group=sweep.modules or "",
-            recorded=tuple((start, stop) for start, stop in found["positions"]),
-            by_status=found["by_status"],
-            seconds=found["seconds"],
-            strikes=sweep.strikes,
-            cancelled=sweep.cancelled,
-            paused=sweep.paused,
-            time_limit=sweep.policy.time_limit,
-            slots=slots(self.nodes, sweep.policy.resources),
-        )
-        self.happened(event)
-        self.bulletin.post(name, urgent=True)
-
-    def forget(self, name: str) -> None:
-        """Drop what is known of a sweep that is replaced or taken up afresh."""
-        if name in self.ledger.queues:
-            self.happened(ev.SweepReplaced(sweep=name))
-
-    async def look(self) -> None:
-        """See how large the cluster is now."""
-        await self._count_nodes()
-        queues = self.ledger.queues
-        open_ones = [name for name, queue in queues.items() if queue.recorded.count < queue.total]
-        now = {name: slots(self.nodes, self.register.sweeps[name].policy.resources) for name in open_ones}
-        changed = {name: count for name, count in now.items() if queues[name].slots != count}
-        if changed:
-            self.happened(ev.SlotsChanged(slots=changed))
-            for name in changed:
-                self.bulletin.post(name)
+    def fits(self, record: SweepRecord) -> int:
+        """How many trials of a sweep the cluster could run at once, were it empty."""
+        return slots(self.nodes, record.policy.resources)
 
     # what happens, and what is done about it --------------------------------------------------------------------
 
@@ -220,102 +153,93 @@ class Conductor:
                         self._launch(order)
                 case ev.Keep():
                     assert batch is not None
-                    if batch.error:
-                        self.register.first_errors.setdefault(order.sweep, batch.error)
-                    self.recorder.keep(self.register.sweeps[order.sweep].folder, batch)
+                    sweep = self.sweeps.of(order.sweep)
+                    sweep.first_error = sweep.first_error or batch.error or ""
+                    self.recorder.keep(sweep, batch)
                 case ev.Refuse():
                     log.warning("a batch of lease %s was dropped: %s", order.lease, order.reason)
                 case ev.Stop():
                     self.pool.stop(order.lease)
-                case ev.Go():
-                    self.pool.go(order.lease)
-                case ev.NoteStrike():
-                    self.spawn(self._note_strike(order, self.register.sweeps[order.sweep].folder))
+                case ev.CountRun():
+                    self.spawn(self._count_run(order, self.sweeps.of(order.sweep)))
                 case ev.RecordDeath():
-                    self.spawn(self._record_death(order, self.register.sweeps[order.sweep]))
+                    self.spawn(self._record_death(order, self.sweeps.of(order.sweep)))
                 case ev.Pause():
-                    self.spawn(self._note_pause(order, self.register.sweeps[order.sweep].folder))
-                    self.bulletin.post(order.sweep, urgent=True)
+                    sweep = self.sweeps.of(order.sweep)
+                    self.spawn(self._note_pause(order, sweep))
+                    self.news.post(sweep, urgent=True)
                 case ev.Wake():
                     self._wake_at(order.at)
                 case _:
                     raise TypeError(f"nobody carries out {order!r}")
 
-    def _on_lease(self, event: ev.LeaseReady | ev.LeaseStarted | ev.LeaseEnded) -> None:
-        name = self.ledger.sweep_of(event.lease)
-        self.happened(event)
-        if name is not None:
-            self.bulletin.post(name)
+    def _on_lease(self, lease: int, what: Header | Batch | Ended) -> None:
+        key = self.ledger.sweep_of(lease)
+        match what:
+            case Batch():
+                event = ev.BatchArrived(
+                    lease=lease,
+                    first=what.first,
+                    count=what.count,
+                    by_status=what.by_status,
+                    busy_s=what.busy_s,
+                    error=what.error,
+                )
+                self.happened(event, what)
+                return
+            case Header():
+                self.happened(ev.LeaseStarted(lease=lease))
+            case Ended():
+                self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words))
+        if key is not None:
+            self.news.post(self.sweeps.of(key))
 
-    def _on_batch(self, lease: int, batch: Batch) -> None:
-        event = ev.BatchArrived(
-            lease=lease,
-            first=batch.first,
-            count=batch.count,
-            by_status=batch.by_status,
-            busy_s=batch.busy_s,
-            error=batch.error,
-        )
-        self.happened(event, batch)
-
-    def _on_written(self, written: Written) -> None:
-        name = self.register.written(written)
-        if name is None:
-            return  # replaced meanwhile
-        for batch in written.batches:
-            event = ev.RowsCommitted(sweep=name, first=batch.first, count=batch.count, by_status=batch.by_status)
+    def _on_written(self, sweep: AtWork, batches: Sequence[Batch], info: FileInfo) -> None:
+        if not self.sweeps.is_taken_up(sweep):
+            return  # set aside, or broken, meanwhile
+        sweep.rows += info.rows
+        for batch in batches:
+            event = ev.RowsCommitted(sweep=sweep.key, first=batch.first, count=batch.count, by_status=batch.by_status)
             self.happened(event)
-        queue = self.ledger.queues.get(name)
-        self.bulletin.post(name, urgent=queue is not None and not queue.outstanding)
-        if queue is not None and queue.recorded.count == queue.total:
-            self.spawn(self.register.put_away(written.folder))
-
-    def _on_broken(self, folder: str, error: Exception) -> None:
-        name = self.register.name_of(folder)
-        if name is not None:
-            self.register.break_off(name, error)
-            self.forget(name)
-            self.register.release(folder)
-            self.bulletin.post(name, urgent=True)
+        queue = self.ledger.queues[sweep.key]
+        self.news.post(sweep, urgent=not queue.outstanding)
+        if queue.complete:
+            self.spawn(self.sweeps.put_away(sweep))
 
     def _launch(self, order: ev.Launch) -> None:
-        sweep = self.register.sweeps[order.sweep]
+        sweep = self.sweeps.of(order.sweep)
         lease = LeaseOrder(
             lease=order.lease,
+            segment=order.segment,
             start=order.start,
             stop=order.stop,
+            attempt=order.attempt,
             flush_s=flush_interval(self.ledger.queues[order.sweep].slots),
-            retries=sweep.policy.retries,
-            time_limit=sweep.policy.time_limit,
-            deaths=order.deaths,
-            alone=order.alone,
-            threads=max(1, int(sweep.policy.resources.get("CPU", 0))),
-            own_threads=named(sweep.policy.runtime_env.get("env_vars", {})),
+            policy=sweep.record.policy,
         )
-        self.pool.launch(lease, self.register.packages[sweep.folder], sweep.policy, sweep.modules)
+        self.pool.launch(lease, sweep.package, sweep.record.modules)
 
-    async def _note_pause(self, order: ev.Pause, folder: str) -> None:
+    async def _note_pause(self, order: ev.Pause, sweep: AtWork) -> None:
         def lifted() -> bool:
-            queue = self.ledger.queues.get(order.sweep)
+            queue = self.ledger.queues.get(sweep.key)
             return queue is None or queue.pause_reason != order.reason
 
-        row = Request(kind="paused", sweep=order.sweep, folder=folder, reason=order.reason)
-        await self.register.note(row, unless=lifted)
+        row = Request(kind="paused", sweep=sweep.name, folder=sweep.key, body={"reason": order.reason})
+        await self.sweeps.note(row, unless=lifted)
 
-    async def _note_strike(self, order: ev.NoteStrike, folder: str) -> None:
-        position = order.position
-        row = Request(kind="strike", sweep=order.sweep, folder=folder, position=position, strikes=order.strikes)
-        await self.register.note(row)
-        if self.register.sweeps[order.sweep].folder == folder:  # else it was replaced meanwhile
-            self.happened(ev.StrikeNoted(sweep=order.sweep, position=position))
+    async def _count_run(self, order: ev.CountRun, sweep: AtWork) -> None:
+        body = {"position": order.position, "strikes": asdict(order.strikes)}
+        await self.sweeps.note(Request(kind="ran_alone", sweep=sweep.name, folder=sweep.key, body=body))
 
-    async def _record_death(self, order: ev.RecordDeath, sweep: SweepRecord) -> None:
+    async def _record_death(self, order: ev.RecordDeath, sweep: AtWork) -> None:
         """The row of a trial that its process died with, written as any other batch."""
-        self.register.first_errors.setdefault(order.sweep, order.error)
-        held = self.recorder.tables.get(sweep.folder)
-        batch = await asyncio.to_thread(death_batch, sweep.segment, order)
-        if self.recorder.tables.get(sweep.folder) is held:  # else it was taken up afresh, and the trial waits again
-            self.recorder.keep(sweep.folder, batch)
+        sweep.first_error = sweep.first_error or order.error
+        table = sweep.table
+        batch = await asyncio.to_thread(death_batch, sweep.record, order)
+        if sweep.table is table:  # else it was taken up afresh, and the trial waits again
+            self.recorder.keep(sweep, batch)
+
+    # the end ----------------------------------------------------------------------------------------------------
 
     async def retire(self) -> None:
         """End all work: what came is written, what runs is cancelled and will run again another day."""
@@ -327,8 +251,8 @@ class Conductor:
 
     async def _put_down(self) -> None:
         await self.recorder.idle()
-        for folder in list(self.recorder.tables):
-            await self.recorder.seal(folder)
+        for sweep in self.sweeps.in_force():
+            await self.recorder.seal(sweep)
 
     def fence(self, error: LabFenced) -> None:
         """Another lab has the notebook: stop everything, for good."""
@@ -337,8 +261,8 @@ class Conductor:
         log.warning("%s", error)
         self.refusal = error
         self.pool.stop_all()
-        for name in self.register.sweeps:
-            self.bulletin.post(name, urgent=True)
+        for sweep in self.sweeps.in_force():
+            self.news.post(sweep, urgent=True)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside; what it raises is logged, since nobody awaits it."""
@@ -360,20 +284,19 @@ class Conductor:
         self._timer = asyncio.get_running_loop().call_at(at, self.happened, ev.Ticked())
 
 
-def death_batch(segment: Segment, order: ev.RecordDeath) -> Batch:
+def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
     """The record of a trial that its process died with."""
-    run = Order(segment.order, segment.total, segment.key)
-    _, points, repeats, own_seeds = trials_at(segment, run, order.position, order.position + 1)
+    segment = record.segments[segment_at(record.segments, order.position)]
     pending = Pending(
         first=order.position,
         parameters=Parameters(Design.loads(segment.design)),
         first_point=segment.first_point,
         since=0.0,
         epoch=time.time(),
-        blocks=[(points, repeats, own_seeds)],
+        blocks=[segment.trials(order.position, order.position + 1)],
         results=[{}],
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},
     )
-    batch, _ = make_batch(pending, attempt=order.attempts, pid=0, busy_s=0.0)
+    batch, _ = make_batch(pending, attempt=order.attempt, pid=0, busy_s=0.0)
     return batch

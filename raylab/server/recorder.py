@@ -11,8 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from raylab.core.request import Request
@@ -21,6 +20,7 @@ from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
 from raylab.notebook.file import FileInfo
 from raylab.notebook.rows import merged_names, names_of
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.at_work import AtWork
 from raylab.worker.batch import Batch
 
 log = logging.getLogger(__name__)
@@ -41,15 +41,6 @@ AGAIN_S = 1.0
 READ_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What one commit made durable."""
-
-    folder: str
-    batches: Sequence[Batch]
-    info: FileInfo
-
-
 class Unreadable(NotebookDamaged):
     """The disk does not give what is there; it may later."""
 
@@ -59,31 +50,30 @@ class Recorder:
 
     Args:
         writer: the notebook.
-        on_written: called after each commit.
+        on_written: called after each commit: of which sweep, with which batches, as which file.
         on_pressure: called with True when too much waits, with False when it no longer does.
         on_fenced: called once, when another lab has taken over the notebook; nothing is written after that.
-        on_broken: called when the rows of a sweep (its folder) cannot be written for a reason that no other try
-            cures; its rows are dropped from then on, the other sweeps go on.
+        on_broken: called when the rows of a sweep cannot be written for a reason that no other try cures; its rows are
+            dropped from then on, the other sweeps go on.
     """
 
     def __init__(
         self,
         writer: Writer,
         *,
-        on_written: Callable[[Written], None],
+        on_written: Callable[[AtWork, Sequence[Batch], FileInfo], None],
         on_pressure: Callable[[bool], None],
         on_fenced: Callable[[LabFenced], None],
-        on_broken: Callable[[str, Exception], None] | None = None,
+        on_broken: Callable[[AtWork, Exception], None],
     ) -> None:
         self.writer = writer
-        self.tables: dict[str, SweepTable] = {}  # by folder: two sweeps may have had one name
         self.trouble = ""  # why the disk takes nothing at the moment
         self._on_written = on_written
         self._on_pressure = on_pressure
         self._on_fenced = on_fenced
         self._on_broken = on_broken
         self._fenced: LabFenced | None = None
-        self._waiting: dict[str, tuple[SweepTable, list[Batch]]] = {}
+        self._due: dict[AtWork, None] = {}  # sweeps of which batches wait, as they came
         self._bytes = 0
         self._high = False
         self._work = asyncio.Event()
@@ -96,16 +86,22 @@ class Recorder:
 
     # results ----------------------------------------------------------------------------------------------------
 
-    def keep(self, folder: str, batch: Batch) -> None:
+    def keep(self, sweep: AtWork, batch: Batch) -> None:
         """Take a batch; it is durable when `on_written` says so. Nobody asks for the rows of a table that is gone."""
-        held = self.tables.get(folder)
-        if self._fenced is not None or held is None:
+        if self._fenced is not None or sweep.table is None:
             return
-        self._waiting.setdefault(folder, (held, []))[1].append(batch)
+        sweep.waiting.append(batch)
+        self._due[sweep] = None
         self._bytes += batch.rows.nbytes
         self._idle.clear()
         self._work.set()
         self._weigh()
+
+    def drop(self, sweep: AtWork) -> None:
+        """Nothing more of a sweep is wanted: its trials run again, and a table that is opened next must not get what
+        waited for this one."""
+        batches, sweep.waiting = sweep.waiting, []
+        self._bytes -= _nbytes(batches)
 
     async def room(self) -> None:
         """Wait until another batch may be taken."""
@@ -123,59 +119,50 @@ class Recorder:
         while True:
             await self._work.wait()
             self._work.clear()
-            waiting, self._waiting = self._waiting, {}
-            for folder, held, batches in _portions(waiting):
-                info = None
-                try:
-                    if self.tables.get(folder) is held:  # else it was replaced or given up: these rows are nobody's
-                        info = await self._commit(held, batches)
-                except LabFenced:
-                    return
-                except Exception as error:
-                    self._give_up(folder, error)
-                self._bytes -= sum(batch.rows.nbytes for batch in batches)
-                with _unhindered():
-                    if info is not None:
-                        self._on_written(Written(folder, batches, info))
-                with _unhindered():
-                    self._weigh()
-                await self._seal_if_long(folder)
-            if not self._waiting:
+            due, self._due = self._due, {}
+            for sweep in due:
+                batches, sweep.waiting = sweep.waiting, []
+                table = sweep.table
+                for portion in _portions(batches):
+                    info = None
+                    try:
+                        if table is not None and sweep.table is table:  # else these rows are nobody's
+                            info = await self._commit(table, portion)
+                    except LabFenced:
+                        return
+                    except Exception as error:
+                        # One sweep must not keep the others from being written.
+                        log.error("the rows of %s cannot be written", sweep.key, exc_info=error)
+                        with _unhindered():
+                            self._on_broken(sweep, error)
+                    self._bytes -= _nbytes(portion)
+                    with _unhindered():
+                        if info is not None:
+                            self._on_written(sweep, portion, info)
+                    with _unhindered():
+                        self._weigh()
+                    if table is not None and sweep.table is table and table.table.should_seal:
+                        await self.seal(sweep)
+            if not self._due:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
 
-    async def _commit(self, held: SweepTable, batches: Sequence[Batch]) -> FileInfo:
+    async def _commit(self, table: SweepTable, batches: Sequence[Batch]) -> FileInfo:
         meta = _describe(batches)
         rows = [batch.rows for batch in batches]
-        return await self._insist(lambda: held.commit(rows, meta))
+        return await self._insist(lambda: table.commit(rows, meta))
 
-    def _give_up(self, folder: str, error: Exception) -> None:
-        """One sweep must not keep the others from being written. What waits for its table goes with it: its trials run
-        again, and the table that is opened next must not get them too."""
-        log.error("the rows of %s cannot be written", folder, exc_info=error)
-        self.tables.pop(folder, None)
-        _, batches = self._waiting.pop(folder, (None, []))
-        self._bytes -= sum(batch.rows.nbytes for batch in batches)
-        with _unhindered():
-            if self._on_broken is not None:
-                self._on_broken(folder, error)
-
-    async def seal(self, folder: str) -> None:
+    async def seal(self, sweep: AtWork) -> None:
         """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
-        held = self.tables.get(folder)
-        if held is None or self._fenced is not None:
+        table = sweep.table
+        if table is None or self._fenced is not None:
             return
         try:
-            await asyncio.to_thread(held.seal)
+            await asyncio.to_thread(table.seal)
         except LabFenced as error:
             self._fence(error)
         except Exception as error:  # a full disk, a damaged file; whatever it is, the rows are durable
-            log.warning("the journal of %s stays as it is for now: %s", folder, error)
-
-    async def _seal_if_long(self, folder: str) -> None:
-        held = self.tables.get(folder)
-        if held is not None and held.table.should_seal:
-            await self.seal(folder)
+            log.warning("the journal of %s stays as it is for now: %s", sweep.key, error)
 
     def _weigh(self) -> None:
         high = self._bytes > LIMIT_BYTES
@@ -237,7 +224,7 @@ class Recorder:
     def _fence(self, error: LabFenced) -> None:
         if self._fenced is None:
             self._fenced = error
-            self._waiting.clear()
+            self._due.clear()
             self._room.set()
             self._idle.set()
             self._on_fenced(error)
@@ -252,20 +239,20 @@ def _unhindered() -> Iterator[None]:
         log.exception("the lab met an error of its own")
 
 
-def _portions(
-    waiting: Mapping[str, tuple[SweepTable, Sequence[Batch]]],
-) -> Iterator[tuple[str, SweepTable, list[Batch]]]:
-    """What waits, of each sweep as much at a time as one commit takes."""
-    for folder, (held, batches) in waiting.items():
-        portion: list[Batch] = []
-        nbytes = 0
-        for batch in batches:
-            if portion and nbytes + batch.rows.nbytes > COMMIT_BYTES:
-                yield folder, held, portion
-                portion, nbytes = [], 0
-            portion.append(batch)
-            nbytes += batch.rows.nbytes
-        yield folder, held, portion
+def _portions(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """What waits of a sweep, as much at a time as one commit takes."""
+    portion: list[Batch] = []
+    for batch in batches:
+        if portion and _nbytes(portion) + batch.rows.nbytes > COMMIT_BYTES:
+            yield portion
+            portion = []
+        portion.append(batch)
+    if portion:
+        yield portion
+
+
+def _nbytes(batches: Iterable[Batch]) -> int:
+    return sum(int(batch.rows.nbytes) for batch in batches)
 
 
 def _describe(batches: Sequence[Batch]) -> dict[str, Any]:

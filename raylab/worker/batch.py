@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raylab.core.order import Order, seeds
-from raylab.core.request import Segment
+from raylab.core.segment import Block
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Trials, wire
@@ -62,7 +61,7 @@ class Pending:
     first_point: int
     since: float  # when it was begun
     epoch: float  # what makes a time of this clock one since 1970
-    blocks: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     ended: list[float] = field(default_factory=list)
     started: dict[int, float] = field(default_factory=dict)  # where it is not when the one before ended
@@ -113,14 +112,6 @@ class Pending:
         self.metadata.pop(at, None)
         words = f"{why}; write large results to a file and return the file's path"
         self.failures.setdefault(at, ("failed", words, None))
-
-
-def trials_at(segment: Segment, order: Order, start: int, stop: int) -> tuple[Any, Any, Any, Any]:
-    """Of these positions the trials by their number in the sweep, their points in the design, repeats and seeds."""
-    trials = order.trials(start - segment.first_position, stop - segment.first_position)
-    points = trials // segment.repeats
-    numbers = trials + segment.first_position
-    return numbers, points, trials - points * segment.repeats, seeds(segment.key, numbers)
 
 
 def grown(max_rows: int, count: int, nbytes: int) -> int:
@@ -180,7 +171,8 @@ def _rows(pending: Pending, attempt: int, pid: int) -> tuple[pa.RecordBatch, int
 
 
 def _trials(pending: Pending, attempt: int) -> Trials:
-    points, repeats, own_seeds = (np.concatenate(arrays) for arrays in zip(*pending.blocks, strict=True))
+    _, *columns = zip(*pending.blocks, strict=True)
+    points, repeats, own_seeds = map(np.concatenate, columns)
     each = range(len(pending.results))
     ended = np.asarray(pending.ended)
     started = np.concatenate(([pending.since], ended[:-1]))

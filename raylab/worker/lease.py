@@ -10,35 +10,31 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from time import perf_counter, time
 from types import FrameType
-from typing import Any
 
 from raylab.core.design import Design
-from raylab.core.order import Order
-from raylab.core.request import Segment
+from raylab.core.request import Policy
+from raylab.core.segment import Block, Segment
 from raylab.notebook.parameters import Parameters
-from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch, trials_at
+from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
 from raylab.worker.experiment import Outcome, Runner, adapt
 from raylab.worker.generators import imports_apart, seed_all
 from raylab.worker.outcome import Row
 from raylab.worker.ray_guard import guarded
 from raylab.worker.shown_warnings import Heard, forget, hearing
-from raylab.worker.threads import limit_threads
+from raylab.worker.threads import limit_threads, named
 from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import Workplace, back_again, private_folder
 
-WIRE = 3
+WIRE = 4
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
-
-AHEAD = 2
-"""How many items a lease may be ahead of the lab."""
 
 BLOCK = 4_096
 """Positions that are prepared at a time."""
@@ -51,8 +47,8 @@ HEAVY_S = 1e-4
 class Package:
     """All that workers need of a sweep."""
 
-    key: str  # unique to the sweep and its request; what is loaded is kept by it
-    segment: Segment
+    key: str  # unique to the sweep, its code and its segments; what is loaded is kept by it
+    segments: tuple[Segment, ...]
     pickle: bytes
     modules: bytes | None = None
     modules_hash: str | None = None
@@ -61,27 +57,28 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseOrder:
-    """What one lease is asked to do."""
+    """What one lease is asked to do: which positions of which segment, under which policy."""
 
     lease: int
     start: int
     stop: int
+    segment: int = 0
+    attempt: int = 1  # the `_attempt` of its first try at each trial
     flush_s: float
-    retries: int = 0
-    time_limit: float | None = None  # seconds one trial may take
-    deaths: int = 0  # of processes that held the trial alone; only a lease of one trial has any
-    alone: bool = False  # it holds before its trial, until the lab has read its first header
-    threads: int = 0  # of BLAS, OpenMP and torch; 0 leaves them as they are
-    own_threads: Mapping[str, str] = field(default_factory=dict)  # what the sweep's own environment says of them
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def threads(self) -> int:
+        """How many BLAS, OpenMP and torch may have."""
+        return max(1, int(self.policy.resources.get("CPU", 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The first thing a lease sends: its process is up and the experiment is loaded."""
+    """The first thing a lease sends: its process is up, the experiment is loaded, the first trial is next."""
 
     node: str
     pid: int
-    runs: bool = True  # whether the first trial is next, whatever the lab does
     node_id: str = ""  # Ray's own name of the node
 
 
@@ -109,6 +106,45 @@ class _Ending:
         return lambda: cls.asked
 
 
+class Part:
+    """A segment of a sweep as it is loaded in this process."""
+
+    def __init__(self, segment: Segment, design: Design) -> None:
+        self.segment = segment
+        self.design = design
+        self.parameters = Parameters(design)
+        self.levels = {name: design.levels(name) for name in design.parameters}
+        # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
+        plain = (bool, int, float, str, bytes, type(None))
+        self.simple = all(
+            isinstance(levels, range) or all(isinstance(level, plain) for level in levels)
+            for levels in self.levels.values()
+        )
+
+    def pending(self, first: int, epoch: float) -> Pending:
+        """What waits from this position on: nothing yet."""
+        return Pending(
+            first=first,
+            parameters=self.parameters,
+            first_point=self.segment.first_point,
+            since=perf_counter(),
+            epoch=epoch,
+        )
+
+    def outcomes(self, runner: Runner, trials: Block, alarm: Alarm) -> Iterator[Row | Outcome]:
+        """What comes of these trials: each runs when it is asked for."""
+        given = trials.seeds.tolist()
+        keys = zip(repeat(self.segment.seed), trials.numbers.tolist(), strict=False)
+        if not self.simple or not self.levels or alarm.limit is not None:
+            points = map(self.design.__getitem__, trials.points.tolist())
+            return map(alarm.around(runner.attempt), points, given, keys)
+        columns = {
+            name: map(levels.__getitem__, self.design.index(name, trials.points).tolist())
+            for name, levels in self.levels.items()
+        }
+        return runner.attempts(columns, given, keys)
+
+
 class Job:
     """A sweep as it is loaded in this process."""
 
@@ -122,11 +158,10 @@ class Job:
         if package.modules is not None:
             assert package.modules_hash is not None
             path = unpack(package.modules, folder)
-        segment = package.segment
         ending, pid = _Ending.watch(), os.getpid()
         with imports_apart(draws=True):
             # What modules and classes draw while they are made must be the same in every process.
-            seed_all(segment.key)
+            seed_all(package.segments[0].seed)
             found = load(package.pickle, path)
             self.draws = bool(found.seeds)
             self.workplace = Workplace(path, found.files) if path is not None and found.files else None
@@ -136,39 +171,9 @@ class Job:
                 seeds=found.seeds,
                 enter=None if self.workplace is None else self.workplace.enter,
             )
-            self.design = Design.loads(segment.design, imports=True)
-        self.order = Order(segment.order, segment.total, segment.key)
-        self.segment = segment
-        self.parameters = Parameters(self.design)
-        self.levels = {name: self.design.levels(name) for name in self.design.parameters}
-        # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
-        plain = (bool, int, float, str, bytes, type(None))
-        self.simple = all(
-            isinstance(levels, range) or all(isinstance(level, plain) for level in levels)
-            for levels in self.levels.values()
-        )
+            designs = {text: Design.loads(text, imports=True) for text in {each.design for each in package.segments}}
+        self.parts = [Part(segment, designs[segment.design]) for segment in package.segments]
         self.max_rows = FIRST_ROWS
-
-    def pending(self, first: int, epoch: float) -> Pending:
-        """What waits from this position on: nothing yet."""
-        return Pending(
-            first=first,
-            parameters=self.parameters,
-            first_point=self.segment.first_point,
-            since=perf_counter(),
-            epoch=epoch,
-        )
-
-    def outcomes(self, points: Any, own_seeds: Any, trials: Any, alarm: Alarm) -> Iterator[Row | Outcome]:
-        """What comes of these trials: each runs when it is asked for."""
-        given, keys = own_seeds.tolist(), zip(repeat(self.segment.key), trials.tolist(), strict=False)
-        if not self.simple or not self.levels or alarm.limit is not None:
-            return map(alarm.around(self.runner.attempt), map(self.design.__getitem__, points.tolist()), given, keys)
-        columns = {
-            name: map(levels.__getitem__, self.design.index(name, points).tolist())
-            for name, levels in self.levels.items()
-        }
-        return self.runner.attempts(columns, given, keys)
 
 
 _jobs: dict[str, Job] = {}
@@ -190,15 +195,16 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     """Work through a lease.
 
     Yields:
-        A Header (three for one that is alone), then Batches that together hold each of its positions once, in order.
+        A Header, then Batches that together hold each of its positions once, in order.
 
     Raises:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
-    limit_threads(order.threads, order.own_threads)
+    own = named(order.policy.runtime_env.get("env_vars", {}))
+    limit_threads(order.threads, own)
     with guarded():
         loaded = job(package)
-    limit_threads(order.threads, order.own_threads)  # what came with the experiment
+    limit_threads(order.threads, own)  # what came with the experiment
     heard: Heard = {}
     with back_again(), closing(_run(order, loaded, heard)) as items:
         while True:
@@ -212,10 +218,8 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
 
 def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
-    for _ in range(AHEAD if order.alone else 0):  # the next yield then waits until the lab has read on
-        yield Header(node=NODE, pid=pid, runs=False)
     yield Header(node=NODE, pid=pid)
-    alarm = Alarm(order.time_limit, _Ending.watch())
+    alarm = Alarm(order.policy.time_limit, _Ending.watch())
     try:
         yield from _work(order, loaded, alarm, pid, heard)
     except BaseException as error:
@@ -228,34 +232,31 @@ def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Bat
 def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) -> Iterator[Batch]:
     """Run the trials, and send what has come as soon as it is due."""
     epoch = time() - perf_counter()
-    pending = loaded.pending(order.start, epoch)
+    part, runner, retries = loaded.parts[order.segment], loaded.runner, order.policy.retries
+    pending = part.pending(order.start, epoch)
     due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
-        trials, points, repeats, own_seeds = trials_at(
-            loaded.segment, loaded.order, start, min(start + BLOCK, order.stop)
-        )
-        outcomes = loaded.outcomes(points, own_seeds, trials, alarm)
-        pending.blocks.append((points, repeats, own_seeds))
+        trials = part.segment.trials(start, min(start + BLOCK, order.stop))
+        outcomes = part.outcomes(runner, trials, alarm)
+        pending.blocks.append(trials)
         kept = 0  # trials of this block that were sent already
         results, ended = pending.results, pending.ended
         pending.started[len(results)] = then = perf_counter()
         for at, made in enumerate(outcomes, 1):
             if type(made) is not dict:
-                attempt = 1
-                while isinstance(made, Outcome) and made.status == "failed" and attempt <= order.retries:
+                attempt = order.attempt
+                while isinstance(made, Outcome) and made.status == "failed" and attempt < order.attempt + retries:
                     attempt += 1
                     if heard:
                         forget(heard)
-                    pending.attempts[len(results)] = order.deaths + attempt
+                    pending.attempts[len(results)] = attempt
                     pending.started[len(results)] = perf_counter()  # the record is the last attempt's alone
-                    made = next(
-                        loaded.outcomes(points[at - 1 : at], own_seeds[at - 1 : at], trials[at - 1 : at], alarm)
-                    )
+                    made = next(part.outcomes(runner, trials.part(at - 1, at), alarm))
                 if isinstance(made, Outcome):
                     made = pending.note(len(results), made)
             now = perf_counter()
             if heard:
-                pending.warned(len(results), heard, int(points[at - 1]), int(repeats[at - 1]))
+                pending.warned(len(results), heard, int(trials.points[at - 1]), int(trials.repeats[at - 1]))
                 forget(heard)
             results.append(made)
             ended.append(now)
@@ -263,19 +264,19 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 due = now
             then = now
             if now >= due or len(results) >= loaded.max_rows:
-                pending.blocks[-1] = tuple(array[kept:at] for array in (points, repeats, own_seeds))
+                pending.blocks[-1] = trials.part(kept, at)
                 kept = at
                 alarm.rest()
-                yield _batch(pending, loaded, order.deaths + 1, pid)
-                pending = loaded.pending(start + at, epoch)
-                pending.blocks.append((points, repeats, own_seeds))
+                yield _batch(pending, loaded, order.attempt, pid)
+                pending = part.pending(start + at, epoch)
+                pending.blocks.append(trials)
                 results, ended = pending.results, pending.ended
                 pending.started[0] = then = pending.since
                 due = then + order.flush_s
-        pending.blocks[-1] = (points[kept:], repeats[kept:], own_seeds[kept:])
+        pending.blocks[-1] = trials.part(kept, None)
     if pending.results:
         alarm.rest()
-        yield _batch(pending, loaded, order.deaths + 1, pid)
+        yield _batch(pending, loaded, order.attempt, pid)
 
 
 def _batch(pending: Pending, loaded: Job, attempt: int, pid: int) -> Batch:

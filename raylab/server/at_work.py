@@ -1,0 +1,67 @@
+"""A sweep at work: all that the lab knows of one sweep beside its queue, in one object.
+
+It is found by the folder of its results, which no other sweep ever has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from raylab.core.request import SweepRecord
+from raylab.notebook.writer import SweepTable
+from raylab.worker.batch import Batch
+
+Stage = Literal["known", "opening", "open", "set aside"]
+"""Nobody writes its table; this lab is about to; it does; another sweep has its name.
+
+    known ──► opening ──► open ──► known          known again: complete and put away, or broken
+"""
+
+
+@dataclass(slots=True, eq=False)
+class AtWork:
+    """One sweep of a lab.
+
+    Attributes:
+        record: what was asked.
+        stage: how far it is taken up.
+        table: its results, while they are written.
+        package: what workers load, as the pool holds it, while it is open.
+        waiting: batches that wait for the disk.
+        rows: how many rows are durable.
+        first_error: of its trials.
+        trouble: why it cannot be worked on; empty if it can.
+        passing: whether that is a trouble of the disk's, so that another look may find it gone.
+        news: a number that grows with each piece of news of it.
+    """
+
+    record: SweepRecord
+    stage: Stage = "known"
+    table: SweepTable | None = None
+    package: Any = None
+    waiting: list[Batch] = field(default_factory=list)
+    rows: int = 0
+    first_error: str = ""
+    trouble: str = ""
+    passing: bool = False
+    news: int = 0
+
+    @property
+    def key(self) -> str:
+        """The folder of its results, by which the ledger knows it, too."""
+        return self.record.folder
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    def know(self, rows: int, error: str | None) -> None:
+        """Take note of what its table holds; so it can be read."""
+        self.trouble, self.passing = "", False
+        self.rows = rows
+        self.first_error = self.first_error or error or ""
+
+    def close(self, stage: Stage) -> None:
+        """Nothing more is written."""
+        self.stage, self.table, self.package = stage, None, None

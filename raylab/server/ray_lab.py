@@ -1,0 +1,38 @@
+"""The lab as a Ray actor: its verbs, and what a Ray actor is to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+
+from raylab.server.actor import LabActor
+from raylab.server.pool import Pool, Report, Room
+from raylab.server.ray_pool import RayPool
+
+
+class RayLabActor(LabActor):
+    """One lab, made by Ray in a process of its own."""
+
+    def __init__(self, name: str, notebook: str, user: str) -> None:
+        super().__init__(name, notebook, user, RayActor())
+
+
+class RayActor:
+    """The surroundings of a lab that is a Ray actor."""
+
+    def __init__(self) -> None:
+        self._context: Any = ray.get_runtime_context()
+
+    @property
+    def actor(self) -> str:
+        return self._context.get_actor_id() or ""
+
+    def restarted(self) -> bool:
+        return bool(self._context.was_current_actor_reconstructed)
+
+    def make_pool(self, report: Report, room: Room) -> Pool:
+        return RayPool(report, room)
+
+    def end(self) -> None:
+        ray.kill(self._context.current_actor, no_restart=True)

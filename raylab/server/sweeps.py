@@ -1,0 +1,321 @@
+"""The sweeps of a lab, and the story of each: known, opened, taken up, changed by requests, put away.
+
+Everything is durable before it is in force. What requests make of a sweep comes to the ledger on one path, after a
+restart and live: as the sweep's record. Decides nothing about trials; that is the ledger's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from raylab.core import events as ev
+from raylab.core.request import Request, SweepRecord, fold
+from raylab.errors import LabFenced, NameRefused, RaylabError, told
+from raylab.notebook import layout
+from raylab.notebook.writer import Writer
+from raylab.server.at_work import AtWork
+from raylab.server.known_labs import remember
+from raylab.server.protocol import person
+from raylab.server.recorder import Recorder, Unreadable
+from raylab.worker.lease import Package
+
+log = logging.getLogger(__name__)
+
+Summary = dict[str, Any]
+"""What a sweep's table holds: `rows.summary` makes it."""
+
+
+class Sweeps:
+    """The sweeps of one lab.
+
+    Args:
+        name: the lab's.
+        user: who created the lab.
+        writer: its notebook.
+        recorder: does the writing.
+        hold: has a package ready for the leases; what it returns goes with each of them.
+        tell: what the ledger has to know.
+        slots: how many trials of a sweep the cluster could run at once.
+        post: says that there is news of a sweep.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        user: str,
+        writer: Writer,
+        recorder: Recorder,
+        *,
+        hold: Callable[[Package], Any],
+        tell: Callable[[ev.Event], None],
+        slots: Callable[[SweepRecord], int],
+        post: Callable[[AtWork], None],
+    ) -> None:
+        self.name = name
+        self.user = user
+        self.writer = writer
+        self.recorder = recorder
+        self._hold = hold
+        self._tell = tell
+        self._slots = slots
+        self._post = post
+        self.identity: layout.Identity | None = None
+        self.opening = 0  # the number of our opening of the request table
+        self.records: dict[str, SweepRecord] = {}  # of the sweeps in force, by name
+        self._all: dict[str, AtWork] = {}  # by folder
+        self._taken_up: set[str] = set()  # folders of those that the ledger knows
+
+    # finding ----------------------------------------------------------------------------------------------------
+
+    def of(self, folder: str) -> AtWork:
+        """The sweep whose results lie in a folder."""
+        return self._all[folder]
+
+    def named(self, name: str) -> AtWork | None:
+        """The sweep in force of this name."""
+        record = self.records.get(name)
+        return None if record is None else self._all[record.folder]
+
+    def in_force(self) -> list[AtWork]:
+        """All sweeps but those that were set aside."""
+        return [self._all[record.folder] for record in self.records.values()]
+
+    def is_taken_up(self, sweep: AtWork) -> bool:
+        """Whether the ledger knows the sweep."""
+        return sweep.key in self._taken_up
+
+    # opening ----------------------------------------------------------------------------------------------------
+
+    async def open(self, *, restarted: bool) -> None:
+        """Take the notebook over: after this nobody else writes its requests any more.
+
+        Args:
+            restarted: Ray started this actor again by itself; nobody asked for it.
+
+        Raises:
+            LabFenced: another lab has it, and nobody asked us to take it back.
+            NameRefused: it cannot be made, or is another lab's.
+            NotebookDamaged, VersionMismatch: it cannot be used.
+        """
+        self.identity = await self._establish()
+        await self.recorder.do(lambda: remember(self.name, self.writer.root))
+        allowed = self._check_still_ours if restarted else lambda: None
+        requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
+        self.opening = self.writer.opening
+        self._fold(requests)
+
+    async def _establish(self) -> layout.Identity:
+        """Make or find the notebook. A folder that cannot be made is the caller's to correct; one that was there
+        and cannot be used now is tried again and again."""
+        establish = partial(self.writer.establish, self.name, self.user)
+        try:
+            return await asyncio.to_thread(establish)
+        except OSError as error:
+            root = self.writer.root
+            if not await asyncio.to_thread(os.path.exists, root / layout.NOTEBOOK):
+                raise NameRefused(
+                    f"the notebook cannot be made in {root} on {platform.node()}: {told(error)}; give another folder"
+                ) from error
+        return await self.recorder.do(establish)
+
+    def _check_still_ours(self) -> None:
+        """A part of the opening: another lab may come at any moment."""
+        last = self.writer.last_writer()
+        if last is not None and last.get("actor") != self.writer.writer["actor"]:
+            raise LabFenced(
+                f"the lab {self.name!r} was taken over by {last.get('user')} on {last.get('host')} (process "
+                f"{last.get('pid')}) while this one was down; this one writes nothing any more. To take it back here, "
+                "shut this one down and attach again"
+            )
+
+    async def find_all(self) -> None:
+        """Take up what was there when the lab started.
+
+        The tables are looked at in one go: on a busy machine a thread for each of some hundred sweeps takes longer
+        than the reading. Those that cannot be read at once come one by one.
+        """
+        sweeps = self.in_force()
+
+        def look() -> dict[str, Summary]:
+            found = {}
+            for sweep in sweeps:
+                with contextlib.suppress(OSError, RaylabError):
+                    found[sweep.key] = self.writer.survey(sweep.key)
+            return found
+
+        found = await asyncio.to_thread(look)
+        for sweep in sweeps:
+            await self.find(sweep, found.get(sweep.key))
+
+    async def find(self, sweep: AtWork, found: Summary | None = None) -> None:
+        """Take up a sweep that nobody has taken up; its table is opened only if there is work left.
+
+        Args:
+            sweep: which.
+            found: what its table holds, if somebody has looked.
+        """
+        if found is None:
+            try:
+                found = await self.recorder.read(partial(self.writer.survey, sweep.key))
+            except LabFenced:
+                raise
+            except RaylabError as error:
+                self.break_off(sweep, error)
+                return
+        if sweep.stage != "known" or self.is_taken_up(sweep):  # submitted again, or replaced, meanwhile
+            return
+        sweep.know(found["rows"], found["error"])
+        recorded = sum(stop - start for start, stop in found["positions"])
+        if recorded == sweep.record.positions or sweep.record.cancelled:
+            self._take_up(sweep, found)
+        else:
+            await self.take(sweep)
+
+    async def try_again(self) -> None:
+        """Take up the sweeps that the disk did not give, should it give them now."""
+        for sweep in [each for each in self.in_force() if each.passing and each.stage == "known"]:
+            await self.find(sweep)
+            self._post(sweep)
+
+    async def take(self, sweep: AtWork) -> None:
+        """Open a sweep's table, so that nobody else writes it any more, and let its trials be leased.
+
+        Raises:
+            LabFenced: another lab has the notebook.
+        """
+        if sweep.stage != "known":
+            return
+        sweep.stage = "opening"
+        record = sweep.record
+        try:
+            code = await self.recorder.read(lambda: self.writer.code(record.code, record.modules))
+            table = await self.recorder.do(lambda: self.writer.open_sweep(record.folder))
+            package = self._hold(self._package(sweep.record, *code))
+        except LabFenced:
+            raise
+        except Exception as error:  # also Ray's, whose store may have no room for the package
+            self.break_off(sweep, error)  # mended, it can be submitted again
+            return
+        if self.of(record.folder).stage != "opening":  # set aside meanwhile
+            return
+        sweep.stage, sweep.table, sweep.package = "open", table, package
+        sweep.know(table.summary["rows"], table.summary["error"])
+        self._take_up(sweep, table.summary)
+
+    def _package(self, record: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
+        notebook = self.identity.id if self.identity else ""
+        return Package(
+            key=f"{notebook}/{record.folder}/{record.code}/{len(record.segments)}",
+            segments=record.segments,
+            pickle=pickle,
+            modules=modules,
+            modules_hash=record.modules,
+        )
+
+    def _take_up(self, sweep: AtWork, found: Summary) -> None:
+        self._drop(sweep)
+        self._taken_up.add(sweep.key)
+        event = ev.SweepOpened(
+            sweep=sweep.key,
+            record=sweep.record,
+            recorded=tuple((start, stop) for start, stop in found["positions"]),
+            by_status=found["by_status"],
+            seconds=found["seconds"],
+            slots=self._slots(sweep.record),
+        )
+        self._tell(event)
+        self._post(sweep)
+
+    # changing ---------------------------------------------------------------------------------------------------
+
+    async def note(self, *requests: Request, unless: Callable[[], bool] | None = None) -> bool:
+        """Write requests; when this returns they are durable and in force, or dropped, and then it returns False.
+
+        Args:
+            requests: of these sweeps.
+            unless: asked when it is their turn to be written; True drops them.
+        """
+        stamped = [_stamped(request) for request in requests]
+        if not await self.recorder.add(*stamped, unless=unless):
+            return False
+        self._fold(stamped)
+        return True
+
+    def _fold(self, requests: list[Request]) -> None:
+        before, self.records = self.records, fold(requests, self.records)
+        for name in {request.sweep for request in requests}:
+            record, old = self.records[name], before.get(name)
+            for each in record.earlier:
+                if each.folder not in self._all:
+                    self._all[each.folder] = AtWork(each, stage="set aside")
+            if old is not None and old.folder != record.folder:
+                self._set_aside(self._all[old.folder], record.earlier[-1])
+            sweep = self._all.setdefault(record.folder, AtWork(record))
+            was, sweep.record = sweep.record, record
+            if self.is_taken_up(sweep) and _concerns_queue(was, record):
+                self._tell(ev.SweepChanged(sweep=sweep.key, record=record, slots=self._slots(record)))
+
+    def _set_aside(self, sweep: AtWork, record: SweepRecord) -> None:
+        """Another sweep has its name."""
+        sweep.record = record
+        self._drop(sweep)
+        self.recorder.drop(sweep)
+        sweep.close("set aside")
+
+    def _drop(self, sweep: AtWork) -> None:
+        """The ledger need not know it any more, or is to take it up afresh."""
+        if self.is_taken_up(sweep):
+            self._taken_up.remove(sweep.key)
+            self._tell(ev.SweepDropped(sweep=sweep.key))
+
+    async def keep_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:
+        """Put an experiment into the notebook; its hashes."""
+        return await self.recorder.do(lambda: self.writer.put_code(pickle, modules))
+
+    async def resume(self, sweep: AtWork, *, complete: bool) -> None:
+        """A person wants a sweep to go on; `complete` if nothing is left of it."""
+        if sweep.stage == "open" and self.is_taken_up(sweep):
+            self._tell(ev.SweepResumed(sweep=sweep.key))
+        elif not complete:
+            await self.take(sweep)
+
+    async def put_away(self, sweep: AtWork) -> None:
+        """A sweep is complete: one file for its journal, and nothing of it in memory but its counts."""
+        await self.recorder.seal(sweep)
+        if sweep.stage == "open":
+            sweep.close("known")
+
+    def break_off(self, sweep: AtWork, error: Exception) -> None:
+        """A sweep that cannot be worked on stands still with the reason; the others go on."""
+        if sweep.stage == "set aside":
+            return
+        log.warning("%s: %s", sweep.name, error)
+        self._drop(sweep)
+        self.recorder.drop(sweep)
+        sweep.close("known")
+        sweep.trouble = str(error) if isinstance(error, RaylabError) else f"it cannot be worked on: {told(error)}"
+        sweep.passing = isinstance(error, Unreadable)
+        self._post(sweep)
+
+
+def _concerns_queue(was: SweepRecord, now: SweepRecord) -> bool:
+    """Whether something has changed that the ledger acts upon."""
+    return (was.policy, was.segments, was.cancelled, was.paused) != (
+        now.policy,
+        now.segments,
+        now.cancelled,
+        now.paused,
+    )
+
+
+def _stamped(request: Request) -> Request:
+    return replace(request, time_us=time.time_ns() // 1_000, user=request.user or person())
