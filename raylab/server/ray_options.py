@@ -35,6 +35,6 @@ def check_options(policy: Policy) -> None:
         DesignError: Ray's own explanation is in the message.
     """
     try:
-        ray.remote(_lease).options(**options(policy, None))
+        ray.remote(lambda: None).options(**options(policy, None))
     except (ValueError, TypeError) as error:
         raise DesignError(f"Ray does not take these options: {error}") from error
