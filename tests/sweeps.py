@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from asked import submitted
+from asked import submitted, sweeps
 
 from raylab.code.pack import Code, pack
 from raylab.core.design import Design
@@ -19,6 +19,7 @@ from raylab.notebook.layout import sweep_folder
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.at_work import AtWork
 from raylab.server.recorder import _describe
 from raylab.worker.batch import Batch
 from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
@@ -60,6 +61,11 @@ def leased(
     assert isinstance(header, Header)
     assert all(isinstance(batch, Batch) for batch in batches)
     return [batch for batch in batches if isinstance(batch, Batch)]
+
+
+def at_work(name: str) -> AtWork:
+    """A sweep as a lab knows it, without a table."""
+    return AtWork(sweeps(submitted(name))[name])
 
 
 def table_of(batches: Iterable[Batch]) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asked import CODE, noted, submission, submitted, sweeps
 
-from raylab.core.request import Policy, SweepRecord
+from raylab.core.request import Policy, Request, SweepRecord
 from raylab.core.resubmission import Decision, decide, differing, overtaken, refusal
 from raylab.errors import SweepExists, SweepLocked
 
@@ -41,9 +41,11 @@ def test_the_same_again_is_the_sweep_that_is_there(name: str | None, failing: tu
     assert decide(asked, sweeps(submitted()), failing) == Decision(kind="same", name="trial")
 
 
-@pytest.mark.parametrize("state", ["cancelled", "paused", "locked"])
-def test_a_sweep_that_stands_still_is_the_same_sweep(state: Any) -> None:
-    there = sweeps(submitted(), noted(state))
+@pytest.mark.parametrize(
+    "row", [noted("cancelled"), noted("paused", reason="why"), noted("locked")], ids=lambda row: row.kind
+)
+def test_a_sweep_that_stands_still_is_the_same_sweep(row: Request) -> None:
+    there = sweeps(submitted(), row)
     assert decide(submission(), there, ()).kind == "same"
 
 
