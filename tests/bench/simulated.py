@@ -21,6 +21,7 @@ from time import thread_time
 from typing import Any
 
 import numpy as np
+from asked import submitted, sweeps
 from numpy.typing import NDArray
 
 from raylab.core import events as ev
@@ -67,9 +68,7 @@ class Running:
     at: int = 0
     upto: int = 0  # where the batch ends that is worked on
     worked: float = 0.0
-    items: int = 0
     taken: float = 0.0  # when the lab had taken the item before
-    holds: bool = False
 
 
 @dataclass(slots=True)
@@ -132,7 +131,8 @@ class Simulation:
 
     def run(self) -> Found:
         """Until the last trial is recorded."""
-        self._tell(ev.SweepOpened(sweep=SWEEP, total=self.trials, slots=self.slots), 0.0, 0.0)
+        record = sweeps(submitted(SWEEP, size=self.trials, repeats=1))[SWEEP]
+        self._tell(ev.SweepOpened(sweep=SWEEP, record=record, slots=self.slots), 0.0, 0.0)
         done = self.ledger.queues[SWEEP].recorded
         for handled in itertools.count(1):
             if done.count == self.trials:
@@ -176,12 +176,8 @@ class Simulation:
                     self._write(self._loop_free, None)
             case ev.RecordDeath() | ev.Stop() | ev.Pause() | ev.Refuse():
                 raise AssertionError(f"nothing here calls for {order}")
-            case ev.NoteStrike():
-                self._later(self._loop_free + COMMIT_S, self._noted, order.position)
-            case ev.Go():
-                lease = self._running[order.lease]
-                lease.holds = False
-                self._later(self._loop_free, self._item, lease)
+            case ev.CountRun():
+                """Nobody waits for the row."""
             case ev.Wake():
                 self._wake += 1
                 self._later(max(order.at, self._loop_free), self._ticked, self._wake)
@@ -189,9 +185,6 @@ class Simulation:
     def _ticked(self, at: float, wake: int) -> None:
         if wake == self._wake:
             self._tell(ev.Ticked(), at, 0.0)
-
-    def _noted(self, at: float, position: int) -> None:
-        self._tell(ev.StrikeNoted(sweep=SWEEP, position=position), at, 0.0)
 
     def _write(self, at: float, _: None) -> None:
         self._writing = bool(self._kept)
@@ -224,10 +217,6 @@ class Simulation:
         """A worker sends a header or a batch, then goes on."""
         ident = lease.order.lease
         before = lease.taken
-        if lease.order.alone and not lease.items:
-            lease.holds, lease.items = True, 1
-            lease.taken = self._tell(ev.LeaseReady(lease=ident), at, HEADER_S)
-            return
         if lease.upto == lease.at:
             lease.taken = self._tell(ev.LeaseStarted(lease=ident), at, HEADER_S)
         else:

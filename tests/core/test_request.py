@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from asked import CODE, noted, ran_alone, submitted, sweeps
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raylab.core.request import Policy, Replaced, Request, SweepRecord, draw_seed, fold
@@ -41,6 +41,15 @@ def test_a_submission_is_a_sweep_with_all_that_was_said() -> None:
         policy=Policy(),
     )
     assert (record.total, record.positions, record.repeats, record.asked) == (6, 6, 3, record.segments[0])
+
+
+def test_a_sweep_of_several_segments_counts_each_trial_once_and_each_position() -> None:
+    record = sweeps(submitted())["trial"]
+    (first,) = record.segments
+    more = replace(first, first_position=6, first_trial=6, repeats=2, first_repeat=3)
+    again = replace(first, first_position=10, selection=((0, 2),), attempt=2, taken_back={"failed": 2})
+    grown = replace(record, segments=(first, more, again))
+    assert (grown.total, grown.positions, grown.repeats, grown.asked) == (10, 12, 5, first)
 
 
 def test_sweeps_stand_in_the_order_of_their_first_submission() -> None:
@@ -135,11 +144,14 @@ ROWS: dict[str, Callable[[str], Request]] = {
     "paused": lambda name: noted("paused", name, reason="no"),
     "locked": lambda name: noted("locked", name),
     "ran alone": ran_alone,
+    "another ran alone": lambda name: ran_alone(name, 3),
     "policy": lambda name: noted("policy", name, **Policy(retries=1).plain()),
     "of the second": lambda name: ran_alone(name, 2, folder=f"sweeps/{name}~2"),
 }
 
 
+@example([("submitted", "a"), ("ran alone", "a"), ("another ran alone", "a")], 2)
+@example([("submitted", "a"), ("ran alone", "a"), ("replaced", "a")], 2)
 @given(st.lists(st.tuples(st.sampled_from(sorted(ROWS)), st.sampled_from("ab")), max_size=12), st.integers(0, 12))
 def test_folding_in_two_steps_is_folding_at_once(words: list[tuple[str, str]], cut: int) -> None:
     requests = [ROWS[kind](name) for kind, name in words]

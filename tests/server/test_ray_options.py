@@ -41,5 +41,5 @@ def test_a_sweep_with_modules_has_processes_of_its_own() -> None:
 
 def test_words_that_ray_does_not_know_are_refused_in_its_own() -> None:
     check_options(Policy(ray_remote_args={"scheduling_strategy": "SPREAD"}))
-    with pytest.raises(DesignError, match="Ray does not take these options: .*colour"):
+    with pytest.raises(DesignError, match=r"Ray does not take these options: .*colour"):
         check_options(Policy(ray_remote_args={"colour": "red"}))

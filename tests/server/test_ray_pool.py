@@ -1,4 +1,4 @@
-"""The leases that Ray runs: each is told of until its end, once, also where its node is gone. (Real ones: tests/ray.)"""
+"""Leases as Ray tasks: each is told of until its end, once, also where its node is gone. (Real ones: tests/ray.)"""
 
 from __future__ import annotations
 

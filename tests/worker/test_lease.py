@@ -109,7 +109,7 @@ def test_a_lease_holds_each_of_its_positions_once_and_in_order(data: st.DataObje
 
 def test_a_lease_works_in_one_segment_of_several_by_the_positions_trials_and_points_of_the_sweep() -> None:
     """Two axes, more repeats of the first, and a selection: what is recorded follows the trial, not the position."""
-    first, second = packaged(seeing(), Factorial(p=range(3)), repeats=2), packaged(seeing(), Factorial(p=[7, 8]), repeats=2)
+    first, second = (packaged(seeing(), Factorial(p=axis), repeats=2) for axis in (range(3), [7, 8]))
     base, other = first.segments[0], second.segments[0]
     segments = (
         base,
