@@ -473,14 +473,14 @@ class World(RuleBasedStateMachine):
             self.model(task).over(task, end, self.now)
         self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
 
-    @precondition(lambda self: any(task.alone and self.mine(task) for task in self.tasks))
+    @precondition(lambda self: self.tasks)
     @rule(pick=PICK, end=st.sampled_from(["lost", "died", "out_of_memory"]))
     def end_suspect(self, pick: int, end: ev.End) -> None:
-        """A suspect begins, and its lease ends."""
-        alone = [task for task in self.tasks if task.alone and self.mine(task)]
-        task = alone[pick % len(alone)]
-        self.begin(task)
-        self.finish(task, end)
+        """A suspect begins, and its lease ends; if there is none, a lease dies that held more."""
+        mine = [task for task in self.tasks if self.mine(task) and not task.stopping and task.at < task.stop]
+        for task in [task for task in mine if task.alone] or mine[pick % max(1, len(mine)) :][:1]:
+            self.begin(task)
+            self.finish(task, end if task.alone else "died")
 
     @rule(name=st.sampled_from(NAMES))
     def outage(self, name: str) -> None:
