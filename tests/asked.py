@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
-from raylab.core.request import Policy, Request, Submission, SweepRecord, fold
+from raylab.core.request import Kind, Policy, Request, Submission, SweepRecord, fold
 
 CODE = {"function trial": "source aa", "global SIZE": "3"}
 
@@ -29,24 +29,37 @@ def submission(**changes: Any) -> Submission:
     return Submission(**plain | changes)
 
 
-def submitted(sweep: str = "trial", *, folder: str | None = None, **changes: Any) -> Request:
-    plain: dict[str, Any] = {
-        "user": "ada",
-        "time_us": 5,
-        "folder": folder or f"sweeps/{sweep}",
-        "label": "trial",
-        "design": '{"x": [1, 2]}',
-        "shape": "Factorial(x: 2)",
-        "size": 2,
-        "repeats": 3,
-        "seed": 77,
-        "seed_given": False,
-        "order": "random",
-        "code": "aa",
-        "ingredients": json.dumps(CODE),
-        "policy": Policy().dumps(),
-    }
-    return Request(kind="submitted", sweep=sweep, **plain | changes)
+def submitted(
+    sweep: str = "trial",
+    *,
+    folder: str | None = None,
+    seed: int = 77,
+    code: str = "aa",
+    modules: str | None = None,
+    time_us: int = 5,
+    **changes: Any,
+) -> Request:
+    """That a sweep was submitted, with these changes of the submission."""
+    request = Request.submitted(
+        submission(**changes),
+        name=sweep,
+        folder=folder or f"sweeps/{sweep}",
+        seed=seed,
+        code=code,
+        modules=modules,
+    )
+    return replace(request, time_us=time_us)
+
+
+def noted(kind: Kind, sweep: str = "trial", *, folder: str | None = None, **body: Any) -> Request:
+    """Any other row about a sweep, the first one of its name unless a folder is given."""
+    return Request(kind=kind, sweep=sweep, folder=folder or f"sweeps/{sweep}", user="ada", time_us=6, body=body)
+
+
+def ran_alone(sweep: str = "trial", position: int = 1, *, deaths: int = 0, runs: int = 1, **more: Any) -> Request:
+    """That a suspect runs alone now."""
+    strikes = {"deaths": deaths, "runs": runs, "out_of_memory": False}
+    return noted("ran_alone", sweep, position=position, strikes=strikes, **more)
 
 
 def sweeps(*requests: Request) -> dict[str, SweepRecord]:

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from asked import noted, ran_alone
 from sweeps import WHO, Bench
 
 from raylab.core.design import Design, Factorial, Points
-from raylab.core.request import Policy, Request
+from raylab.core.request import Policy
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.repair import repair
 from raylab.notebook.store import Store
@@ -113,7 +114,7 @@ def freeze(root: Path) -> None:
     bench.run("walks", 2, 4)
     bench.seal("walks")
     bench.run("walks", 4, 5)
-    bench.run("walks", 1, 2, deaths=1)  # recorded twice: the later attempt counts
+    bench.run("walks", 1, 2, attempt=2)  # recorded twice: the later attempt counts
 
     submit("again", "empty", Factorial(q=[1]))
     bench.run("again")
@@ -137,18 +138,17 @@ def ask(bench: Bench) -> None:
     """One of each kind of request."""
     policy = Policy(description="as it was", retries=2, resources={"CPU": 2.0})
     pickle, modules = bench.writer.put_code(b"an experiment", b"its modules")
-    bench.writer.add([Request(kind="policy", sweep="kinds", user="ada", time_us=5, policy=policy.dumps())])
-    bench.writer.add(
-        [
-            Request(kind="cancelled", sweep="given up", user="ada", time_us=6),
-            Request(kind="cancelled", sweep="again", user="ada", time_us=6, folder="sweeps/again"),  # of the older one
-            Request(kind="strike", sweep="again", time_us=7, folder="sweeps/again~2", position=4, strikes=2),
-            Request(kind="paused", sweep="walks", time_us=8, reason="the first error"),
-            Request(kind="resumed", sweep="walks", user="ada", time_us=9),
-            Request(kind="code", sweep="mended", user="ada", time_us=10, code=pickle, modules=modules),
-            Request(kind="locked", sweep="kinds", user="ada", time_us=11),
-        ]
-    )
+    requests = [
+        noted("policy", "kinds", **policy.plain()),
+        noted("cancelled", "given up"),
+        noted("cancelled", "again"),  # of the older one
+        ran_alone("again", 4, deaths=1, runs=2, folder="sweeps/again~2"),
+        noted("paused", "walks", reason="the first error"),
+        noted("resumed", "walks"),
+        noted("code", "mended", code=pickle, modules=modules),
+        noted("locked", "kinds"),
+    ]
+    bench.writer.add([replace(request, time_us=time_us) for time_us, request in enumerate(requests, 5)])
 
 
 def plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from asked import noted
 from faulty import Unplugged
 from sweeps import WHO, leased, packaged
 
@@ -59,7 +60,7 @@ def points(commits: Iterable[int]) -> list[int]:
 
 
 def asked(*sweeps: str) -> list[Request]:
-    return [Request(kind="locked", sweep=sweep, user="ada", time_us=1) for sweep in sweeps]
+    return [noted("locked", sweep) for sweep in sweeps]
 
 
 @dataclass(slots=True)

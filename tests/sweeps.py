@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from asked import submitted, sweeps
 
 from raylab.code.pack import Code, pack
 from raylab.core.design import Design
-from raylab.core.request import Policy, Request, Segment
+from raylab.core.request import Policy
+from raylab.core.segment import Segment
 from raylab.notebook.layout import sweep_folder
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.at_work import AtWork
 from raylab.server.recorder import _describe
 from raylab.worker.batch import Batch
 from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
@@ -30,13 +32,9 @@ _keys = itertools.count()
 
 def packaged(experiment: Any, design: Design, *, repeats: int = 1, seed: int = 1, order: str = "random") -> Package:
     """A sweep as workers get it. The folder of the tests, which would count as the user's own code, stays here."""
-    segment = Segment(design=design.dumps(), repeats=repeats, order=order, key=seed, size=design.size)
+    segment = Segment(design=design.dumps(), size=design.size, repeats=repeats, order=order, key=seed, seed=seed)
     code = experiment if isinstance(experiment, Code) else pack(experiment)
-    return Package(
-        key=f"test-{next(_keys)}",
-        segment=segment,
-        pickle=code.pickle,
-    )
+    return Package(key=f"test-{next(_keys)}", segments=(segment,), pickle=code.pickle)
 
 
 def leased(
@@ -44,25 +42,30 @@ def leased(
     start: int = 0,
     stop: int | None = None,
     *,
+    segment: int = 0,
     flush_s: float = NEVER,
-    retries: int = 0,
-    time_limit: float | None = None,
-    deaths: int = 0,
+    attempt: int = 1,
+    **policy: Any,
 ) -> list[Batch]:
     """The batches of one lease, which began with a header and nothing else."""
     order = LeaseOrder(
         lease=1,
         start=start,
-        stop=package.segment.total if stop is None else stop,
+        stop=package.segments[segment].stop if stop is None else stop,
+        segment=segment,
+        attempt=attempt,
         flush_s=flush_s,
-        retries=retries,
-        time_limit=time_limit,
-        deaths=deaths,
+        policy=Policy(**policy),
     )
     header, *batches = run_lease(order, package)
     assert isinstance(header, Header)
     assert all(isinstance(batch, Batch) for batch in batches)
     return [batch for batch in batches if isinstance(batch, Batch)]
+
+
+def at_work(name: str) -> AtWork:
+    """A sweep as a lab knows it, without a table."""
+    return AtWork(sweeps(submitted(name))[name])
 
 
 def table_of(batches: Iterable[Batch]) -> pa.Table:
@@ -72,7 +75,7 @@ def table_of(batches: Iterable[Batch]) -> pa.Table:
 
 def rows_of(experiment: Any, design: Design, **words: Any) -> list[dict[str, Any]]:
     """The rows of a whole sweep as a lab would write them, in the order of the design's trials."""
-    lease = {name: words.pop(name) for name in ("retries", "time_limit", "deaths", "flush_s") if name in words}
+    lease = {name: words.pop(name) for name in ("retries", "time_limit", "attempt", "flush_s") if name in words}
     rows: list[dict[str, Any]] = table_of(leased(packaged(experiment, design, **words), **lease)).to_pylist()
     return sorted(rows, key=lambda row: (row["_point"], row["_repeat"]))
 
@@ -94,23 +97,18 @@ class Bench:
         package = replace(
             packaged(experiment, design, repeats=repeats, seed=seed), key=f"{self.root}/{name}/{generation}"
         )
-        request = Request(
-            kind="submitted",
-            sweep=name,
-            user="ada",
-            time_us=1_000_000 * len(self._packages),
+        request = submitted(
+            name,
             folder=sweep_folder(name, generation),
+            time_us=1_000_000 * len(self._packages),
             label="f",
             design=design.dumps(),
             shape=repr(design),
             size=design.size,
             repeats=repeats,
             seed=seed,
-            seed_given=True,
-            order="random",
             code=self.writer.put_code(package.pickle, None)[0],
-            ingredients=json.dumps({}),
-            policy=Policy().dumps(),
+            ingredients={},
         )
         self.writer.add([request])
         table = self.writer.open_sweep(sweep_folder(name, generation))

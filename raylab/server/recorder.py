@@ -102,6 +102,7 @@ class Recorder:
         waited for this one."""
         batches, sweep.waiting = sweep.waiting, []
         self._bytes -= _nbytes(batches)
+        self._weigh()
 
     async def room(self) -> None:
         """Wait until another batch may be taken."""

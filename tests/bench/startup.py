@@ -99,14 +99,14 @@ def lease() -> tuple[LeaseOrder, Package]:
     """A lease as the lab sends it to its workers."""
     from raylab.code.pack import pack
     from raylab.core.design import Factorial
-    from raylab.core.request import Segment
+    from raylab.core.segment import Segment
     from raylab.worker.lease import LeaseOrder, Package
 
     code = pack(trial)
     design = Factorial(turns=[1], n=range(10))
-    segment = Segment(design=design.dumps(), repeats=1, order="random", key=1, size=design.size)
+    segment = Segment(design=design.dumps(), size=design.size, repeats=1, order="random", key=1, seed=1)
     package = Package(
-        key="startup", segment=segment, pickle=code.pickle, modules=code.modules, modules_hash=code.modules_hash
+        key="startup", segments=(segment,), pickle=code.pickle, modules=code.modules, modules_hash=code.modules_hash
     )
     return LeaseOrder(lease=1, start=0, stop=design.size, flush_s=0.5), package
 

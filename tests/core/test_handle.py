@@ -27,14 +27,14 @@ def three() -> dict[str, SweepRecord]:
 def test_a_name_means_the_sweep_in_force_and_a_number_those_before() -> None:
     there = three()
     found = {name: find(there, Handle(name), "lab") for name in ("coarse", "coarse~1", "coarse~2", "fine")}
-    assert [each.segment.repeats for each in found.values()] == [3, 1, 2, 3]
+    assert [each.repeats for each in found.values()] == [3, 1, 2, 3]
     assert [each.name for each in found.values()] == list(found)
     assert list(there) == ["coarse", "fine"]
 
 
 def test_a_handle_means_one_sweep_and_says_what_became_of_it() -> None:
     there = three()
-    assert find(there, Handle("coarse", "sweeps/coarse~3"), "lab").segment.repeats == 3
+    assert find(there, Handle("coarse", "sweeps/coarse~3"), "lab").repeats == 3
     for number, (who, day) in enumerate((("bob", "01-02"), ("eve", "01-03")), start=1):
         folder = "sweeps/coarse" if number == 1 else f"sweeps/coarse~{number}"
         with pytest.raises(SweepNotFound) as caught:

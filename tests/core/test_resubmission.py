@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from asked import CODE, submission, submitted, sweeps
+from asked import CODE, noted, submission, submitted, sweeps
 
 from raylab.core.request import Policy, Request, SweepRecord
 from raylab.core.resubmission import Decision, decide, differing, overtaken, refusal
@@ -42,9 +41,11 @@ def test_the_same_again_is_the_sweep_that_is_there(name: str | None, failing: tu
     assert decide(asked, sweeps(submitted()), failing) == Decision(kind="same", name="trial")
 
 
-@pytest.mark.parametrize("state", ["cancelled", "paused", "locked"])
-def test_a_sweep_that_stands_still_is_the_same_sweep(state: Any) -> None:
-    there = sweeps(submitted(), Request(kind=state, sweep="trial"))
+@pytest.mark.parametrize(
+    "row", [noted("cancelled"), noted("paused", reason="why"), noted("locked")], ids=lambda row: row.kind
+)
+def test_a_sweep_that_stands_still_is_the_same_sweep(row: Request) -> None:
+    there = sweeps(submitted(), row)
     assert decide(submission(), there, ()).kind == "same"
 
 
@@ -101,7 +102,7 @@ def test_a_bug_that_is_mended_takes_the_name_of_what_only_failed() -> None:
         )
     assert decide(submission(name="trial", ingredients=FIXED), there, ()).kind == "refuse"
     assert decide(submission(name="trial", ingredients=FIXED, user="bob"), there, {"trial"}).kind == "refuse"
-    locked = sweeps(submitted(), Request(kind="locked", sweep="trial"))
+    locked = sweeps(submitted(), noted("locked"))
     assert decide(submission(name="trial", ingredients=FIXED), locked, {"trial"}).kind == "refuse"
 
 
@@ -131,28 +132,28 @@ def test_without_a_name_other_values_with_other_source_are_one_more_sweep() -> N
     there = sweeps(*(submitted(f"trial-{k}" if k else "trial", ingredients=loop(k, "aa")) for k in (0, 2, 3)))
     failing = set(there)
     for k, name in ((0, "trial"), (2, "trial-2"), (3, "trial-3")):
-        mended = decide(submission(ingredients=json.loads(loop(k, "bb"))), there, failing)
+        mended = decide(submission(ingredients=loop(k, "bb")), there, failing)
         assert (mended.kind, mended.name) == ("replace", name)
-    more = decide(submission(ingredients=json.loads(loop(7, "bb"))), there, failing)
+    more = decide(submission(ingredients=loop(7, "bb")), there, failing)
     assert (more.kind, more.name) == ("new", "trial-4")
 
 
-def loop(k: int, source: str) -> str:
-    return json.dumps({"function trial": f"source {source}", "default k of trial": str(k)})
+def loop(k: int, source: str) -> dict[str, str]:
+    return {"function trial": f"source {source}", "default k of trial": str(k)}
 
 
 def test_a_loop_over_a_value_makes_a_sweep_for_each() -> None:
     requests = []
     for k in (1, 10, 100):
         there = sweeps(*requests)
-        asked = submission(ingredients=json.loads(loop(k, "aa")))
+        asked = submission(ingredients=loop(k, "aa"))
         decision = decide(asked, there, there)
         assert decision.kind == "new"
         requests.append(submitted(decision.name, ingredients=loop(k, "aa")))
     there = sweeps(*requests)
     assert list(there) == ["trial", "trial-2", "trial-3"]
     for k, name in zip((1, 10, 100), there, strict=True):
-        again = decide(submission(ingredients=json.loads(loop(k, "aa"))), there, there)
+        again = decide(submission(ingredients=loop(k, "aa")), there, there)
         assert (again.kind, again.name) == ("same", name)
 
 
@@ -191,7 +192,7 @@ def test_what_is_told_to_be_replaced_is(changes: dict[str, Any], failing: tuple[
 
 
 def test_a_locked_sweep_is_not_replaced() -> None:
-    there = sweeps(submitted(), Request(kind="locked", sweep="trial"))
+    there = sweeps(submitted(), noted("locked"))
     asked = {"name": "trial", "repeats": 4, "if_exists": "replace"}
     refused = decide(submission(**asked), there, ())
     error = refusal(refused, there["trial"], submission(**asked))
@@ -246,7 +247,7 @@ def test_nothing_is_said_where_nothing_changed() -> None:
 
 
 def test_another_version_of_a_library_is_told_and_makes_no_other_sweep() -> None:
-    there = sweeps(submitted(ingredients=json.dumps(CODE | {"package numpy": "1"})))
+    there = sweeps(submitted(ingredients=CODE | {"package numpy": "1"}))
     made = decide(submission(ingredients=CODE | {"package numpy": "2"}), there, ())
     assert (made.kind, made.name) == ("same", "trial")
     assert made.remark == "since 'trial' was submitted, versions changed: numpy is 2 here, was 1"

@@ -252,9 +252,9 @@ def test_fields_are_sorted_only_where_their_order_depends_on_arrival(tmp_path: P
 def test_a_kind_without_a_value_among_the_rows_is_no_column(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.submit("SWEEP", RETURNING, Factorial(p=range(2)))
-    for attempt, values in enumerate((["a", "b"], [1, 2])):  # what the earlier attempts gave is not returned
+    for attempt, values in enumerate((["a", "b"], [1, 2]), 1):  # what the earlier attempts gave is not returned
         BOX.made = lambda p, values=values: {"v": values[p]}  # type: ignore[attr-defined]
-        bench.run("SWEEP", deaths=attempt)
+        bench.run("SWEEP", attempt=attempt)
     assert Notebook(tmp_path).results("SWEEP").to_dict(as_series=False) == {"p": [0, 1], "v": [1, 2]}
 
 

@@ -257,7 +257,7 @@ def test_the_record_of_a_trial_is_the_rows_of_its_highest_attempt(tmp_path: Path
     bench.run("SWEEP")
     if sealed == 1:
         bench.seal("SWEEP")
-    bench.run("SWEEP", 1, 2, deaths=1)
+    bench.run("SWEEP", 1, 2, attempt=2)
     if sealed == 2:
         bench.seal("SWEEP")
     found = frame(tmp_path, metadata=["_attempt", "_seq", "_point"])
@@ -280,7 +280,7 @@ def test_a_later_attempt_that_failed_is_the_record(tmp_path: Path) -> None:
     bench.submit("SWEEP", once, Factorial(p=[1]))
     bench.run("SWEEP")
     assert frame(tmp_path).height == 1
-    bench.run("SWEEP", deaths=1)
+    bench.run("SWEEP", attempt=2)
     assert frame(tmp_path).height == 0
     assert frame(tmp_path, status="all", metadata=["_error"]).rows() == [(1, None, "ValueError: second time")]
 

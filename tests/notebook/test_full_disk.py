@@ -19,13 +19,14 @@ from pathlib import Path
 
 import pytest
 from lives import WHO, A, Life, asked, batches, check, check_plain, points, read
+from sweeps import at_work
 
 from raylab.errors import NameRefused
 from raylab.notebook.file import load
 from raylab.notebook.store import Files, Store
 from raylab.notebook.writer import Writer
 from raylab.server import recorder as recorder_module
-from raylab.server.recorder import Recorder, Written
+from raylab.server.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -200,20 +201,22 @@ def test_a_recorder_keeps_what_it_has_says_why_and_goes_on_by_itself(
         writer = Writer(root, WHO)
         writer.establish("lab", "ada")
         writer.open_requests()
-        written: list[Written] = []
+        written: list[object] = []
         pressure: list[bool] = []
         recorder = Recorder(
             writer,
-            on_written=written.append,
+            on_written=lambda sweep, batches, info: written.append(info),
             on_pressure=pressure.append,
             on_fenced=lambda error: pytest.fail(str(error)),
+            on_broken=lambda sweep, error: pytest.fail(str(error)),
         )
-        recorder.tables[A] = writer.open_sweep(A)
-        recorder.keep(A, batches(0)[0])
+        sweep = at_work("a")
+        sweep.table = writer.open_sweep(A)
+        recorder.keep(sweep, batches(0)[0])
         await recorder.idle()
         cure = trouble(disk)
         for k in range(1, 6):
-            recorder.keep(A, batches(k)[0])
+            recorder.keep(sweep, batches(k)[0])
         adding = asyncio.create_task(recorder.add(*asked("a")))
         await until(lambda: recorder.trouble)
         assert (os.strerror(errno.EROFS) if trouble is _read_only else FULL) in recorder.trouble

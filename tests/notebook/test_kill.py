@@ -38,7 +38,7 @@ def live(life, out):
     os.write(out, f"opened {len(asked)} {begin}\\n".encode())
     for k in range(begin, begin + 10_000):
         if k % 5 == 0:
-            writer.add([Request(kind="locked", sweep=f"{life}-{k}", user="ada", time_us=k)])
+            writer.add([Request(kind="locked", sweep=f"{life}-{k}", folder="", user="ada", time_us=k)])
             os.write(out, f"asked {life}-{k}\\n".encode())
         rows = pa.record_batch({"_point": [k, k], "x": [k, -k]})
         meta = {"positions": [[k, k + 1]], "by_status": {"done": 1}, "rows": 2, "seconds": 0.0, "error": None}

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from asked import noted
 from polars.testing import assert_frame_equal
 from sweeps import Bench, leased, packaged, sweep
 
 from raylab.core.design import Factorial
-from raylab.core.request import Request
 from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
@@ -60,7 +60,7 @@ def test_the_readme_reads_what_we_read(tmp_path: Path, sealed: bool) -> None:
         bench.seal("SWEEP")
     bench.run("SWEEP", 4, 8)
     bench.run("SWEEP", 8, 12)
-    bench.run("SWEEP", 5, 6, deaths=3)  # recorded twice
+    bench.run("SWEEP", 5, 6, attempt=4)  # recorded twice
     assert_readme_agrees(tmp_path)
 
 
@@ -99,8 +99,8 @@ def test_sweeps_in_numbers(tmp_path: Path) -> None:
     bench.submit("given up", picked(), Factorial(p=range(10)))
     bench.submit("stuck", picked(), Factorial(p=[2]), repeats=5)
     bench.run("stuck", 0, 2)
-    bench.writer.add([Request(kind="cancelled", sweep="given up"), Request(kind="paused", sweep="stuck", reason="why")])
-    bench.writer.add([Request(kind="locked", sweep="whole")])
+    bench.writer.add([noted("cancelled", "given up"), noted("paused", "stuck", reason="why")])
+    bench.writer.add([noted("locked", "whole")])
     found = Notebook(tmp_path).sweeps()
     assert found.select("name", "state", "total", "ready", "done", "failed", "cancelled", "waiting", "rows").rows() == [
         ("whole", "locked", 8, 8, 6, 2, 0, 0, 8),
@@ -118,7 +118,7 @@ def test_a_trial_that_is_recorded_twice_counts_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.submit("SWEEP", picked(), Factorial(p=range(5)))
     bench.run("SWEEP", 0, 3)
-    bench.run("SWEEP", 1, 2, deaths=1)
+    bench.run("SWEEP", 1, 2, attempt=2)
     (found,) = Notebook(tmp_path).sweeps().to_dicts()
     assert (found["total"], found["ready"], found["waiting"]) == (5, 3, 2)
 
@@ -151,7 +151,7 @@ def test_a_replaced_sweep_is_the_newer_one(tmp_path: Path) -> None:
     assert sorted(notebook.results().rows()) == [(0, 0), (1, 1), (2, 2)]
     assert notebook.sweeps()["name"].to_list() == ["SWEEP"]
     # What was asked about the older one does not touch the newer.
-    bench.writer.add([Request(kind="cancelled", sweep="SWEEP", folder="sweeps/SWEEP")])
+    bench.writer.add([noted("cancelled", "SWEEP")])
     assert not notebook._records()["SWEEP"].cancelled
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asked import noted
 from faulty import READING, Faulty
 from sweeps import WHO, Bench
 
@@ -22,7 +23,7 @@ from raylab.notebook.writer import Writer
 
 
 def asked(*sweeps: str) -> list[Request]:
-    return [Request(kind="locked", sweep=sweep, user="ada", time_us=1) for sweep in sweeps]
+    return [noted("locked", sweep) for sweep in sweeps]
 
 
 def opened(root: Path, files: Faulty | None = None) -> Writer:

@@ -19,6 +19,7 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
     script = """
     import os, time
     import ray
+    from raylab.server.ray_pool import AHEAD
 
     @ray.remote
     def lease(log, size):
@@ -34,7 +35,7 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
     for turn, size in enumerate([10, 10, 1_000_000, 1_000_000]):
         log = f"{folder}/{turn}"
         open(log, "w").close()
-        options = {"num_returns": "streaming", "max_retries": 0, "_generator_backpressure_num_objects": 2}
+        options = {"num_returns": "streaming", "max_retries": 0, "_generator_backpressure_num_objects": AHEAD}
         got, ahead = [], 0
         try:
             for ref in lease.options(**options).remote(log, size):
@@ -46,36 +47,9 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
         except ray.exceptions.RayError as error:
             assert isinstance(error, ray.exceptions.WorkerCrashedError), error
         assert got == list(range(len(got))) and len(got) >= (6 if instant else 7), (turn, got)
-        assert ahead <= 3, ahead
+        assert ahead <= AHEAD + 1, ahead
     """
     cluster.client(script, folder=str(tmp_path), instant=instant)
-
-
-def test_a_task_that_is_as_far_ahead_as_it_may_holds_until_its_owner_reads_on(cluster: Cluster, tmp_path: Path) -> None:
-    """A suspect runs only after the row that says so: its lease begins with items that say nothing."""
-    script = """
-    import os, time
-    import ray
-    from raylab.worker.lease import AHEAD
-
-    @ray.remote
-    def lease(log):
-        for _ in range(AHEAD + 1):
-            yield "header"
-        open(log, "w").close()
-        yield "rows"
-
-    ray.init(log_to_driver=False, logging_level="ERROR")
-    options = {"num_returns": "streaming", "max_retries": 1, "_generator_backpressure_num_objects": AHEAD}
-    for turn in range(3):
-        log = f"{folder}/{turn}"
-        stream = lease.options(**options).remote(log)
-        assert ray.get(next(stream)) == "header"
-        time.sleep(0.5)                                         # the row is being written
-        assert not os.path.exists(log), "it did not hold"
-        assert [ray.get(ref) for ref in stream] == ["header"] * AHEAD + ["rows"]
-    """
-    cluster.client(script, folder=str(tmp_path))
 
 
 @pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)"])

@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asked import noted
 from faulty import Faulty
-from sweeps import WHO, leased, packaged
+from sweeps import WHO, at_work, leased, packaged
 
 from raylab.core.design import Factorial
-from raylab.core.request import Request
 from raylab.errors import LabFenced, LabUnavailable
 from raylab.notebook import table as table_module
+from raylab.notebook.file import FileInfo
 from raylab.notebook.store import Store
 from raylab.notebook.table_files import listing
-from raylab.notebook.writer import Writer
+from raylab.notebook.writer import SweepTable, Writer
 from raylab.server import recorder as recorder_module
-from raylab.server.recorder import Recorder, Written
+from raylab.server.at_work import AtWork
+from raylab.server.recorder import Recorder
 from raylab.worker.batch import Batch
 
-A, B = "sweeps/a", "sweeps/b"
 
 
 def echo() -> Any:
@@ -73,26 +74,42 @@ class Lab:
         self.writer = Writer(root, WHO, Store(root, self.disk))
         self.writer.establish("lab", "ada")
         self.writer.open_requests()
-        self.written: list[Written] = []
+        self.written: list[tuple[AtWork, Sequence[Batch], FileInfo]] = []
         self.pressure: list[bool] = []
         self.fenced: list[LabFenced] = []
-        self.broken: list[tuple[str, Exception]] = []
+        self.broken: list[AtWork] = []
         self.recorder = Recorder(
             self.writer,
-            on_written=self.written.append,
+            on_written=lambda *written: self.written.append(written),
             on_pressure=self.pressure.append,
             on_fenced=self.fenced.append,
-            on_broken=lambda folder, error: self.broken.append((folder, error)),
+            on_broken=self._break_off,
         )
-        for folder in (A, B):
-            self.recorder.tables[folder] = self.writer.open_sweep(folder)
+        self.a, self.b = at_work("a"), at_work("b")
+        for sweep in (self.a, self.b):
+            sweep.table = self.writer.open_sweep(sweep.key)
 
-    def acknowledged(self, folder: str = A) -> list[int]:
-        return [each.first for written in self.written if written.folder == folder for each in written.batches]
+    def _break_off(self, sweep: AtWork, error: Exception) -> None:
+        self.broken.append(sweep)
+        self.recorder.drop(sweep)
+        sweep.close("known")
 
-    def on_disk(self, folder: str = A) -> list[Any]:
+    def table(self) -> SweepTable:
+        """Of the first sweep."""
+        assert self.a.table is not None
+        return self.a.table
+
+    def commits(self) -> list[list[int]]:
+        """Where the batches of each acknowledged commit begin."""
+        return [[each.first for each in batches] for _, batches, _ in self.written]
+
+    def acknowledged(self, sweep: AtWork | None = None) -> list[int]:
+        sweep = sweep or self.a
+        return [each.first for written, batches, _ in self.written if written is sweep for each in batches]
+
+    def on_disk(self, sweep: AtWork | None = None) -> list[Any]:
         """The points in the notebook, read afresh."""
-        found = listing(Store(self.root), folder)
+        found = listing(Store(self.root), (sweep or self.a).key)
         return [point for loaded in found if loaded.info.rows for point in loaded.table["_point"].to_pylist()]
 
     def requests(self) -> list[Any]:
@@ -102,8 +119,8 @@ class Lab:
     def take_over(self) -> Writer:
         other = Writer(self.root, WHO | {"user": "grace", "actor": "b"})
         other.open_requests()
-        for folder in (A, B):
-            other.open_sweep(folder)
+        for sweep in (self.a, self.b):
+            other.open_sweep(sweep.key)
         return other
 
 
@@ -138,36 +155,33 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_acknowledged_is_on_disk(tmp_path: Path) -> None:
     async def story() -> None:
         async with lab(tmp_path) as own:
-            own.recorder._on_written = lambda written: found.append((written.folder, own.on_disk(written.folder)))
-            own.recorder.keep(A, batch(0, 3))
+            own.recorder._on_written = lambda sweep, *_: found.append((sweep.name, own.on_disk(sweep)))
+            own.recorder.keep(own.a, batch(0, 3))
             await own.recorder.idle()
-            own.recorder.keep(B, batch(5))
+            own.recorder.keep(own.b, batch(5))
             await own.recorder.idle()
 
     found: list[Any] = []
     run(story())
-    assert found == [(A, [0, 1, 2]), (B, [5])]
+    assert found == [("a", [0, 1, 2]), ("b", [5])]
 
 
 def test_what_comes_during_a_commit_is_the_next_one(tmp_path: Path) -> None:
     async def story() -> None:
         async with lab(tmp_path) as own:
             own.disk.free.clear()
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(own.a, batch(0))
             await until(own.disk.waiting.is_set)
             for first in (1, 2, 5, 3):
-                own.recorder.keep(A, batch(first))
-            own.recorder.keep(B, batch(9))
+                own.recorder.keep(own.a, batch(first))
+            own.recorder.keep(own.b, batch(9))
             assert own.written == []
             own.disk.free.set()
             await own.recorder.idle()
-            assert [[each.first for each in written.batches] for written in own.written] == [[0], [1, 2, 5, 3], [9]]
-            assert own.on_disk(A) == [0, 1, 2, 5, 3]
-            assert [written.info.meta["positions"] for written in own.written] == [
-                [[0, 1]],
-                [[1, 4], [5, 6]],
-                [[9, 10]],
-            ]
+            assert own.commits() == [[0], [1, 2, 5, 3], [9]]
+            assert own.on_disk(own.a) == [0, 1, 2, 5, 3]
+            positions = [info.meta["positions"] for _, _, info in own.written]
+            assert positions == [[[0, 1]], [[1, 4], [5, 6]], [[9, 10]]]
 
     run(story())
 
@@ -180,10 +194,10 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with lab(tmp_path) as own:
-            own.recorder.keep(A, batches[0])
-            own.recorder.keep(A, batches[1])
+            own.recorder.keep(own.a, batches[0])
+            own.recorder.keep(own.a, batches[1])
             await own.recorder.idle()
-            table = Writer(tmp_path, WHO).survey(A)
+            table = Writer(tmp_path, WHO).survey(own.a.key)
             seconds = sum(each.busy_s for each in batches)
             assert table.pop("seconds") == pytest.approx(seconds, abs=1e-5)
             assert table == {
@@ -207,17 +221,17 @@ def test_a_sick_disk_is_asked_again_until_it_takes_the_rows(tmp_path: Path, numb
     async def story() -> None:
         async with lab(tmp_path) as own:
             own.disk.sick, own.disk.only = number, {only} if only else set()
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(own.a, batch(0))
             await until(lambda: own.disk.refused > 3)
-            own.recorder.keep(A, batch(1))
-            own.recorder.keep(B, batch(2))
+            own.recorder.keep(own.a, batch(1))
+            own.recorder.keep(own.b, batch(2))
             await until(lambda: own.disk.refused > 6)
             assert own.written == []
             assert "the disk is sick; the lab goes on by itself when it can" in own.recorder.trouble
             own.disk.sick = None
             await own.recorder.idle()
             assert own.recorder.trouble == ""
-            assert (own.acknowledged(A), own.acknowledged(B)) == (own.on_disk(A), own.on_disk(B)) == ([0, 1], [2])
+            assert (own.acknowledged(own.a), own.acknowledged(own.b)) == (own.on_disk(own.a), own.on_disk(own.b)) == ([0, 1], [2])
             assert (own.broken, own.fenced) == ([], [])
             assert list((tmp_path / "tmp").iterdir()) == []
 
@@ -233,9 +247,9 @@ def test_an_error_at_any_operation_changes_neither_order_nor_number(tmp_path: Pa
             begin = own.disk.count
             own.disk.fail_at, own.disk.after = None if at is None else begin + at, after
             for first in range(3):
-                own.recorder.keep(A, one[first])
+                own.recorder.keep(own.a, one[first])
                 await until(lambda first=first: own.acknowledged() == list(range(first + 1)))
-            own.recorder.keep(A, one[3])
+            own.recorder.keep(own.a, one[3])
             await own.recorder.idle()
             count = own.disk.count - begin
             assert own.acknowledged() == own.on_disk() == [0, 1, 2, 3]
@@ -254,11 +268,11 @@ def test_too_much_that_waits_is_told_once_and_so_is_its_end(tmp_path: Path, monk
         async with lab(tmp_path) as own:
             own.disk.sick = errno.ENOSPC
             for first in range(3):
-                own.recorder.keep(A, batch(first))
+                own.recorder.keep(own.a, batch(first))
             await asyncio.wait_for(own.recorder.room(), 1)
             assert own.pressure == []
-            own.recorder.keep(A, batch(3))
-            own.recorder.keep(B, batch(4))
+            own.recorder.keep(own.a, batch(3))
+            own.recorder.keep(own.b, batch(4))
             assert own.pressure == [True]
             room = asyncio.create_task(own.recorder.room())
             await until(lambda: own.disk.refused > 3)
@@ -267,7 +281,7 @@ def test_too_much_that_waits_is_told_once_and_so_is_its_end(tmp_path: Path, monk
             await room
             await own.recorder.idle()
             assert own.pressure == [True, False]
-            assert own.on_disk(A) + own.on_disk(B) == [0, 1, 2, 3, 4]
+            assert own.on_disk(own.a) + own.on_disk(own.b) == [0, 1, 2, 3, 4]
 
     run(story())
 
@@ -279,10 +293,9 @@ def test_what_waits_is_written_in_portions(tmp_path: Path, monkeypatch: pytest.M
     async def story() -> None:
         async with lab(tmp_path) as own:
             for first, count in ((0, 1), (1, 1), (2, 1), (3, 9), (12, 1)):
-                own.recorder.keep(A, batch(first, count))
+                own.recorder.keep(own.a, batch(first, count))
             await own.recorder.idle()
-            commits = [[each.first for each in written.batches] for written in own.written]
-            assert commits == [[0, 1], [2], [3], [12]]
+            assert own.commits() == [[0, 1], [2], [3], [12]]
             assert own.on_disk() == list(range(13))
 
     run(story())
@@ -293,13 +306,30 @@ def test_rows_of_a_sweep_that_was_replaced_are_dropped(tmp_path: Path, monkeypat
 
     async def story() -> None:
         async with lab(tmp_path) as own:
-            del own.recorder.tables[A]
-            own.recorder.keep(A, batch(0))  # it came too late
-            own.recorder.keep(B, batch(1))
+            own.a.table = None
+            own.recorder.keep(own.a, batch(0))  # it came too late
+            own.recorder.keep(own.b, batch(1))
             await own.recorder.idle()
             await own.recorder.room()
-            assert (own.acknowledged(A), own.acknowledged(B)) == ([], [1])
+            assert (own.acknowledged(own.a), own.acknowledged(own.b)) == ([], [1])
             assert own.pressure == [True, False]
+
+    run(story())
+
+
+def test_what_waits_for_a_sweep_that_is_dropped_weighs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "LIMIT_BYTES", 1)
+
+    async def story() -> None:
+        async with lab(tmp_path) as own:
+            own.recorder.keep(own.a, batch(0))
+            own.recorder.drop(own.a)
+            assert own.pressure == [True, False]
+            await own.recorder.room()
+            await own.recorder.idle()
+            own.recorder.keep(own.a, batch(1))
+            await own.recorder.idle()
+            assert own.on_disk() == own.acknowledged() == [1]
 
     run(story())
 
@@ -313,7 +343,7 @@ def test_of_all_who_wait_for_room_one_is_let_in_at_a_time(tmp_path: Path, monkey
 
             async def take(first: int) -> None:
                 await own.recorder.room()
-                own.recorder.keep(A, batch(first))
+                own.recorder.keep(own.a, batch(first))
                 assert own.recorder._bytes == size
 
             own.disk.sick = errno.ENOSPC
@@ -336,22 +366,23 @@ def test_rows_that_wait_for_a_table_go_with_it_and_never_into_the_next_one(
     async def story() -> None:
         async with lab(tmp_path) as own:
 
-            def take_up_again(folder: str, error: Exception) -> None:
-                own.recorder.tables[folder] = own.writer.open_sweep(folder)
+            def take_up_again(sweep: AtWork, error: Exception) -> None:
+                own.recorder.drop(sweep)
+                sweep.table = own.writer.open_sweep(sweep.key)
 
             own.recorder._on_broken = take_up_again
-            own.recorder.tables[A].schema = None  # type: ignore[assignment]  # as good as any error of our own
+            own.table().schema = None  # type: ignore[assignment]  # as good as any error of our own
             own.disk.free.clear()
-            own.recorder.keep(B, batch(9))
+            own.recorder.keep(own.b, batch(9))
             await until(own.disk.waiting.is_set)
             for first in range(3):
-                own.recorder.keep(A, batch(first))
+                own.recorder.keep(own.a, batch(first))
             own.disk.free.set()
             await own.recorder.idle()
-            own.recorder.keep(A, batch(7))
+            own.recorder.keep(own.a, batch(7))
             await own.recorder.idle()
-            assert own.on_disk(A) == own.acknowledged(A) == [7]
-            assert own.on_disk(B) == [9]
+            assert own.on_disk(own.a) == own.acknowledged(own.a) == [7]
+            assert own.on_disk(own.b) == [9]
             assert own.recorder._bytes == 0
 
     run(story())
@@ -361,12 +392,12 @@ def test_an_error_of_the_labs_own_keeps_nothing_from_being_written(tmp_path: Pat
     async def story() -> None:
         async with lab(tmp_path) as own:
 
-            def fails(written: Written) -> None:
+            def fails(*_: Any) -> None:
                 raise RuntimeError("a bug")
 
             own.recorder._on_written = fails
             for first in range(3):
-                own.recorder.keep(A, batch(first))
+                own.recorder.keep(own.a, batch(first))
                 await own.recorder.idle()
             assert own.on_disk() == [0, 1, 2]
             assert own.broken == [], "its rows are written"
@@ -377,13 +408,13 @@ def test_an_error_of_the_labs_own_keeps_nothing_from_being_written(tmp_path: Pat
 def test_a_sweep_that_cannot_be_written_does_not_keep_the_others(tmp_path: Path) -> None:
     async def story() -> None:
         async with lab(tmp_path) as own:
-            own.recorder.tables[A].schema = None  # type: ignore[assignment]  # as good as any error of our own
+            own.table().schema = None  # type: ignore[assignment]  # as good as any error of our own
             for first in range(3):
-                own.recorder.keep(A, batch(first))
-                own.recorder.keep(B, batch(first))
+                own.recorder.keep(own.a, batch(first))
+                own.recorder.keep(own.b, batch(first))
                 await own.recorder.idle()
-            assert [folder for folder, _ in own.broken] == [A]
-            assert own.acknowledged(B) == own.on_disk(B) == [0, 1, 2]
+            assert own.broken == [own.a]
+            assert own.acknowledged(own.b) == own.on_disk(own.b) == [0, 1, 2]
             assert own.recorder._bytes == 0
 
     run(story())
@@ -392,15 +423,15 @@ def test_a_sweep_that_cannot_be_written_does_not_keep_the_others(tmp_path: Path)
 def test_no_memory_is_a_trouble_that_passes(tmp_path: Path) -> None:
     async def story() -> None:
         async with lab(tmp_path) as own:
-            concat, left = own.recorder.tables[A].schema.concat, [MemoryError(), MemoryError()]
+            concat, left = own.table().schema.concat, [MemoryError(), MemoryError()]
 
             def tight(batches: Any) -> Any:
                 if left:
                     raise left.pop()
                 return concat(batches)
 
-            own.recorder.tables[A].schema.concat = tight  # type: ignore[method-assign]
-            own.recorder.keep(A, batch(0))
+            own.table().schema.concat = tight  # type: ignore[method-assign]
+            own.recorder.keep(own.a, batch(0))
             await own.recorder.idle()
             assert own.on_disk() == [0]
 
@@ -416,11 +447,11 @@ def test_a_long_journal_becomes_one_file(tmp_path: Path, monkeypatch: pytest.Mon
     async def story() -> None:
         async with lab(tmp_path) as own:
             for first in range(5):
-                own.recorder.keep(A, batch(first))
+                own.recorder.keep(own.a, batch(first))
                 await own.recorder.idle()
-            await own.recorder.seal(A)
-            await asyncio.gather(own.recorder.seal(A), own.recorder.seal(A), own.recorder.seal("sweeps/none"))
-            assert len(list((tmp_path / A).glob("*.arrow"))) == 2
+            await own.recorder.seal(own.a)
+            await asyncio.gather(own.recorder.seal(own.a), own.recorder.seal(own.a), own.recorder.seal(at_work("none")))
+            assert len(list((tmp_path / own.a.key).glob("*.arrow"))) == 2
             assert own.on_disk() == [0, 1, 2, 3, 4]
 
     run(story())
@@ -435,19 +466,19 @@ def test_a_journal_that_cannot_be_sealed_stays_and_the_work_goes_on(
     async def story() -> None:
         async with lab(tmp_path) as own:
             monkeypatch.setattr(table_module, "SEAL_COMMITS", 2)
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(own.a, batch(0))
             await own.recorder.idle()
-            file = tmp_path / A / "journal/000000000002.arrow"
+            file = tmp_path / own.a.key / "journal/000000000002.arrow"
             good = file.read_bytes()
             if trouble == "damaged":
                 file.write_bytes(good[:-20])
             else:
-                seal, left = own.recorder.tables[A].table.seal, [OSError(errno.ENOSPC, "full")]
-                monkeypatch.setattr(own.recorder.tables[A].table, "seal", lambda c: _raise(left) if left else seal(c))
-            own.recorder.keep(A, batch(1))
+                seal, left = own.table().table.seal, [OSError(errno.ENOSPC, "full")]
+                monkeypatch.setattr(own.table().table, "seal", lambda c: _raise(left) if left else seal(c))
+            own.recorder.keep(own.a, batch(1))
             await own.recorder.idle()
             file.write_bytes(good)
-            own.recorder.keep(A, batch(2))
+            own.recorder.keep(own.a, batch(2))
             await own.recorder.idle()
             assert own.acknowledged() == own.on_disk() == [0, 1, 2]
             assert (own.broken, own.fenced) == ([], [])
@@ -466,12 +497,12 @@ def test_requests_are_durable_when_add_returns_and_in_order(tmp_path: Path) -> N
     async def story() -> None:
         async with lab(tmp_path) as own:
             own.disk.sick = errno.EIO
-            adding = [asyncio.create_task(own.recorder.add(Request(kind="locked", sweep=name))) for name in "abc"]
+            adding = [asyncio.create_task(own.recorder.add(noted("locked", name))) for name in "abc"]
             await until(lambda: own.disk.refused > 3)
             assert not any(task.done() for task in adding)
             own.disk.sick = None
             await asyncio.gather(*adding)
-            await own.recorder.add(Request(kind="locked", sweep="d"), Request(kind="locked", sweep="e"))
+            await own.recorder.add(noted("locked", "d"), noted("locked", "e"))
             assert own.requests() == ["a", "b", "c", "d", "e"]
 
     run(story())
@@ -505,25 +536,25 @@ def test_other_work_is_done_again_until_the_disk_lets_it_pass(tmp_path: Path) ->
 def test_a_lab_that_was_taken_over_says_so_once_and_writes_nothing_more(tmp_path: Path, first: str) -> None:
     async def story() -> None:
         async with lab(tmp_path) as own:
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(own.a, batch(0))
             await own.recorder.idle()
             own.take_over()
             before = sorted(path for path in tmp_path.rglob("*.arrow"))
             if first == "results":
-                own.recorder.keep(A, batch(1))
+                own.recorder.keep(own.a, batch(1))
             elif first == "requests":
                 with pytest.raises(LabFenced, match="user grace"):
-                    await own.recorder.add(Request(kind="locked", sweep="a"))
+                    await own.recorder.add(noted("locked", "a"))
             else:
-                own.recorder.tables[A].table._fenced = "another lab (user grace) has taken over"
-                await own.recorder.seal(A)
+                own.table().table._fenced = "another lab (user grace) has taken over"
+                await own.recorder.seal(own.a)
             await until(lambda: own.fenced)
-            own.recorder.keep(A, batch(2))
-            own.recorder.keep(B, batch(3))
+            own.recorder.keep(own.a, batch(2))
+            own.recorder.keep(own.b, batch(3))
             await own.recorder.idle()
             await own.recorder.room()
-            await own.recorder.seal(B)
-            for refused in (own.recorder.add(Request(kind="locked", sweep="a")), own.recorder.do(lambda: 1)):
+            await own.recorder.seal(own.b)
+            for refused in (own.recorder.add(noted("locked", "a")), own.recorder.do(lambda: 1)):
                 with pytest.raises(LabFenced, match="user grace"):
                     await refused
             assert len(own.fenced) == 1
@@ -540,7 +571,7 @@ def test_the_fence_frees_whoever_waits(tmp_path: Path, monkeypatch: pytest.Monke
         async with lab(tmp_path) as own:
             own.take_over()
             own.disk.sick = errno.ENOSPC
-            own.recorder.keep(A, batch(0))
+            own.recorder.keep(own.a, batch(0))
             waiting = asyncio.gather(own.recorder.room(), own.recorder.idle())
             await until(lambda: own.disk.refused > 2)
             assert not waiting.done()

@@ -101,10 +101,37 @@ def test_a_lease_holds_each_of_its_positions_once_and_in_order(data: st.DataObje
         assert batch.by_status == {"done": batch.count}
         at += batch.count
     assert at == stop
-    trials = Order(kind, total, package.segment.key).trials(start, stop)
+    trials = Order(kind, total, package.segments[0].key).trials(start, stop)
     rows = table_of(batches).to_pylist()
     assert columns(rows, "_point", "_repeat") == [divmod(int(trial), repeats) for trial in trials]
     assert columns(rows, "p", "x") == [(int(t) // repeats, 2 * (int(t) // repeats)) for t in trials]
+
+
+def test_a_lease_works_in_one_segment_of_several_by_the_positions_trials_and_points_of_the_sweep() -> None:
+    """Two axes, more repeats of the first, and a selection: what is recorded follows the trial, not the position."""
+    first, second = packaged(seeing(), Factorial(p=range(3)), repeats=2), packaged(seeing(), Factorial(p=[7, 8]), repeats=2)
+    base, other = first.segments[0], second.segments[0]
+    segments = (
+        base,
+        replace(other, first_position=6, first_trial=6, first_point=3),
+        replace(base, repeats=1, first_position=10, first_trial=10, first_repeat=2),
+        replace(other, first_position=13, first_trial=6, first_point=3, selection=((7, 9),), attempt=4),
+    )
+    package = replace(first, key="grown", segments=segments)
+    names = ("_point", "_repeat", "p", "_seed", "seed", "drawn")
+    rows = [
+        set(columns(table_of(leased(package, segment.first_position, segment=at)).to_pylist(), *names))
+        for at, segment in enumerate(segments)
+    ]
+    assert [{row[:3] for row in part} for part in rows] == [
+        {(p, repeat, p) for p in range(3) for repeat in range(2)},
+        {(3 + at, repeat, p) for at, p in enumerate((7, 8)) for repeat in range(2)},
+        {(p, 2, p) for p in range(3)},
+        {(3, 1, 7), (4, 0, 8)},
+    ]
+    assert rows[0] == set(columns(table_of(leased(first)).to_pylist(), *names)), "growing changes no trial"
+    assert rows[3] < rows[1], "a trial that is run again is the same trial"
+    assert len({row[3] for part in rows[:3] for row in part}) == 13
 
 
 def test_the_header_comes_before_any_trial_has_run() -> None:
@@ -116,13 +143,6 @@ def test_the_header_comes_before_any_trial_has_run() -> None:
     assert isinstance(header, Header)
     assert header.pid > 0
     assert header.node
-
-
-def test_a_lease_that_is_alone_holds_for_as_many_headers_as_it_may_be_ahead() -> None:
-    order = LeaseOrder(lease=1, start=0, stop=1, flush_s=0.0, alone=True)
-    *headers, batch = run_lease(order, packaged(lambda: None, Factorial()))
-    assert [header.runs for header in headers if isinstance(header, Header)] == [False] * lease.AHEAD + [True]
-    assert isinstance(batch, Batch)
 
 
 def test_a_batch_is_sent_at_the_end_of_the_trial_that_goes_over_the_interval(clock: Clock) -> None:
@@ -260,9 +280,9 @@ def test_a_retry_is_another_attempt_in_the_same_lease_and_only_the_last_is_recor
     assert columns(rows_of(flaky(1), Factorial(p=[1])), "_status", "_attempt") == [("failed", 1)]
 
 
-def test_attempts_after_deaths_of_the_process_count_on() -> None:
-    assert columns(rows_of(doubling(), Factorial(p=[1]), deaths=2), "_attempt") == [(3,)]
-    assert columns(rows_of(flaky(1), Factorial(p=[1]), deaths=2, retries=1), "_attempt") == [(4,)]
+def test_attempts_count_on_from_the_one_that_the_lease_is_told() -> None:
+    assert columns(rows_of(doubling(), Factorial(p=[1]), attempt=3), "_attempt") == [(3,)]
+    assert columns(rows_of(flaky(1), Factorial(p=[1]), attempt=3, retries=1), "_attempt") == [(4,)]
 
 
 def test_the_recorded_time_is_the_last_attempts(clock: Clock) -> None:

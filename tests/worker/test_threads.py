@@ -14,6 +14,7 @@ from sweeps import packaged
 from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
 
 from raylab.core.design import Factorial
+from raylab.core.request import Policy
 from raylab.worker.batch import Batch
 from raylab.worker.lease import LeaseOrder, run_lease
 from raylab.worker.threads import VARIABLES, limit_threads, named
@@ -50,7 +51,7 @@ def look(x: int) -> dict[str, Any]:
 def test_each_lease_has_its_own_number_in_any_order_whatever_trials_set() -> None:
     package = packaged(look, Factorial(x=[0]))
     for threads in (1, 2, 1, 3, 1):
-        order = LeaseOrder(lease=1, start=0, stop=1, flush_s=1e9, threads=threads)
+        order = LeaseOrder(lease=1, start=0, stop=1, flush_s=1e9, policy=Policy(resources={"CPU": threads}))
         _, batch = run_lease(order, package)
         assert isinstance(batch, Batch)
         (row,) = batch.rows.to_pylist()
