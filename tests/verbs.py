@@ -19,7 +19,7 @@ from raylab.notebook.store import Files, Store
 from raylab.notebook.writer import Writer
 from raylab.server.actor import LabActor
 from raylab.server.conductor import Conductor
-from raylab.server.pool import Pool
+from raylab.server.pool import Pool, Report, Room
 
 
 class Disk(Files):
@@ -46,14 +46,41 @@ class Disk(Files):
 class NoNodes(Pool):
     """The leases of a cluster that can run none."""
 
+    def __init__(self, report: Report, room: Room) -> None:
+        """It has nothing to report."""
+
     def hold(self, package: Any) -> Any:
         return package
 
     def nodes(self) -> dict[str, dict[str, float]]:
         return {}
 
+    def keep_to(self, nodes: Any) -> None:
+        """There are none."""
+
     def launch(self, *_: Any) -> None:
         """It waits for a node."""
+
+    def stop(self, lease: int) -> None:
+        """It has not begun."""
+
+    def stop_all(self) -> None:
+        """None has begun."""
+
+
+class Nowhere:
+    """The surroundings of a lab that no cluster runs."""
+
+    actor = WHO["actor"]
+
+    def restarted(self) -> bool:
+        return False
+
+    def make_pool(self, report: Report, room: Room) -> Pool:
+        return NoNodes(report, room)
+
+    def end(self) -> None:
+        """Its process is the test's."""
 
 
 async def until(is_so: Any) -> None:
@@ -67,7 +94,7 @@ class Verbs(LabActor):
 
     def __init__(self, root: Path) -> None:
         self.disk = Disk()
-        super().__init__("lab", str(root), "ada")
+        super().__init__("lab", str(root), "ada", Nowhere())
 
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
         writer = Writer(notebook, WHO, Store(notebook, self.disk))

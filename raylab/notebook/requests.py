@@ -42,7 +42,15 @@ def to_rows(requests: Iterable[Request]) -> pa.Table:
 
 
 def from_rows(table: pa.Table) -> list[Request]:
-    """The requests of some rows; the table may have more columns, as `_seq`."""
-    table = table.select(SCHEMA.names)
-    table = table.set_column(table.column_names.index("time"), "time_us", table.column("time").cast(pa.int64()))
-    return [Request(**{**row, "body": json.loads(row["body"])}) for row in table.to_pylist()]
+    """The requests of some rows."""
+    return [
+        Request(
+            kind=row["kind"],
+            sweep=row["sweep"],
+            folder=row["folder"],
+            user=row["user"],
+            time_us=time_us,
+            body=json.loads(row["body"]),
+        )
+        for row, time_us in zip(table.to_pylist(), table.column("time").cast(pa.int64()).to_pylist(), strict=True)
+    ]

@@ -68,8 +68,12 @@ class LabActor:
         self._started = datetime.now(UTC)
         self._surroundings = surroundings
         self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
-        writer = Writer(Path(notebook), who(self._versions["raylab"], surroundings.actor))
-        self._lab = Conductor(name, writer, user, restarted=surroundings.restarted, make_pool=surroundings.make_pool)
+        self._lab = self._conductor(name, Path(notebook), user)
+
+    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
+        around = self._surroundings
+        writer = Writer(notebook, who(self._versions["raylab"], around.actor))
+        return Conductor(name, writer, user, restarted=around.restarted, make_pool=around.make_pool)
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""

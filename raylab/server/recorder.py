@@ -19,7 +19,7 @@ from raylab.core.trial_warnings import merged
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
 from raylab.notebook.file import FileInfo
 from raylab.notebook.rows import merged_names, names_of
-from raylab.notebook.writer import SweepTable, Writer
+from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.worker.batch import Batch
 
@@ -128,7 +128,7 @@ class Recorder:
                     info = None
                     try:
                         if table is not None and sweep.table is table:  # else these rows are nobody's
-                            info = await self._commit(table, portion)
+                            info = await self._commit(sweep, portion)
                     except LabFenced:
                         return
                     except Exception as error:
@@ -148,7 +148,9 @@ class Recorder:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
 
-    async def _commit(self, table: SweepTable, batches: Sequence[Batch]) -> FileInfo:
+    async def _commit(self, sweep: AtWork, batches: Sequence[Batch]) -> FileInfo:
+        table = sweep.table
+        assert table is not None
         meta = _describe(batches)
         rows = [batch.rows for batch in batches]
         return await self._insist(lambda: table.commit(rows, meta))

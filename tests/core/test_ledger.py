@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
+from core.records import opened, record, segment
 
 from raylab.core import schedule
 from raylab.core.events import (
     BatchArrived,
+    CountRun,
     End,
     Event,
-    Go,
     Instruction,
     Keep,
     Launch,
     LeaseEnded,
-    LeaseReady,
     LeaseStarted,
-    NoteStrike,
     Pause,
-    PolicyChanged,
     PressureChanged,
     RecordDeath,
     Refuse,
     RowsCommitted,
     SlotsChanged,
     Stop,
-    StrikeNoted,
-    SweepCancelled,
-    SweepOpened,
-    SweepReplaced,
+    SweepChanged,
+    SweepDropped,
     SweepResumed,
     Ticked,
     Wake,
 )
 from raylab.core.ledger import Ledger
+from raylab.core.request import Policy
 from raylab.core.strikes import Strikes
 
 T = TypeVar("T", bound=Instruction)
@@ -60,22 +58,34 @@ class Story:
         self.out |= {order.lease: order for order in orders if isinstance(order, Launch)}
         return orders
 
-    def open(self, total: int, *, sweep: str = "s", **more: Any) -> list[Launch]:
-        return only(Launch, self.tell(SweepOpened(sweep=sweep, total=total, **more)))
+    def open(self, total: int = 0, **more: Any) -> list[Launch]:
+        return only(Launch, self.tell(opened(total, **more)))
+
+    def change(self, sweep: str = "s", *, slots: int | None = None, **more: Any) -> list[Instruction]:
+        """Requests have made this of its record."""
+        queue = self.ledger.queues[sweep]
+        now = replace(queue.record, **more)
+        return self.tell(SweepChanged(sweep=sweep, record=now, slots=queue.slots if slots is None else slots))
+
+    def limit(self, seconds: float | None) -> list[Instruction]:
+        return self.change(policy=Policy(time_limit=seconds))
+
+    def cancel(self, sweep: str = "s") -> list[Instruction]:
+        return self.change(sweep, cancelled=True)
+
+    def resume(self, sweep: str = "s") -> list[Instruction]:
+        return [*self.change(sweep, cancelled=False, paused=""), *self.tell(SweepResumed(sweep=sweep))]
+
+    def is_alone(self, launch: Launch) -> bool:
+        """Whether a suspect runs in it."""
+        return self.ledger.queues[launch.sweep].leases[launch.lease].alone
 
     def outstanding(self) -> int:
         return sum(queue.outstanding for queue in self.ledger.queues.values())
 
-    def ready(self, launch: Launch) -> list[Instruction]:
-        """The process of a lease that is alone is up."""
-        return self.tell(LeaseReady(lease=launch.lease))
-
     def start(self, launch: Launch) -> list[Instruction]:
-        """Its first trial runs; if it is alone, after the row that says so."""
-        orders = self.ready(launch) if launch.alone else []
-        if only(NoteStrike, orders):
-            orders += self.noted(launch.start, launch.sweep)
-        return orders + self.tell(LeaseStarted(lease=launch.lease))
+        """Its first trial runs."""
+        return self.tell(LeaseStarted(lease=launch.lease))
 
     def batch(self, launch: Launch, first: int, count: int, status: str = "done", error: str = "") -> list[Instruction]:
         busy_s = count * self.each
@@ -102,9 +112,6 @@ class Story:
 
     def die(self, launch: Launch, detail: str = "boom") -> list[Instruction]:
         return self.start(launch) + self.end(launch, "died", detail)
-
-    def noted(self, position: int, sweep: str = "s") -> list[Instruction]:
-        return self.tell(StrikeNoted(sweep=sweep, position=position))
 
     def counts(self, sweep: str = "s") -> dict[str, Any]:
         return self.ledger.counts(sweep)
@@ -134,10 +141,8 @@ def lone(story: Story, length: int, *, sweep: str = "s", status: str = "done") -
     assert length <= schedule.GROWTH**3
     # A sweep that no node can run has one lease, however much waits; measured trials are not begun one by one.
     story.each = 1e-6
-    opened = SweepOpened(
-        sweep=sweep, total=done + length, recorded=((0, 1),), by_status={status: 1}, seconds=story.each, slots=0
-    )
-    launch = one(Launch, story.tell(opened))
+    found = opened(done + length, sweep=sweep, recorded=((0, 1),), by_status={status: 1}, seconds=story.each, slots=0)
+    launch = one(Launch, story.tell(found))
     while launch.start < done:
         launch = one(Launch, story.whole(launch))
     assert launch.stop - launch.start == length
@@ -211,7 +216,7 @@ def test_a_found_sweep_goes_on_where_the_disk_says(story: Story) -> None:
 
 
 def test_a_finished_sweep_asks_for_nothing(story: Story) -> None:
-    assert story.tell(SweepOpened(sweep="s", total=3, recorded=((0, 3),), by_status={"done": 3})) == []
+    assert story.tell(opened(3, recorded=((0, 3),), by_status={"done": 3})) == []
     assert story.ledger.standing("s") == ("ready", "")
 
 
@@ -221,7 +226,7 @@ def test_a_sweep_is_opened_once(story: Story) -> None:
         story.open(1)
 
 
-@pytest.mark.parametrize("event", [SweepResumed, SweepCancelled, SweepReplaced])
+@pytest.mark.parametrize("event", [SweepResumed, SweepDropped])
 def test_what_is_asked_of_a_sweep_that_is_not_open_raises_and_changes_nothing(story: Story, event: type[Any]) -> None:
     with pytest.raises(KeyError):
         story.tell(event(sweep="nobody"))
@@ -267,8 +272,6 @@ def test_late_words_about_nobody_are_no_news(story: Story) -> None:
     assert story.tell(LeaseStarted(lease=99)) == []
     assert story.tell(LeaseEnded(lease=99, end="died")) == []
     assert story.commit(0, 1, sweep="gone") == []
-    assert story.noted(0, sweep="gone") == []
-    assert story.noted(0) == []
     assert story.commit(0, 1) == [], "not in hand: these are the rows of a sweep that had this name before"
     assert story.tell(SlotsChanged(slots={"gone": 3})) == []
     assert story.numbers() == (0, 0, 0, 0, 2)
@@ -284,8 +287,8 @@ def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_
     orders = story.end(launch, "died")
     assert not only(RecordDeath, orders)
     alone, *rest = only(Launch, orders)
-    assert (alone.start, alone.stop, alone.deaths, alone.alone) == (a + 43, a + 44, 0, True)
-    assert not any(launch.alone for launch in rest)
+    assert (alone.start, alone.stop, alone.attempt, story.is_alone(alone)) == (a + 43, a + 44, 1, True)
+    assert not any(map(story.is_alone, rest))
     back = runs(rest)
     assert back[0][0] == a + 44
     assert back[-1][1] == b
@@ -293,61 +296,31 @@ def test_a_lease_that_dies_blames_nobody_the_first_comes_back_alone_the_rest_in_
     assert {stop - start for start, stop in back[:-1]} == {-(-256 // schedule.SPLIT)}
 
 
-def test_a_suspect_runs_alone_only_after_the_row_that_says_so(story: Story) -> None:
+def test_a_suspects_run_is_counted_when_it_begins_and_not_before(story: Story) -> None:
     launch = lone(story, 2)
     alone, _ = only(Launch, story.end(launch, "died"))
-    assert alone.alone
-    assert story.ready(alone) == [NoteStrike(sweep="s", position=alone.start, strikes=1)]
+    assert story.is_alone(alone)
     assert story.counts()["running"] == 0
-    assert story.noted(alone.start) == [Go(lease=alone.lease)]
-    story.start(alone)
+    assert story.start(alone) == [CountRun(sweep="s", position=alone.start, strikes=Strikes(runs=1))]
     assert story.counts()["running"] == 1
+    assert story.start(alone) == [], "it began once"
 
 
-def test_a_row_that_came_too_late_is_the_next_runs(story: Story) -> None:
-    launch = lone(story, 1)
-    alone = one(Launch, story.end(launch, "died"))
-    assert only(NoteStrike, story.ready(alone))
-    again = one(Launch, story.end(alone, "lost"))
-    assert story.ready(again) == [], "it is still being written"
-    assert story.noted(again.start) == [Go(lease=again.lease)]
-    third = one(Launch, story.end(again, "lost"))
-    assert (third.deaths, story.ready(third)) == (1, [Go(lease=third.lease)])
+def test_a_lease_that_is_not_alone_is_not_counted(story: Story) -> None:
+    assert not only(CountRun, story.start(story.open(1)[0]))
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_a_row_of_a_trial_that_is_done_meanwhile_holds_nothing_against_it(story: Story, committed: bool) -> None:
-    """Its lease was stopped while it held, and ran all the same; the sweep went on before it ended."""
-    story.tell(SweepOpened(sweep="a", total=1, slots=1))
-    story.tell(LeaseStarted(lease=1))
-    story.tell(LeaseEnded(lease=1, end="died"))
-    story.tell(LeaseReady(lease=2))
-    story.tell(SweepCancelled(sweep="a"))
-    story.tell(LeaseStarted(lease=2))
-    story.tell(SweepResumed(sweep="a"))
-    story.tell(BatchArrived(lease=2, first=0, count=1, by_status={"done": 1}, busy_s=1.0))
-    story.tell(LeaseEnded(lease=2, end="normal"))
-    last = [StrikeNoted(sweep="a", position=0), RowsCommitted(sweep="a", first=0, count=1, by_status={"done": 1})]
-    for event in reversed(last) if committed else last:
-        assert story.tell(event) == []
-    assert story.ledger.counts("a")["done"] == 1
-
-
-def test_a_row_of_a_lease_that_is_gone_is_kept(story: Story) -> None:
+def test_a_suspect_that_begins_after_it_was_asked_to_end_is_not_counted(story: Story) -> None:
     alone = one(Launch, story.end(lone(story, 1), "died"))
-    story.ready(alone)
-    story.tell(PressureChanged(high=True))
-    story.end(alone, "lost")
-    assert story.noted(alone.start) == []
-    again = one(Launch, story.tell(PressureChanged(high=False)))
-    assert story.ready(again) == [Go(lease=again.lease)]
+    story.cancel()
+    assert story.start(alone) == []
+    story.end(alone, "stopped")
+    assert one(Launch, story.resume()).attempt == 2
 
 
-def test_a_death_before_it_may_run_is_no_strike(story: Story) -> None:
+def test_a_death_before_it_began_is_no_strike(story: Story) -> None:
     alone = one(Launch, story.end(lone(story, 1), "died"))
     for _ in range(20):
-        story.ready(alone)
-        story.noted(alone.start)
         orders = story.end(alone, "died")
         assert not only(RecordDeath, orders)
         story.now += 100.0
@@ -360,11 +333,11 @@ def test_three_deaths_alone_make_a_trial_crashed(story: Story) -> None:
     orders = story.end(launch, "died", "first")
     for strike, words in ((2, "second"), (3, "out of memory")):
         launch = one(Launch, orders)
-        assert launch.deaths == strike - 1
+        assert launch.attempt == strike
         orders = story.die(launch, words)
-        assert one(NoteStrike, orders).strikes == strike
+        assert one(CountRun, orders).strikes.runs == strike
     crash = one(RecordDeath, orders)
-    assert (crash.position, crash.attempts, crash.status) == (position, 3, "crashed")
+    assert (crash.position, crash.attempt, crash.status) == (position, 3, "crashed")
     assert "died 3 times" in crash.error
     assert "out of memory" in crash.error
     assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
@@ -390,9 +363,9 @@ def test_it_is_remembered_until_the_sweep_goes_on(story: Story) -> None:
     orders = story.start(one(Launch, orders)) + story.end(one(Launch, orders), "out_of_memory")
     launch = one(Launch, orders)
     story.start(launch)
-    story.tell(SweepCancelled(sweep="s"))
+    story.cancel()
     story.end(launch, "stopped")
-    again = one(Launch, story.tell(SweepResumed(sweep="s")))
+    again = one(Launch, story.resume())
     assert one(RecordDeath, story.start(again) + story.end(again, "out_of_memory")).status == "out_of_memory"
 
 
@@ -400,19 +373,19 @@ def test_memory_that_runs_out_among_several_trials_blames_none(story: Story) -> 
     launch = lone(story, 3)
     orders = story.end(launch, "out_of_memory")
     assert not only(RecordDeath, orders)
-    assert next(order.alone for order in only(Launch, orders))
+    assert story.is_alone(only(Launch, orders)[0])
 
 
 def test_memory_that_runs_out_at_the_time_limit_is_no_time_out(story: Story) -> None:
     launch = limited(story, 1)
     story.now += 10.0 + schedule.GRACE_S
-    assert one(Launch, story.end(launch, "out_of_memory")).deaths == 1
+    assert one(Launch, story.end(launch, "out_of_memory")).attempt == 2
 
 
 def limited(story: Story, length: int) -> Launch:
     """As `lone`, with a time limit of 10 s from then on."""
     launch = lone(story, length)
-    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    story.limit(10.0)
     again = one(Launch, story.end(launch, "lost"))
     assert (again.start, again.stop) == (launch.start, launch.stop)
     story.start(again)
@@ -423,7 +396,7 @@ def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: S
     launch = limited(story, 1)
     story.now += 10.0 + schedule.GRACE_S
     end = one(RecordDeath, story.end(launch, "died"))
-    assert (end.position, end.status, end.attempts) == (launch.start, "timed_out", 1)
+    assert (end.position, end.status, end.attempt) == (launch.start, "timed_out", 1)
     assert "time limit of 10 s" in end.error
     assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
     story.commit(launch.start, 1, "timed_out")
@@ -433,7 +406,7 @@ def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: S
 def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> None:
     launch = limited(story, 1)
     story.now += 10.0
-    assert one(Launch, story.end(launch, "died")).deaths == 1
+    assert one(Launch, story.end(launch, "died")).attempt == 2
 
 
 def test_the_time_of_a_trial_counts_from_the_batch_before_it(story: Story) -> None:
@@ -465,7 +438,7 @@ def hanging(story: Story) -> Launch:
 
 def test_a_limit_given_later_stops_a_lease_that_is_silent_for_longer(story: Story) -> None:
     launch = hanging(story)
-    orders = story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    orders = story.limit(10.0)
     assert only(Stop, orders) == []
     wake = one(Wake, orders)
     assert 110 < wake.at < 113
@@ -478,7 +451,7 @@ def test_a_limit_given_later_stops_a_lease_that_is_silent_for_longer(story: Stor
 
 def test_a_lease_that_is_heard_of_in_time_is_not_stopped(story: Story) -> None:
     launch = hanging(story)
-    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    story.limit(10.0)
     story.now = 109.0
     story.batch(launch, launch.start, 1)
     story.now = 118.0
@@ -489,7 +462,7 @@ def test_a_lease_that_is_heard_of_in_time_is_not_stopped(story: Story) -> None:
 
 def test_a_silence_under_pressure_says_nothing(story: Story) -> None:
     hanging(story)
-    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=10.0))
+    story.limit(10.0)
     story.tell(PressureChanged(high=True))
     story.now = 1_000.0
     assert only(Stop, story.tell(Ticked())) == []
@@ -501,7 +474,7 @@ def test_a_silence_under_pressure_says_nothing(story: Story) -> None:
 @pytest.mark.parametrize("limit", [None, 10.0])
 def test_a_looser_limit_stops_nothing(story: Story, limit: float | None) -> None:
     launch = limited(story, 1)
-    story.tell(PolicyChanged(sweep="s", slots=50, time_limit=limit))
+    story.limit(limit)
     story.now += 1_000.0
     assert only(Stop, story.tell(Ticked())) == []
     assert launch.lease in story.out
@@ -527,7 +500,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
 
 def test_a_stream_that_ends_early_is_a_death_even_if_it_ends_normally(story: Story) -> None:
     launch = lone(story, 2)
-    assert only(Launch, story.end(launch, "normal"))[0].alone
+    assert story.is_alone(only(Launch, story.end(launch, "normal"))[0])
 
 
 def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: Story) -> None:
@@ -542,16 +515,15 @@ def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
     launch = lone(story, 1)
     position = launch.start
     launch = one(Launch, story.end(launch, "died"))
-    story.start(launch)
     for _ in range(5):
         story.tell(PressureChanged(high=True))
-        assert not only(NoteStrike, story.start(launch)), "the row that is there still says the truth"
+        assert only(CountRun, story.start(launch))[0].strikes.runs == 2, "the same try once more"
         story.end(launch, end)
         assert story.counts()["retrying"] == 1
         story.now += 100.0
         launch = one(Launch, story.tell(PressureChanged(high=False)))
-        assert (launch.start, launch.deaths) == (position, 1)
-    assert one(Launch, story.die(launch)).deaths == 2
+        assert (launch.start, launch.attempt) == (position, 2)
+    assert one(Launch, story.die(launch)).attempt == 3
 
 
 def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story) -> None:
@@ -563,41 +535,37 @@ def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story)
     assert story.counts()["retrying"] == second.stop - first.start
     again = only(Launch, story.tell(PressureChanged(high=False)))
     assert runs(again) == runs([first, second])
-    assert alone.alone
+    assert story.is_alone(alone)
 
 
 def test_strikes_outlive_the_lab(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=2, runs=2)}, slots=8))
+    orders = story.tell(opened(3, strikes={1: Strikes(deaths=2, runs=2)}, slots=8))
     assert runs(only(Launch, orders)) == [(1, 2), (0, 1), (2, 3)]
     launch = only(Launch, orders)[0]
-    assert (launch.deaths, launch.alone) == (2, True)
+    assert (launch.attempt, story.is_alone(launch)) == (3, True)
     orders = story.die(launch)
-    assert only(NoteStrike, orders) == [NoteStrike(sweep="s", position=1, strikes=3)]
-    assert one(RecordDeath, orders).attempts == 3
+    assert only(CountRun, orders) == [CountRun(sweep="s", position=1, strikes=Strikes(deaths=2, runs=3))]
+    assert one(RecordDeath, orders).attempt == 3
 
 
 def test_a_trial_that_takes_the_lab_with_it_each_time_is_crashed_in_the_end(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(runs=schedule.RUNS_ALONE)}, slots=8))
+    orders = story.tell(opened(3, strikes={1: Strikes(runs=schedule.RUNS_ALONE)}, slots=8))
     crash = one(RecordDeath, orders)
-    assert (crash.position, crash.attempts) == (1, schedule.RUNS_ALONE)
+    assert (crash.position, crash.attempt) == (1, schedule.RUNS_ALONE)
     assert "the whole lab died" in crash.error
     story.commit(1, 1, "crashed")
     assert story.numbers() == (0, 1, 0, 0, 2)
 
 
 def test_a_run_that_ended_with_the_lab_is_no_death_that_was_seen(story: Story) -> None:
-    orders = story.tell(SweepOpened(sweep="s", total=3, strikes={1: Strikes(deaths=1, runs=4)}, slots=8))
+    orders = story.tell(opened(3, strikes={1: Strikes(deaths=1, runs=4)}, slots=8))
     launch = only(Launch, orders)[0]
-    assert launch.deaths == 4, "the record's _attempt counts all runs"
-    assert one(NoteStrike, story.ready(launch)).strikes == 2
+    assert launch.attempt == 5, "the record's _attempt counts all runs"
+    assert one(CountRun, story.start(launch)).strikes == Strikes(deaths=1, runs=5)
 
 
 def test_strikes_of_recorded_trials_are_history(story: Story) -> None:
-    orders = story.tell(
-        SweepOpened(
-            sweep="s", total=2, strikes={0: Strikes(3, 3)}, recorded=((0, 1),), by_status={"crashed": 1}, slots=8
-        )
-    )
+    orders = story.tell(opened(2, strikes={0: Strikes(3, 3)}, recorded=((0, 1),), by_status={"crashed": 1}, slots=8))
     assert runs(only(Launch, orders)) == [(1, 2)]
     assert len(orders) == 1
 
@@ -663,7 +631,7 @@ def test_results_of_processes_that_were_up_already_do_not_shorten_the_pause(stor
 def test_a_process_that_ends_before_its_first_trial_is_the_environments_fault(story: Story) -> None:
     launch, _ = story.open(2, slots=1)
     orders = story.end(launch, "died")
-    assert not only(NoteStrike, orders)
+    assert not only(CountRun, orders)
     assert story.ledger.standing("s")[1] == "a worker process ended before its first trial"
 
 
@@ -710,7 +678,7 @@ def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: 
     assert story.counts()["eta_s"] is None
     assert story.outstanding() == 1_000 - failed
 
-    back = only(Launch, story.tell(SweepResumed(sweep="s")))
+    back = only(Launch, story.resume())
     assert len(back) == 8
     assert story.ledger.standing("s") == ("running", "")
     assert not only(Pause, story.whole(back[0], "failed")), "it has another hundred"
@@ -732,7 +700,7 @@ def test_one_that_worked_before_the_lab_ended_is_enough_too(story: Story) -> Non
 
 def test_trials_that_kill_their_process_count_too(story: Story) -> None:
     story.beat = 0.01
-    todo: list[Instruction] = list(story.tell(SweepOpened(sweep="s", total=1_000, slots=4)))
+    todo: list[Instruction] = list(story.tell(opened(1_000, sweep="s", slots=4)))
     paused: list[Pause] = []
     while todo and not paused:
         order = todo.pop(0)
@@ -747,13 +715,11 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
 
 
 def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
-    opened = SweepOpened(
-        sweep="s", total=9, strikes={3: Strikes(1, 1), 4: Strikes(3, 3)}, paused="nothing works", slots=8
-    )
-    assert story.tell(opened) == []
+    found = opened(9, strikes={3: Strikes(1, 1), 4: Strikes(3, 3)}, paused="nothing works", slots=8)
+    assert story.tell(found) == []
     assert story.ledger.standing("s") == ("paused", "nothing works")
-    orders = story.tell(SweepResumed(sweep="s"))
-    assert [launch.start for launch in only(Launch, orders) if launch.alone] == [3]
+    orders = story.resume()
+    assert [launch.start for launch in only(Launch, orders) if story.is_alone(launch)] == [3]
     assert one(RecordDeath, orders).position == 4
     assert len(only(Launch, orders)) == 8
 
@@ -767,7 +733,7 @@ def test_cancelling_gives_up_all_but_what_is_in_hand(story: Story) -> None:
     story.start(third)
     story.start(second)
     story.batch(second, 1, 1)
-    orders = story.tell(SweepCancelled(sweep="s"))
+    orders = story.cancel()
     assert {order.lease for order in only(Stop, orders)} == set(story.out)
     assert story.numbers() == (1, 0, 8, 1, 0)
     assert story.outstanding() == 1
@@ -777,15 +743,15 @@ def test_cancelling_gives_up_all_but_what_is_in_hand(story: Story) -> None:
     for launch in list(story.out.values()):
         assert only(Refuse, story.batch(launch, launch.start, 1)), "nobody wants it any more"
         assert story.end(launch, "stopped") == []
-    assert story.tell(SweepCancelled(sweep="s")) == []
+    assert story.cancel() == []
 
 
 def test_resuming_a_cancelled_sweep_does_the_rest(story: Story) -> None:
     first, second = story.open(6, slots=1)
     story.whole(first)
-    story.tell(SweepCancelled(sweep="s"))
+    story.cancel()
     assert story.outstanding() == 0
-    resumed = only(Launch, story.tell(SweepResumed(sweep="s")))
+    resumed = only(Launch, story.resume())
     assert second.start not in [launch.start for launch in resumed], "its stream has not ended"
     for launch in list(story.out.values()):
         story.end(launch, "stopped")
@@ -797,18 +763,16 @@ def test_resuming_a_cancelled_sweep_does_the_rest(story: Story) -> None:
 
 def test_a_death_after_we_asked_for_the_end_is_no_strike(story: Story) -> None:
     launch = lone(story, 1)
-    story.tell(SweepCancelled(sweep="s"))
-    story.tell(SweepResumed(sweep="s"))
+    story.cancel()
+    story.resume()
     orders = story.end(launch, "died")
-    assert not only(NoteStrike, orders)
-    assert one(Launch, orders).deaths == 0
+    assert not only(CountRun, orders)
+    assert one(Launch, orders).attempt == 1
 
 
 def test_a_cancelled_sweep_comes_back_cancelled(story: Story) -> None:
-    opened = SweepOpened(
-        sweep="s", total=9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: Strikes(3, 3)}, cancelled=True
-    )
-    assert story.tell(opened) == []
+    found = opened(9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: Strikes(3, 3)}, cancelled=True)
+    assert story.tell(found) == []
     assert story.numbers() == (2, 0, 7, 0, 0)
     assert story.counts()["eta_s"] == 0.0
 
@@ -817,7 +781,7 @@ def test_nothing_of_a_replaced_sweep_counts(story: Story) -> None:
     old, _ = story.open(4, slots=1)
     story.start(old)
     story.batch(old, 0, 1)
-    orders = story.tell(SweepReplaced(sweep="s"))
+    orders = story.tell(SweepDropped(sweep="s"))
     assert len(only(Stop, orders)) == 2
     story.open(4, slots=1)
     assert only(Refuse, story.batch(old, 1, 1))
@@ -842,7 +806,7 @@ def test_pressure_stops_launches_until_it_falls(story: Story) -> None:
 
 
 def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_way(story: Story) -> None:
-    launch = one(Launch, story.tell(SweepOpened(sweep="big", total=10, slots=0)))
+    launch = one(Launch, story.tell(opened(10, sweep="big", slots=0)))
     assert story.ledger.standing("big")[0] == "infeasible"
     assert story.counts("big")["eta_s"] is None
     assert len(story.open(10, slots=2)) == 4
@@ -933,7 +897,7 @@ def test_all_nodes_gone_leaves_one_lease_standing(story: Story) -> None:
 
 def test_leases_are_made_no_faster_than_the_lab_can_follow(story: Story) -> None:
     """A hundred at once, then 400 a second; and no more than 100 a second when as many wait for a slot already."""
-    orders = story.tell(SweepOpened(sweep="s", total=10_000, slots=1_000))
+    orders = story.tell(opened(10_000, sweep="s", slots=1_000))
     assert len(only(Launch, orders)) == schedule.LAUNCHES
     seen: list[float] = []
     while wakes := only(Wake, orders):
@@ -979,12 +943,92 @@ def test_finished_sweeps_cost_an_event_nothing(story: Story) -> None:
 
 def test_another_policy_takes_back_what_has_not_started() -> None:
     ledger = Ledger()
-    (stuck,) = ledger.handle(SweepOpened(sweep="s", total=3, slots=0), 0.0)
+    (stuck,) = ledger.handle(opened(3, slots=0), 0.0)
     assert isinstance(stuck, Launch)
-    orders = ledger.handle(PolicyChanged(sweep="s", slots=1), 1.0)
+    orders = ledger.handle(SweepChanged(sweep="s", record=replace(record(3), policy=Policy(retries=1)), slots=1), 1.0)
     ledger.check()
     assert orders[0] == Stop(lease=stuck.lease)
     again = ledger.handle(LeaseEnded(lease=stuck.lease, end="stopped"), 2.0)
     ledger.check()
     launched = [order for order in (*orders, *again) if isinstance(order, Launch)]
     assert stuck.start in [order.start for order in launched]
+
+
+# segments ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_segment_that_is_added_comes_in_turn_with_what_is_left_of_the_earlier_one(story: Story) -> None:
+    story.open(6, slots=1)
+    first = story.ledger.queues["s"].record.asked
+    story.change(segments=(first, segment(3, after=first)))
+    order = []
+    while story.out:
+        launch = story.out[min(story.out)]
+        order.append((launch.segment, launch.start, launch.stop))
+        story.whole(launch)
+    assert [each[0] for each in order] == [0, 0, 0, 1, 0, 1, 0, 1, 0][: len(order)]
+    assert sorted(p for _, start, stop in order for p in range(start, stop)) == list(range(9))
+    assert story.numbers() == (9, 0, 0, 0, 0)
+
+
+def test_a_complete_sweep_that_grows_goes_on(story: Story) -> None:
+    story.tell(opened(3, recorded=((0, 3),), by_status={"done": 3}))
+    first = story.ledger.queues["s"].record.asked
+    launches = only(Launch, story.change(segments=(first, segment(2, after=first))))
+    assert [(launch.segment, launch.start) for launch in launches] == [(1, 3), (1, 4)]
+    assert story.ledger.standing("s")[0] == "running"
+    assert story.numbers() == (3, 0, 0, 0, 2)
+
+
+def test_a_selection_takes_back_what_it_runs_again(story: Story) -> None:
+    story.tell(opened(5, recorded=((0, 5),), by_status={"done": 2, "failed": 2, "crashed": 1}))
+    first = story.ledger.queues["s"].record.asked
+    again = segment(
+        5,
+        after=first,
+        first_trial=0,
+        first_point=0,
+        selection=((1, 3), (4, 5)),
+        attempt=2,
+        taken_back={"failed": 2, "crashed": 1},
+    )
+    launches = only(Launch, story.change(segments=(first, again)))
+    assert story.numbers() == (2, 0, 0, 0, 3)
+    assert {launch.attempt for launch in launches} == {2}
+    while story.out:
+        story.whole(story.out[min(story.out)])
+    assert story.numbers() == (5, 0, 0, 0, 0)
+    assert story.counts()["by_status"] == {"done": 5}
+    assert story.ledger.standing("s") == ("ready", "")
+
+
+def test_a_lease_lies_inside_one_segment(story: Story) -> None:
+    first = segment(4)
+    second = segment(4, after=first)
+    story.each = 1e-6
+    todo = story.open(segments=(first, second), slots=1, recorded=((0, 1),), by_status={"done": 1}, seconds=1e-6)
+    while todo:
+        launch = todo.pop(0)
+        held = (first, second)[launch.segment]
+        assert held.first_position <= launch.start < launch.stop <= held.stop
+        todo += only(Launch, story.whole(launch))
+    assert story.numbers() == (8, 0, 0, 0, 0)
+
+
+def test_the_story_tells_the_last_events_and_a_check_that_fails_tells_it(story: Story) -> None:
+    launch, *_ = story.open(3, slots=1)
+    story.start(launch)
+    lines = story.ledger.story()
+    assert "SweepOpened" in lines[0]
+    assert "Launch(lease=1" in lines[0]
+    assert "LeaseStarted(lease=1) " in lines[1]
+    story.ledger.queues["s"].starting += 1
+    with pytest.raises(AssertionError, match=r"the story:\n.*SweepOpened"):
+        story.ledger.check()
+
+
+def test_a_lease_cannot_go_where_no_lease_goes(story: Story) -> None:
+    launch, *_ = story.open(3, slots=1)
+    lease = story.ledger.queues["s"].leases[launch.lease]
+    with pytest.raises(ValueError, match="lease 1 is asked and cannot be stopping"):
+        lease.move("stopping")

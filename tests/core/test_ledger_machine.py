@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from core.records import record, segment
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -17,6 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from raylab.core import events as ev
 from raylab.core import schedule
 from raylab.core.ledger import Ledger
+from raylab.core.request import SweepRecord
+from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 
 FEW = 7
@@ -32,18 +35,38 @@ CURSED = st.frozensets(st.integers(0, 9), max_size=2)
 class Disk:
     """What the notebook holds of one sweep."""
 
-    total: int
+    key: str
+    segments: tuple[Segment, ...]
     group: str
-    cursed: frozenset[int]  # trials that kill their process
+    cursed: frozenset[int]  # positions of trials that kill their process
     limit: float | None = None  # what a trial may take
-    records: dict[int, str] = field(default_factory=dict)
+    records: dict[int, str] = field(default_factory=dict)  # by position
     strikes: dict[int, Strikes] = field(default_factory=dict)
     cancelled: bool = False
     paused: str = ""
 
+    @property
+    def positions(self) -> int:
+        return self.segments[-1].stop
+
+    @property
+    def taken_back(self) -> int:
+        return sum(sum(segment.taken_back.values()) for segment in self.segments)
+
+    def asked(self) -> SweepRecord:
+        return record(
+            sweep=self.key,
+            group=self.group,
+            time_limit=self.limit,
+            cancelled=self.cancelled,
+            paused=self.paused,
+            strikes=dict(self.strikes),
+            segments=self.segments,
+        )
+
     def record(self, position: int, status: str) -> None:
-        assert position not in self.records, f"trial {position} is recorded a second time"
-        assert 0 <= position < self.total
+        assert position not in self.records, f"position {position} is recorded a second time"
+        assert 0 <= position < self.positions
         self.records[position] = status
 
 
@@ -52,37 +75,31 @@ class Task:
     """A lease as the cluster sees it."""
 
     lease: int
-    sweep: str
     disk: Disk
     start: int
     stop: int
     at: int  # what it runs next
+    alone: bool  # a suspect runs in it
     started: bool = False
     stopping: bool = False
     old: list[tuple[int, int]] = field(default_factory=list)  # batches it has sent
     limit: float | None = None  # what its worker knows
     since: float = 0.0  # when it was heard of last
-    alone: bool = False
-    holding: bool = False  # it waits for the row that says so
-    told: bool = False  # the row is there
     silence: float | None = None  # how long it may not be heard of, where its worker knows a looser limit
-
-    def heard(self, now: float) -> None:
-        self.started, self.since = True, now
 
 
 class Model:
-    """One sweep, a word for each trial: waiting, back, suspect, lone, out, over (its limit), in hand, or as it is
+    """One sweep, a word for each position: waiting, back, suspect, lone, out, over (its limit), in hand, or as it is
     recorded."""
 
     def __init__(self, disk: Disk) -> None:
-        self.where = {p: disk.records.get(p, "suspect" if p in disk.strikes else "waiting") for p in range(disk.total)}
-        self.told: set[int] = set()  # positions with a row that no run has used up
+        places = range(disk.positions)
+        self.where = {p: disk.records.get(p, "suspect" if p in disk.strikes else "waiting") for p in places}
         self.before: dict[int, str] = {}  # the word of what is out, for when it comes back
         self.strikes = {p: n for p, n in disk.strikes.items() if p not in disk.records}
         self.cancelled = disk.cancelled
         self.paused = disk.paused
-        self.good = "done" in disk.records.values()
+        self.good = any(p in disk.records and disk.records[p] == "done" for p in places)
         self.bad = 0
 
     @property
@@ -93,17 +110,22 @@ class Model:
         return sum(word in words for word in self.where.values())
 
     def leave(self, task: Task) -> None:
-        """The task took these trials."""
+        """The task took these positions."""
         words = {self.where[p] for p in range(task.start, task.stop)}
         if words == {"suspect"}:
             assert not self.strikes.get(task.start, Strikes()).enough
             words = {"lone"}
         assert self.moves, "nothing is launched of a sweep that stands still"
         assert words == {"waiting"} or words == {"back"} or (words == {"lone"} and task.stop == task.start + 1), words
-        assert task.alone == (words == {"lone"})
         (word,) = words
+        task.alone = word == "lone"
         for p in range(task.start, task.stop):
             self.before[p], self.where[p] = word, "out"
+
+    def begin(self, task: Task) -> None:
+        """It comes to its first trial."""
+        if task.alone:
+            self.strikes[task.start] = self.strikes.get(task.start, Strikes()).begun()
 
     def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
@@ -115,8 +137,8 @@ class Model:
         for p in left:
             assert self.where[p] == "out"
             self.where[p] = ("suspect" if p == task.at else "back") if blamed else self.before[p]
-            if not blamed and task.told:
-                self.told.add(p)
+        if not blamed and task.alone and task.started and left:
+            self.strikes[task.start] = self.strikes[task.start].excused()
         if blamed and len(left) == 1:
             held = self.strikes.get(task.at, Strikes())
             self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1), end == "out_of_memory")
@@ -135,17 +157,18 @@ class World(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.disks: dict[str, Disk] = {}
+        self.disks: dict[str, Disk] = {}  # by name; what was replaced is nobody's
         self.slots = dict.fromkeys(NAMES, 2)
+        self.generations = 0
         self.live()
 
     def live(self) -> None:
         """A new lab, on what the disk says."""
         self.ledger = Ledger()
-        self.models: dict[str, Model] = {}
+        self.models: dict[str, Model] = {}  # by key
         self.tasks: list[Task] = []
-        self.rows: list[tuple[str, Disk, int, list[str]]] = []  # kept, not yet durable: sweep, disk, first, statuses
-        self.notes: list[tuple[Disk, ev.NoteStrike]] = []
+        self.rows: list[tuple[Disk, int, list[str]]] = []  # kept, not yet durable: sweep, first, statuses
+        self.notes: list[tuple[Disk, ev.CountRun]] = []
         self.wake: float | None = None
         self.pressure = False
         self.pausing: set[str] = set()  # sweeps that must pause at this event
@@ -154,21 +177,25 @@ class World(RuleBasedStateMachine):
 
     def open(self, name: str) -> None:
         disk = self.disks[name]
-        self.models[name] = Model(disk)
+        self.models[disk.key] = Model(disk)
         event = ev.SweepOpened(
-            sweep=name,
-            total=disk.total,
-            group=disk.group,
+            sweep=disk.key,
+            record=disk.asked(),
             recorded=tuple((p, p + 1) for p in disk.records),
             by_status={word: list(disk.records.values()).count(word) for word in disk.records.values()},
             seconds=0.001 * len(disk.records),
-            strikes=dict(disk.strikes),
-            cancelled=disk.cancelled,
-            paused=disk.paused,
-            time_limit=disk.limit,
             slots=self.slots[name],
         )
         self.tell(event)
+
+    def changed(self, name: str, stops: list[Task]) -> None:
+        """Requests have changed what the disk says of a sweep."""
+        disk = self.disks[name]
+        event = ev.SweepChanged(sweep=disk.key, record=disk.asked(), slots=self.slots[name])
+        self.tell(event, stops=stops)
+
+    def model(self, task: Task) -> Model:
+        return self.models[task.disk.key]
 
     # the ledger speaks ------------------------------------------------------------------------------------------
 
@@ -181,43 +208,35 @@ class World(RuleBasedStateMachine):
             match order:
                 case ev.Launch():
                     self.launched(order)
-                case ev.Go():
-                    (task,) = [task for task in self.tasks if task.lease == order.lease]
-                    assert task.alone
-                    assert task.holding
-                    assert task.told, "a suspect runs before the row that says so"
-                    task.holding = False
-                case ev.NoteStrike():
+                case ev.CountRun():
                     model = self.models[order.sweep]
-                    assert model.moves
+                    assert isinstance(event, ev.LeaseStarted)
                     assert model.where[order.position] == "out"
-                    held = model.strikes.get(order.position, Strikes())
-                    assert order.strikes == held.deaths + 1 <= schedule.STRIKES
-                    assert held.runs < schedule.RUNS_ALONE
-                    assert not any(disk is self.disks[order.sweep] and note.position == order.position
-                                   for disk, note in self.notes), "one row is on its way"  # fmt: skip
-                    self.notes.append((self.disks[order.sweep], order))
+                    assert order.strikes == model.strikes[order.position]
+                    assert order.strikes.deaths < schedule.STRIKES
+                    assert order.strikes.runs <= schedule.RUNS_ALONE
+                    self.notes.append((self.disk_of(order.sweep), order))
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
                     held = model.strikes.pop(order.position, Strikes())
                     if order.status != "timed_out":
                         assert (order.status == "out_of_memory") == held.out_of_memory
                         assert model.where[order.position] == "suspect"
-                        assert order.attempts == held.runs
+                        assert order.attempt == self.first_attempt(order) + held.runs - 1
                         assert held.deaths >= schedule.STRIKES or held.runs >= schedule.RUNS_ALONE
                     else:
                         assert model.where[order.position] == "over"
-                        assert order.attempts == max(held.runs, 1)
+                        assert order.attempt == self.first_attempt(order) + max(held.runs, 1) - 1
                     model.where[order.position] = "in hand"
-                    self.rows.append((order.sweep, self.disks[order.sweep], order.position, [order.status]))
+                    self.rows.append((self.disk_of(order.sweep), order.position, [order.status]))
                     if model.judge([order.status]):
                         self.pausing.add(order.sweep)
                 case ev.Pause():
                     assert order.sweep in self.pausing, "it paused for no reason"
                     self.pausing.remove(order.sweep)
                     self.models[order.sweep].paused = order.reason
-                    self.disks[order.sweep].paused = order.reason
-                    stops = self.going(order.sweep)
+                    self.disk_of(order.sweep).paused = order.reason
+                    stops = self.going(self.disk_of(order.sweep))
                 case ev.Stop():
                     stopped.append(order.lease)
                 case ev.Wake():
@@ -234,95 +253,132 @@ class World(RuleBasedStateMachine):
         known = self.mine(task) and task.started and not task.stopping
         return known and task.silence is not None and self.now >= task.since + task.silence
 
-    def going(self, sweep: str) -> list[Task]:
-        return [t for t in self.tasks if t.disk is self.disks.get(sweep) and not t.stopping]
+    def disk_of(self, key: str) -> Disk:
+        return next(disk for disk in self.disks.values() if disk.key == key)
+
+    def first_attempt(self, order: ev.RecordDeath | ev.Launch) -> int:
+        position = order.position if isinstance(order, ev.RecordDeath) else order.start
+        return next(each.attempt for each in self.disk_of(order.sweep).segments if position < each.stop)
+
+    def going(self, disk: Disk) -> list[Task]:
+        return [t for t in self.tasks if t.disk is disk and not t.stopping]
 
     def launched(self, order: ev.Launch) -> None:
         assert not self.pressure
         assert all(order.lease != task.lease for task in self.tasks)
-        disk = self.disks[order.sweep]
-        task = Task(order.lease, order.sweep, disk, order.start, order.stop, order.start, limit=disk.limit)
+        disk = self.disk_of(order.sweep)
+        segment = disk.segments[order.segment]
+        assert segment.first_position <= order.start < order.stop <= segment.stop, "a lease lies inside one segment"
+        task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False, limit=disk.limit)
         model = self.models[order.sweep]
-        task.alone = order.alone
-        if task.alone and order.start in model.told:
-            model.told.remove(order.start)
-            task.told = True
-        assert order.deaths == model.strikes.get(order.start, Strikes()).runs - task.told
+        assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
         model.leave(task)
         self.tasks.append(task)
 
     def mine(self, task: Task) -> bool:
-        """Whether its sweep is still the one that launched it."""
-        return self.disks.get(task.sweep) is task.disk
+        """Whether its sweep is still in force."""
+        return any(disk is task.disk for disk in self.disks.values())
 
     # sweeps -----------------------------------------------------------------------------------------------------
 
     @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), group=st.sampled_from(["", "x"]), cursed=CURSED)
     def submit(self, name: str, total: int, group: str, cursed: frozenset[int]) -> None:
         if name not in self.disks:
-            self.disks[name] = Disk(total, group, cursed)
-            self.open(name)
+            self.make(name, total, group, cursed)
+
+    def make(self, name: str, total: int, group: str, cursed: frozenset[int]) -> None:
+        self.generations += 1
+        self.disks[name] = Disk(f"{name}~{self.generations}", (segment(total),), group, cursed)
+        self.open(name)
 
     @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), cursed=CURSED)
     def replace(self, name: str, total: int, cursed: frozenset[int]) -> None:
         if name in self.disks and "done" not in self.disks[name].records.values():
-            stops = self.going(name)
-            self.disks[name] = Disk(total, self.disks[name].group, cursed)
-            del self.models[name]
-            self.tell(ev.SweepReplaced(sweep=name), stops=stops)
-            self.open(name)
+            old = self.disks.pop(name)
+            del self.models[old.key]
+            self.tell(ev.SweepDropped(sweep=old.key), stops=self.going(old))
+            self.make(name, total, old.group, cursed)
+
+    @rule(name=st.sampled_from(NAMES), total=st.integers(1, 20))
+    def grow(self, name: str, total: int) -> None:
+        """More points are asked for."""
+        if name in self.disks:
+            disk = self.disks[name]
+            self.append(name, segment(total, after=disk.segments[-1]))
+
+    @rule(name=st.sampled_from(NAMES), most=st.integers(1, 5))
+    def retry(self, name: str, most: int) -> None:
+        """A lease fails and is recorded; some of what failed is to be run again."""
+        if name not in self.disks:
+            return
+        disk = self.disks[name]
+        if going := self.going(disk):
+            self.work(going[0], works=False)
+        while mine := [at for at, (rows_of, _, _) in enumerate(self.rows) if rows_of is disk]:
+            self.commit(mine[0], heard=True)
+        first, last = disk.segments[0], disk.segments[-1]
+        again = {trial for each in disk.segments for start, stop in each.selection for trial in range(start, stop)}
+        failed = [p for p in range(first.stop) if disk.records.get(p, "done") != "done" and p not in again][:most]
+        if failed:
+            taken = {word: [disk.records[p] for p in failed].count(word) for word in {disk.records[p] for p in failed}}
+            runs = tuple((p, p + 1) for p in failed)
+            self.append(
+                name, segment(first.size, after=last, first_trial=0, selection=runs, attempt=10, taken_back=taken)
+            )
+
+    def append(self, name: str, one: Segment) -> None:
+        disk = self.disks[name]
+        model = self.models[disk.key]
+        disk.segments = (*disk.segments, one)
+        model.where |= dict.fromkeys(range(one.first_position, one.stop), "waiting")
+        self.changed(name, [])
 
     @rule(name=st.sampled_from(NAMES))
     def cancel(self, name: str) -> None:
         if name in self.disks:
-            self.disks[name].cancelled = self.models[name].cancelled = True
-            self.tell(ev.SweepCancelled(sweep=name), stops=self.going(name))
+            disk = self.disks[name]
+            disk.cancelled = self.models[disk.key].cancelled = True
+            self.changed(name, self.going(disk))
 
     @rule(name=st.sampled_from(NAMES))
     def resume(self, name: str) -> None:
         if name in self.disks:
-            self.disks[name].cancelled, self.disks[name].paused = False, ""
-            self.models[name].resume()
-            self.tell(ev.SweepResumed(sweep=name))
+            disk = self.disks[name]
+            disk.cancelled, disk.paused = False, ""
+            self.models[disk.key].cancelled = False
+            self.changed(name, [])
+            self.models[disk.key].resume()
+            self.tell(ev.SweepResumed(sweep=disk.key))
 
     @rule(name=st.sampled_from(NAMES), limit=st.sampled_from([None, 1.0, 10.0]))
     def limit(self, name: str, limit: float | None) -> None:
         if name in self.disks:
-            self.disks[name].limit = limit
-            mine = [task for task in self.tasks if task.disk is self.disks[name]]
+            disk = self.disks[name]
+            other, disk.limit = disk.limit != limit, limit
+            mine = [task for task in self.tasks if task.disk is disk]
             for task in mine:
                 looser = limit is not None and (task.limit is None or task.limit > limit)
                 wait = schedule.flush_interval(self.slots[name]) + schedule.GRACE_S
                 task.silence = limit + wait if looser and limit is not None else None
-            stops = [task for task in mine if not task.started and not task.stopping]
-            self.tell(ev.PolicyChanged(sweep=name, slots=self.slots[name], time_limit=limit), stops=stops)
+            self.changed(name, [task for task in mine if other and not task.started and not task.stopping])
 
     # the cluster ------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.tasks)
     @rule(pick=PICK)
-    def ready(self, pick: int) -> None:
-        """The process of a suspect is up."""
-        self.hold(self.tasks[pick % len(self.tasks)])
-
-    def hold(self, task: Task) -> None:
-        if task.alone and not task.started and not task.holding and self.mine(task) and not task.stopping:
-            task.holding = True
-            self.tell(ev.LeaseReady(lease=task.lease))
-
-    @staticmethod
-    def may_run(task: Task) -> bool:
-        return not task.alone or (task.told and not task.holding)
-
-    @precondition(lambda self: self.tasks)
-    @rule(pick=PICK)
     def start(self, pick: int) -> None:
-        task = self.tasks[pick % len(self.tasks)]
-        if not self.may_run(task):
-            return
+        self.begin(self.tasks[pick % len(self.tasks)])
+
+    def begin(self, task: Task) -> None:
+        """The process is up, and says so; perhaps not for the first time."""
+        first = not task.started and self.mine(task)
         if not task.started:
-            task.heard(self.now)
-        self.tell(ev.LeaseStarted(lease=task.lease))
+            task.started, task.since = True, self.now
+        if first:
+            self.model(task).begin(task)
+        orders = self.tell(ev.LeaseStarted(lease=task.lease))
+        counted = any(isinstance(order, ev.CountRun) for order in orders)
+        assert counted == (first and task.alone and not task.stopping), "each run alone is counted once"
 
     @precondition(lambda self: self.tasks)
     @rule(pick=PICK, count=st.integers(1, 30), works=st.booleans(), each=st.sampled_from([1e-6, 0.01, 1.0]))
@@ -330,14 +386,16 @@ class World(RuleBasedStateMachine):
         """The next batch of a task, as it should be."""
         task = self.tasks[pick % len(self.tasks)]
         statuses = ["done" if works else "failed"] * min(count, task.stop - task.at)
-        if not statuses or not self.may_run(task):
+        if not statuses:
             return
+        if not task.started:
+            self.begin(task)
         first = task.at
-        if not self.mine(task) or self.models[task.sweep].cancelled:
+        if not self.mine(task) or self.model(task).cancelled:
             task.old.append((first, len(statuses)))  # refused, so what it holds is not taken from it
             self.offer(task, first, statuses, each, kept=False)
         else:
-            task.heard(self.now)
+            task.since = self.now
             task.at += len(statuses)
             task.old.append((first, len(statuses)))
             self.offer(task, first, statuses, each, kept=True)
@@ -349,15 +407,8 @@ class World(RuleBasedStateMachine):
         self.work(self.tasks[pick % len(self.tasks)], works)
 
     def work(self, task: Task, works: bool) -> None:
-        self.hold(task)
-        for at, (disk, note) in enumerate(self.notes):
-            if task.holding and disk is task.disk and note.position == task.start:
-                self.note(at, heard=True)
-                break
-        if not task.stopping and self.mine(task) and self.may_run(task):
-            if not task.started:
-                task.heard(self.now)
-            self.tell(ev.LeaseStarted(lease=task.lease))
+        if not task.stopping and self.mine(task):
+            self.begin(task)
             fatal = min((p for p in task.disk.cursed if task.at <= p < task.stop), default=task.stop)
             if fatal > task.at:
                 self.send(self.tasks.index(task), fatal - task.at, works, 0.001)
@@ -368,13 +419,13 @@ class World(RuleBasedStateMachine):
 
     def offer(self, task: Task, first: int, statuses: list[str], each: float, *, kept: bool) -> None:
         if kept:
-            model = self.models[task.sweep]
+            model = self.model(task)
             for p in range(first, first + len(statuses)):
                 assert model.where[p] == "out"
                 model.where[p] = "in hand"
-            self.rows.append((task.sweep, task.disk, first, statuses))
+            self.rows.append((task.disk, first, statuses))
             if model.judge(statuses):
-                self.pausing.add(task.sweep)
+                self.pausing.add(task.disk.key)
         by_status = {word: statuses.count(word) for word in statuses}
         event = ev.BatchArrived(
             lease=task.lease, first=first, count=len(statuses), by_status=by_status, busy_s=each * len(statuses)
@@ -419,14 +470,23 @@ class World(RuleBasedStateMachine):
     def finish(self, task: Task, end: ev.End) -> None:
         self.tasks.remove(task)
         if self.mine(task):
-            self.models[task.sweep].over(task, end, self.now)
+            self.model(task).over(task, end, self.now)
         self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
+
+    @precondition(lambda self: self.tasks)
+    @rule(pick=PICK, end=st.sampled_from(["lost", "died", "out_of_memory"]))
+    def end_suspect(self, pick: int, end: ev.End) -> None:
+        """A suspect begins, and its lease ends; if there is none, a lease dies that held more."""
+        mine = [task for task in self.tasks if self.mine(task) and not task.stopping and task.at < task.stop]
+        for task in [task for task in mine if task.alone] or mine[pick % max(1, len(mine)) :][:1]:
+            self.begin(task)
+            self.finish(task, end if task.alone else "died")
 
     @rule(name=st.sampled_from(NAMES))
     def outage(self, name: str) -> None:
         """No process of a sweep comes up, however often the ledger tries at once."""
         for _ in range(50):
-            failing = [task for task in self.tasks if task.sweep == name and not task.started]
+            failing = [task for task in self.tasks if task.disk is self.disks.get(name) and not task.started]
             if not failing:
                 return
             self.finish(failing[0], "environment")
@@ -435,7 +495,7 @@ class World(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), slots=st.integers(0, 4))
     def resize(self, name: str, slots: int) -> None:
         self.slots[name] = slots
-        self.tell(ev.SlotsChanged(slots={name: slots}))
+        self.tell(ev.SlotsChanged(slots={disk.key: slots for each, disk in self.disks.items() if each == name}))
 
     # the disk and the clock -------------------------------------------------------------------------------------
 
@@ -443,36 +503,26 @@ class World(RuleBasedStateMachine):
     @rule(pick=PICK, heard=st.booleans())
     def commit(self, pick: int, heard: bool) -> None:
         """Rows become durable; the lab may die before it hears of it."""
-        sweep, disk, first, statuses = self.rows.pop(pick % len(self.rows))
+        disk, first, statuses = self.rows.pop(pick % len(self.rows))
         for p, status in enumerate(statuses, first):
             disk.record(p, status)
         if not heard:
             self.live()
-        elif self.disks[sweep] is disk:  # the shell tells two sweeps of one name apart by their folders
+        elif disk.key in self.models:
             for p, status in enumerate(statuses, first):
-                self.models[sweep].where[p] = status
-                self.models[sweep].strikes.pop(p, None)
+                self.models[disk.key].where[p] = status
+                self.models[disk.key].strikes.pop(p, None)
             by_status = {word: statuses.count(word) for word in statuses}
-            self.tell(ev.RowsCommitted(sweep=sweep, first=first, count=len(statuses), by_status=by_status))
+            self.tell(ev.RowsCommitted(sweep=disk.key, first=first, count=len(statuses), by_status=by_status))
 
     @precondition(lambda self: self.notes)
-    @rule(pick=PICK, heard=st.booleans())
-    def note(self, pick: int, heard: bool) -> None:
-        disk, order = self.notes.pop(pick % len(self.notes))
-        held = disk.strikes.get(order.position, Strikes())
-        disk.strikes[order.position] = Strikes(order.strikes - 1, max(held.runs + 1, order.strikes))
+    @rule(heard=st.booleans())
+    def note(self, heard: bool) -> None:
+        """The row of a run becomes durable, in the order in which they were written."""
+        disk, order = self.notes.pop(0)
+        disk.strikes[order.position] = order.strikes
         if not heard:
             self.live()
-        elif self.disks[order.sweep] is disk:
-            model = self.models[order.sweep]
-            held = model.strikes.get(order.position, Strikes())
-            model.strikes[order.position] = Strikes(held.deaths, held.runs + 1)
-            lone = [t for t in self.tasks if t.alone and t.start == order.position and t.disk is disk]
-            for task in lone:
-                task.told = True
-            if not lone:
-                model.told.add(order.position)
-            self.tell(ev.StrikeNoted(sweep=order.sweep, position=order.position))
 
     @rule(high=st.booleans())
     def press(self, high: bool) -> None:
@@ -503,16 +553,17 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_the_models(self) -> None:
-        for name, model in self.models.items():
-            counts = self.ledger.counts(name)
+        for disk in self.disks.values():
+            model, counts = self.models[disk.key], self.ledger.counts(disk.key)
             running = model.many("in hand")
             if not model.cancelled:
-                running += sum(t.stop - t.at for t in self.tasks if t.started and self.mine(t) and t.sweep == name)
-            recorded = len(model.where) - model.many(*UNRECORDED)
-            rest = len(model.where) - recorded - running
-            assert counts["total"] == len(model.where)
+                running += sum(t.stop - t.at for t in self.tasks if t.started and t.disk is disk)
+            total = disk.positions - disk.taken_back
+            ready = len(model.where) - model.many(*UNRECORDED) - disk.taken_back
+            rest = total - ready - running
+            assert counts["total"] == total
             assert counts["done"] == model.many("done")
-            assert counts["failed"] == recorded - model.many("done")
+            assert counts["failed"] == ready - model.many("done")
             assert counts["running"] == running
             assert (counts["cancelled"], counts["waiting"]) == ((rest, 0) if model.cancelled else (0, rest))
             if not model.cancelled:
@@ -527,7 +578,8 @@ class World(RuleBasedStateMachine):
     @invariant()
     def the_window_is_kept(self) -> None:
         for slots in set(self.slots.values()) - {0}:
-            held = sum(self.slots[t.sweep] == slots for t in self.tasks if self.mine(t))
+            names = [name for name, disk in self.disks.items() for t in self.tasks if t.disk is disk]
+            held = sum(self.slots[name] == slots for name in names)
             assert self.ledger._window.load(slots) == held / slots
 
     # the end ----------------------------------------------------------------------------------------------------
@@ -541,18 +593,18 @@ class World(RuleBasedStateMachine):
             elif self.rows:
                 self.commit(0, heard=True)
             elif self.notes:
-                self.note(0, heard=True)
-            elif still := [name for name, model in self.models.items() if not model.moves]:
+                self.note(heard=True)
+            elif still := [name for name, disk in self.disks.items() if not self.models[disk.key].moves]:
                 self.resume(still[0])
-            elif any(len(disk.records) < disk.total for disk in self.disks.values()):
+            elif any(len(disk.records) < disk.positions for disk in self.disks.values()):
                 assert self.wake is not None, "there is work, and nobody will ever come to it"
                 self.wait(max(0.0, self.wake - self.now))
             else:
                 break
             self.ledger.check()
-        for name, disk in self.disks.items():
-            assert len(disk.records) == disk.total
-            assert self.ledger.standing(name)[0] == "ready"
+        for disk in self.disks.values():
+            assert len(disk.records) == disk.positions
+            assert self.ledger.standing(disk.key)[0] == "ready"
         assert not any(queue.outstanding for queue in self.ledger.queues.values())
 
 

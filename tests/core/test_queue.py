@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
+from core.records import record
 
-from raylab.core.queue import Lease, Queue
+from raylab.core.lease import Lease
+from raylab.core.queue import Queue
 from raylab.core.strikes import Strikes
 
 
-def queue(total: int = 100, **more: int) -> Queue:
-    return Queue(total, group="", slots=1, **more)
+def queue(total: int = 100, **more: Any) -> Queue:
+    return Queue(record(total, **more), slots=1)
 
 
 def taken(queue: Queue, length: int, ident: int = 1) -> Lease:
@@ -34,7 +37,7 @@ def test_a_new_queue_has_everything_waiting() -> None:
     fresh = queue(10)
     fresh.check()
     assert (fresh.available, fresh.running, fresh.outstanding, fresh.retrying) == (10, 0, 10, 0)
-    assert fresh.seconds is None
+    assert fresh.pace.seconds is None
     assert fresh.hungry
 
 
@@ -45,7 +48,7 @@ def test_a_lease_goes_from_waiting_to_recorded() -> None:
     one.begin(lease, 0.0)
     assert (one.running, one.starting) == (4, 0)
     one.accept(lease, 3, 0.3, 0.0)
-    assert (lease.left, one.running, one.in_hand.count, one.longest) == (1, 4, 3, 3)
+    assert (lease.left, one.running, one.in_hand.count, one.pace.longest) == (1, 4, 3, 3)
     one.commit(0, 3, {"done": 2, "failed": 1})
     assert (one.running, one.recorded.count, one.outstanding) == (1, 3, 7)
     one.give_back(lease)
@@ -57,7 +60,7 @@ def test_a_batch_says_that_the_lease_has_started() -> None:
     one = queue()
     lease = taken(one, 2)
     one.accept(lease, 1, 0.1, 0.0)
-    assert lease.started
+    assert lease.began
     one.begin(lease, 0.0)
     one.check()
 
@@ -115,20 +118,20 @@ def test_the_time_of_a_trial_follows_what_was_seen_last() -> None:
     one = queue(10**6)
     lease = taken(one, 10**5)
     one.accept(lease, 1, 5.0, 0.0)
-    assert one.seconds == 5.0
+    assert one.pace.seconds == 5.0
     one.accept(lease, 10_000, 1.0, 0.0)
-    assert one.seconds == pytest.approx(5e-4, rel=0.01), "the first trial's imports are forgotten"
+    assert one.pace.seconds == pytest.approx(5e-4, rel=0.01), "the first trial's imports are forgotten"
     for _ in range(40):
         one.accept(lease, 100, 1.0, 0.0)
-    assert one.seconds == pytest.approx(0.01, rel=0.05)
+    assert one.pace.seconds == pytest.approx(0.01, rel=0.05)
 
 
 def test_it_starts_from_what_the_notebook_says() -> None:
-    one = queue(10)
-    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, {4: Strikes(2, 2), 5: Strikes(1, 1)}, 8.0)
+    one = queue(10, strikes={4: Strikes(2, 2), 5: Strikes(1, 1)})
+    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, 8.0)
     one.check()
     assert (one.available, one.suspects, one.strikes) == (5, [4], {4: Strikes(2, 2)})
-    assert one.seconds == 2.0
+    assert one.pace.seconds == 2.0
     assert one.retrying == 1
 
 
@@ -175,14 +178,14 @@ def test_quick_trials_that_come_back_first_do_not_speak_for_those_that_run() -> 
     one, leases = begun(4)
     one.accept(leases[0], 1, 0.001, 0.001)
     one.check()
-    assert one.expected(1.0) is None, "three run and have brought nothing"
+    assert one.pace.expected(1.0, one.slots) is None, "three run and have brought nothing"
     one.accept(leases[1], 1, 0.001, 1.0)
     one.accept(leases[2], 1, 0.001, 1.0)
     one.check()
-    assert one.seconds == pytest.approx(0.001)
-    assert one.expected(9.0) == pytest.approx(9.0 / 2.3, rel=0.1), "one trial of 9 s and more"
+    assert one.pace.seconds == pytest.approx(0.001)
+    assert one.pace.expected(9.0, one.slots) == pytest.approx(9.0 / 2.3, rel=0.1), "one trial of 9 s and more"
     one.accept(leases[3], 1, 9.0, 9.0)
-    assert one.expected(99.0) == one.seconds
+    assert one.pace.expected(99.0, one.slots) == one.pace.seconds
 
 
 def test_what_each_slot_brought_last_counts() -> None:
@@ -191,7 +194,7 @@ def test_what_each_slot_brought_last_counts() -> None:
     lease = taken(one, 10**5)
     for number in range(1_000):
         one.accept(lease, 1, 1.0 if number % 10 == 0 else 0.0, 0.0)
-    assert one.expected(0.0) == pytest.approx(0.1, rel=0.1)
+    assert one.pace.expected(0.0, one.slots) == pytest.approx(0.1, rel=0.1)
 
 
 def test_time_in_which_nobody_listened_says_nothing() -> None:
@@ -200,4 +203,4 @@ def test_time_in_which_nobody_listened_says_nothing() -> None:
     one.accept(leases[1], 1, 1.0, 1.0)
     one.wait_anew(1000.0)
     one.check()
-    assert one.expected(1000.0) == pytest.approx(1.0, rel=0.2)
+    assert one.pace.expected(1000.0, one.slots) == pytest.approx(1.0, rel=0.2)

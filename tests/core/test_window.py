@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from core.records import record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from raylab.core.window import Window
 
 
 def add(window: Window, name: str, *, slots: int, group: str = "", total: int = 10**6) -> Queue:
-    queue = Queue(total, group=group, slots=slots)
+    queue = Queue(record(total, group=group), slots=slots)
     window.file(name, queue)
     return queue
 

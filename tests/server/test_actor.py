@@ -26,7 +26,6 @@ OTHER = replace(SUBMISSION, repeats=3)
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Plays a story with a lab on the notebook in `tmp_path / "lab"`, and closes it."""
     monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "labs"))
-    monkeypatch.setattr(Verbs, "_end", lambda self: None)
 
     def play(story: Callable[[Verbs], Awaitable[None]]) -> None:
         async def whole() -> None:

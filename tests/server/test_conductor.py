@@ -42,12 +42,12 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
         )
         await lab.opened.wait()
         assert lab.refusal is None, lab.refusal
-        assert lab.ledger.queues.keys() == {"b"}
-        assert "goes on by itself" in lab.register.broken["a"]
+        assert lab.ledger.queues.keys() == {"sweeps/b"}
+        assert "goes on by itself" in lab.sweeps.named("a").trouble
         disk.away = None
-        await until(lambda: "a" in lab.ledger.queues)
-        assert lab.ledger.queues["a"].recorded.count == done
-        assert not lab.register.broken
+        await until(lambda: "sweeps/a" in lab.ledger.queues)
+        assert lab.ledger.queues["sweeps/a"].recorded.count == done
+        assert not lab.sweeps.named("a").trouble
         await lab.retire()
 
     asyncio.run(story())
@@ -77,7 +77,7 @@ def test_why_a_sweep_cannot_be_worked_on_is_a_sentence(
     async def story() -> None:
         lab = Conductor("lab", Writer(bench.root, WHO), "ada", restarted=lambda: False, make_pool=Full)
         await lab.opened.wait()
-        assert lab.register.broken == {"a": reason}
+        assert lab.sweeps.named("a").trouble == reason
         await lab.retire()
 
     asyncio.run(story())
@@ -114,7 +114,6 @@ def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, m
         assert isinstance(refused, SweepLocked)
         await lab.close(True)
 
-    monkeypatch.setattr(Verbs, "_end", lambda self: None)
     asyncio.run(story())
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from raylab.core import events as ev
-from raylab.core.request import Policy
+from raylab.server.pool import Ended, Report, Room
 from raylab.worker import lease
 from raylab.worker.lease import Batch, Header, LeaseOrder, Package, run_lease
 from simulation.clock import CLOCK
@@ -30,8 +30,6 @@ class Stream:
     node: int = -1
     stopping: bool = False
     last: Batch | None = None
-    asked: bool = False
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, end: ev.End, words: str) -> None:
         if not self.fate.done():
@@ -41,17 +39,9 @@ class Stream:
 class SimPool:
     """Runs leases with the real worker's code, an item at a time."""
 
-    def __init__(
-        self, process: Process, *, on_header: Any, on_batch: Any, on_end: Any, room: Any, on_ready: Any = None
-    ) -> None:
+    def __init__(self, process: Process, report: Report, room: Room) -> None:
         self.process, self.life = process, process.life
-        self.on_ready, self.on_header, self.on_batch, self.on_end, self.room = (
-            on_ready,
-            on_header,
-            on_batch,
-            on_end,
-            room,
-        )
+        self.report, self.room = report, room
         self.all: dict[int, Stream] = {}
         process.pools.append(self)
 
@@ -66,30 +56,25 @@ class SimPool:
     def keep_to(self, nodes: Any) -> None:
         """Here the end of a node is seen as such."""
 
-    def launch(self, order: LeaseOrder, package: Package, policy: Policy, modules: str | None) -> None:
+    def launch(self, order: LeaseOrder, package: Package, modules: str | None) -> None:
         life = self.life
         life.counts["leases"] += 1
-        folder = package.key.split("/", 1)[1].rpartition("/")[0]
+        folder = package.key.split("/", 1)[1].rsplit("/", 2)[0]
         if self.process.fenced:
             life.broken(f"{self.process} is fenced and starts lease {order}")
         again = [p for p in range(order.start, order.stop) if p in life.committed[folder]]
         if again and life.owner == self.process.actor_id:  # one that slept cannot know yet that it is fenced
             life.broken(f"{folder}: {again} were counted, and are run again")
         loop = life.loop
-        wants = {name: amount for name, amount in policy.resources.items() if amount}
+        wants = {name: amount for name, amount in order.policy.resources.items() if amount}
         stream = Stream(order, package, wants, loop.create_future(), loop.create_future())
         self.all[order.lease] = stream
         self.process.cluster.queue.append(stream)
         loop.create_task(self._follow(stream))
         self.process.cluster.place()
 
-    def go(self, lease: int) -> None:
-        if lease in self.all:
-            self.all[lease].gate.set()
-
     def stop(self, lease: int) -> None:
         stream = self.all.get(lease)
-        self.go(lease)  # to its end
         if stream is not None and not stream.stopping:
             stream.stopping = True
             delay = self.life.rng.choice((0.0, 0.02, 0.5, self.life.rng.uniform(0, 30)))
@@ -108,7 +93,7 @@ class SimPool:
         self.all.pop(stream.order.lease, None)
         self.process.cluster.leave(stream)
         self.life.counts[f"lease {end}"] += 1
-        self.on_end(stream.order.lease, end, words)
+        self.report(stream.order.lease, Ended(end=end, words=words))
         if stream.last is not None and self.life.rng.random() < self.life.plan["late batch"]:
             self.life.counts["late batch"] += 1
             self.life.loop.call_later(
@@ -123,7 +108,7 @@ class SimPool:
         self.process.biggest = max(self.process.biggest, batch.rows.nbytes)
         if not self.process.conductor.recorder._bytes:
             self.process.holding_since = self.life.loop.now
-        self.on_batch(lease, batch)
+        self.report(lease, batch)
 
     async def _drain(self, stream: Stream) -> tuple[ev.End, str]:
         life = self.life
@@ -151,22 +136,13 @@ class SimPool:
                 return ("died", words) if words else ("normal", "")
             await self.room()
             if isinstance(item, Header):
-                await self._begin(stream, item)
+                self.report(stream.order.lease, item)
                 continue
             stream.last = item
             self._deliver(stream.order.lease, item)
             if life.rng.random() < life.plan["double batch"]:
                 life.counts["double batch"] += 1
                 self._deliver(stream.order.lease, item)
-
-    async def _begin(self, stream: Stream, header: Header) -> None:
-        """One that is alone holds before its trial until it is told to go."""
-        if getattr(header, "runs", True):
-            self.on_header(stream.order.lease, header)
-        elif not stream.asked:
-            stream.asked = True
-            self.on_ready(stream.order.lease)
-            await stream.gate.wait()
 
     async def _ends(self, stream: Stream, seconds: float) -> bool:
         """Let time pass; whether the lease ended meanwhile."""

@@ -296,7 +296,7 @@ class Life:
         if process.conductor.recorder._bytes:
             self.broken(f"an idle recorder counts {process.conductor.recorder._bytes} bytes")
         for owner in self.owners:
-            if why := owner.allows(process.conductor.register.sweeps.get(owner.name)):
+            if why := owner.allows(process.conductor.sweeps.records.get(owner.name)):
                 self.broken(why)
         self._compare()
 
@@ -316,7 +316,7 @@ class Life:
         self.counts["rows of sweeps set aside"] += len(rows) * (record.replaced is not None)
         trials = {}
         for row in rows:
-            trial = row["_point"] * record.segment.repeats + row["_repeat"]
+            trial = row["_point"] * record.asked.repeats + row["_repeat"]
             if trial in trials:
                 self.broken(f"{record.name}: trial {trial} has two records")
             trials[trial] = row
@@ -330,7 +330,7 @@ class Life:
     def _compare_rows(self, record: Any, variant: Variant, trials: dict[int, Any]) -> None:
         numbers = sorted(trials)
         own = (
-            dict(zip(numbers, seeds(record.segment.key, np.array(numbers, dtype=np.int64)).tolist(), strict=True))
+            dict(zip(numbers, seeds(record.asked.seed, np.array(numbers, dtype=np.int64)).tolist(), strict=True))
             if numbers
             else {}
         )
@@ -356,7 +356,7 @@ class Life:
 
 def _positions(record: Any) -> dict[int, int]:
     """Where each trial is in the order in which they run."""
-    segment = record.segment
+    segment = record.asked
     order = Order(segment.order, segment.total, segment.key).trials(0, segment.total)
     return {trial: position for position, trial in enumerate(order.tolist())}
 

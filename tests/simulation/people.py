@@ -278,7 +278,7 @@ def _fits(found: Any, wish: Wish) -> bool:
     if found is None or wish.variant is None:
         return found is None and wish.variant is None
     variant = wish.variant
-    same = (found.segment.size, found.segment.repeats, found.segment.order, found.user)
+    same = (found.asked.size, found.asked.repeats, found.asked.order, found.user)
     return (
         same == (variant.size, variant.repeats, variant.order, variant.user)
         and variant.seed in (None, found.seed)

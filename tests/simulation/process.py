@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from raylab.notebook.writer import Writer
 from raylab.server import recorder as recorder_module
 from raylab.server.actor import LabActor, who
 from raylab.server.conductor import Conductor
+from raylab.server.pool import Report, Room
 from simulation.clock import PROCESS
 from simulation.disk import LabFiles
 from simulation.errors import Lost
@@ -44,7 +44,7 @@ class Process:
     """A lab's: it can be killed, frozen and woken."""
 
     def __init__(self, life: Life, cluster: Cluster, actor: str, restarted: bool) -> None:
-        self.life, self.cluster, self.actor_id, self.restarted = life, cluster, actor, restarted
+        self.life, self.cluster, self.actor_id, self.again = life, cluster, actor, restarted
         self.alive, self.frozen = True, False
         self.held: list[Any] = []
         self.kill_in: int | None = None  # so many file operations are left to it
@@ -58,6 +58,20 @@ class Process:
 
     def _begin(self) -> None:
         self.lab = SimActor(self)
+
+    @property
+    def actor(self) -> str:
+        return self.actor_id
+
+    def restarted(self) -> bool:
+        return self.again
+
+    def make_pool(self, report: Report, room: Room) -> SimPool:
+        return SimPool(self, report, room)
+
+    def end(self) -> None:
+        self.lab.ended = True
+        self.kill()
 
     def context(self) -> contextvars.Context:
         context = contextvars.copy_context()
@@ -104,7 +118,7 @@ class Process:
         self.cluster.on_death(self)
 
     def __repr__(self) -> str:
-        return f"<lab {self.actor_id}{' restarted' if self.restarted else ''} of {self.born:.2f}>"
+        return f"<lab {self.actor_id}{' restarted' if self.again else ''} of {self.born:.2f}>"
 
 
 class Cluster:
@@ -197,18 +211,14 @@ class SimActor(LabActor):
     def __init__(self, process: Process) -> None:
         self.process = process
         self.ended = False
-        super().__init__(NAME, str(process.life.root), "ada")
+        super().__init__(NAME, str(process.life.root), "ada", process)
 
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
         process = self.process
         writer = SimWriter(process, notebook)
-        lab = Conductor(name, writer, user, restarted=lambda: process.restarted, make_pool=partial(SimPool, process))
+        lab = Conductor(name, writer, user, restarted=process.restarted, make_pool=process.make_pool)
         lab.ledger = WatchedLedger(process, lab)
         return lab
-
-    def _end(self) -> None:
-        self.ended = True
-        self.process.kill()
 
 
 class SimWriter(Writer):
@@ -222,7 +232,7 @@ class SimWriter(Writer):
         life, process = self.process.life, self.process
         life.note(f"{process} has the notebook")
         before = _openers(self.root)[-2:-1]
-        if process.restarted and before not in ([], [process.actor_id]):
+        if process.again and before not in ([], [process.actor_id]):
             life.broken(f"{process}, which Ray started again, took the notebook back from {before}")
         life.owner = process.actor_id
         there = fold(found)
@@ -235,10 +245,13 @@ class SimWriter(Writer):
         _, since = self.asked.setdefault(id(requests), (requests, self.process.life.loop.since))
         super().add(requests)
         for request in requests:
-            life, known = self.process.life, self.process.conductor.register.sweeps.get(request.sweep)
+            if request.kind == "ran_alone":
+                key = request.folder, request.body["position"]
+                self.process.life.noted[key] = request.body["strikes"]["runs"]
+            life, known = self.process.life, self.process.conductor.sweeps.records.get(request.sweep)
             asked = next((owner.replaces for owner in life.owners if owner.name == request.sweep), False)
             if request.kind == "submitted" and known is not None and not asked:
-                queue = self.process.conductor.ledger.queues.get(request.sweep)
+                queue = self.process.conductor.ledger.queues.get(known.folder)
                 # What is counted while the row is on its way cannot keep it back any more.
                 if life.done.get(known.folder, since) < since:
                     life.broken(f"{request.folder} took the name of a sweep with results")
@@ -262,36 +275,36 @@ class WatchedLedger(Ledger):
         self.process, self.lab = process, lab
 
     def handle(self, event: ev.Event, now: float) -> list[ev.Instruction]:
-        life, sweeps = self.process.life, self.lab.register.sweeps
+        life = self.process.life
         life.counts["events"] += 1
         try:
             match event:
                 case ev.SweepOpened():
-                    folder = sweeps[event.sweep].folder
+                    folder = event.sweep
                     found = {p for start, stop in event.recorded for p in range(start, stop)}
                     missing = life.committed[folder].keys() - found
                     assert not missing, f"{folder}: counted, and not there any more: {sorted(missing)}"
-                    for position in range(event.total):
-                        told = event.strikes.get(position, Strikes()).runs
+                    for position in range(event.record.positions):
+                        told = event.record.strikes.get(position, Strikes()).runs
                         known = life.noted[folder, position]
                         assert position in found or told >= known, f"{folder}: {told} of {known} runs of {position}"
-                case ev.StrikeNoted() if life.owner == self.process.actor_id:
-                    life.noted[sweeps[event.sweep].folder, event.position] += 1
                 case ev.LeaseEnded():
                     lease = self._leases.get(event.lease)
-                    alone = lease is not None and lease.left == 1 and lease.started and not lease.stopping
+                    alone = lease is not None and lease.left == 1 and lease.state == "running"
                     if alone and event.end in ("died", "normal", "out_of_memory"):
                         assert lease is not None
-                        key = sweeps[lease.sweep].folder, lease.next
+                        key = lease.sweep, lease.next
                         life.deaths[key] += 1
-                        life.strikes[key] += lease.alone and life.owner == self.process.actor_id
+                        # A run whose row is not durable yet is forgotten when the lab dies.
+                        counted = lease.alone and self.queues[key[0]].strikes[lease.next].runs == life.noted[key]
+                        life.strikes[key] += counted and life.owner == self.process.actor_id
                         # A death that no row tells of yet is forgotten when the lab dies.
                         most = min(schedule.RUNS_ALONE, schedule.STRIKES + life.counts["lab lives"] - 1)
                         assert life.strikes[key] <= most, f"{key} died alone {life.strikes[key]} times"
             orders = super().handle(event, now)
             self.check()
             if isinstance(event, ev.RowsCommitted) and event.sweep in self.queues:
-                folder = sweeps[event.sweep].folder
+                folder = event.sweep
                 for position in range(event.first, event.first + event.count):
                     life.committed[folder][position] = life.committed[folder].get(position, 0) + 1
                     assert life.committed[folder][position] == 1, f"{folder}: {position} was counted twice"

@@ -23,10 +23,11 @@ from raylab.core import events as ev
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request
 from raylab.errors import LabFenced
-from raylab.notebook.writer import SweepTable, Writer
+from raylab.notebook.writer import Writer
 from raylab.server.actor import LabActor
-from raylab.server.recorder import Recorder, Written
-from raylab.server.register import Register
+from raylab.server.at_work import AtWork
+from raylab.server.recorder import Recorder
+from raylab.server.sweeps import Sweeps
 from raylab.worker.batch import Batch
 from simulation.errors import Broken
 from simulation.life import PROFILES, live
@@ -95,7 +96,7 @@ def test_a_lab_that_comes_while_another_is_started_again_keeps_the_notebook(tmp_
 
     with pytest.raises(LabFenced):
         again.open_requests(allowed)
-    rival.add([Request(kind="cancelled", sweep="trial")])
+    rival.add([Request(kind="cancelled", sweep="trial", folder="sweeps/trial")])
 
 
 # -- labs with a bug
@@ -115,11 +116,10 @@ def acknowledges_too_early(wrong: Wrong) -> None:
 def counts_too_early(wrong: Wrong) -> None:
     right = Recorder._commit
 
-    async def commit(self: Recorder, held: SweepTable, batches: Sequence[Batch]) -> Any:
-        folder = next((folder for folder, table in self.tables.items() if table is held), "")
-        early = SimpleNamespace(rows=sum(batch.rows.num_rows for batch in batches))
-        self._on_written(Written(folder, batches, early))  # type: ignore[arg-type]
-        await right(self, held, batches)
+    async def commit(self: Recorder, sweep: AtWork, batches: Sequence[Batch]) -> Any:
+        early: Any = SimpleNamespace(rows=sum(batch.rows.num_rows for batch in batches))
+        self._on_written(sweep, batches, early)
+        await right(self, sweep, batches)
         return None  # it was told already
 
     wrong.function(Recorder, "_commit", commit)
@@ -139,11 +139,11 @@ def keeps_stale_batches(wrong: Wrong) -> None:
 
 
 def comes_back_when_fenced(wrong: Wrong) -> None:
-    wrong.function(Register, "_check_still_ours", lambda self: None)
+    wrong.function(Sweeps, "_check_still_ours", lambda self: None)
 
 
 def replaces_what_has_results(wrong: Wrong) -> None:
-    wrong.function(LabActor, "_failing", lambda self, lab: set(lab.register.sweeps))
+    wrong.function(LabActor, "_failing", lambda self, lab: set(lab.sweeps.records))
 
 
 BUGS: list[tuple[Mistake, int, str]] = [

@@ -1,0 +1,81 @@
+"""Sweeps as the core's tests ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from raylab.core.events import SweepOpened
+from raylab.core.request import Policy, SweepRecord
+from raylab.core.segment import Segment
+from raylab.core.strikes import Strikes
+
+
+def segment(total: int, *, after: Segment | None = None, **more: Any) -> Segment:
+    """The trials of a design of so many points; the next segment of a sweep, if `after` is the one before."""
+    begins = 0 if after is None else after.stop
+    words: dict[str, Any] = {
+        "design": "{}",
+        "size": total,
+        "repeats": 1,
+        "order": "random",
+        "key": 1,
+        "seed": 1,
+        "first_position": begins,
+        "first_trial": begins,
+        "first_point": begins,
+    }
+    return Segment(**{**words, **more})
+
+
+def record(
+    total: int = 1,
+    *,
+    sweep: str = "s",
+    group: str = "",
+    time_limit: float | None = None,
+    cancelled: bool = False,
+    paused: str = "",
+    strikes: Mapping[int, Strikes] | None = None,
+    segments: tuple[Segment, ...] = (),
+) -> SweepRecord:
+    """A sweep of so many trials, or of these segments."""
+    return SweepRecord(
+        name=sweep,
+        folder=sweep,
+        user="",
+        time_us=0,
+        label="f",
+        shape="",
+        segments=segments or (segment(total),),
+        seed=1,
+        seed_given=True,
+        code="",
+        modules=group or None,
+        ingredients={},
+        policy=Policy(time_limit=time_limit),
+        cancelled=cancelled,
+        paused=paused,
+        strikes=strikes or {},
+    )
+
+
+def opened(
+    total: int = 1,
+    *,
+    sweep: str = "s",
+    recorded: tuple[tuple[int, int], ...] = (),
+    by_status: Mapping[str, int] | None = None,
+    seconds: float = 0.0,
+    slots: int = 1,
+    **asked: Any,
+) -> SweepOpened:
+    """That a sweep of so many trials is in the request table; `asked` as for `record`."""
+    return SweepOpened(
+        sweep=sweep,
+        record=record(total, sweep=sweep, **asked),
+        recorded=recorded,
+        by_status=by_status or {},
+        seconds=seconds,
+        slots=slots,
+    )
