@@ -2,7 +2,7 @@
 
 Positions, trials and points count through the segments of a sweep: nothing that is recorded is ever renumbered. A
 position says where a trial stands in the run order; a trial's number says what it is. The seed, the point and the
-repeat follow the trial's number alone, so that a trial that is run again is the same trial.
+repeat follow the trial's number alone, so that a trial that is run again is the same trial (`core/block.py`).
 """
 
 from __future__ import annotations
@@ -10,31 +10,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-from raylab.core.order import Order, seeds
+from typing import Any
 
 Run = tuple[int, int]
 """Consecutive numbers, from the first to one beyond the last."""
-
-
-class Block(NamedTuple):
-    """Some trials, in the order in which they run: a number each in every array."""
-
-    numbers: NDArray[np.int64]
-    points: NDArray[np.int64]
-    """Of the segment's design, from 0 on."""
-    repeats: NDArray[np.int64]
-    """From 0 on, in the sweep."""
-    seeds: NDArray[np.int64]
-
-    def part(self, start: int, stop: int | None) -> Block:
-        """Those from one place on to another."""
-        return Block(*(array[start:stop] for array in self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +38,8 @@ class Segment:
 
     Example:
         >>> segment = Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1)
-        >>> segment.total, segment.trials(2, 4).points.tolist(), segment.trials(2, 4).repeats.tolist()
-        (6, [1, 1], [0, 1])
+        >>> segment.total, segment.stop
+        (6, 6)
     """
 
     design: str = field(repr=False)
@@ -87,24 +66,6 @@ class Segment:
         """The position after its last."""
         return self.first_position + self.total
 
-    def trials(self, start: int, stop: int) -> Block:
-        """The trials at the positions `[start, stop)` of the sweep. IndexError unless all are in the segment."""
-        order = _order(self.order, self.total, self.key)
-        chosen = order.trials(start - self.first_position, stop - self.first_position)
-        own = self._selected(chosen) - self.first_trial if self.selection else chosen
-        points = own // self.repeats
-        numbers = own + self.first_trial
-        return Block(numbers, points, own - points * self.repeats + self.first_repeat, seeds(self.seed, numbers))
-
-    def _selected(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The trial numbers at these places of the selection."""
-        starts = np.array([start for start, _ in self.selection])
-        ends = np.cumsum([stop - start for start, stop in self.selection])
-        run = np.searchsorted(ends, at, side="right")
-        begins = ends - [stop - start for start, stop in self.selection]
-        found: NDArray[np.int64] = starts[run] + (at - begins[run])
-        return found
-
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -113,11 +74,6 @@ class Segment:
     def of(plain: Mapping[str, Any]) -> Segment:
         """What `plain` gave, after it was JSON."""
         return Segment(**{**plain, "selection": tuple((start, stop) for start, stop in plain["selection"])})
-
-
-@lru_cache(maxsize=64)
-def _order(kind: str, size: int, key: int) -> Order:
-    return Order(kind, size, key)
 
 
 def segment_at(segments: Sequence[Segment], position: int) -> int:

@@ -26,6 +26,7 @@ class AtWork:
     Attributes:
         record: what was asked.
         stage: how far it is taken up.
+        queued: whether the ledger has a queue of it.
         table: its results, while they are written.
         package: what workers load, as the pool holds it, while it is open.
         waiting: batches that wait for the disk.
@@ -38,6 +39,7 @@ class AtWork:
 
     record: SweepRecord
     stage: Stage = "known"
+    queued: bool = False
     table: SweepTable | None = None
     package: Any = None
     waiting: list[Batch] = field(default_factory=list)

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from typing import Any
 
 from raylab.core import events as ev
+from raylab.core.block import block
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
@@ -195,7 +196,7 @@ class Conductor:
             self.news.post(self.sweeps.of(key))
 
     def _on_written(self, sweep: AtWork, batches: Sequence[Batch], info: FileInfo) -> None:
-        if not self.sweeps.is_taken_up(sweep):
+        if not sweep.queued:
             return  # set aside, or broken, meanwhile
         sweep.rows += info.rows
         for batch in batches:
@@ -293,7 +294,7 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
         first_point=segment.first_point,
         since=0.0,
         epoch=time.time(),
-        blocks=[segment.trials(order.position, order.position + 1)],
+        blocks=[block(segment, order.position, order.position + 1)],
         results=[{}],
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},

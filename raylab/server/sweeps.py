@@ -72,7 +72,6 @@ class Sweeps:
         self.opening = 0  # the number of our opening of the request table
         self.records: dict[str, SweepRecord] = {}  # of the sweeps in force, by name
         self._all: dict[str, AtWork] = {}  # by folder
-        self._taken_up: set[str] = set()  # folders of those that the ledger knows
 
     # finding ----------------------------------------------------------------------------------------------------
 
@@ -88,10 +87,6 @@ class Sweeps:
     def in_force(self) -> list[AtWork]:
         """All sweeps but those that were set aside."""
         return [self._all[record.folder] for record in self.records.values()]
-
-    def is_taken_up(self, sweep: AtWork) -> bool:
-        """Whether the ledger knows the sweep."""
-        return sweep.key in self._taken_up
 
     # opening ----------------------------------------------------------------------------------------------------
 
@@ -171,7 +166,7 @@ class Sweeps:
             except RaylabError as error:
                 self.break_off(sweep, error)
                 return
-        if sweep.stage != "known" or self.is_taken_up(sweep):  # submitted again, or replaced, meanwhile
+        if sweep.stage != "known" or sweep.queued:  # submitted again, or replaced, meanwhile
             return
         sweep.know(found["rows"], found["error"])
         recorded = sum(stop - start for start, stop in found["positions"])
@@ -223,7 +218,7 @@ class Sweeps:
 
     def _take_up(self, sweep: AtWork, found: Summary) -> None:
         self._drop(sweep)
-        self._taken_up.add(sweep.key)
+        sweep.queued = True
         event = ev.SweepOpened(
             sweep=sweep.key,
             record=sweep.record,
@@ -261,7 +256,8 @@ class Sweeps:
                 self._set_aside(self._all[old.folder], record.earlier[-1])
             sweep = self._all.setdefault(record.folder, AtWork(record))
             was, sweep.record = sweep.record, record
-            if self.is_taken_up(sweep) and _concerns_queue(was, record):
+            # Of one that is not open the ledger knows the counts; its trials may be leased when it is.
+            if sweep.stage == "open" and _concerns_queue(was, record):
                 self._tell(ev.SweepChanged(sweep=sweep.key, record=record, slots=self._slots(record)))
 
     def _set_aside(self, sweep: AtWork, record: SweepRecord) -> None:
@@ -270,11 +266,12 @@ class Sweeps:
         self._drop(sweep)
         self.recorder.drop(sweep)
         sweep.close("set aside")
+        self._post(sweep)
 
     def _drop(self, sweep: AtWork) -> None:
         """The ledger need not know it any more, or is to take it up afresh."""
-        if self.is_taken_up(sweep):
-            self._taken_up.remove(sweep.key)
+        if sweep.queued:
+            sweep.queued = False
             self._tell(ev.SweepDropped(sweep=sweep.key))
 
     async def keep_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:
@@ -283,7 +280,7 @@ class Sweeps:
 
     async def resume(self, sweep: AtWork, *, complete: bool) -> None:
         """A person wants a sweep to go on; `complete` if nothing is left of it."""
-        if sweep.stage == "open" and self.is_taken_up(sweep):
+        if sweep.stage == "open":
             self._tell(ev.SweepResumed(sweep=sweep.key))
         elif not complete:
             await self.take(sweep)

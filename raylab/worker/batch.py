@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raylab.core.segment import Block
+from raylab.core.block import Block
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Trials, wire

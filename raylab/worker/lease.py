@@ -18,9 +18,10 @@ from pathlib import Path
 from time import perf_counter, time
 from types import FrameType
 
+from raylab.core.block import Block, block
 from raylab.core.design import Design
 from raylab.core.request import Policy
-from raylab.core.segment import Block, Segment
+from raylab.core.segment import Segment
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
 from raylab.worker.experiment import Outcome, Runner, adapt
@@ -236,7 +237,7 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
     pending = part.pending(order.start, epoch)
     due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
-        trials = part.segment.trials(start, min(start + BLOCK, order.stop))
+        trials = block(part.segment, start, min(start + BLOCK, order.stop))
         outcomes = part.outcomes(runner, trials, alarm)
         pending.blocks.append(trials)
         kept = 0  # trials of this block that were sent already

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raylab.core.block import block
 from raylab.core.order import KINDS, seed
 from raylab.core.segment import Segment, segment_at, trials_of
 
@@ -71,9 +72,9 @@ def trials(segments: Sequence[Segment]) -> dict[int, Trial]:
 
 def at_work(segment: Segment, start: int, stop: int) -> list[tuple[int, Trial]]:
     """The trials at some positions, points counted in the sweep."""
-    block = segment.trials(start, stop)
-    columns = (block.points + segment.first_point, block.repeats, block.seeds)
-    return list(zip(block.numbers.tolist(), zip(*(each.tolist() for each in columns), strict=True), strict=True))
+    found = block(segment, start, stop)
+    columns = (found.points + segment.first_point, found.repeats, found.seeds)
+    return list(zip(found.numbers.tolist(), zip(*(each.tolist() for each in columns), strict=True), strict=True))
 
 
 @given(histories())
@@ -98,8 +99,8 @@ def test_what_stands_at_a_position_does_not_depend_on_what_else_is_asked_for(
         cuts = sorted({segment.first_position, segment.stop, *data.draw(st.lists(inner, max_size=3))})
         pieces = [trial for start, stop in pairwise(cuts) for trial in at_work(segment, start, stop)]
         assert pieces == at_work(segment, segment.first_position, segment.stop)
-        block = segment.trials(segment.first_position, segment.stop)
-        assert [each.tolist() for each in block.part(1, None)] == [each[1:].tolist() for each in block]
+        found = block(segment, segment.first_position, segment.stop)
+        assert [each.tolist() for each in found.part(1, None)] == [each[1:].tolist() for each in found]
 
 
 @given(histories())
@@ -123,7 +124,7 @@ def test_a_segment_comes_back_from_json(segments: list[Segment]) -> None:
 @pytest.mark.parametrize(("start", "stop"), [(5, 7), (7, 13), (9, 8), (-1, 7)])
 def test_positions_of_other_segments_are_refused(start: int, stop: int) -> None:
     with pytest.raises(IndexError, match="are not within the 6 of this order"):
-        replace(BASE, first_position=6).trials(start, stop)
+        block(replace(BASE, first_position=6), start, stop)
 
 
 def test_a_selection_has_long_runs_in_no_more_memory() -> None:
@@ -131,8 +132,8 @@ def test_a_selection_has_long_runs_in_no_more_memory() -> None:
     runs = ((10, 11), (10**6, 10**12), (2 * 10**12 - 1, 2 * 10**12))
     again = replace(base, first_position=base.stop, selection=runs, order="design", attempt=2)
     assert again.total == 10**12 - 10**6 + 2
-    assert again.trials(base.stop, base.stop + 3).numbers.tolist() == [10, 10**6, 10**6 + 1]
-    last = again.trials(again.stop - 2, again.stop)
+    assert block(again, base.stop, base.stop + 3).numbers.tolist() == [10, 10**6, 10**6 + 1]
+    last = block(again, again.stop - 2, again.stop)
     assert last.numbers.tolist() == [10**12 - 1, 2 * 10**12 - 1]
     assert (last.points.tolist(), last.repeats.tolist()) == ([(10**12 - 1) // 2, 10**12 - 1], [1, 1])
 
@@ -141,19 +142,19 @@ def test_trials_of_a_sweep_are_what_they_have_always_been() -> None:
     """Positions and seeds are on record in every notebook: these figures never change."""
     grown = after([BASE], size=2, first_point=3)
     again = replace(BASE, first_position=10, selection=((1, 3), (5, 6)), attempt=2)
-    assert [each.tolist() for each in BASE.trials(0, 6)] == [
+    assert [each.tolist() for each in found(BASE, 0, 6)] == [
         [3, 5, 4, 1, 0, 2],
         [1, 2, 2, 0, 0, 1],
         [1, 1, 0, 1, 0, 0],
         [1249504121, 6399182, 1506853684, 739797821, 2120399203, 904172473],
     ]
-    assert [each.tolist() for each in grown.trials(6, 10)] == [
+    assert [each.tolist() for each in found(grown, 6, 10)] == [
         [6, 9, 8, 7],
         [0, 1, 1, 0],
         [0, 1, 0, 1],
         [884711147, 530419632, 1926709390, 706672963],
     ]
-    assert [each.tolist() for each in again.trials(10, 13)] == [
+    assert [each.tolist() for each in found(again, 10, 13)] == [
         [1, 2, 5],
         [0, 1, 2],
         [1, 0, 1],

@@ -1,0 +1,57 @@
+"""Blocks: the trials at some positions of a segment, as arrays. What each of them is follows from its number alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raylab.core.order import Order, seeds
+from raylab.core.segment import Run, Segment
+
+
+class Block(NamedTuple):
+    """Some trials, in the order in which they run: a number each in every array."""
+
+    numbers: NDArray[np.int64]
+    points: NDArray[np.int64]
+    """Of the segment's design, from 0 on."""
+    repeats: NDArray[np.int64]
+    """From 0 on, in the sweep."""
+    seeds: NDArray[np.int64]
+
+    def part(self, start: int, stop: int | None) -> Block:
+        """Those from one place on to another."""
+        return Block(*(array[start:stop] for array in self))
+
+
+def block(segment: Segment, start: int, stop: int) -> Block:
+    """The trials at the positions `[start, stop)` of the sweep. IndexError unless all are in the segment.
+
+    Example:
+        >>> trials = block(Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1), 2, 4)
+        >>> trials.points.tolist(), trials.repeats.tolist()
+        ([1, 1], [0, 1])
+    """
+    order = _order(segment.order, segment.total, segment.key)
+    chosen = order.trials(start - segment.first_position, stop - segment.first_position)
+    own = _selected(segment.selection, chosen) - segment.first_trial if segment.selection else chosen
+    points = own // segment.repeats
+    numbers = own + segment.first_trial
+    return Block(numbers, points, own - points * segment.repeats + segment.first_repeat, seeds(segment.seed, numbers))
+
+
+def _selected(runs: tuple[Run, ...], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The trial numbers at these places of a selection."""
+    starts, stops = np.array(runs).T
+    ends = np.cumsum(stops - starts)
+    run = np.searchsorted(ends, at, side="right")
+    found: NDArray[np.int64] = stops[run] - (ends[run] - at)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _order(kind: str, size: int, key: int) -> Order:
+    return Order(kind, size, key)
