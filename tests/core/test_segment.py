@@ -142,19 +142,19 @@ def test_trials_of_a_sweep_are_what_they_have_always_been() -> None:
     """Positions and seeds are on record in every notebook: these figures never change."""
     grown = after([BASE], size=2, first_point=3)
     again = replace(BASE, first_position=10, selection=((1, 3), (5, 6)), attempt=2)
-    assert [each.tolist() for each in found(BASE, 0, 6)] == [
+    assert [each.tolist() for each in block(BASE, 0, 6)] == [
         [3, 5, 4, 1, 0, 2],
         [1, 2, 2, 0, 0, 1],
         [1, 1, 0, 1, 0, 0],
         [1249504121, 6399182, 1506853684, 739797821, 2120399203, 904172473],
     ]
-    assert [each.tolist() for each in found(grown, 6, 10)] == [
+    assert [each.tolist() for each in block(grown, 6, 10)] == [
         [6, 9, 8, 7],
         [0, 1, 1, 0],
         [0, 1, 0, 1],
         [884711147, 530419632, 1926709390, 706672963],
     ]
-    assert [each.tolist() for each in found(again, 10, 13)] == [
+    assert [each.tolist() for each in block(again, 10, 13)] == [
         [1, 2, 5],
         [0, 1, 2],
         [1, 0, 1],
