@@ -12,7 +12,7 @@ import polars as pl
 
 from raylab.client.attaching import none_here, running, survey
 from raylab.client.attachment import Client
-from raylab.client.cluster import NoCluster, connect, job_environment
+from raylab.client.cluster import NoCluster, connect
 from raylab.client.handback import without_metadata
 from raylab.client.runtime_env import environment
 from raylab.client.submission import (
@@ -73,8 +73,11 @@ class Lab:
         notebook: str | Path | None = None,
         create: bool = True,
     ) -> None:
-        self._client = Client(name, address=address, notebook=notebook, create=create)
-        self.name = name
+        self._attach(Client(name, address=address, notebook=notebook, create=create))
+
+    def _attach(self, client: Client) -> None:
+        self._client = client
+        self.name = client.name
         self.axes: dict[str, Any] = {}
 
     # axes -------------------------------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ class Lab:
         points = Factorial(self.axes) if design is None else as_design(given)
         check_plan(points, repeats, seed, order)
         ignored = check_ignore(ignore)
-        place = environment(job_environment(), runtime_env)
+        place = environment(self._client.connection.job_environment(), runtime_env)
         terms = policy(
             description=description,
             retries=retries,

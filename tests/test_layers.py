@@ -25,7 +25,7 @@ LAYERS = (
     {"client"},
     {"sweep"},
     {"lab"},
-    {"terminal"},
+    {"terminal", "testing"},
 )
 """From the bottom, by the first name after `raylab`; a new module has to be given its place here."""
 

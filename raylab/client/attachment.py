@@ -15,7 +15,7 @@ import polars as pl
 
 from raylab.client.attaching import attach, none_here
 from raylab.client.bar import Bar
-from raylab.client.calls import Connection
+from raylab.client.calls import Calls, Connection
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.figures import percent
 from raylab.client.remote import RemoteReader
@@ -62,10 +62,10 @@ class Client:
         address: str | None = None,
         notebook: str | Path | None = None,
         create: bool = False,
-        connection: Connection | None = None,
+        connection: Calls | None = None,
     ) -> None:
         self.name = layout.check_name(name, "lab")
-        self.connection = connection or _attached(name, address, notebook, create)
+        self.connection: Calls = connection or _attached(name, address, notebook, create)
         self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
         self._files: Files | None = None
 

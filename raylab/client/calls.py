@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 import ray.exceptions
@@ -41,6 +41,25 @@ _GONE = (
     ray.exceptions.OwnerDiedError,
     ray.exceptions.RpcError,
 )
+
+
+class Calls(Protocol):
+    """What a client does with a connection to a lab, however that is made."""
+
+    def check(self) -> None:
+        """Make sure that the connection is there."""
+
+    def job_environment(self) -> dict[str, Any]:
+        """The runtime_env of this process's own job."""
+
+    def info(self) -> dict[str, Any]:
+        """What `Lab.info()` gives."""
+
+    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any:
+        """Call a verb of the lab."""
+
+    def end(self, force: bool) -> None:
+        """Shut the lab down; its notebook stays."""
 
 
 class Connection:
@@ -90,6 +109,10 @@ class Connection:
                 f"is raylab {versions()['raylab']} (protocol {PROTOCOL}); install the same version here, or end "
                 f"the lab with `raylab shutdown {self.name}` and attach again to start it with this one"
             )
+
+    def job_environment(self) -> dict[str, Any]:
+        """The runtime_env of this process's own job."""
+        return dict(patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S))
 
     def info(self) -> dict[str, Any]:
         found: dict[str, Any] = self.call("info")

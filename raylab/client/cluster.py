@@ -121,11 +121,6 @@ def address_here() -> str:
     return ray_internals.client_address() or str(ray.get_runtime_context().gcs_address)
 
 
-def job_environment() -> dict[str, Any]:
-    """The runtime_env of this process's own job."""
-    return dict(patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S))
-
-
 def on_head(function: Callable[..., T], *args: Any) -> T:
     """Have a function that changes nothing run on the head node, where the notebooks are.
 

@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from raylab.core.handle import Handle, find, when
 from raylab.core.ledger import INFEASIBLE
@@ -28,8 +28,8 @@ from raylab.notebook.writer import Writer
 from raylab.server import pieces
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
-from raylab.server.pool import Pool, Report, Room
 from raylab.server.protocol import PROTOCOL, person, versions
+from raylab.server.surroundings import Surroundings
 
 T = TypeVar("T")
 
@@ -41,23 +41,6 @@ OPEN_S = 20.0
 
 LINGER_S = 0.5
 """Between the answer to `close` and the end, so that the answer arrives."""
-
-
-class Surroundings(Protocol):
-    """What a lab runs in: a Ray actor, or a process of a test's."""
-
-    @property
-    def actor(self) -> str:
-        """Which actor this is; the same after it was restarted."""
-
-    def restarted(self) -> bool:
-        """Whether the lab was started again by itself, and nobody asked for it. May block."""
-
-    def make_pool(self, report: Report, room: Room) -> Pool:
-        """What runs the leases."""
-
-    def end(self) -> None:
-        """End the lab's process, for good."""
 
 
 class LabActor:
@@ -73,7 +56,7 @@ class LabActor:
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
         around = self._surroundings
         writer = Writer(notebook, who(self._versions["raylab"], around.actor))
-        return Conductor(name, writer, user, restarted=around.restarted, make_pool=around.make_pool)
+        return Conductor(name, writer, user, around)
 
     async def _open(self) -> Conductor:
         """The lab, once it is open; why it is not, otherwise."""

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -30,8 +30,9 @@ from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.server.news import News
-from raylab.server.pool import Ended, MakePool
+from raylab.server.pool import Ended
 from raylab.server.recorder import Recorder
+from raylab.server.surroundings import Surroundings
 from raylab.server.sweeps import Sweeps
 from raylab.worker.batch import Batch, Pending, make_batch
 from raylab.worker.lease import Header, LeaseOrder
@@ -53,13 +54,10 @@ class Conductor:
         name: the lab's.
         writer: its notebook.
         user: who created the lab.
-        restarted: tells whether this lab was started again by itself, and nobody asked for it.
-        make_pool: makes what runs the leases.
+        surroundings: what the lab runs in.
     """
 
-    def __init__(
-        self, name: str, writer: Writer, user: str, *, restarted: Callable[[], bool], make_pool: MakePool
-    ) -> None:
+    def __init__(self, name: str, writer: Writer, user: str, surroundings: Surroundings) -> None:
         self.ledger = Ledger()
         self.news = News()
         self.nodes: list[Mapping[str, float]] = []
@@ -68,7 +66,7 @@ class Conductor:
         self.closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._restarted = restarted
+        self._restarted = surroundings.restarted
         self.recorder = Recorder(
             writer,
             on_written=self._on_written,
@@ -76,12 +74,13 @@ class Conductor:
             on_fenced=self.fence,
             on_broken=lambda sweep, error: self.sweeps.break_off(sweep, error),
         )
-        self.pool = make_pool(self._on_lease, self.recorder.room)
+        self.pool = surroundings.make_pool(self._on_lease, self.recorder.room)
         self.sweeps = Sweeps(
             name,
             user,
             writer,
             self.recorder,
+            remember=surroundings.remember,
             hold=self.pool.hold,
             tell=self.happened,
             slots=self.fits,
@@ -106,7 +105,7 @@ class Conductor:
             )
         finally:
             self.opened.set()
-        while self.refusal is None:
+        while self.refusal is None and not self.closing:
             try:
                 await self.look()
                 await self.sweeps.try_again()

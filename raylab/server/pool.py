@@ -50,6 +50,3 @@ class Pool(Protocol):
 
     def stop_all(self) -> None:
         """Cancel every lease by force."""
-
-
-MakePool: TypeAlias = Callable[[Report, Room], Pool]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ray
 
+from raylab.server import known_labs
 from raylab.server.actor import LabActor
 from raylab.server.pool import Pool, Report, Room
 from raylab.server.ray_pool import RayPool
@@ -30,6 +32,9 @@ class RayActor:
 
     def restarted(self) -> bool:
         return bool(self._context.was_current_actor_reconstructed)
+
+    def remember(self, name: str, notebook: Path) -> None:
+        known_labs.remember(name, notebook)
 
     def make_pool(self, report: Report, room: Room) -> Pool:
         return RayPool(report, room)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from raylab.core import events as ev
@@ -23,7 +24,6 @@ from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
-from raylab.server.known_labs import remember
 from raylab.server.protocol import person
 from raylab.server.recorder import Recorder, Unreadable
 from raylab.worker.lease import Package
@@ -42,6 +42,7 @@ class Sweeps:
         user: who created the lab.
         writer: its notebook.
         recorder: does the writing.
+        remember: notes where the notebook is.
         hold: has a package ready for the leases; what it returns goes with each of them.
         tell: what the ledger has to know.
         slots: how many trials of a sweep the cluster could run at once.
@@ -55,6 +56,7 @@ class Sweeps:
         writer: Writer,
         recorder: Recorder,
         *,
+        remember: Callable[[str, Path], None],
         hold: Callable[[Package], Any],
         tell: Callable[[ev.Event], None],
         slots: Callable[[SweepRecord], int],
@@ -64,6 +66,7 @@ class Sweeps:
         self.user = user
         self.writer = writer
         self.recorder = recorder
+        self._remember = remember
         self._hold = hold
         self._tell = tell
         self._slots = slots
@@ -102,7 +105,7 @@ class Sweeps:
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
         self.identity = await self._establish()
-        await self.recorder.do(lambda: remember(self.name, self.writer.root))
+        await self.recorder.do(lambda: self._remember(self.name, self.writer.root))
         allowed = self._check_still_ours if restarted else lambda: None
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sweeps import WHO, Bench
-from verbs import SUBMISSION, Disk, NoNodes, S, Verbs, until
+from verbs import SUBMISSION, Disk, NoNodes, Nowhere, S, Verbs, until
 
 from raylab.core.design import Factorial
 from raylab.errors import SweepLocked
@@ -20,6 +20,7 @@ from raylab.notebook.writer import Writer
 from raylab.server import conductor as conductor_module
 from raylab.server import recorder as recorder_module
 from raylab.server.conductor import Conductor
+from raylab.server.pool import Report, Room
 
 
 @pytest.mark.parametrize("done", [1, 5], ids=["with work left", "complete"])
@@ -37,9 +38,7 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
     disk.away = bench.root / "sweeps" / "a"
 
     async def story() -> None:
-        lab = Conductor(
-            "lab", Writer(bench.root, WHO, Store(bench.root, disk)), "ada", restarted=lambda: False, make_pool=NoNodes
-        )
+        lab = Conductor("lab", Writer(bench.root, WHO, Store(bench.root, disk)), "ada", Nowhere())
         await lab.opened.wait()
         assert lab.refusal is None, lab.refusal
         assert lab.ledger.queues.keys() == {"sweeps/b"}
@@ -74,8 +73,12 @@ def test_why_a_sweep_cannot_be_worked_on_is_a_sentence(
         def hold(self, package: Any) -> Any:
             raise error
 
+    class FullStore(Nowhere):
+        def make_pool(self, report: Report, room: Room) -> Full:
+            return Full(report, room)
+
     async def story() -> None:
-        lab = Conductor("lab", Writer(bench.root, WHO), "ada", restarted=lambda: False, make_pool=Full)
+        lab = Conductor("lab", Writer(bench.root, WHO), "ada", FullStore())
         await lab.opened.wait()
         assert lab.sweeps.named("a").trouble == reason
         await lab.retire()

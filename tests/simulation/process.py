@@ -23,6 +23,7 @@ from raylab.notebook.writer import Writer
 from raylab.server import recorder as recorder_module
 from raylab.server.actor import LabActor, who
 from raylab.server.conductor import Conductor
+from raylab.server.known_labs import remember
 from raylab.server.pool import Report, Room
 from simulation.clock import PROCESS
 from simulation.disk import LabFiles
@@ -65,6 +66,9 @@ class Process:
 
     def restarted(self) -> bool:
         return self.again
+
+    def remember(self, name: str, notebook: Path) -> None:
+        remember(name, notebook)
 
     def make_pool(self, report: Report, room: Room) -> SimPool:
         return SimPool(self, report, room)
@@ -216,7 +220,7 @@ class SimActor(LabActor):
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
         process = self.process
         writer = SimWriter(process, notebook)
-        lab = Conductor(name, writer, user, restarted=process.restarted, make_pool=process.make_pool)
+        lab = Conductor(name, writer, user, process)
         lab.ledger = WatchedLedger(process, lab)
         return lab
 
