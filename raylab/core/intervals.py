@@ -23,12 +23,9 @@ class Intervals:
         >>> done.remove(5, 6)
         >>> done, done.count
         (Intervals([(0, 5), (6, 12), (20, 30)]), 21)
-        >>> list(done.gaps(25))
-        [(5, 6), (12, 20)]
     """
 
     __slots__ = ("_count", "_starts", "_stops")
-    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
         self._starts: list[int] = []
@@ -58,28 +55,17 @@ class Intervals:
     def remove(self, start: int, stop: int) -> None:
         """Take every integer of `[start, stop)` out of the set; those that are not in it do not matter."""
         _check(start, stop)
-        low, high = self._overlapping(start, stop)
-        if low >= high:
+        low, high = bisect_right(self._stops, start), bisect_left(self._starts, stop)
+        if start == stop or low >= high:
             return
         ends = ((self._starts[low], start), (stop, self._stops[high - 1]))
         self._replace(low, high, [(a, b) for a, b in ends if a < b])
-
-    def update(self, other: Iterable[tuple[int, int]]) -> None:
-        """Add every run of another set, or of any iterable of (start, stop)."""
-        for start, stop in other:
-            self.add(start, stop)
 
     def covers(self, start: int, stop: int) -> bool:
         """Whether every integer of `[start, stop)` is in the set; true of the empty run."""
         _check(start, stop)
         at = bisect_right(self._starts, start) - 1
         return start == stop or (at >= 0 and stop <= self._stops[at])
-
-    def overlaps(self, start: int, stop: int) -> bool:
-        """Whether any integer of `[start, stop)` is in the set."""
-        _check(start, stop)
-        low, high = self._overlapping(start, stop)
-        return low < high
 
     def first(self, limit: int) -> tuple[int, int] | None:
         """The lowest run, cut to at most `limit` integers; None when the set is empty."""
@@ -89,27 +75,9 @@ class Intervals:
             return None
         return self._starts[0], min(self._stops[0], self._starts[0] + limit)
 
-    def gaps(self, stop: int) -> Iterator[tuple[int, int]]:
-        """The runs of `[0, stop)` that are not in the set, ascending."""
-        at = 0
-        for run_start, run_stop in self:
-            if run_start >= stop:
-                break
-            if at < run_start:
-                yield at, run_start
-            at = run_stop
-        if at < stop:
-            yield at, stop
-
     def pairs(self) -> list[tuple[int, int]]:
         """The runs as a list of (start, stop), ascending."""
         return list(zip(self._starts, self._stops, strict=True))
-
-    def copy(self) -> Intervals:
-        """A set of its own with the same integers."""
-        twin = Intervals()
-        twin._starts, twin._stops, twin._count = self._starts[:], self._stops[:], self._count
-        return twin
 
     def __contains__(self, number: int) -> bool:
         at = bisect_right(self._starts, number) - 1
@@ -122,21 +90,10 @@ class Intervals:
     def __bool__(self) -> bool:
         return bool(self._starts)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Intervals):
-            return NotImplemented
-        return self._starts == other._starts and self._stops == other._stops
-
     def __repr__(self) -> str:
         runs = self.pairs()
         shown = ", ".join(map(repr, runs[:10]))
         return f"Intervals([{shown}])" if len(runs) <= 10 else f"Intervals([{shown}, ...]) of {len(runs)} runs"
-
-    def _overlapping(self, start: int, stop: int) -> tuple[int, int]:
-        """From which run to which (half-open) they share an integer with `[start, stop)`."""
-        if start == stop:
-            return 0, 0
-        return bisect_right(self._stops, start), bisect_left(self._starts, stop)
 
     def _replace(self, low: int, high: int, runs: list[tuple[int, int]]) -> None:
         """Put `runs` where the runs `low` to `high` are. The only place that writes."""

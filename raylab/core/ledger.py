@@ -73,7 +73,7 @@ class Ledger:
         self._pressure = False
         self._wake: float | None = None  # the time we asked to be woken at
         self._deadlines = Deadlines()
-        self._story: deque[tuple[float, Event, list[Instruction]]] = deque(maxlen=STORY)
+        self._story: deque[tuple[float, Event, tuple[Instruction, ...]]] = deque(maxlen=STORY)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take note of an event; say what to do.
@@ -85,7 +85,7 @@ class Ledger:
         orders = self._handle(event, now)
         if not self._pressure:
             orders = [*orders, *self._stop(self._deadlines.overdue(now)), *self._launches(now)]
-        self._story.append((now, event, orders))
+        self._story.append((now, event, tuple(orders)))
         return orders
 
     def _handle(self, event: Event, now: float) -> list[Instruction]:

@@ -48,12 +48,14 @@ class Story:
         self.ledger = Ledger()
         self.now = 0.0
         self.out: dict[int, Launch] = {}
+        self.strikes: dict[int, Strikes] = {}  # as the rows of runs alone tell them
         self.each = 1.0  # what a trial takes, in seconds
         self.beat = 0.0  # how long it is from one event to the next
 
     def tell(self, event: Event) -> list[Instruction]:
         self.now += self.beat
         orders = self.ledger.handle(event, self.now)
+        self.strikes |= {order.position: order.strikes for order in orders if isinstance(order, CountRun)}
         self.ledger.check()
         self.out |= {order.lease: order for order in orders if isinstance(order, Launch)}
         return orders
