@@ -140,13 +140,6 @@ class Job:
         self.order = Order(segment.order, segment.total, segment.key)
         self.segment = segment
         self.parameters = Parameters(self.design)
-        self.levels = {name: self.design.levels(name) for name in self.design.parameters}
-        # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
-        plain = (bool, int, float, str, bytes, type(None))
-        self.simple = all(
-            isinstance(levels, range) or all(isinstance(level, plain) for level in levels)
-            for levels in self.levels.values()
-        )
         self.max_rows = FIRST_ROWS
 
     def pending(self, first: int, epoch: float) -> Pending:
@@ -162,12 +155,9 @@ class Job:
     def outcomes(self, points: Any, own_seeds: Any, trials: Any, alarm: Alarm) -> Iterator[Row | Outcome]:
         """What comes of these trials: each runs when it is asked for."""
         given, keys = own_seeds.tolist(), zip(repeat(self.segment.key), trials.tolist(), strict=False)
-        if not self.simple or not self.levels or alarm.limit is not None:
+        if not self.design.is_plain or not self.design.parameters or alarm.limit is not None:
             return map(alarm.around(self.runner.attempt), map(self.design.__getitem__, points.tolist()), given, keys)
-        columns = {
-            name: map(levels.__getitem__, self.design.index(name, points).tolist())
-            for name, levels in self.levels.items()
-        }
+        columns = {name: iter(self.design.column(name, points)) for name in self.design.parameters}
         return self.runner.attempts(columns, given, keys)
 
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from sweeps import rows_of, sweep
 
 from raylab.core.design import Design, Factorial, Points
-from raylab.core.values import MISSING
-from raylab.core.written import key_of
+from raylab.core.kinds import MISSING
+from raylab.core.values import key_of
 from raylab.notebook.columns import KIND
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.parameters import TEXT, stand
@@ -108,7 +108,7 @@ def test_grouping_by_the_plain_column_merges_no_two_levels(levels: list[Any]) ->
 @given(LEVELS)
 def test_columns_are_the_same_where_classes_are_not_imported(levels: list[Any]) -> None:
     design = Points([{} if level is MISSING else {"x": level, "y": 1} for level in [*levels, http.HTTPStatus.OK]])
-    here, there = design.levels("x"), Design.loads(design.dumps()).levels("x")
+    here, there = design.axis("x"), Design.loads(design.dumps()).axis("x")
     assert stand("x", here) == stand("x", there)
 
 
