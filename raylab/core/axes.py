@@ -9,43 +9,34 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Hashable, Iterator
 from types import NoneType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raylab.core.kinds import MISSING
-from raylab.core.values import copy_of, decode, encode, exact, key_of, modules_of, weight_of
-from raylab.errors import DesignError
+from raylab.core.values import decode, encode, key_of
 
 __all__ = ["Axis", "Listed", "Stepped", "axis_of", "read_axis", "repeated"]
 
 Places: TypeAlias = NDArray[np.int64]
 
-_PLAIN: Final = frozenset({NoneType, bool, int, float, str})
-"""Types of levels that are quick to tell all about."""
+_NUMBERS: Final = frozenset({NoneType, bool, int, float})
 
 
 class Axis(ABC):
     """Levels in their order. They are the axis's own: change none.
 
     Attributes:
-        size: how many levels there are, exactly; `len` has an upper limit.
-        is_computed: whether levels are computed from their places, by `computed`, or listed.
-        is_optional: whether a point may lack the parameter: MISSING is among the levels.
-        is_changeable: whether a trial could change a level in place.
+        size: how many levels there are, exactly.
+        is_computed: whether levels are computed from their places, all of them distinct numbers.
+        others: the levels that are no numbers, of which there is more to tell.
     """
 
     size: int
     is_computed = True
-    is_optional = False
-    is_changeable = False
-
-    def __len__(self) -> int:
-        return self.size
+    others: tuple[Any, ...] = ()
 
     @abstractmethod
     def __getitem__(self, at: int) -> Any:
@@ -53,9 +44,6 @@ class Axis(ABC):
 
     def __iter__(self) -> Iterator[Any]:
         return map(self.__getitem__, range(self.size))
-
-    def __contains__(self, value: object) -> bool:
-        return self.place(value) is not None
 
     def take(self, places: Places) -> list[Any]:
         """The levels at these places."""
@@ -65,31 +53,9 @@ class Axis(ABC):
         """The levels at these places as an array, where levels are computed."""
         raise NotImplementedError(f"the levels of a {type(self).__name__} axis are not computed")
 
-    def place(self, value: Any) -> int | None:
-        """Where this very level stands first; None if it is none."""
-        try:
-            return self._find(value if value is MISSING else exact(value, "a level"))
-        except DesignError:
-            return None
-
-    @abstractmethod
-    def _find(self, level: Any) -> int | None: ...
-
     @abstractmethod
     def written(self) -> dict[str, Any]:
         """The axis as JSON has it; `read_axis` reads it."""
-
-    def modules(self) -> set[str]:
-        """The modules that a worker imports for the levels."""
-        return set()
-
-    def weight(self) -> int:
-        """About how many bytes the large ones among the levels have."""
-        return 0
-
-    def repeated(self) -> int | None:
-        """The first place whose level stood there before."""
-        return None
 
 
 class Stepped(Axis):
@@ -118,13 +84,6 @@ class Stepped(Axis):
             levels[places == self.size - 1] = self.last
         return levels  # type: ignore[no-any-return]
 
-    def _find(self, level: Any) -> int | None:
-        if type(level) is not type(self.first):
-            return None
-        at = (level - self.first) // self.step if type(level) is int else (level - self.first) / self.step
-        at = round(at) if -1 < at < self.size else -1
-        return at if 0 <= at < self.size and key_of(self[at]) == key_of(level) else None
-
     def written(self) -> dict[str, Any]:
         if type(self.first) is float:
             return {"linspace": [self.first, self.last, self.size]}
@@ -132,20 +91,14 @@ class Stepped(Axis):
 
 
 class Listed(Axis):
-    """Levels that stand in a list.
-
-    Args:
-        levels: as `exact_levels` gives them.
-    """
+    """Levels that stand in a list, as `exact_levels` gives them."""
 
     is_computed = False
 
     def __init__(self, levels: tuple[Any, ...]) -> None:
-        self._levels = levels
-        self._is_plain = _PLAIN.issuperset(map(type, levels))
-        self.size = len(levels)
-        self.is_optional = not self._is_plain and any(level is MISSING for level in levels)
-        self.is_changeable = not self._is_plain and any(copy_of(level) is not level for level in levels)
+        self._levels, self.size = levels, len(levels)
+        if not _NUMBERS.issuperset(map(type, levels)):
+            self.others = tuple(level for level in levels if type(level) not in _NUMBERS)
 
     def __getitem__(self, at: int) -> Any:
         return self._levels[at]
@@ -156,28 +109,11 @@ class Listed(Axis):
     def take(self, places: Places) -> list[Any]:
         return list(map(self._levels.__getitem__, places.tolist()))
 
-    def _find(self, level: Any) -> int | None:
-        return self._places.get(key_of(level))
-
-    @cached_property
-    def _places(self) -> dict[Hashable, int]:
-        return {key_of(self._levels[at]): at for at in reversed(range(self.size))}
-
     def written(self) -> dict[str, Any]:
-        if self._is_plain and all(math.isfinite(level) for level in self._levels if type(level) is float):
+        is_plain = {str}.issuperset(map(type, self.others))
+        if is_plain and all(math.isfinite(level) for level in self._levels if type(level) is float):
             return {"levels": list(self._levels)}
         return {"levels": list(map(encode, self._levels))}
-
-    def modules(self) -> set[str]:
-        return set() if self._is_plain else set().union(*map(modules_of, self._levels))
-
-    def weight(self) -> int:
-        if self._is_plain and str not in map(type, self._levels):
-            return 0
-        return sum(map(weight_of, self._levels))
-
-    def repeated(self) -> int | None:
-        return repeated(self._levels)
 
 
 def axis_of(levels: tuple[Any, ...] | range) -> Axis:
@@ -216,9 +152,8 @@ def read_axis(written: dict[str, Any], *, imports: bool = False) -> Axis:
     return Listed(tuple(levels) if plain else tuple(decode(level, imports) for level in levels))
 
 
-def repeated(values: Iterable[Any]) -> int | None:
+def repeated(values: list[Any]) -> int | None:
     """The first place of a value, or of a row of values, that stood there before."""
-    values = list(values)
     try:
         if len(set(values)) == len(values):  # Python's equality finds more equal than there are
             return None

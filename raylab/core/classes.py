@@ -7,10 +7,9 @@ Promises: nothing is imported that a design's reader did not ask for; what a wor
 
 from __future__ import annotations
 
-import importlib
-import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -42,15 +41,21 @@ def check_class(value: Any, where: str) -> None:
     Raises:
         DesignError: the class has no name to import it by: it is one of `__main__`, of a notebook or of a function.
     """
-    cls = type(value)
-    found: Any = sys.modules.get(cls.__module__)
-    for part in cls.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if found is not cls or cls.__module__ in ("__main__", "__mp_main__"):
+    module, name = class_name(value)
+    try:
+        found = None if module in ("__main__", "__mp_main__") else resolve_name(f"{module}:{name}")
+    except (ImportError, AttributeError, ValueError):
+        found = None
+    if found is not type(value):
         raise DesignError(
-            f"{where}: workers cannot import the class {cls.__qualname__} of {cls.__module__}, so its values cannot be "
-            "levels. Put the class into a module (a file beside the script), or give a name or a plain value"
+            f"{where}: workers cannot import the class {name} of {module}, so its values cannot be levels. Put the "
+            "class into a module (a file beside the script), or give a name or a plain value"
         )
+
+
+def class_name(value: Any) -> list[str]:
+    """The module of a value's class, and its name there."""
+    return [type(value).__module__, type(value).__qualname__]
 
 
 def import_class(module: str, name: str) -> Any:
@@ -60,23 +65,12 @@ def import_class(module: str, name: str) -> Any:
         DesignError: this process has no such module or class.
     """
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return resolve_name(f"{module}:{name}")
     except (ImportError, AttributeError) as error:
         raise DesignError(
             f"a level is of the class {name} of {module}, which cannot be imported here: {error}. Install the package "
             "on the nodes, name it in runtime_env={'pip': [...]}, or name your own module in include="
         ) from error
-    return found
-
-
-# The parts of a value of a class: module, name, what the class needs, and last the value's text.
-
-
-def text_elsewhere(*parts: Any) -> StandIn:
-    """The value where its class is not imported."""
-    return TextOf(parts[-1])
 
 
 def enum_text(value: Enum) -> str:
@@ -85,75 +79,38 @@ def enum_text(value: Enum) -> str:
 
 
 def enum_parts(value: Enum) -> list[Any]:
-    """A member by its name; what only a Flag can be, several members at once, by its value."""
-    cls = type(value)
-    by_name = value.name in cls.__members__
-    return [cls.__module__, cls.__qualname__, by_name, value.name if by_name else value.value, enum_text(value)]
+    """A member by its name; what only a Flag can be, several members at once, by its number."""
+    member = value.name if value.name in type(value).__members__ else value.value
+    return [*class_name(value), member, enum_text(value)]
 
 
-def make_enum(module: str, name: str, by_name: bool, member: Any, text: str) -> Any:
+def make_enum(module: str, name: str, member: str | int, text: str) -> Any:
     """The member of these parts."""
     cls = import_class(module, name)
     try:
-        return cls[member] if by_name else cls(member)
+        return cls[member] if isinstance(member, str) else cls(member)
     except (KeyError, ValueError) as error:
         raise DesignError(f"a level is {text} of {module}, and that class has no such member here") from error
 
 
-def named_parts(value: tuple[Any, ...]) -> list[Any]:
-    """The fields of a named tuple."""
-    return [type(value).__module__, type(value).__qualname__, list(value), repr(value)]
-
-
-def make_named(module: str, name: str, fields: list[Any], text: str) -> Any:
-    """The named tuple of these parts."""
-    return tuple.__new__(import_class(module, name), fields)
-
-
-# pandas: its values by their numbers
-
-
-def pandas_text(value: Any) -> str:
-    """The text of a Timestamp or a Timedelta."""
-    return str(value.isoformat())
-
-
-def timestamp_parts(value: Any) -> list[Any]:
-    """A Timestamp's number, unit and zone."""
-    return [value.asm8.astype(np.int64).item(), value.unit, value.tzinfo, value.isoformat()]
-
-
-def make_timestamp(number: int, unit: str, zone: tzinfo | None, text: str) -> Any:
-    """The Timestamp of these parts."""
-    made = import_class("pandas", "Timestamp")(np.array(number, f"M8[{unit}]")[()])
+def make_timestamp(moment: np.datetime64, zone: tzinfo | None, text: str) -> Any:
+    """The Timestamp of pandas at this moment in UTC."""
+    made = import_class("pandas", "Timestamp")(moment)
     return made if zone is None else made.tz_localize("UTC").tz_convert(zone)
 
 
-def timestamp_elsewhere(number: int, unit: str, zone: tzinfo | None, text: str) -> StandIn:
-    """A Timestamp as a moment of Python's; as its text where Python's are too coarse."""
-    moment = _in_microseconds(np.array(number, f"M8[{unit}]"))
-    if moment is None:
-        return TextOf(text)
-    moment = moment if zone is None else moment.replace(tzinfo=UTC).astimezone(zone)
+def text_elsewhere(*parts: Any) -> StandIn:
+    """What takes a value's place: its text, which is the last of its parts."""
+    return TextOf(parts[-1])
+
+
+def pandas_elsewhere(exact: np.datetime64 | np.timedelta64, *rest: Any) -> StandIn:
+    """What takes the place of a Timestamp or a Timedelta: Python's own, or the text where Python's are too coarse."""
+    micros = exact.astype(f"{exact.dtype.kind}8[us]")
+    if micros.astype(exact.dtype) != exact:
+        return TextOf(rest[-1])
+    plain = micros.item()
+    if isinstance(plain, timedelta):
+        return SpanOf(plain.days, plain.seconds, plain.microseconds)
+    moment = plain if rest[0] is None else plain.replace(tzinfo=UTC).astimezone(rest[0])
     return MomentOf.combine(moment.date(), moment.timetz()).replace(fold=moment.fold)  # combine() forgets the fold
-
-
-def timedelta_parts(value: Any) -> list[Any]:
-    """A Timedelta's number and unit."""
-    return [value.to_numpy().astype(np.int64).item(), value.unit, value.isoformat()]
-
-
-def make_timedelta(number: int, unit: str, text: str) -> Any:
-    """The Timedelta of these parts."""
-    return import_class("pandas", "Timedelta")(np.array(number, f"m8[{unit}]")[()])
-
-
-def timedelta_elsewhere(number: int, unit: str, text: str) -> StandIn:
-    """A Timedelta as a span of Python's; as its text where Python's are too coarse."""
-    span = _in_microseconds(np.array(number, f"m8[{unit}]"))
-    return TextOf(text) if span is None else SpanOf(span.days, span.seconds, span.microseconds)
-
-
-def _in_microseconds(value: Any) -> Any:
-    micros = value.astype(f"{value.dtype.kind}8[us]")
-    return micros.item() if micros.astype(value.dtype) == value else None

@@ -25,7 +25,7 @@ from raylab.core.given import axis_given, by_name, of_columns, of_rows
 from raylab.core.kinds import MISSING, type_name
 from raylab.core.names import read_name
 from raylab.core.tabular import is_frame
-from raylab.core.values import JSON, copy_of
+from raylab.core.values import JSON, copy_of, modules_of, weight_of
 from raylab.errors import DesignError
 
 MAX_SIZE: Final = 2**62
@@ -40,18 +40,16 @@ class Design(ABC):
     Attributes:
         parameters: the names, in the order they first appear.
         size: how many points there are, exactly.
-        axes: the levels of each parameter, in their order.
+        axes: the levels of each parameter.
+        optional: the parameters that some points do not have.
     """
-
-    parameters: tuple[str, ...]
-    size: int
-    axes: Mapping[str, Axis]
 
     def __init__(self, axes: dict[str, Axis], size: int) -> None:
         if size > MAX_SIZE:
             raise DesignError(f"a design has at most 2**62 points, this one {size:,}; make the axes shorter")
         self.axes = axes
-        self._changeable = [name for name, axis in axes.items() if axis.is_changeable]
+        self.optional = [name for name, axis in axes.items() if any(each is MISSING for each in axis.others)]
+        self._changeable = [n for n, axis in axes.items() if any(copy_of(each) is not each for each in axis.others)]
         self.parameters = tuple(axes)
         self.size = size
 
@@ -104,19 +102,15 @@ class Design(ABC):
     @property
     def is_plain(self) -> bool:
         """Whether each point has all parameters, and no trial could change a level in place."""
-        return not self._changeable and not self.optional()
-
-    def optional(self) -> list[str]:
-        """The parameters that some points do not have."""
-        return [name for name, axis in self.axes.items() if axis.is_optional]
+        return not self._changeable and not self.optional
 
     def modules(self) -> set[str]:
         """The modules that a worker imports for the classes of levels."""
-        return set().union(*(axis.modules() for axis in self.axes.values()))
+        return {module for axis in self.axes.values() for each in axis.others for module in modules_of(each)}
 
     def weights(self) -> dict[str, int]:
-        """About how many bytes the large ones among a parameter's levels have; quick to tell, unlike `dumps`."""
-        return {name: axis.weight() for name, axis in self.axes.items()}
+        """About how many bytes a parameter's levels have, but for numbers; quick to tell, unlike `dumps`."""
+        return {name: sum(map(weight_of, axis.others)) for name, axis in self.axes.items()}
 
     @abstractmethod
     def repeated(self) -> list[str]:
@@ -161,8 +155,8 @@ class Design(ABC):
     @abstractmethod
     def _point(self, at: int) -> Point: ...
 
-    @abstractmethod
-    def _describe(self, name: str) -> str: ...
+    def _describe(self, name: str) -> str:
+        return name
 
     @abstractmethod
     def _document(self) -> dict[str, Any]: ...
@@ -208,19 +202,19 @@ class Factorial(Design):
         size = 1
         self._strides: dict[str, int] = {}
         for name, axis in reversed(given.items()):
-            if axis.is_optional:
-                raise DesignError(f"axis {name!r} has the level MISSING; only Points can leave values out")
             self._strides[name] = size
             size *= axis.size
         super().__init__(given, size)
+        if self.optional:
+            raise DesignError(f"axis {self.optional[0]!r} has the level MISSING; only Points can leave values out")
 
     def places(self, name: str, points: Places) -> Places:
         axis = self.axis(name)
         return self._within(points) // self._strides[read_name(name)] % axis.size
 
     def repeated(self) -> list[str]:
-        found = ((name, axis, axis.repeated()) for name, axis in self.axes.items())
-        return [f"{name}={axis[at]!r}" for name, axis, at in found if at is not None]
+        found = {name: repeated(list(axis)) for name, axis in self.axes.items() if not axis.is_computed}
+        return [f"{name}={self.axes[name][at]!r}" for name, at in found.items() if at is not None]
 
     def _point(self, at: int) -> Point:
         strides = self._strides
@@ -270,7 +264,7 @@ class Points(Design):
     def repeated(self) -> list[str]:
         if any(axis.is_computed for axis in self.axes.values()):  # no two of its levels are equal
             return []
-        at = repeated(zip(*self.axes.values(), strict=True) if self.axes else [()] * self.size)
+        at = repeated(list(zip(*self.axes.values(), strict=True)) or [()] * self.size)
         if at is None:
             return []
         return [", ".join(f"{name}={axis[at]!r}" for name, axis in self.axes.items()) or "the empty row"]
@@ -278,9 +272,6 @@ class Points(Design):
     def _point(self, at: int) -> Point:
         cells = ((name, axis[at]) for name, axis in self.axes.items())
         return {name: value for name, value in cells if value is not MISSING}
-
-    def _describe(self, name: str) -> str:
-        return name
 
     def _document(self) -> dict[str, Any]:
         return {"kind": "points", "size": self.size, "columns": self._written()}

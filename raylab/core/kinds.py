@@ -26,8 +26,18 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from raylab.core import classes
-from raylab.core.classes import StandIn
+from raylab.core.classes import (
+    StandIn,
+    check_class,
+    class_name,
+    enum_parts,
+    enum_text,
+    import_class,
+    make_enum,
+    make_timestamp,
+    pandas_elsewhere,
+    text_elsewhere,
+)
 from raylab.errors import DesignError
 
 MAX_INT_BITS: Final = 13_000
@@ -80,8 +90,8 @@ class Kind:
 
     Attributes:
         of: the very type; of a family of types the base, or the name that `kind_of` knows it by.
-        parts: what a value is made of: values again, down to those that JSON has of its own.
-        make: the value of its parts.
+        parts: what a value is made of: values again, down to those that JSON has of its own; by default its text.
+        make: the value of its parts; by default the type.
         check: refuses a value that cannot be kept exactly; it is given what an error calls the place.
         copy: a value of its own, where a value could be changed or holds others; it is given what copies those.
         text: what a person reads.
@@ -91,8 +101,8 @@ class Kind:
     """
 
     of: type | str
-    make: Callable[..., Any]
     parts: Callable[[Any], Parts] = lambda value: [str(value)]
+    make: Callable[..., Any] | None = None
     _: KW_ONLY
     check: Callable[[Any, str], None] | None = None
     copy: Callable[[Any, Each], Any] | None = None
@@ -151,12 +161,8 @@ def _clock_parts(value: datetime | time) -> Parts:
     return [bare] if value.tzinfo is None and not value.fold else [bare, value.tzinfo, value.fold]
 
 
-def _make_datetime(bare: str, zone: tzinfo | None = None, fold: int = 0) -> datetime:
-    return datetime.fromisoformat(bare).replace(tzinfo=zone, fold=fold)
-
-
-def _make_time(bare: str, zone: tzinfo | None = None, fold: int = 0) -> time:
-    return time.fromisoformat(bare).replace(tzinfo=zone, fold=fold)
+def _clock(kind: Any) -> Callable[..., Any]:
+    return lambda bare, zone=None, fold=0: kind.fromisoformat(bare).replace(tzinfo=zone, fold=fold)
 
 
 def _make_zone(key: str) -> tzinfo:
@@ -198,15 +204,15 @@ def _array_text(array: NDArray[Any]) -> str:
     return _item((array.astype(str) if array.dtype.kind in "mM" else array).tolist())
 
 
-def _list_text(value: Any) -> str:
-    return f"[{', '.join(map(_item, value))}]"
+def _items(values: Any) -> str:
+    return ", ".join(map(_item, values))
 
 
-def _tuple_text(value: Any) -> str:
-    return f"({', '.join(map(_item, value))}{',' * (len(value) == 1)})"
+def _tuple_text(value: tuple[Any, ...]) -> str:
+    return f"({_items(value)}{',' * (len(value) == 1)})"
 
 
-def _dict_text(value: Any) -> str:
+def _dict_text(value: dict[Any, Any]) -> str:
     return f"{{{', '.join(f'{_item(key)}: {_item(item)}' for key, item in value.items())}}}"
 
 
@@ -214,75 +220,51 @@ def _set_text(value: Any) -> str:
     return f"{{{', '.join(sorted(map(_item, value)))}}}"
 
 
-def _frozenset_text(value: Any) -> str:
-    return f"frozenset({_set_text(value)})"
+def _collection(of: type, text: Callable[[Any], str], *, is_unordered: bool = False) -> Kind:
+    def copy(value: Any, each: Each) -> Any:
+        return of(map(each, value))
 
-
-def _last_part(value: Any) -> str:
-    return str(next(iter(value.written.values()))[-1])
+    return Kind(of, list, lambda *items: of(items), copy=copy, text=text, full=None, is_unordered=is_unordered)
 
 
 # -- the table
 
 KINDS: Final = (
-    Kind(NoneType, lambda: None, full=None),
-    Kind(bool, bool, full=None),
-    Kind(int, int, check=check_integer, full=None),
-    Kind(float, float, full=None),
-    Kind(complex, complex),
-    Kind(Decimal, Decimal),
-    Kind(Fraction, Fraction),
-    Kind(str, str, check=check_text, full=repr),
-    Kind(bytes, b64decode, lambda v: [b64encode(v).decode()]),
-    Kind(bytearray, bytearray, lambda v: [bytes(v)], copy=lambda v, each: bytearray(v)),
-    Kind(range, range, lambda v: [v.start, v.stop, v.step]),
-    Kind(UUID, UUID),
-    *(Kind(path, path) for path in (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)),
-    Kind(date, date.fromisoformat),
-    Kind(datetime, _make_datetime, _clock_parts, check=_check_zone, text=datetime.isoformat),
-    Kind(time, _make_time, _clock_parts, check=_check_zone),
-    Kind(timedelta, timedelta, lambda v: [v.days, v.seconds, v.microseconds]),
-    Kind(timezone, timezone, lambda v: list(v.__getinitargs__())),
-    Kind("zoneinfo.ZoneInfo", _make_zone, lambda v: [v.key], check=_check_zone),
-    Kind(
-        list,
-        lambda *items: list(items),
-        list,
-        copy=lambda v, each: list(map(each, v)),
-        text=_list_text,
-        full=None,
-    ),
-    Kind(tuple, lambda *items: items, list, copy=_copy_tuple, text=_tuple_text, full=None),
+    Kind(NoneType, full=None),
+    Kind(bool, full=None),
+    Kind(int, check=check_integer, full=None),
+    Kind(float, full=None),
+    Kind(complex),
+    Kind(Decimal),
+    Kind(Fraction),
+    Kind(str, check=check_text, full=repr),
+    Kind(bytes, lambda v: [b64encode(v).decode()], b64decode),
+    Kind(bytearray, lambda v: [bytes(v)], copy=lambda v, each: bytearray(v)),
+    Kind(range, lambda v: [v.start, v.stop, v.step]),
+    Kind(UUID),
+    *map(Kind, (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)),
+    Kind(date, make=date.fromisoformat),
+    Kind(datetime, _clock_parts, _clock(datetime), check=_check_zone, text=datetime.isoformat),
+    Kind(time, _clock_parts, _clock(time), check=_check_zone),
+    Kind(timedelta, lambda v: [v.days, v.seconds, v.microseconds]),
+    Kind(timezone, lambda v: list(v.__getinitargs__())),
+    Kind("zoneinfo.ZoneInfo", lambda v: [v.key], _make_zone, check=_check_zone),
+    _collection(list, lambda v: f"[{_items(v)}]"),
+    Kind(tuple, list, lambda *items: items, copy=_copy_tuple, text=_tuple_text, full=None),
     Kind(
         dict,
-        lambda *items: dict(items),
         lambda v: list(map(list, v.items())),
+        lambda *items: dict(items),
         copy=lambda v, each: {each(key): each(item) for key, item in v.items()},
         text=_dict_text,
         full=None,
     ),
-    Kind(
-        set,
-        lambda *items: set(items),
-        list,
-        copy=lambda v, each: set(map(each, v)),
-        text=_set_text,
-        full=None,
-        is_unordered=True,
-    ),
-    Kind(
-        frozenset,
-        lambda *items: frozenset(items),
-        list,
-        copy=lambda v, each: frozenset(map(each, v)),
-        text=_frozenset_text,
-        full=None,
-        is_unordered=True,
-    ),
+    _collection(set, _set_text, is_unordered=True),
+    _collection(frozenset, lambda v: f"frozenset({_set_text(v)})", is_unordered=True),
     Kind(
         np.ndarray,
-        _make_array,
         _array_parts,
+        _make_array,
         check=_check_dtype,
         copy=_copy_array,
         text=_array_text,
@@ -290,50 +272,43 @@ KINDS: Final = (
     ),
     Kind(
         np.generic,
-        lambda descr, data: np.ndarray((), np.lib.format.descr_to_dtype(descr), data)[()],
         lambda v: [np.lib.format.dtype_to_descr(v.dtype), v.tobytes()],
+        lambda descr, data: np.ndarray((), np.lib.format.descr_to_dtype(descr), data)[()],
         check=_check_dtype,
         copy=lambda v, each: v.item() if v.dtype in PYTHONS else v,
     ),
-    Kind(
-        Enum,
-        classes.make_enum,
-        classes.enum_parts,
-        check=classes.check_class,
-        text=classes.enum_text,
-        full=None,
-        elsewhere=classes.text_elsewhere,
-    ),
+    Kind(Enum, enum_parts, make_enum, check=check_class, text=enum_text, full=None, elsewhere=text_elsewhere),
     Kind(
         "namedtuple",
-        classes.make_named,
-        classes.named_parts,
-        check=classes.check_class,
+        lambda v: [*class_name(v), list(v), repr(v)],
+        lambda module, name, items, text: tuple.__new__(import_class(module, name), items),
+        check=check_class,
         copy=_copy_tuple,
         text=repr,
         full=None,
-        elsewhere=classes.text_elsewhere,
+        elsewhere=text_elsewhere,
     ),
     Kind(
         "pandas.Timestamp",
-        classes.make_timestamp,
-        classes.timestamp_parts,
+        lambda v: [v.asm8, v.tzinfo, v.isoformat()],
+        make_timestamp,
         check=_check_zone,
-        text=classes.pandas_text,
+        text=lambda v: str(v.isoformat()),
         full=None,
-        elsewhere=classes.timestamp_elsewhere,
+        elsewhere=pandas_elsewhere,
     ),
     Kind(
         "pandas.Timedelta",
-        classes.make_timedelta,
-        classes.timedelta_parts,
-        text=classes.pandas_text,
+        lambda v: [v.asm8, v.isoformat()],
+        lambda span, text: import_class("pandas", "Timedelta")(span),
+        text=lambda v: str(v.isoformat()),
         full=None,
-        elsewhere=classes.timedelta_elsewhere,
+        elsewhere=pandas_elsewhere,
     ),
-    *(Kind(f"pandas.{name}", lambda: None, copy=lambda v, each: None) for name in ("NAType", "NaTType")),
-    Kind(StandIn, StandIn, text=_last_part, full=None),
-    Kind(Missing, lambda: MISSING, lambda v: [], check=_check_missing),
+    Kind("pandas.NAType", copy=lambda v, each: None),
+    Kind("pandas.NaTType", copy=lambda v, each: None),
+    Kind(StandIn, text=lambda v: str(next(iter(v.written.values()))[-1]), full=None),
+    Kind(Missing, lambda v: [], lambda: MISSING, check=_check_missing),
 )
 """All kinds of values. Zones are among them as parts of times."""
 

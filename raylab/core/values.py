@@ -115,7 +115,7 @@ def decode(written: Any, imports: bool = False) -> Any:
         raise DesignError(f"the value {tag!r} in a design is of an unknown type; update raylab")
     parts = decode(written[tag], imports)
     if imports or kind.elsewhere is None:
-        return kind.make(*parts)
+        return (kind.make or kind.of)(*parts)  # type: ignore[operator]
     made = kind.elsewhere(*parts)
     made.written = written
     return made

@@ -157,7 +157,7 @@ class Job:
         given, keys = own_seeds.tolist(), zip(repeat(self.segment.key), trials.tolist(), strict=False)
         if not self.design.is_plain or not self.design.parameters or alarm.limit is not None:
             return map(alarm.around(self.runner.attempt), map(self.design.__getitem__, points.tolist()), given, keys)
-        columns = {name: iter(self.design.column(name, points)) for name in self.design.parameters}
+        columns = {name: self.design.column(name, points) for name in self.design.parameters}
         return self.runner.attempts(columns, given, keys)
 
 

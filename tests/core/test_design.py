@@ -190,7 +190,6 @@ def test_a_huge_design_costs_neither_memory_nor_steps() -> None:
         design = Factorial(p=range(10**9), L=range(1, 10**9, 2), method=["a", "b"])
         assert design.size == 10**18
         assert design[10**18 - 1] == {"p": 10**9 - 1, "L": 10**9 - 1, "method": "b"}
-        assert (design.axis("L").place(7), design.axis("L").place(8)) == (3, None)
         assert design == Design.loads(design.dumps())
         assert design.axis("p").size == 10**9
         assert design.places("L", np.array([10**18 - 1])).tolist() == [5 * 10**8 - 1]
@@ -464,6 +463,19 @@ def test_the_repr_is_short() -> None:
 def test_a_design_can_be_pickled(design: Design) -> None:
     assert pickle.loads(pickle.dumps(design)) == design
     assert pickle.loads(pickle.dumps(MISSING)) is MISSING
+
+
+def test_a_design_tells_what_can_be_changed_what_may_be_lacking_and_what_is_large() -> None:
+    def told(*levels: Any) -> tuple[bool, list[str], dict[str, int]]:
+        design = Points([{} if level is MISSING else {"x": level} for level in levels])
+        return design.is_plain, design.optional, design.weights()
+
+    assert told(1, "ab", None) == (True, [], {"x": 2})
+    assert told((1, "a"), MISSING) == (False, ["x"], {"x": 17})
+    assert told((1, "a")) == (True, [], {"x": 9})
+    assert told((1, ["a"])) == (False, [], {"x": 9})
+    assert told(np.zeros(10)) == (False, [], {"x": 80})
+    assert Factorial(x=range(10**9), c=list(Colour)).modules() == {__name__}
 
 
 def test_a_row_is_written_down_in_a_few_steps() -> None:

@@ -30,7 +30,7 @@ import raylab.core.kinds
 import raylab.core.texts
 import raylab.core.values
 from raylab.core.classes import MomentOf, SpanOf, TextOf
-from raylab.core.kinds import MISSING
+from raylab.core.kinds import KINDS, MISSING, kind_of
 from raylab.core.texts import LONG_BYTES, is_long, texts
 from raylab.core.values import JSON, copy_of, decode, encode, exact, exact_levels, key_of, modules_of, weight_of
 from raylab.errors import DesignError
@@ -122,6 +122,8 @@ PLAIN = [
     dt.datetime(2024, 7, 1, tzinfo=dt.timezone(dt.timedelta(hours=-3, minutes=-30))),
     dt.datetime(2024, 7, 1, tzinfo=dt.timezone(dt.timedelta(hours=2), "CEST")),
     dt.datetime.min.replace(tzinfo=ZoneInfo("Asia/Tokyo")),
+    dt.timezone(dt.timedelta(hours=2), "CEST"),
+    BERLIN,
 ]
 
 NUMPY = [
@@ -199,6 +201,11 @@ def test_what_can_be_changed_is_a_copy(value: Any) -> None:
         assert not np.shares_memory(kept, value)
 
 
+def test_each_kind_has_a_value_here() -> None:
+    values = [*PLAIN, *NUMPY, *OF_CLASSES, *PANDAS, MISSING, pd.NA, pd.NaT, decode(encode(Level.LOW))]
+    assert {kind.tag for kind in KINDS} - {kind_of(type(value)).tag for value in values} == {"$WindowsPath"}
+
+
 @pytest.mark.parametrize("value", [np.float64(0.1), np.int64(3), np.bool_(True)])
 def test_three_of_numpys_scalars_are_pythons(value: Any) -> None:
     assert seen(exact(value, "here")) == seen(value.item())
@@ -214,9 +221,9 @@ def test_only_who_asks_imports_the_classes_of_levels() -> None:
     with pytest.raises(
         DesignError, match=r"the class Gone of raylab\.errors, which cannot be imported here: .* include="
     ):
-        decode({"$Enum": ["raylab.errors", "Gone", True, "A", "Gone.A"]}, imports=True)
+        decode({"$Enum": ["raylab.errors", "Gone", "A", "Gone.A"]}, imports=True)
     with pytest.raises(DesignError, match="OK of http, and that class has no such member here"):
-        decode({"$Enum": ["http", "HTTPMethod", True, "OK", "OK"]}, imports=True)
+        decode({"$Enum": ["http", "HTTPMethod", "OK", "OK"]}, imports=True)
 
 
 def test_a_timestamp_of_pandas_is_a_moment_elsewhere_and_text_where_it_is_finer() -> None:
