@@ -73,15 +73,15 @@ def import_class(module: str, name: str) -> Any:
         ) from error
 
 
-def enum_text(value: Enum) -> str:
-    """The text of a member."""
-    return f"{type(value).__name__}.{value.name}" if value.name else f"{type(value).__name__}({value.value!r})"
+# What values of classes are made of: the text is last; of a person's own class its module and name are first.
 
 
 def enum_parts(value: Enum) -> list[Any]:
     """A member by its name; what only a Flag can be, several members at once, by its number."""
-    member = value.name if value.name in type(value).__members__ else value.value
-    return [*class_name(value), member, enum_text(value)]
+    cls = type(value)
+    member = value.name if value.name in cls.__members__ else value.value
+    text = f"{cls.__name__}.{value.name}" if value.name else f"{cls.__name__}({value.value!r})"
+    return [*class_name(value), member, text]
 
 
 def make_enum(module: str, name: str, member: str | int, text: str) -> Any:
@@ -93,9 +93,24 @@ def make_enum(module: str, name: str, member: str | int, text: str) -> Any:
         raise DesignError(f"a level is {text} of {module}, and that class has no such member here") from error
 
 
-def make_timestamp(moment: np.datetime64, zone: tzinfo | None, text: str) -> Any:
-    """The Timestamp of pandas at this moment in UTC."""
-    made = import_class("pandas", "Timestamp")(moment)
+def named_parts(value: tuple[Any, ...]) -> list[Any]:
+    """A named tuple by its fields."""
+    return [*class_name(value), list(value), repr(value)]
+
+
+def make_named(module: str, name: str, fields: list[Any], text: str) -> Any:
+    """The named tuple of these parts."""
+    return tuple.__new__(import_class(module, name), fields)
+
+
+def pandas_parts(value: Any) -> list[Any]:
+    """A Timestamp or a Timedelta by what it is to numpy, and its zone."""
+    return [value.asm8, getattr(value, "tzinfo", None), value.isoformat()]
+
+
+def make_pandas(exact: np.datetime64 | np.timedelta64, zone: tzinfo | None, text: str) -> Any:
+    """The Timestamp or the Timedelta of these parts."""
+    made = import_class("pandas", "Timestamp" if exact.dtype.kind == "M" else "Timedelta")(exact)
     return made if zone is None else made.tz_localize("UTC").tz_convert(zone)
 
 
@@ -104,13 +119,13 @@ def text_elsewhere(*parts: Any) -> StandIn:
     return TextOf(parts[-1])
 
 
-def pandas_elsewhere(exact: np.datetime64 | np.timedelta64, *rest: Any) -> StandIn:
+def pandas_elsewhere(exact: np.datetime64 | np.timedelta64, zone: tzinfo | None, text: str) -> StandIn:
     """What takes the place of a Timestamp or a Timedelta: Python's own, or the text where Python's are too coarse."""
     micros = exact.astype(f"{exact.dtype.kind}8[us]")
     if micros.astype(exact.dtype) != exact:
-        return TextOf(rest[-1])
+        return TextOf(text)
     plain = micros.item()
     if isinstance(plain, timedelta):
         return SpanOf(plain.days, plain.seconds, plain.microseconds)
-    moment = plain if rest[0] is None else plain.replace(tzinfo=UTC).astimezone(rest[0])
+    moment = plain if zone is None else plain.replace(tzinfo=UTC).astimezone(zone)
     return MomentOf.combine(moment.date(), moment.timetz()).replace(fold=moment.fold)  # combine() forgets the fold

@@ -22,7 +22,7 @@ import numpy as np
 
 from raylab.core.axes import Axis, Places, read_axis, repeated
 from raylab.core.given import axis_given, by_name, of_columns, of_rows
-from raylab.core.kinds import MISSING, type_name
+from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.names import read_name
 from raylab.core.tabular import is_frame
 from raylab.core.values import JSON, copy_of, modules_of, weight_of
@@ -48,8 +48,13 @@ class Design(ABC):
         if size > MAX_SIZE:
             raise DesignError(f"a design has at most 2**62 points, this one {size:,}; make the axes shorter")
         self.axes = axes
-        self.optional = [name for name, axis in axes.items() if any(each is MISSING for each in axis.others)]
-        self._changeable = [n for n, axis in axes.items() if any(copy_of(each) is not each for each in axis.others)]
+        kinds = {name: set(map(type, axis.others)) for name, axis in axes.items()}
+        self.optional = [name for name, some in kinds.items() if Missing in some]
+        self._changeable = [
+            name
+            for name, some in kinds.items()
+            if some - {str, Missing} and any(copy_of(each) is not each for each in axes[name].others)
+        ]
         self.parameters = tuple(axes)
         self.size = size
 

@@ -26,18 +26,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from raylab.core.classes import (
-    StandIn,
-    check_class,
-    class_name,
-    enum_parts,
-    enum_text,
-    import_class,
-    make_enum,
-    make_timestamp,
-    pandas_elsewhere,
-    text_elsewhere,
-)
+from raylab.core import classes
+from raylab.core.classes import StandIn
 from raylab.errors import DesignError
 
 MAX_INT_BITS: Final = 13_000
@@ -66,13 +56,15 @@ Parts: TypeAlias = list[Any]
 def text_of(value: Any) -> str:
     """The text of a value: of a string the string itself, of a collection its items in brackets."""
     kind = kind_of(type(value))
-    return str(value) if kind is None else kind.text(value)
+    if kind is None:
+        return str(value)
+    return kind.text(value) if kind.elsewhere is None else str(kind.parts(value)[-1])
 
 
 def full_text(value: Any) -> str:
     """A text that tells the type, too."""
     kind = kind_of(type(value))
-    return repr(value) if kind is None else (kind.full or kind.text)(value)
+    return text_of(value) if kind is None or kind.full is None or kind.elsewhere else kind.full(value)
 
 
 def _item(value: Any) -> str:
@@ -96,7 +88,8 @@ class Kind:
         copy: a value of its own, where a value could be changed or holds others; it is given what copies those.
         text: what a person reads.
         full: the text that tells the type, too, for where two levels would read alike; None where `text` does.
-        elsewhere: what takes the place of a value of these parts where its class is not imported.
+        elsewhere: for a kind whose class must be imported what takes a value's place where it is not, made of the same
+            parts, of which the last is then the text.
         is_unordered: whether the parts come in another order in every process.
     """
 
@@ -176,6 +169,14 @@ def _copy_tuple(value: tuple[Any, ...], each: Each) -> tuple[Any, ...]:
     return value if all(map(operator.is_, items, value)) else tuple.__new__(type(value), items)
 
 
+def _dict_parts(value: dict[Any, Any]) -> Parts:
+    return [[key, item] for key, item in value.items()]
+
+
+def _copy_dict(value: dict[Any, Any], each: Each) -> dict[Any, Any]:
+    return {each(key): each(item) for key, item in value.items()}
+
+
 def _copy_array(array: NDArray[Any], each: Each) -> NDArray[Any]:
     made = array.copy(order="K")
     if array.dtype.kind == "O":
@@ -251,14 +252,7 @@ KINDS: Final = (
     Kind("zoneinfo.ZoneInfo", lambda v: [v.key], _make_zone, check=_check_zone),
     _collection(list, lambda v: f"[{_items(v)}]"),
     Kind(tuple, list, lambda *items: items, copy=_copy_tuple, text=_tuple_text, full=None),
-    Kind(
-        dict,
-        lambda v: list(map(list, v.items())),
-        lambda *items: dict(items),
-        copy=lambda v, each: {each(key): each(item) for key, item in v.items()},
-        text=_dict_text,
-        full=None,
-    ),
+    Kind(dict, _dict_parts, lambda *items: dict(items), copy=_copy_dict, text=_dict_text, full=None),
     _collection(set, _set_text, is_unordered=True),
     _collection(frozenset, lambda v: f"frozenset({_set_text(v)})", is_unordered=True),
     Kind(
@@ -277,37 +271,26 @@ KINDS: Final = (
         check=_check_dtype,
         copy=lambda v, each: v.item() if v.dtype in PYTHONS else v,
     ),
-    Kind(Enum, enum_parts, make_enum, check=check_class, text=enum_text, full=None, elsewhere=text_elsewhere),
+    Kind(Enum, classes.enum_parts, classes.make_enum, check=classes.check_class, elsewhere=classes.text_elsewhere),
     Kind(
         "namedtuple",
-        lambda v: [*class_name(v), list(v), repr(v)],
-        lambda module, name, items, text: tuple.__new__(import_class(module, name), items),
-        check=check_class,
+        classes.named_parts,
+        classes.make_named,
+        check=classes.check_class,
         copy=_copy_tuple,
-        text=repr,
-        full=None,
-        elsewhere=text_elsewhere,
+        elsewhere=classes.text_elsewhere,
     ),
     Kind(
         "pandas.Timestamp",
-        lambda v: [v.asm8, v.tzinfo, v.isoformat()],
-        make_timestamp,
+        classes.pandas_parts,
+        classes.make_pandas,
         check=_check_zone,
-        text=lambda v: str(v.isoformat()),
-        full=None,
-        elsewhere=pandas_elsewhere,
+        elsewhere=classes.pandas_elsewhere,
     ),
-    Kind(
-        "pandas.Timedelta",
-        lambda v: [v.asm8, v.isoformat()],
-        lambda span, text: import_class("pandas", "Timedelta")(span),
-        text=lambda v: str(v.isoformat()),
-        full=None,
-        elsewhere=pandas_elsewhere,
-    ),
+    Kind("pandas.Timedelta", classes.pandas_parts, classes.make_pandas, elsewhere=classes.pandas_elsewhere),
     Kind("pandas.NAType", copy=lambda v, each: None),
     Kind("pandas.NaTType", copy=lambda v, each: None),
-    Kind(StandIn, text=lambda v: str(next(iter(v.written.values()))[-1]), full=None),
+    Kind(StandIn, lambda v: next(iter(v.written.values())), elsewhere=classes.text_elsewhere),
     Kind(Missing, lambda v: [], lambda: MISSING, check=_check_missing),
 )
 """All kinds of values. Zones are among them as parts of times."""

@@ -218,6 +218,7 @@ def test_only_who_asks_imports_the_classes_of_levels() -> None:
     assert found[:4] == ["HTTPStatus.OK", "Signals.SIGINT", "Method.FAST", "Level.LOW"]
     assert str(decode(encode(Place(1, ["a"])))) == "Place(x=1, tags=['a'])"
     assert modules_of([http.HTTPStatus.OK, [Place(1, [])], 3]) == {"http", __name__}
+    assert modules_of(JSON.encode(encode([http.HTTPStatus.OK, Place(1, [])]))) == set()
     with pytest.raises(
         DesignError, match=r"the class Gone of raylab\.errors, which cannot be imported here: .* include="
     ):
