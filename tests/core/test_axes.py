@@ -55,6 +55,7 @@ def test_what_stands_twice_is_found_where_it_stands_again(levels: list[Any]) -> 
         (5, 3, 1),
         range(5, 0, -2),
         tuple(np.linspace(0, 1, 101).tolist()),
+        tuple(np.linspace(0, 1, 50).tolist()),  # 49 steps of 1/49 are 0.9999999999999999
         tuple(np.linspace(3, -7, 12).tolist()),
         (0.0, 0.5, 1.0),
         range(-(2**70), 2**70, 2**60),
