@@ -187,7 +187,7 @@ def draw(sweep: raylab.Sweep, path: Path) -> Threshold | None:
         return None
     halves = fit(results)
     estimate = threshold(halves)
-    sizes = sorted(sweep.design.levels("L"))
+    sizes = sorted(sweep.design.axis("L"))
     colours = dict(zip(sizes, matplotlib.colormaps["viridis_r"](np.linspace(0.22, 0.95, len(sizes))), strict=True))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(12, 5.8), dpi=150)

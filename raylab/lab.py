@@ -20,7 +20,6 @@ from raylab.client.submission import (
     check_ignore,
     check_plan,
     doubled,
-    optional,
     policy,
     submission,
 )
@@ -184,7 +183,7 @@ class Lab:
             ray_remote_args=ray_remote_args,
             runtime_env=place.words,
         )
-        check_parameters(experiment, points.parameters, optional(points))
+        check_parameters(experiment, points.parameters, points.optional)
         code = pack(experiment, several(include, *place.include), reached=points.modules(), extra=place.files)
         for warning in [*code.warnings, *remarks, *doubled(points), *_not_yet_told(place.remark)]:
             warnings.warn(warning, stacklevel=2)

@@ -53,7 +53,7 @@ HOMES = {
 IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time"}
 """What the core does without: it gets times and random numbers as arguments."""
 
-NAMED = {"raylab.core.values": {"pathlib"}}
+NAMED = {"raylab.core.kinds": {"pathlib"}}
 """But for types that are only named: a path may be a level, and none is followed."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from raylab.core.design import Points
 from raylab.core.tabular import frame_columns, is_frame
-from raylab.core.written import key_of
+from raylab.core.values import key_of
 from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.rows import METADATA, TIMES
 
@@ -77,9 +77,7 @@ def _names_in(design: Any) -> list[Any]:
 
 def _each_once(points: Points) -> Points:
     """Each point at the place where it stands first."""
-    columns = [points.levels(name) for name in points.parameters]
-    rows = zip(*(map(key_of, levels) for levels in columns), strict=True) if columns else [()] * points.size
-    first: dict[Any, int] = {}
-    for place, row in enumerate(rows):
-        first.setdefault(row, place)
-    return Points([points[place] for place in first.values()])
+    first: dict[Any, dict[str, Any]] = {}
+    for point in points:
+        first.setdefault(key_of(point), point)
+    return Points(list(first.values()))

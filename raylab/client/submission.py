@@ -13,7 +13,6 @@ from raylab.code.pack import Code
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import Policy, Submission
-from raylab.core.values import MISSING, weight_of
 from raylab.errors import DesignError
 from raylab.notebook import layout
 from raylab.server.protocol import person
@@ -64,14 +63,15 @@ def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> No
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
         raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
-    _check_size(design.weight(), design)  # before a level of gigabytes is written down
+    _check_size(sum(design.weights().values()), design)  # before a level of gigabytes is written down
 
 
 def _check_size(nbytes: int, design: Design) -> None:
     if nbytes <= LIMIT_BYTES:
         return
-    heaviest = max(design.parameters, key=lambda name: weight_of(design.levels(name)), default="")
-    where = f", most of it in the levels of {heaviest!r}" if heaviest and weight_of(design.levels(heaviest)) else ""
+    weights = design.weights()
+    heaviest = max(weights, key=lambda name: weights[name], default="")
+    where = f", most of it in the levels of {heaviest!r}" if weights.get(heaviest) else ""
     raise DesignError(
         f"the request would have {nbytes / 2**20:,.0f} MB, and can have {LIMIT_BYTES / 2**20:.0f} MB at most{where}. "
         "Let the experiment capture the value (as a global or a closure), bring it as a file with include=, or let the "
@@ -103,16 +103,6 @@ def check_ignore(ignore: object) -> tuple[str, ...]:
             f"('cache', 'model/*.png'); got {ignore!r}"
         )
     return tuple(dict.fromkeys(word.strip() for word in words))
-
-
-def optional(design: Design) -> list[str]:
-    """Parameters that some points do not have."""
-    columns = {name: design.levels(name) for name in design.parameters}
-    return [
-        name
-        for name, levels in columns.items()
-        if not isinstance(levels, range) and any(level is MISSING for level in levels)
-    ]
 
 
 def policy(

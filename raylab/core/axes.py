@@ -1,124 +1,167 @@
-"""Axes: what a caller gives for a design, as columns of levels by name.
+"""Axes: the levels of a parameter in their order, each found by its place.
 
-Promises: names are checked and brought to NFKC, levels checked and kept exactly; an error names the axis or the column,
-what was expected, what came and what to do.
+An axis is listed, or its levels are computed from their place: those in equal steps are, however they were given, so
+that equal axes are written alike and 10^9 levels cost bytes. Design, rows and worker ask an axis what they need and
+never what it is. Levels are equal when their types are, too (`raylab.core.values.key_of`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum, EnumType
-from typing import Any
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from types import NoneType
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from raylab.core.names import read_name
-from raylab.core.tabular import frame_columns, series_values
-from raylab.core.values import MISSING, PYTHONS, Levels, exact_levels, plain_integer, plain_text, size_of, type_name
-from raylab.errors import DesignError
+from raylab.core.values import decode, encode, key_of
 
-__all__ = ["columns_named", "levels_of", "of_columns", "of_rows"]
+__all__ = ["Axis", "Listed", "Stepped", "axis_of", "read_axis", "repeated"]
 
+Places: TypeAlias = NDArray[np.int64]
 
-def columns_named(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
-    """The mapping and the keywords as one, its names checked."""
-    if given is not None and not isinstance(given, Mapping):
-        raise DesignError(f"{what} takes axes by name, or as a mapping; got {type_name(given)}")
-    pairs = [*(given or {}).items(), *more.items()]
-    return _by_name(pairs, what, "in the mapping, by name, or typed with another letter that Python reads as the same")
+_NUMBERS: Final = frozenset({NoneType, bool, int, float})
 
 
-def levels_of(name: str, given: Any) -> Levels:
-    """The levels of an axis or a column, at least one."""
-    where = f"axis {name!r}"
-    if isinstance(given, range):
-        levels: Levels = range(*(plain_integer(n, where) for n in (given.start, given.stop, given.step)))
-    elif isinstance(given, set | frozenset):
-        raise DesignError(f"{where}: a {type_name(given)} has no order; give a list, as sorted(...) makes one")
-    elif hasattr(given, "columns") and not isinstance(given, Enum | EnumType):
-        raise DesignError(f"{where}: a frame ({type_name(given)}) is no axis; give one column, or Points(frame)")
-    else:
-        levels = exact_levels([given] if is_scalar(given) else _listed(given), where)
-    if not levels:
-        raise DesignError(f"{where} has no levels; give at least one, or leave the axis out")
-    return levels
+class Axis(ABC):
+    """Levels in their order. They are the axis's own: change none.
+
+    Attributes:
+        size: how many levels there are, exactly.
+        is_computed: whether levels are computed from their places, all of them distinct numbers.
+        others: the levels that are no numbers, of which there is more to tell.
+    """
+
+    size: int
+    is_computed = True
+    others: tuple[Any, ...] = ()
+
+    @abstractmethod
+    def __getitem__(self, at: int) -> Any:
+        """The level at this place, from the end if negative; IndexError beyond, so that a loop ends."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.__getitem__, range(self.size))
+
+    def take(self, places: Places) -> list[Any]:
+        """The levels at these places."""
+        return self.computed(places).tolist()  # type: ignore[no-any-return]
+
+    def computed(self, places: Places) -> NDArray[Any]:
+        """The levels at these places as an array, where levels are computed."""
+        raise NotImplementedError(f"the levels of a {type(self).__name__} axis are not computed")
+
+    @abstractmethod
+    def written(self) -> dict[str, Any]:
+        """The axis as JSON has it; `read_axis` reads it."""
 
 
-def is_scalar(value: Any) -> bool:
-    """Whether a value is one level; what has values in an order is an axis of them. A dict or a named tuple is one."""
-    if isinstance(value, EnumType):
-        return False
-    if isinstance(value, str | bytes | bytearray | Mapping | type | Enum) or hasattr(value, "_fields"):
-        return True
-    return getattr(value, "ndim", 1) == 0 or not hasattr(value, "__iter__")
+class Stepped(Axis):
+    """Levels in equal steps, computed: ints, or floats as `numpy.linspace` gives them.
+
+    Args:
+        first: the first level.
+        last: the last one, another than the first, of the same type.
+        size: how many there are, at least 2.
+    """
+
+    def __init__(self, first: float, last: float, size: int) -> None:
+        self.first, self.last, self.size = first, last, size
+        self.step: Any = (last - first) // (size - 1) if type(first) is int else (last - first) / (size - 1)
+        self._is_small = type(first) is float or all(abs(n) < 2**63 for n in (first, last, self.step))
+
+    def __getitem__(self, at: int) -> Any:
+        if not 0 <= at < self.size:
+            at = range(self.size)[at]
+        return self.last if at == self.size - 1 else self.first + self.step * at
+
+    def computed(self, places: Places) -> NDArray[Any]:
+        """Of ints beyond 64 bits an array of objects."""
+        levels = self.first + self.step * (places if self._is_small else places.astype(object))
+        if type(self.first) is float:
+            levels[places == self.size - 1] = self.last
+        return levels  # type: ignore[no-any-return]
+
+    def written(self) -> dict[str, Any]:
+        if type(self.first) is float:
+            return {"linspace": [self.first, self.last, self.size]}
+        return {"range": [self.first, self.last + self.step, self.step]}
 
 
-def _listed(given: Any) -> Iterable[Any]:
-    """The values of a collection, as a loop over it gives them; Python's own for those of a Series."""
-    if isinstance(given, np.ma.MaskedArray):
-        return [None if value is np.ma.masked else value for value in given]
-    if isinstance(given, np.ndarray):
-        return given.tolist() if given.ndim == 1 and given.dtype in PYTHONS else given
-    values = series_values(given)
-    if values is not None:
-        return values
-    return list(given.tolist() if hasattr(given, "tolist") else given)  # other libraries' arrays
+class Listed(Axis):
+    """Levels that stand in a list, as `exact_levels` gives them."""
+
+    is_computed = False
+
+    def __init__(self, levels: tuple[Any, ...]) -> None:
+        self._levels, self.size = levels, len(levels)
+        if not _NUMBERS.issuperset(map(type, levels)):
+            self.others = tuple(level for level in levels if type(level) not in _NUMBERS)
+
+    def __getitem__(self, at: int) -> Any:
+        return self._levels[at]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._levels)
+
+    def take(self, places: Places) -> list[Any]:
+        return list(map(self._levels.__getitem__, places.tolist()))
+
+    def written(self) -> dict[str, Any]:
+        is_plain = {str}.issuperset(map(type, self.others))
+        if is_plain and all(math.isfinite(level) for level in self._levels if type(level) is float):
+            return {"levels": list(self._levels)}
+        return {"levels": list(map(encode, self._levels))}
 
 
-def of_columns(given: dict[str, Any]) -> tuple[dict[str, Levels], int]:
-    """Columns of one length, and that length; a scalar holds for every row."""
-    if not given:
-        raise DesignError("Points was given no points; give a list of mappings, a frame, or columns by name")
-    columns = {name: levels_of(name, value) for name, value in given.items()}
-    scalars = {name for name, value in given.items() if is_scalar(value)}
-    lengths = {name: size_of(levels) for name, levels in columns.items() if name not in scalars}
-    if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise DesignError(f"the columns of Points differ in length: {shown}. Factorial makes combinations")
-    size = max(lengths.values(), default=1)
-    columns.update({name: tuple(columns[name]) * size for name in scalars})
-    return columns, size
+def axis_of(levels: tuple[Any, ...] | range) -> Axis:
+    """The axis of these levels: from three on in equal steps they are computed."""
+    if isinstance(levels, range) and levels and (levels[-1] - levels[0]) // levels.step > 1:
+        return Stepped(levels[0], levels[-1], (levels[-1] - levels[0]) // levels.step + 1)
+    levels = tuple(levels)
+    kind = type(levels[0]) if len(levels) > 2 else None
+    if kind not in (int, float) or type(levels[-1]) is not kind or levels[0] == levels[-1]:
+        return Listed(levels)
+    steps = Stepped(levels[0], levels[-1], len(levels))
+    if steps[1] != levels[1] or steps.step in (math.inf, -math.inf) or set(map(type, levels)) != {kind}:
+        return Listed(levels)  # nearly all that are not in equal steps: quick to tell
+    computed = steps.computed(np.arange(steps.size))
+    if kind is int:
+        return steps if computed.tolist() == list(levels) else Listed(levels)
+    is_same = computed.tobytes() == np.array(levels).tobytes()  # so that -0.0 is no 0.0
+    is_rising = np.sign(np.diff(computed)) == np.sign(steps.step)  # steps too small for a float repeat a level
+    return steps if is_same and is_rising.all() else Listed(levels)
 
 
-def of_rows(given: Any) -> tuple[dict[str, Levels], int]:
-    """The rows of a frame or a list of mappings as columns, and their number. A name that a row lacks is MISSING."""
-    pairs = frame_columns(given)
-    if pairs is None:
-        pairs, size = _of_mappings(given)
-    else:
-        size = len(pairs[0][1]) if pairs else 0
-    if not size:
-        raise DesignError("Points was given no rows; give at least one")
-    columns = _by_name(pairs, "Points", "in the names of columns, or typed with another letter that Python reads as it")
-    return {name: exact_levels(values, f"column {name!r}") for name, values in columns.items()}, size
+def read_axis(written: dict[str, Any], *, imports: bool = False) -> Axis:
+    """The axis that `Axis.written` gave.
+
+    Args:
+        written: what it gave.
+        imports: whether the classes of levels are imported, as only workers do.
+    """
+    if "range" in written:
+        start, stop, step = written["range"]
+        return axis_of(range(start, stop, step))
+    if "linspace" in written:
+        return Stepped(*written["linspace"])
+    levels = written["levels"]
+    plain = {dict, list}.isdisjoint(map(type, levels))
+    return Listed(tuple(levels) if plain else tuple(decode(level, imports) for level in levels))
 
 
-def _of_mappings(given: Any) -> tuple[list[tuple[Any, list[Any]]], int]:
-    if is_scalar(given):
-        raise DesignError(f"Points takes a list of mappings, a frame, or columns by name; got {type_name(given)}")
-    rows = list(given)
-    names: dict[Any, None] = {}
-    for number, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise DesignError(f"row {number} of Points must map names to values; got {type_name(row)}")
-        names.update(dict.fromkeys(row))
-    return [(name, [row.get(name, MISSING) for row in rows]) for name in names], len(rows)
-
-
-def _by_name(pairs: Sequence[tuple[Any, Any]], what: str, how: str) -> dict[str, Any]:
-    """The pairs as a dict, the names checked and as Python reads them."""
-    names = [_checked(name) for name, _ in pairs]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DesignError(f"{what} was given {', '.join(map(repr, twice))} twice, {how}")
-    return dict(zip(names, (value for _, value in pairs), strict=True))
-
-
-def _checked(name: Any) -> str:
-    if not isinstance(name, str):
-        raise DesignError(f"the name of a parameter is a string; got {name!r} ({type_name(name)})")
-    read = read_name(plain_text(str.__str__(name), "a parameter's name"))
-    if not read or read.startswith("_"):
-        raise DesignError(f"a parameter's name is neither empty nor begins with '_', as ours do; got {name!r}")
-    return read
+def repeated(values: list[Any]) -> int | None:
+    """The first place of a value, or of a row of values, that stood there before."""
+    try:
+        if len(set(values)) == len(values):  # Python's equality finds more equal than there are
+            return None
+    except TypeError:  # a list, an array
+        pass
+    seen: set[Hashable] = set()
+    for at, value in enumerate(values):
+        if (key := key_of(value)) in seen:
+            return at
+        seen.add(key)
+    return None

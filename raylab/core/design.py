@@ -2,7 +2,7 @@
 
 A design is a value. It does not change, it is written down as JSON (`dumps`) and read back with the same
 points of the same types, and two designs are equal when what is written down is equal. A factorial of 10^9
-points costs what its axes cost: points are never listed, and a `range` stays a range.
+points costs what its axes cost (`raylab.core.axes`).
 
 Levels are the very values that were given, of the same type (`raylab.core.values`), whether the design comes from the
 caller or from the notebook. What cannot be kept exactly is refused when the design is made, before anything is stored.
@@ -15,32 +15,21 @@ from __future__ import annotations
 import json
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from raylab.core.axes import columns_named, levels_of, of_columns, of_rows
+from raylab.core.axes import Axis, Places, read_axis, repeated
+from raylab.core.given import axis_given, by_name, of_columns, of_rows
+from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.names import read_name
 from raylab.core.tabular import is_frame
-from raylab.core.values import (
-    MISSING,
-    Levels,
-    Missing,
-    copy_of,
-    exact,
-    holds,
-    is_changeable,
-    size_of,
-    type_name,
-    weight_of,
-)
-from raylab.core.written import JSON, dump_column, key_of, load_column, modules_of
+from raylab.core.values import JSON, copy_of, modules_of, weight_of
 from raylab.errors import DesignError
 
 MAX_SIZE: Final = 2**62
-"""Points are int64 on disk and in `index`; a bit is kept for arithmetic on them."""
+"""Points are int64 on disk and in `places`; a bit is kept for arithmetic on them."""
 
 Point: TypeAlias = dict[str, Any]
 
@@ -51,36 +40,39 @@ class Design(ABC):
     Attributes:
         parameters: the names, in the order they first appear.
         size: how many points there are, exactly.
+        axes: the levels of each parameter.
+        optional: the parameters that some points do not have.
     """
 
-    __slots__ = ("_changeable", "_columns", "_keys", "parameters", "size")
-    parameters: tuple[str, ...]
-    size: int
-
-    def __init__(self, columns: dict[str, Levels], size: int) -> None:
+    def __init__(self, axes: dict[str, Axis], size: int) -> None:
         if size > MAX_SIZE:
             raise DesignError(f"a design has at most 2**62 points, this one {size:,}; make the axes shorter")
-        self._columns = columns
-        self._changeable = [name for name, levels in columns.items() if _any_changeable(levels)]
-        self._keys: dict[str, frozenset[Hashable]] = {}
-        self.parameters = tuple(columns)
+        self.axes = axes
+        kinds = {name: set(map(type, axis.others)) for name, axis in axes.items()}
+        self.optional = [name for name, some in kinds.items() if Missing in some]
+        self._changeable = [
+            name
+            for name, some in kinds.items()
+            if some - {str, Missing} and any(copy_of(each) is not each for each in axes[name].others)
+        ]
+        self.parameters = tuple(axes)
         self.size = size
 
-    def levels(self, name: str) -> Levels:
-        """The levels of a parameter, to pick from by `index`. They are the design's own: change none."""
+    def axis(self, name: str) -> Axis:
+        """The levels of a parameter."""
         try:
-            return self._columns[read_name(name)]
+            return self.axes[read_name(name)]
         except KeyError:
             known = ", ".join(self.parameters) or "none"
             raise DesignError(f"this design has no parameter {name!r}; its parameters are: {known}") from None
 
-    @abstractmethod
-    def index(self, name: str, points: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of `levels(name)` each of these points has, as indices."""
+    def column(self, name: str, points: Places) -> list[Any]:
+        """The level of a parameter at each of these points."""
+        return self.axis(name).take(self.places(name, points))
 
     @abstractmethod
-    def contains(self, point: Mapping[str, Any]) -> bool:
-        """Whether the design has this point, with values of the same types. Lists no factorial."""
+    def places(self, name: str, points: Places) -> Places:
+        """Where on the axis of a parameter the level of each of these points stands."""
 
     def head(self, n: int = 5) -> list[Point]:
         """The first `n` points."""
@@ -112,13 +104,18 @@ class Design(ABC):
             message = f"this text is no design: a JSON object of kind {kinds}, as dumps() writes, is expected"
             raise DesignError(f"{message}; got {str(text)[:100]!r} ({error!r})") from error
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether each point has all parameters, and no trial could change a level in place."""
+        return not self._changeable and not self.optional
+
     def modules(self) -> set[str]:
         """The modules that a worker imports for the classes of levels."""
-        return {module for levels in self._columns.values() for module in modules_of(levels)}
+        return {module for axis in self.axes.values() for each in axis.others for module in modules_of(each)}
 
-    def weight(self) -> int:
-        """About how many bytes the large values among the levels have; quick to tell, unlike the length of `dumps`."""
-        return sum(map(weight_of, self._columns.values()))
+    def weights(self) -> dict[str, int]:
+        """About how many bytes a parameter's levels have, but for numbers; quick to tell, unlike `dumps`."""
+        return {name: sum(map(weight_of, axis.others)) for name, axis in self.axes.items()}
 
     @abstractmethod
     def repeated(self) -> list[str]:
@@ -163,8 +160,8 @@ class Design(ABC):
     @abstractmethod
     def _point(self, at: int) -> Point: ...
 
-    @abstractmethod
-    def _describe(self, name: str) -> str: ...
+    def _describe(self, name: str) -> str:
+        return name
 
     @abstractmethod
     def _document(self) -> dict[str, Any]: ...
@@ -173,7 +170,10 @@ class Design(ABC):
     @abstractmethod
     def _from_document(cls, document: dict[str, Any], imports: bool) -> Design: ...
 
-    def _within(self, points: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _written(self) -> list[dict[str, Any]]:
+        return [{"name": name, **axis.written()} for name, axis in self.axes.items()]
+
+    def _within(self, points: Places) -> Places:
         """A copy of `points` as int64, all of them points of this design."""
         inside = np.asarray(points).astype(np.int64, casting="same_kind")
         if inside.size and not (inside.min() >= 0 and inside.max() < self.size):
@@ -202,56 +202,38 @@ class Factorial(Design):
         {'p': 0.1, 'L': 128, 'method': 'fast'}
     """
 
-    __slots__ = ("_axes",)
-
     def __init__(self, axes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        columns = {name: levels_of(name, value) for name, value in columns_named("Factorial", axes, more).items()}
+        given = {name: axis_given(name, value) for name, value in by_name("Factorial", axes, more).items()}
         size = 1
-        self._axes: dict[str, tuple[Levels, int, int]] = {}  # levels, stride, length
-        for name, levels in reversed(columns.items()):
-            if holds(levels, Missing):
-                raise DesignError(f"axis {name!r} has the level MISSING; only Points can leave values out")
-            self._axes[name] = levels, size, size_of(levels)
-            size *= size_of(levels)
-        self._axes = dict(reversed(self._axes.items()))
-        super().__init__(columns, size)
+        self._strides: dict[str, int] = {}
+        for name, axis in reversed(given.items()):
+            self._strides[name] = size
+            size *= axis.size
+        super().__init__(given, size)
+        if self.optional:
+            raise DesignError(f"axis {self.optional[0]!r} has the level MISSING; only Points can leave values out")
 
-    def index(self, name: str, points: NDArray[np.int64]) -> NDArray[np.int64]:
-        self.levels(name)  # says so if there is no such axis
-        _, stride, length = self._axes[read_name(name)]
-        return self._within(points) // stride % length
+    def places(self, name: str, points: Places) -> Places:
+        axis = self.axis(name)
+        return self._within(points) // self._strides[read_name(name)] % axis.size
 
-    def contains(self, point: Mapping[str, Any]) -> bool:
-        values = _exact_point(point)
-        return (
-            values is not None
-            and values.keys() == self._columns.keys()
-            and all(self._has(name, value) for name, value in values.items())
-        )
-
-    def _has(self, name: str, value: Any) -> bool:
-        levels = self._columns[name]
-        if isinstance(levels, range):
-            return type(value) is int and value in levels
-        if name not in self._keys:
-            self._keys[name] = frozenset(map(key_of, levels))
-        return key_of(value) in self._keys[name]
+    def repeated(self) -> list[str]:
+        found = {name: repeated(list(axis)) for name, axis in self.axes.items() if not axis.is_computed}
+        return [f"{name}={self.axes[name][at]!r}" for name, at in found.items() if at is not None]
 
     def _point(self, at: int) -> Point:
-        return {name: levels[at // stride % length] for name, (levels, stride, length) in self._axes.items()}
+        strides = self._strides
+        return {name: axis[at // strides[name] % axis.size] for name, axis in self.axes.items()}
 
     def _describe(self, name: str) -> str:
-        return f"{name}={_plural(self._axes[name][2], 'level')}"
+        return f"{name}={_plural(self.axes[name].size, 'level')}"
 
     def _document(self) -> dict[str, Any]:
-        return {"kind": "factorial", "axes": [dump_column(*column) for column in self._columns.items()]}
+        return {"kind": "factorial", "axes": self._written()}
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
-        return cls(dict(load_column(column, imports=imports) for column in document["axes"]))
-
-    def repeated(self) -> list[str]:
-        return [f"{name}={twice!r}" for name, levels in self._columns.items() for twice in _twice(levels)]
+        return cls(_read(document["axes"], imports))
 
 
 class Points(Design):
@@ -272,55 +254,44 @@ class Points(Design):
         {'n': 20, 'warm': False}
     """
 
-    __slots__ = ()
-
     def __init__(self, rows: Any = None, /, **columns: Any) -> None:
         if rows is None or isinstance(rows, Mapping):
-            super().__init__(*of_columns(columns_named("Points", rows, columns)))
+            super().__init__(*of_columns(by_name("Points", rows, columns)))
         elif columns:
             raise DesignError(f"Points takes rows or columns; got {type_name(rows)} and {', '.join(columns)}")
         else:
             super().__init__(*of_rows(rows))
 
-    def index(self, name: str, points: NDArray[np.int64]) -> NDArray[np.int64]:
-        self.levels(name)  # says so if there is no such column
+    def places(self, name: str, points: Places) -> Places:
+        self.axis(name)  # says so if there is no such column
         return self._within(points)
 
-    def contains(self, point: Mapping[str, Any]) -> bool:
-        values = _exact_point(point)
-        if values is None or not values.keys() <= self._columns.keys():
-            return False
-        if "" not in self._keys:  # no parameter has this name
-            keys = [map(key_of, levels) for levels in self._columns.values()]
-            self._keys[""] = frozenset(zip(*keys, strict=True)) if keys else frozenset([()])
-        return tuple(key_of(values.get(name, MISSING)) for name in self.parameters) in self._keys[""]
+    def repeated(self) -> list[str]:
+        if any(axis.is_computed for axis in self.axes.values()):  # no two of its levels are equal
+            return []
+        at = repeated(list(zip(*self.axes.values(), strict=True)) or [()] * self.size)
+        if at is None:
+            return []
+        return [", ".join(f"{name}={axis[at]!r}" for name, axis in self.axes.items()) or "the empty row"]
 
     def _point(self, at: int) -> Point:
-        cells = ((name, levels[at]) for name, levels in self._columns.items())
+        cells = ((name, axis[at]) for name, axis in self.axes.items())
         return {name: value for name, value in cells if value is not MISSING}
 
-    def _describe(self, name: str) -> str:
-        return name
-
     def _document(self) -> dict[str, Any]:
-        columns = [dump_column(*column) for column in self._columns.items()]
-        return {"kind": "points", "size": self.size, "columns": columns}
-
-    def repeated(self) -> list[str]:
-        if any(isinstance(levels, range) for levels in self._columns.values()):  # no two of its values are equal
-            return []
-        rows = tuple(zip(*self._columns.values(), strict=True)) or ((),) * self.size
-        cells = [dict(zip(self.parameters, row, strict=True)) for row in _twice(rows)]
-        return [", ".join(f"{name}={value!r}" for name, value in row.items()) or "the empty row" for row in cells]
+        return {"kind": "points", "size": self.size, "columns": self._written()}
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
-        columns = dict(load_column(column, imports=imports) for column in document["columns"])
-        size = document["size"]
+        columns, size = _read(document["columns"], imports), document["size"]
         design = cls(columns) if columns else cls([{}] * size)
         if design.size != size:
             raise ValueError(f"{size} points announced, {design.size} there")
         return design
+
+
+def _read(axes: list[dict[str, Any]], imports: bool) -> dict[str, Axis]:
+    return {axis["name"]: read_axis(axis, imports=imports) for axis in axes}
 
 
 _KINDS: Final[dict[str, type[Design]]] = {"factorial": Factorial, "points": Points}
@@ -343,37 +314,6 @@ def as_design(value: Any) -> Design:
         return Points(value)
     accepted = "a Factorial, a Points, a mapping of axes, a frame, or a list of mappings"
     raise DesignError(f"a design is {accepted}; got {type_name(value)}")
-
-
-def _any_changeable(levels: Levels) -> bool:
-    kinds = set() if isinstance(levels, range) else set(map(type, levels))
-    return not kinds <= {type(None), bool, int, float, str} and any(map(is_changeable, levels))
-
-
-def _exact_point(point: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The point as a design would hold it; None if none could."""
-    try:
-        return {read_name(name): exact(value, name) for name, value in point.items() if value is not MISSING}
-    except (DesignError, TypeError):
-        return None
-
-
-def _twice(levels: Levels) -> list[Any]:
-    """The first of the values, or rows of values, that stands there a second time."""
-    if isinstance(levels, range):
-        return []
-    try:
-        if len(set(levels)) == len(levels):  # Python's equality finds more equal than there are
-            return []
-    except TypeError:  # a list, an array
-        pass
-    seen: set[Hashable] = set()
-    for level in levels:
-        key = tuple(map(key_of, level)) if isinstance(level, tuple) and not hasattr(level, "_fields") else key_of(level)
-        if key in seen:
-            return [level]
-        seen.add(key)
-    return []
 
 
 def _plural(n: int, word: str) -> str:

@@ -7,19 +7,18 @@ Must never change a value, or leave out a column without being told to.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 __all__ = ["frame_columns", "frame_rows", "is_frame", "series_values"]
 
-_FRAMES = {"polars": ("DataFrame", "LazyFrame"), "pandas": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
+_FRAMES = {"polars": {"DataFrame", "LazyFrame"}, "pandas": {"DataFrame"}, "pyarrow": {"Table", "RecordBatch"}}
 _SERIES = {
-    "polars": ("Series",),
-    "pandas": ("Series", "Index", "api.extensions.ExtensionArray"),
-    "pyarrow": ("Array", "ChunkedArray"),
+    "polars": {"Series"},
+    "pandas": {"Series", "Index", "ExtensionArray"},
+    "pyarrow": {"Array", "ChunkedArray"},
 }
 
 
@@ -80,21 +79,13 @@ def series_values(series: Any) -> list[Any] | None:
             return None
 
 
-def _library(value: object, classes: dict[str, tuple[str, ...]]) -> str | None:
+def _library(value: object, classes: Mapping[str, set[str]]) -> str | None:
     """Which library the value is of, if it is of one of these classes."""
-    kind = type(value)  # what the value really is: a mock answers isinstance() as it likes
-    for name, paths in classes.items():
-        module = sys.modules.get(name)
-        if module is not None and any(_is_of(kind, module, path) for path in paths):
-            return name
+    for base in type(value).__mro__:  # what the value really is: a mock answers isinstance() as it likes
+        library = str(base.__module__).partition(".")[0]
+        if base.__name__ in classes.get(library, ()):
+            return library
     return None
-
-
-def _is_of(kind: type, module: Any, path: str) -> bool:
-    found = module
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return isinstance(found, type) and issubclass(kind, found)
 
 
 def _pandas_columns(frame: Any, labels: bool) -> Iterator[tuple[Any, Any]]:

@@ -1,63 +1,35 @@
-"""Values: what a level of a design may be, and the design's own copy of one.
+"""Values: what is done with a level, whatever its kind: kept, copied, written as JSON and read back, compared.
 
 Promises: an experiment gets the very value that was given, of the same type; what cannot be kept exactly is refused
-with `DesignError`, which names where it stands. Three of numpy's scalars are Python's: float64, int64 and bool.
-How a value is written down is `raylab.core.written`'s.
+with `DesignError`, which names where it stands. Three of numpy's scalars are Python's: float64, int64 and bool. What is
+written is read back as the same value; values that differ in type differ in what is written and in their keys; JSON is
+strict. What tells the kinds apart stands in the table of `raylab.core.kinds`, and nowhere here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from fractions import Fraction
-from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, Final, TypeAlias
-from uuid import UUID
+import json
+import math
+import re
+from collections.abc import Hashable, Iterable
+from datetime import datetime
+from types import NoneType
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from raylab.core.classes import CLASSES, named_class, pandas_word
-from raylab.core.zones import can_be_kept
+from raylab.core.classes import StandIn
+from raylab.core.kinds import BY_TAG, KINDS, MISSING, Missing, kind_of, type_name
 from raylab.errors import DesignError
 
-MAX_INT_BITS: Final = 13_000
-"""Longer integers (3,900 digits) are refused: Python by itself reads and prints no more than 4,300 digits."""
+JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+"""Writes designs: strict, and the same text for the same content."""
 
-Levels: TypeAlias = tuple[Any, ...] | range
+_JSONS: Final = frozenset({NoneType, bool, int, str})
+"""Types whose values JSON has of its own, and reads back as they were."""
 
-
-class Missing(Enum):
-    """The type of `MISSING`."""
-
-    MISSING = "missing"
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = Missing.MISSING
-"""Stands in `Points(...).levels(name)` where a row does not give the parameter."""
-
-PATHS: Final = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
-
-_AS_THEY_ARE: Final[frozenset[type]] = frozenset(
-    {type(None), bool, float, complex, bytes, range, Decimal, Fraction, date, timedelta, UUID, *PATHS, *CLASSES}
-)
-"""Types whose values cannot be changed, and that need no check."""
-
-
-def exact_levels(given: Iterable[Any], where: str) -> Levels:
-    """All of these as a design keeps them; `MISSING` stays. `where` is what an error calls the place."""
-    values = tuple(given)
-    if set(map(type, values)) <= {*_AS_THEY_ARE, Missing}:
-        return values
-    try:
-        return tuple(value if value is MISSING else exact(value, where) for value in values)
-    except RecursionError:
-        raise DesignError(f"{where}: a value contains itself, or is too deep to be written down") from None
+_AS_THEY_ARE: Final = {kind.of for kind in KINDS if kind.check is None and kind.copy is None} | {Missing}
+"""Types whose values cannot be changed, and need no check."""
 
 
 def exact(value: Any, where: str) -> Any:
@@ -70,162 +42,108 @@ def exact(value: Any, where: str) -> Any:
         >>> exact((1, [np.float64(0.5), np.int8(2)]), "axis 'x'")
         (1, [0.5, np.int8(2)])
     """
-    kind = type(value)
-    if kind in _AS_THEY_ARE:
-        return value
-    check = _CHECKS.get(kind)
-    if check is not None:
-        return check(value, where)
-    if isinstance(value, np.generic):
-        return _scalar(value, where)
-    if value is MISSING:
-        raise DesignError(f"{where}: MISSING is no value; leave the name out of the row")
-    if isinstance(value, Enum) or (isinstance(value, tuple) and hasattr(kind, "_fields")):
-        named_class(kind, where)  # refuses what a worker could not import
-        return value if isinstance(value, Enum) else tuple.__new__(kind, [exact(item, where) for item in value])
-    if kind.__name__ in ("NAType", "NaTType"):  # what pandas calls missing
-        return None
-    if pandas_word(value) is not None:
-        return value
-    raise DesignError(f"{where}: a value of type {type_name(value)} cannot be kept exactly. {_advice(value)}")
+    kind = kind_of(type(value))
+    if kind is None:
+        raise DesignError(f"{where}: a value of type {type_name(value)} cannot be kept exactly. {_advice(value)}")
+    if kind.check is not None:
+        kind.check(value, where)
+    return value if kind.copy is None else kind.copy(value, lambda item: exact(item, where))
 
 
 def _advice(value: Any) -> str:
-    for base in (str, int, float, bytes, dict, list, tuple, datetime):
+    for base in (str, int, float, bytes, dict, list, tuple, datetime, np.ndarray):
         if isinstance(value, base):
-            return f"Give it as a plain {base.__name__}, or build it inside the experiment"
-    if isinstance(value, np.ndarray):
-        return "Give it as a plain numpy.ndarray, or build it inside the experiment"
+            plain = "numpy.ndarray" if base is np.ndarray else base.__name__
+            return f"Give it as a plain {plain}, or build it inside the experiment"
     return "Give a name or a path and build the object inside the experiment, or capture it in the experiment"
 
 
-def plain_text(value: str, where: str) -> str:
-    """A string that can be written down.
-
-    Raises:
-        DesignError: it holds half a surrogate pair.
-    """
+def exact_levels(given: Iterable[Any], where: str) -> tuple[Any, ...]:
+    """All of these as a design keeps them; `MISSING` stays. `where` is what an error calls the place."""
+    values = tuple(given)
+    if set(map(type, values)) <= _AS_THEY_ARE:
+        return values
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise DesignError(f"{where}: {value!r} is not valid Unicode ({error.reason}); give bytes") from None
-    return value
-
-
-def plain_integer(value: int, where: str) -> int:
-    """An integer that can be written down.
-
-    Raises:
-        DesignError: it has more than MAX_INT_BITS bits.
-    """
-    if value.bit_length() > MAX_INT_BITS:
-        raise DesignError(f"{where}: an integer has at most {MAX_INT_BITS:,} bits; got {value.bit_length():,}")
-    return value
-
-
-def _zoned(value: Any, where: str) -> Any:
-    """A datetime or a time whose zone can be written down."""
-    if can_be_kept(value.tzinfo):
-        return value
-    raise DesignError(
-        f"{where}: {value!r} has a time zone of type {type_name(value.tzinfo)}, which cannot be kept exactly; "
-        "give a zoneinfo.ZoneInfo with a key, or a datetime.timezone"
-    )
-
-
-def _mapping(value: dict[Any, Any], where: str) -> dict[Any, Any]:
-    return {exact(key, where): exact(item, where) for key, item in value.items()}
-
-
-def _scalar(value: np.generic, where: str) -> Any:
-    _check_dtype(value.dtype, where)
-    return value.item() if value.dtype in PYTHONS else value
-
-
-def _array(value: NDArray[Any], where: str) -> NDArray[Any]:
-    _check_dtype(value.dtype, where)
-    made = value.copy(order="K")
-    if value.dtype.kind == "O":
-        made = np.empty_like(value, subok=False)
-        for place in np.ndindex(value.shape):
-            made[place] = exact(value[place], where)
-    return made
-
-
-def _check_dtype(dtype: np.dtype[Any], where: str) -> None:
-    if dtype.kind not in "?biufcSUmMVO" or (dtype.kind == "V" and (dtype.names is None or dtype.hasobject)):
-        raise DesignError(f"{where}: numpy's {dtype} cannot be kept exactly; give numbers, strings or times")
-
-
-PYTHONS: Final = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_))
-"""numpy's scalars of these are Python's own."""
-
-_CHECKS: Final[dict[type, Callable[[Any, str], Any]]] = {
-    int: plain_integer,
-    str: plain_text,
-    bytearray: lambda value, where: bytearray(value),
-    list: lambda value, where: [exact(item, where) for item in value],
-    tuple: lambda value, where: tuple(exact(item, where) for item in value),
-    set: lambda value, where: {exact(item, where) for item in value},
-    frozenset: lambda value, where: frozenset(exact(item, where) for item in value),
-    dict: _mapping,
-    datetime: _zoned,
-    time: _zoned,
-    np.ndarray: _array,
-}
+        return tuple(value if value is MISSING else exact(value, where) for value in values)
+    except RecursionError:
+        raise DesignError(f"{where}: a value contains itself, or is too deep to be written down") from None
 
 
 def copy_of(value: Any) -> Any:
-    """A value whose changeable parts are its own."""
-    kind = type(value)
-    if kind is np.ndarray:
-        return value.copy(order="K") if value.dtype.kind != "O" else _array(value, "a copy")
-    if kind is dict:
-        return {key: copy_of(item) for key, item in value.items()}
-    if kind is list:
-        return [copy_of(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple.__new__(kind, map(copy_of, value))
-    return value.copy() if kind in (set, bytearray) else value
+    """A value whose changeable parts are its own; the very value where nothing in it can be changed."""
+    kind = kind_of(type(value))
+    return value if kind is None or kind.copy is None else kind.copy(value, copy_of)
 
 
-def is_changeable(value: Any) -> bool:
-    """Whether an experiment could change the value in place."""
-    if isinstance(value, tuple):
-        return any(map(is_changeable, value))
-    return type(value) in (list, dict, set, bytearray, np.ndarray)
+def encode(value: Any) -> Any:
+    """A value as JSON has it: as it is where JSON knows the type, else an object with one key, the kind's tag.
+
+    Example:
+        >>> encode([1, (2, b"a")])
+        [1, {'$tuple': [2, {'$bytes': ['YQ==']}]}]
+    """
+    cls = type(value)
+    if cls in _JSONS or (cls is float and math.isfinite(value)):
+        return value
+    if cls is list:
+        return list(map(encode, value))
+    if cls is dict and all(type(key) is str and not key.startswith("$") for key in value):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, StandIn):
+        return value.written
+    kind = kind_of(cls)
+    assert kind is not None, f"{value!r} went past exact()"
+    parts = list(map(encode, kind.parts(value)))
+    return {kind.tag: sorted(parts, key=JSON.encode) if kind.is_unordered else parts}
 
 
-def holds(levels: Levels, *kinds: type) -> bool:
-    """Whether a level is of one of these types exactly."""
-    return not isinstance(levels, range) and not set(kinds).isdisjoint(map(type, levels))
+def decode(written: Any, imports: bool = False) -> Any:
+    """The value that `encode` wrote.
+
+    Args:
+        written: what it wrote.
+        imports: whether the classes of values are imported, as only workers do.
+    """
+    if isinstance(written, list):
+        return [decode(item, imports) for item in written]
+    if not isinstance(written, dict):
+        return written
+    tag = next(iter(written), "")
+    if not tag.startswith("$"):
+        return {key: decode(item, imports) for key, item in written.items()}
+    kind = BY_TAG.get(tag)
+    if kind is None:
+        raise DesignError(f"the value {tag!r} in a design is of an unknown type; update raylab")
+    parts = decode(written[tag], imports)
+    if imports or kind.elsewhere is None:
+        return (kind.make or kind.of)(*parts)  # type: ignore[operator]
+    made = kind.elsewhere(*parts)
+    made.written = written
+    return made
 
 
-def size_of(levels: Levels) -> int:
-    """As `len`, which has an upper limit for a range."""
-    if isinstance(levels, range):
-        return (levels[-1] - levels[0]) // levels.step + 1 if levels else 0
-    return len(levels)
+def key_of(value: Any) -> Hashable:
+    """Equal only for values of the same type that are written alike; cheap for ints, strings and floats."""
+    if value is None or type(value) is int or type(value) is str:
+        return value
+    return (repr(value),) if type(value) is float else (JSON.encode(encode(value)),)
 
 
-def weight_of(levels: Levels) -> int:
-    """About how many bytes the large ones among the levels have: texts, bytes and arrays, at any depth."""
-    if isinstance(levels, range) or set(map(type, levels)) <= {type(None), bool, int, float}:
-        return 0
-    return sum(map(_weight, levels))
+def modules_of(value: Any) -> set[str]:
+    """The modules that a worker imports for a value: those that are named where it is written down."""
+    return set(_MODULE.findall(JSON.encode(encode(value))))
 
 
-def _weight(value: Any) -> int:
+_MODULE: Final = re.compile(r'"\$(?:Enum|namedtuple)":\["([^"]+)"')
+"""Within a string JSON has a backslash before each quotation mark, so that no text is taken for a class."""
+
+
+def weight_of(value: Any) -> int:
+    """About how many bytes a value has, if it is a large one: a text, bytes, an array, at any depth."""
     if isinstance(value, np.ndarray):
         return int(value.nbytes)
     if isinstance(value, str | bytes | bytearray):
         return len(value)
     if isinstance(value, dict):
-        return sum(map(_weight, value.values()))
-    return sum(map(_weight, value)) if isinstance(value, list | tuple | set | frozenset) else 8
-
-
-def type_name(value: Any) -> str:
-    """The name of its type, for error messages."""
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        return sum(map(weight_of, value.values()))
+    return sum(map(weight_of, value)) if isinstance(value, list | tuple | set | frozenset) else 8

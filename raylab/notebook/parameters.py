@@ -2,27 +2,26 @@
 
 An axis whose levels are of one kind is one column of it. An axis of mixed kinds is a column of its levels' texts, and
 beside it one of each kind that Arrow holds; ints among floats are no mixture unless a value would change. What no
-column can hold typed (a UUID, an Enum's member) and what is long stands as its text.
+column can hold typed (a UUID) and what is long stands as its text; so does a value of a class that workers import.
 
-Promises: grouping by a parameter's plain column never merges two levels. Columns are computed or taken by index, never
+Promises: grouping by a parameter's plain column never merges two levels. Columns are computed or taken by place, never
 converted row by row; and they are the same wherever they are made, whether classes of levels were imported or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from enum import Enum
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raylab.core.classes import TextOf
+from raylab.core.axes import Axis
 from raylab.core.design import Design
+from raylab.core.kinds import MISSING, Missing
 from raylab.core.texts import is_long, shortened, texts
-from raylab.core.values import MISSING, Missing
-from raylab.core.written import key_of
+from raylab.core.values import decode, encode, key_of
 from raylab.notebook.columns import KIND, clean_name, column
 
 __all__ = ["TEXT", "Parameters"]
@@ -42,27 +41,25 @@ class Parameters:
     def __init__(self, design: Design) -> None:
         self.names = frozenset(design.parameters)
         self._design = design
-        self._levels: dict[str, list[Column] | range] = {}
-        for name in design.parameters:
-            levels = design.levels(name)
-            if isinstance(levels, range):
-                self._levels[name] = levels
-            else:
-                self._levels[name] = [(field, _numbers(array)) for field, array in stand(name, levels)]
+        self._listed = {
+            name: [(field, _numbers(array)) for field, array in stand(name, axis)]
+            for name, axis in design.axes.items()
+            if not axis.is_computed
+        }
 
     def columns(self, points: NDArray[np.int64]) -> list[Column]:
         """One (field, array) for each parameter and kind of value, a row for each point."""
         columns: list[Column] = []
-        for name, levels in self._levels.items():
-            index = self._design.index(name, points)
-            if isinstance(levels, range):
-                columns += _stepped(name, levels, index)
+        for name, axis in self._design.axes.items():
+            places = self._design.places(name, points)
+            if axis.is_computed:
+                columns.append(_computed(name, axis, places))
             else:
-                columns += [(field, _at(index, values)) for field, values in levels]
+                columns += [(field, _at(places, values)) for field, values in self._listed[name]]
         return columns
 
 
-def stand(name: str, levels: Sequence[Any]) -> list[Column]:
+def stand(name: str, levels: Iterable[Any]) -> list[Column]:
     """The columns of an axis, with a row for each level.
 
     Example:
@@ -72,9 +69,9 @@ def stand(name: str, levels: Sequence[Any]) -> list[Column]:
         string ['sqrt', None, None, None]
         double [None, 0.5, 3.0, None]
     """
+    levels = list(levels)
     values = [None if level is MISSING else level for level in levels]
-    is_simple = _SIMPLE.issuperset(map(type, values))
-    typed = values if is_simple else [_typed(value) for value in values]
+    typed = values if _SIMPLE.issuperset(map(type, values)) else list(map(_typed, values))
     made = [each for each in column(name, typed) if not pa.types.is_null(each[1].type)]
     columns = [(field, array) for field, array in made if (field.metadata or {}).get(KIND) != b"pickle"]
     left = any(value is not None and each is None for value, each in zip(values, typed, strict=True))
@@ -83,28 +80,18 @@ def stand(name: str, levels: Sequence[Any]) -> list[Column]:
     if len(absent) < 2 and not (columns and untyped) and len(columns) <= 1:
         if not columns:
             return [(pa.field(clean_name(name), pa.string()), _texts(levels, nulls=True))] if untyped else []
-        if not _merges(levels, values if is_simple else columns[0][1].to_pylist()):
+        if not _merges(levels, values if typed is values else columns[0][1].to_pylist()):
             return columns
     text = pa.field(clean_name(name), pa.string(), metadata={KIND: TEXT})
     return [(text, _texts(levels, nulls=False)), *columns]
 
 
 def _typed(value: Any) -> Any:
-    """What a typed column holds of a level: nothing of one whose class is to be imported, or that is long."""
+    """What a typed column holds of a level: of one that is long nothing but the text of a string; of a class its text,
+    wherever it is imported."""
     if type(value) is str:
         return shortened(value) if is_long(value) else value
-    return None if _is_of_a_class(value) or is_long(value) else value
-
-
-def _is_of_a_class(value: Any) -> bool:
-    """Whether the level, or a part of it, is text wherever its class is not imported."""
-    if isinstance(value, dict):
-        return any(map(_is_of_a_class, value.values()))
-    if isinstance(value, list | tuple | set | frozenset) and not hasattr(value, "_fields"):
-        return any(map(_is_of_a_class, value))
-    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
-        return any(map(_is_of_a_class, value.ravel().tolist()))
-    return isinstance(value, Enum | TextOf) or (isinstance(value, tuple) and hasattr(value, "_fields"))
+    return None if is_long(value) else decode(encode(value))
 
 
 def _texts(levels: Sequence[Any], *, nulls: bool) -> Any:
@@ -142,12 +129,12 @@ def _numbers(array: Any) -> Any:
     return array.to_numpy() if plain and not array.null_count else array
 
 
-def _at(index: NDArray[np.int64], values: Any) -> Any:
-    return pa.array(values[index]) if isinstance(values, np.ndarray) else values.take(pa.array(index))
+def _at(places: NDArray[np.int64], values: Any) -> Any:
+    return pa.array(values[places]) if isinstance(values, np.ndarray) else values.take(pa.array(places))
 
 
-def _stepped(name: str, levels: range, index: NDArray[np.int64]) -> list[Column]:
-    """A range's levels, computed; those of one beyond 64 bits, which may be any number of them, as text."""
-    if all(-(2**63) <= number < 2**63 for number in (levels[0], levels[-1], levels.step)):
-        return [(pa.field(name, pa.int64()), pa.array(levels[0] + levels.step * index))]
-    return [(pa.field(name, pa.string()), pa.array([str(levels[at]) for at in index.tolist()]))]
+def _computed(name: str, axis: Axis, places: NDArray[np.int64]) -> Column:
+    """The levels at these places; ints beyond 64 bits, which may be any number of them, as text."""
+    levels = axis.computed(places)
+    array = pa.array(list(map(str, levels)), pa.string()) if levels.dtype.kind == "O" else pa.array(levels)
+    return pa.field(clean_name(name), array.type), array

@@ -114,13 +114,6 @@ class Part:
         self.segment = segment
         self.design = design
         self.parameters = Parameters(design)
-        self.levels = {name: design.levels(name) for name in design.parameters}
-        # Trials get the axis's own values; where one could be changed by a trial, or is missing, each gets a copy.
-        plain = (bool, int, float, str, bytes, type(None))
-        self.simple = all(
-            isinstance(levels, range) or all(isinstance(level, plain) for level in levels)
-            for levels in self.levels.values()
-        )
 
     def pending(self, first: int, epoch: float) -> Pending:
         """What waits from this position on: nothing yet."""
@@ -136,13 +129,10 @@ class Part:
         """What comes of these trials: each runs when it is asked for."""
         given = trials.seeds.tolist()
         keys = zip(repeat(self.segment.seed), trials.numbers.tolist(), strict=False)
-        if not self.simple or not self.levels or alarm.limit is not None:
+        if not self.design.is_plain or not self.design.parameters or alarm.limit is not None:
             points = map(self.design.__getitem__, trials.points.tolist())
             return map(alarm.around(runner.attempt), points, given, keys)
-        columns = {
-            name: map(levels.__getitem__, self.design.index(name, trials.points).tolist())
-            for name, levels in self.levels.items()
-        }
+        columns = {name: self.design.column(name, trials.points) for name in self.design.parameters}
         return runner.attempts(columns, given, keys)
 
 

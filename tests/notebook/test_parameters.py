@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from sweeps import rows_of, sweep
 
 from raylab.core.design import Design, Factorial, Points
-from raylab.core.values import MISSING
-from raylab.core.written import key_of
+from raylab.core.kinds import MISSING
+from raylab.core.values import key_of
 from raylab.notebook.columns import KIND
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.parameters import TEXT, stand
+from raylab.notebook.parameters import TEXT, Parameters, stand
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -108,8 +108,21 @@ def test_grouping_by_the_plain_column_merges_no_two_levels(levels: list[Any]) ->
 @given(LEVELS)
 def test_columns_are_the_same_where_classes_are_not_imported(levels: list[Any]) -> None:
     design = Points([{} if level is MISSING else {"x": level, "y": 1} for level in [*levels, http.HTTPStatus.OK]])
-    here, there = design.levels("x"), Design.loads(design.dumps()).levels("x")
+    here, there = design.axis("x"), Design.loads(design.dumps()).axis("x")
     assert stand("x", here) == stand("x", there)
+
+
+def test_computed_columns_hold_the_levels_that_the_points_have() -> None:
+    design = Factorial(p=np.linspace(0, 1, 101), n=range(5, -5, -2), big=range(0, 2**70, 2**68), m=["a", None])
+    points = np.arange(design.size)[::-7]
+    columns = Parameters(design).columns(points)
+    assert [(field.name, str(field.type)) for field, _ in columns] == [
+        ("p", "double"), ("n", "int64"), ("big", "string"), ("m", "string"),
+    ]  # fmt: skip
+    rows = [design[at] for at in points.tolist()]
+    for field, array in columns:
+        levels = [row[field.name] for row in rows]
+        assert array.to_pylist() == (list(map(str, levels)) if field.name == "big" else levels)
 
 
 # -- through the worker and the notebook

@@ -22,8 +22,8 @@ from sweeps import NEVER, leased, packaged, rows_of, table_of
 
 from raylab.code.pack import pack
 from raylab.core.design import Design, Factorial, Points
+from raylab.core.kinds import text_of
 from raylab.core.order import MAX_SEED, Order
-from raylab.core.texts import text_of
 from raylab.notebook.columns import KIND
 from raylab.notebook.parameters import TEXT
 from raylab.notebook.schema import NAME
