@@ -19,7 +19,6 @@ The states of a trial are drawn in `core/queue.py`; who gets the next lease is d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from raylab.core import schedule
 from raylab.core.deadlines import Deadlines
@@ -53,6 +52,7 @@ from raylab.core.events import (
 )
 from raylab.core.pace import Pace
 from raylab.core.queue import Lease, Queue
+from raylab.core.status import Counts, State
 from raylab.core.strikes import Strikes
 from raylab.core.window import Window
 
@@ -340,24 +340,23 @@ class Ledger:
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def counts(self, sweep: str) -> dict[str, Any]:
-        """The sweep in numbers: total = done + failed + cancelled + running + waiting."""
+    def counts(self, sweep: str) -> Counts:
+        """The sweep in numbers."""
         queue = self.queues[sweep]
         done = queue.by_status["done"]
         recorded = queue.recorded.count
         rest = queue.total - recorded - queue.running
-        return {
-            "total": queue.total,
-            "done": done,
-            "failed": recorded - done,
-            "cancelled": rest if queue.cancelled else 0,
-            "running": queue.running,
-            "waiting": 0 if queue.cancelled else rest,
-            "retrying": 0 if queue.cancelled else queue.retrying,
-            "by_status": {status: count for status, count in sorted(queue.by_status.items()) if count},
-            "eta_s": self._eta(queue),
-            "troubles": queue.troubles,
-        }
+        return Counts(
+            total=queue.total,
+            done=done,
+            failed=recorded - done,
+            cancelled=rest if queue.cancelled else 0,
+            running=queue.running,
+            waiting=0 if queue.cancelled else rest,
+            retrying=0 if queue.cancelled else queue.retrying,
+            by_status={status: count for status, count in sorted(queue.by_status.items()) if count},
+            eta_s=self._eta(queue),
+        )
 
     def _eta(self, queue: Queue) -> float | None:
         left = queue.outstanding
@@ -368,7 +367,7 @@ class Ledger:
         # Slots are shared between the sweeps that have leases out, so each has its share of them.
         return left * queue.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
 
-    def standing(self, sweep: str) -> tuple[str, str]:
+    def standing(self, sweep: str) -> tuple[State, str]:
         """The sweep's state as a word and a reason, as far as the queue knows."""
         queue = self.queues[sweep]
         if queue.recorded.count == queue.total:
@@ -396,8 +395,7 @@ class Ledger:
             assert not (queue.cancelled or queue.pause_reason) or all(each.stopping for each in queue.leases.values())
             assert queue.cancelled or queue.pause_reason or not queue.suspects, "suspects are noted at once"
             counts = self.counts(name)
-            parts = ("done", "failed", "cancelled", "running", "waiting")
-            assert counts["total"] == sum(counts[part] for part in parts), counts
+            assert counts.total == counts.ready + counts.cancelled + counts.outstanding, counts
         assert self._leases == out
         self._deadlines.check(out)
         self._window.check(self.queues)

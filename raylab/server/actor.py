@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +25,9 @@ from raylab.core.ledger import INFEASIBLE
 from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, refusal
 from raylab.core.schedule import slots
+from raylab.core.status import State, Status, on_disk, recorded, status
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
 from raylab.notebook import layout
-from raylab.notebook.counts import counts
 from raylab.notebook.writer import Writer
 from raylab.server import pieces
 from raylab.server.conductor import Conductor
@@ -121,8 +121,7 @@ class LabActor:
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
-        counts = [self._counts(lab, name) for name in lab.register.sweeps]
-        outstanding = sum(each["running"] + each["waiting"] for each in counts)
+        outstanding = sum(self._status(lab, name).outstanding for name in lab.register.sweeps)
         if outstanding and not force:
             raise LabBusy(
                 f"the lab {lab.register.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
@@ -252,7 +251,7 @@ class LabActor:
                 if name in lab.ledger.queues:
                     lab.happened(ev.SweepCancelled(sweep=name))
                 lab.bulletin.post(name, urgent=True)
-            return int(self._counts(lab, name)["cancelled"])
+            return self._status(lab, name).cancelled
 
     async def lock(self, sweep: Handle, user: str) -> None:
         """Let the sweep take no change any more."""
@@ -268,22 +267,22 @@ class LabActor:
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    async def overview(self, sweeps: Sequence[Handle] | None) -> list[dict[str, Any]]:
-        """One dict of counts, state and description for each of these sweeps, for all in force if None."""
+    async def overview(self, sweeps: Sequence[Handle] | None) -> list[Status]:
+        """How far each of these sweeps is, all in force if None."""
         lab = await self._open()
         if sweeps is None:
-            return [self._counts(lab, name) for name in lab.register.sweeps]
+            return [self._status(lab, name) for name in lab.register.sweeps]
         return [await self._told(lab, self._record(lab, sweep)) for sweep in sweeps]
 
-    async def _told(self, lab: Conductor, record: SweepRecord) -> dict[str, Any]:
+    async def _told(self, lab: Conductor, record: SweepRecord) -> Status:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if record.replaced is None:
-            return self._counts(lab, record.name)
-        return counts(record, await lab.recorder.read(lambda: lab.register.writer.survey(record.folder)))
+            return self._status(lab, record.name)
+        return on_disk(record, await lab.recorder.read(lambda: lab.register.writer.survey(record.folder)))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
-    ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+    ) -> tuple[tuple[int, int], list[Status]]:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
         # Says so if there is no such sweep.
@@ -311,36 +310,28 @@ class LabActor:
             )
         return record
 
-    def _counts(self, lab: Conductor, name: str) -> dict[str, Any]:
-        """A sweep in numbers and words."""
-        record = lab.register.sweeps[name]
-        if name in lab.ledger.queues:
-            counts = lab.ledger.counts(name)
-            state, reason = lab.ledger.standing(name)
-        else:
-            counts, state, reason = _unopened(record, slots(lab.nodes, record.policy.resources))
+    def _status(self, lab: Conductor, name: str) -> Status:
+        """How far a sweep in force is."""
+        record, queue = lab.register.sweeps[name], lab.ledger.queues.get(name)
+        if queue is not None:
+            counts, (state, reason) = lab.ledger.counts(name), lab.ledger.standing(name)
+        else:  # its table is being opened, so nothing is recorded yet
+            counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.nodes)
         if state == "infeasible":
             reason = f"{reason}: {_amounts(record)}"
         if name in lab.register.broken:
             state, reason = "paused", lab.register.broken[name]
         elif lab.recorder.trouble and state == "running":
             state, reason = "disk_full", lab.recorder.trouble
-        elif record.locked and state == "ready":
-            state = "locked"
-        return {
-            "name": name,
-            "folder": record.folder,
-            "user": record.user,
-            "state": state,
-            "reason": reason,
-            **counts,
-            "rows": lab.register.rows.get(name, 0),
-            "repeats": record.segment.repeats,
-            "design": record.shape,
-            "description": record.policy.description,
-            "submitted_us": record.time_us,
-            "first_error": lab.register.first_errors.get(name, ""),
-        }
+        return status(
+            record,
+            counts,
+            state,
+            reason,
+            rows=lab.register.rows[name],
+            first_error=lab.register.first_errors.get(name),
+            troubles=0 if queue is None else queue.troubles,
+        )
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
 
@@ -361,15 +352,11 @@ class LabActor:
         return await self._durably(asyncio.to_thread(pieces.ends, lab.register.writer.store, path, count))
 
 
-def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
-    """Counts, state and reason of a sweep that was just submitted: its table is being opened, nothing is recorded."""
-    cancelled = record.total if record.cancelled else 0
-    counts: dict[str, Any] = dict.fromkeys(("done", "failed", "running", "retrying"), 0)
-    counts |= {"total": record.total, "cancelled": cancelled, "waiting": record.total - cancelled}
-    counts |= {"by_status": {}, "eta_s": None, "troubles": 0}
-    if cancelled:
-        return counts, "cancelled", ""
-    return (counts, "running", "") if fits else (counts, "infeasible", INFEASIBLE)
+def _unopened(record: SweepRecord, nodes: Sequence[Mapping[str, float]]) -> tuple[State, str]:
+    """State and reason of a sweep whose table is being opened."""
+    if record.cancelled:
+        return "cancelled", ""
+    return ("running", "") if slots(nodes, record.policy.resources) else ("infeasible", INFEASIBLE)
 
 
 def _amounts(record: SweepRecord) -> str:

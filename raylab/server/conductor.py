@@ -22,13 +22,14 @@ from raylab.core.ledger import Ledger
 from raylab.core.order import Order
 from raylab.core.request import Request, Segment, SweepRecord
 from raylab.core.schedule import flush_interval, slots
+from raylab.core.summary import Summary
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
 from raylab.server.news import Bulletin
 from raylab.server.pool import Pool
 from raylab.server.recorder import Recorder, Written
-from raylab.server.register import Register, Summary
+from raylab.server.register import Register
 from raylab.worker.batch import Batch, Pending, make_batch, trials_at
 from raylab.worker.lease import LeaseOrder
 from raylab.worker.threads import named
@@ -141,8 +142,7 @@ class Conductor:
         if found is None or name in self.ledger.queues or self.register.is_taken(name):  # submitted again meanwhile
             return
         sweep = self.register.sweeps[name]
-        recorded = sum(stop - start for start, stop in found["positions"])
-        if recorded == sweep.total or sweep.cancelled:
+        if found.recorded == sweep.total or sweep.cancelled:
             self._take_up(name, found)
         else:
             await self.activate(name)
@@ -178,9 +178,9 @@ class Conductor:
             sweep=name,
             total=sweep.total,
             group=sweep.modules or "",
-            recorded=tuple((start, stop) for start, stop in found["positions"]),
-            by_status=found["by_status"],
-            seconds=found["seconds"],
+            recorded=tuple(found.positions),
+            by_status=found.by_status,
+            seconds=found.seconds,
             strikes=sweep.strikes,
             cancelled=sweep.cancelled,
             paused=sweep.paused,

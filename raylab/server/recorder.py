@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from raylab.core.request import Request
-from raylab.core.trial_warnings import merged
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
 from raylab.notebook.file import FileInfo
-from raylab.notebook.rows import merged_names, names_of
 from raylab.notebook.writer import SweepTable, Writer
-from raylab.worker.batch import Batch
+from raylab.worker.batch import Batch, summary
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -145,9 +142,9 @@ class Recorder:
             await asyncio.sleep(SPACING_S)
 
     async def _commit(self, held: SweepTable, batches: Sequence[Batch]) -> FileInfo:
-        meta = _describe(batches)
+        said = summary(batches)
         rows = [batch.rows for batch in batches]
-        return await self._insist(lambda: held.commit(rows, meta))
+        return await self._insist(lambda: held.commit(rows, said))
 
     def _give_up(self, folder: str, error: Exception) -> None:
         """One sweep must not keep the others from being written. What waits for its table goes with it: its trials run
@@ -266,25 +263,3 @@ def _portions(
             portion.append(batch)
             nbytes += batch.rows.nbytes
         yield folder, held, portion
-
-
-def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
-    """A commit's metadata: with it a restart needs to read no row."""
-    by_status: Counter[str] = Counter()
-    for batch in batches:
-        by_status.update(batch.by_status)
-    runs: list[list[int]] = []
-    for first, count in sorted((batch.first, batch.count) for batch in batches):
-        if runs and runs[-1][1] == first:
-            runs[-1][1] = first + count
-        else:
-            runs.append([first, first + count])
-    return {
-        "positions": runs,
-        "by_status": dict(by_status),
-        "rows": sum(batch.rows.num_rows for batch in batches),
-        "seconds": round(sum(batch.busy_s for batch in batches), 6),
-        "error": next((batch.error for batch in batches if batch.error), None),
-        "warnings": [kind.dumps() for kind in merged(kind for batch in batches for kind in batch.warnings)],
-        "names": merged_names(names_of(batch.rows) for batch in batches),
-    }

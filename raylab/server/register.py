@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
 from raylab.notebook.writer import Writer
@@ -27,9 +28,6 @@ from raylab.server.recorder import Recorder, Unreadable, Written
 from raylab.worker.lease import Package
 
 log = logging.getLogger(__name__)
-
-Summary = dict[str, Any]
-"""What a sweep's table holds: `records.summary` makes it."""
 
 
 class Register:
@@ -80,6 +78,7 @@ class Register:
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
         self.sweeps = fold(requests)
+        self.rows = dict.fromkeys(self.sweeps, 0)
 
     async def _establish(self) -> layout.Identity:
         """Make or find the notebook. A folder that cannot be made is the caller's to correct; one that was there
@@ -176,9 +175,9 @@ class Register:
 
     def _know(self, name: str, found: Summary) -> None:
         self._mend(name)
-        self.rows[name] = found["rows"]
-        if found["error"]:
-            self.first_errors.setdefault(name, found["error"])
+        self.rows[name] = found.rows
+        if found.error:
+            self.first_errors.setdefault(name, found.error)
 
     def _package(self, sweep: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
         return Package(

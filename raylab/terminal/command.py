@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError, told
-from raylab.terminal.screen import Canvas, Row, aligned, table
+from raylab.terminal.screen import Canvas, aligned, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -401,13 +401,12 @@ def _ls(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
-        from raylab.notebook.notebook import Notebook, overview, sweeps_frame
+        from raylab.notebook.notebook import Notebook, overview
 
         found = overview(Notebook(given.notebook), _only_sweep(given))
-        rows: Sequence[Row] = list(sweeps_frame(found).iter_rows(named=True))
     else:
-        rows = _look(given).overview(given.sweep)
-    print("\n".join(table(rows, width(sys.stdout))))
+        found = _look(given).overview(given.sweep)
+    print("\n".join(table(found, width(sys.stdout))))
     return DONE
 
 
@@ -427,14 +426,14 @@ def _watch(given: argparse.Namespace) -> int:
 def _follow(lab: Client | Resting, sweep: str | None) -> int:
     canvas = Canvas(sys.stdout)
     which = None if sweep is None else lab.pinned(sweep)
-    mark, rows = lab.news(which, None, None)
+    mark, sweeps = lab.news(which, None, None)
     while True:
-        canvas.draw(table(rows, width(sys.stdout)))
-        if not sum(row["running"] + row["waiting"] for row in rows):
+        canvas.draw(table(sweeps, width(sys.stdout)))
+        if not any(each.outstanding for each in sweeps):
             return DONE
         if not lab.at_work:
             return NOT_READY
-        mark, rows = lab.news(which, mark, POLL_S)
+        mark, sweeps = lab.news(which, mark, POLL_S)
 
 
 def _wait(given: argparse.Namespace) -> int:

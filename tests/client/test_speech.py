@@ -7,14 +7,17 @@ import errno
 import os
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
+from statuses import status
 
 import raylab
 from raylab.client.address import check_address
 from raylab.client.attachment import _is_over, tell_end
 from raylab.client.speech import Interruptible, Meanwhile, say
 from raylab.core.schedule import TROUBLES
+from raylab.core.status import Status
 from raylab.errors import LabUnavailable, told
 from raylab.server.joining import differing
 
@@ -86,9 +89,8 @@ def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.C
     assert capsys.readouterr().err == "raylab: interrupted; nothing was cancelled\n"
 
 
-def sweep(**words: object) -> dict[str, object]:
-    counts = {"name": "a", "running": 0, "waiting": 3, "failed": 0, "total": 3, "state": "running", "reason": "no y"}
-    return {**counts, "troubles": 0, "first_error": "", **words}
+def sweep(**words: Any) -> Status:
+    return status(**{"name": "a", "waiting": 3, "total": 3, "state": "running", "reason": "no y", **words})
 
 
 def test_a_wait_ends_after_three_failures_of_an_environment_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:

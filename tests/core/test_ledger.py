@@ -38,6 +38,7 @@ from raylab.core.events import (
     Wake,
 )
 from raylab.core.ledger import Ledger
+from raylab.core.status import Counts
 from raylab.core.strikes import Strikes
 
 T = TypeVar("T", bound=Instruction)
@@ -106,12 +107,12 @@ class Story:
     def noted(self, position: int, sweep: str = "s") -> list[Instruction]:
         return self.tell(StrikeNoted(sweep=sweep, position=position))
 
-    def counts(self, sweep: str = "s") -> dict[str, Any]:
+    def counts(self, sweep: str = "s") -> Counts:
         return self.ledger.counts(sweep)
 
     def numbers(self, sweep: str = "s") -> tuple[int, ...]:
         counts = self.counts(sweep)
-        return tuple(counts[part] for part in ("done", "failed", "cancelled", "running", "waiting"))
+        return counts.done, counts.failed, counts.cancelled, counts.running, counts.waiting
 
 
 def only(kind: type[T], orders: Sequence[Instruction]) -> list[T]:
@@ -171,7 +172,7 @@ def test_a_trial_waits_runs_is_in_hand_and_is_recorded(story: Story) -> None:
     story.whole(second, status="failed")
     assert story.numbers() == (1, 1, 0, 0, 0)
     assert story.ledger.standing("s") == ("ready", "")
-    assert story.counts()["by_status"] == {"done": 1, "failed": 1}
+    assert story.counts().by_status == {"done": 1, "failed": 1}
     assert story.outstanding() == 0
 
 
@@ -193,21 +194,21 @@ def test_all_trials_of_a_sweep_are_leased_once_and_in_order(story: Story) -> Non
         todo += only(Launch, story.whole(launch))
     assert [stop for _, stop in seen[:-1]] == [start for start, _ in seen[1:]]
     assert (seen[0][0], seen[-1][1]) == (0, 1_000)
-    assert story.counts()["eta_s"] == 0.0
+    assert story.counts().eta_s == 0.0
 
 
 def test_the_end_is_guessed_from_what_trials_took(story: Story) -> None:
     launch, *_ = story.open(101, slots=4)
-    assert story.counts()["eta_s"] is None
+    assert story.counts().eta_s is None
     story.whole(launch)
-    assert story.counts()["eta_s"] == pytest.approx(100 * 1.0 / 4)
+    assert story.counts().eta_s == pytest.approx(100 * 1.0 / 4)
 
 
 def test_a_found_sweep_goes_on_where_the_disk_says(story: Story) -> None:
     launches = story.open(10, recorded=((0, 4), (5, 6)), by_status={"done": 4, "failed": 1}, seconds=5.0, slots=8)
     assert runs(launches) == [(4, 5), (6, 7), (7, 8), (8, 9), (9, 10)]
     assert story.numbers() == (4, 1, 0, 0, 5)
-    assert story.counts()["eta_s"] == pytest.approx(5 / 8 * 1.0)
+    assert story.counts().eta_s == pytest.approx(5 / 8 * 1.0)
 
 
 def test_a_finished_sweep_asks_for_nothing(story: Story) -> None:
@@ -298,10 +299,10 @@ def test_a_suspect_runs_alone_only_after_the_row_that_says_so(story: Story) -> N
     alone, _ = only(Launch, story.end(launch, "died"))
     assert alone.alone
     assert story.ready(alone) == [NoteStrike(sweep="s", position=alone.start, strikes=1)]
-    assert story.counts()["running"] == 0
+    assert story.counts().running == 0
     assert story.noted(alone.start) == [Go(lease=alone.lease)]
     story.start(alone)
-    assert story.counts()["running"] == 1
+    assert story.counts().running == 1
 
 
 def test_a_row_that_came_too_late_is_the_next_runs(story: Story) -> None:
@@ -330,7 +331,7 @@ def test_a_row_of_a_trial_that_is_done_meanwhile_holds_nothing_against_it(story:
     last = [StrikeNoted(sweep="a", position=0), RowsCommitted(sweep="a", first=0, count=1, by_status={"done": 1})]
     for event in reversed(last) if committed else last:
         assert story.tell(event) == []
-    assert story.ledger.counts("a")["done"] == 1
+    assert story.ledger.counts("a").done == 1
 
 
 def test_a_row_of_a_lease_that_is_gone_is_kept(story: Story) -> None:
@@ -427,7 +428,7 @@ def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: S
     assert "time limit of 10 s" in end.error
     assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
     story.commit(launch.start, 1, "timed_out")
-    assert story.counts()["by_status"] == {"done": 1, "timed_out": 1}
+    assert story.counts().by_status == {"done": 1, "timed_out": 1}
 
 
 def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> None:
@@ -521,7 +522,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
             dies = order.start <= culprit < order.stop
             deaths += dies
             todo += story.die(order) if dies else story.whole(order)
-    assert story.counts()["by_status"] == {"done": 1 + 8 + 64 + 511, "crashed": 1}
+    assert story.counts().by_status == {"done": 1 + 8 + 64 + 511, "crashed": 1}
     assert deaths <= 6, "64 times smaller at each death, then three alone"
 
 
@@ -534,7 +535,7 @@ def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: St
     launch = lone(story, 2)
     story.batch(launch, launch.start, 2)
     assert story.end(launch, "died") == []
-    assert story.counts()["retrying"] == 0
+    assert story.counts().retrying == 0
 
 
 @pytest.mark.parametrize("end", ["lost", "stopped", "environment"])
@@ -547,7 +548,7 @@ def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
         story.tell(PressureChanged(high=True))
         assert not only(NoteStrike, story.start(launch)), "the row that is there still says the truth"
         story.end(launch, end)
-        assert story.counts()["retrying"] == 1
+        assert story.counts().retrying == 1
         story.now += 100.0
         launch = one(Launch, story.tell(PressureChanged(high=False)))
         assert (launch.start, launch.deaths) == (position, 1)
@@ -560,7 +561,7 @@ def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story)
     story.tell(PressureChanged(high=True))
     story.end(first, "lost")
     story.end(second, "lost")
-    assert story.counts()["retrying"] == second.stop - first.start
+    assert story.counts().retrying == second.stop - first.start
     again = only(Launch, story.tell(PressureChanged(high=False)))
     assert runs(again) == runs([first, second])
     assert alone.alone
@@ -630,7 +631,7 @@ def test_an_environment_that_cannot_be_built_is_tried_again_with_growing_pauses(
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert story.ledger.standing("s") == ("running", "no such package")
     assert story.numbers() == (0, 0, 0, 0, 10), "no trial is blamed"
-    assert story.counts()["retrying"] == 0
+    assert story.counts().retrying == 0
 
 
 def test_leases_that_fail_together_do_not_add_up(story: Story) -> None:
@@ -702,12 +703,12 @@ def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: 
     assert "the first" in paused[0].reason
     assert "KeyError: 0" in paused[0].reason
     assert story.ledger.standing("s") == ("paused", paused[0].reason)
-    failed = story.counts()["failed"]
+    failed = story.counts().failed
     assert schedule.PAUSE_AFTER <= failed < 2 * schedule.PAUSE_AFTER
     for launch in todo:
         assert not only(Launch, story.end(launch, "stopped"))
     assert not only(Launch, story.tell(Ticked()))
-    assert story.counts()["eta_s"] is None
+    assert story.counts().eta_s is None
     assert story.outstanding() == 1_000 - failed
 
     back = only(Launch, story.tell(SweepResumed(sweep="s")))
@@ -743,7 +744,7 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
         elif isinstance(order, Pause):
             paused.append(order)
     assert "ran alone" in paused[0].reason
-    assert story.counts()["by_status"]["crashed"] >= schedule.PAUSE_AFTER - 1
+    assert story.counts().by_status["crashed"] >= schedule.PAUSE_AFTER - 1
 
 
 def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
@@ -810,7 +811,7 @@ def test_a_cancelled_sweep_comes_back_cancelled(story: Story) -> None:
     )
     assert story.tell(opened) == []
     assert story.numbers() == (2, 0, 7, 0, 0)
-    assert story.counts()["eta_s"] == 0.0
+    assert story.counts().eta_s == 0.0
 
 
 def test_nothing_of_a_replaced_sweep_counts(story: Story) -> None:
@@ -844,7 +845,7 @@ def test_pressure_stops_launches_until_it_falls(story: Story) -> None:
 def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_way(story: Story) -> None:
     launch = one(Launch, story.tell(SweepOpened(sweep="big", total=10, slots=0)))
     assert story.ledger.standing("big")[0] == "infeasible"
-    assert story.counts("big")["eta_s"] is None
+    assert story.counts("big").eta_s is None
     assert len(story.open(10, slots=2)) == 4
     assert story.tell(Ticked()) == []
     assert len(only(Launch, story.end(launch, "lost"))) == 1

@@ -510,13 +510,13 @@ class World(RuleBasedStateMachine):
                 running += sum(t.stop - t.at for t in self.tasks if t.started and self.mine(t) and t.sweep == name)
             recorded = len(model.where) - model.many(*UNRECORDED)
             rest = len(model.where) - recorded - running
-            assert counts["total"] == len(model.where)
-            assert counts["done"] == model.many("done")
-            assert counts["failed"] == recorded - model.many("done")
-            assert counts["running"] == running
-            assert (counts["cancelled"], counts["waiting"]) == ((rest, 0) if model.cancelled else (0, rest))
+            assert counts.total == len(model.where)
+            assert counts.done == model.many("done")
+            assert counts.failed == recorded - model.many("done")
+            assert counts.running == running
+            assert (counts.cancelled, counts.waiting) == ((rest, 0) if model.cancelled else (0, rest))
             if not model.cancelled:
-                assert counts["retrying"] == model.many("back", "suspect", "lone")
+                assert counts.retrying == model.many("back", "suspect", "lone")
 
     @invariant()
     def the_guilty_are_seen_to(self) -> None:

@@ -176,10 +176,12 @@ def test_a_cluster_that_is_not_there_is_said_at_once(capsys: pytest.CaptureFixtu
 
 def test_a_notebook_is_read_without_a_cluster(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--notebook", str(notebook)]) == 0
-    header, done, half = capsys.readouterr().out.splitlines()
+    header, done, error, half, reason = capsys.readouterr().out.splitlines()
     assert header.split() == ["SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE"]
     assert done.split() == ["done", "100%", "4/4", "1", "ready"]
+    assert error.startswith("  1 failed, the first with ZeroDivisionError")
     assert half.split() == ["half", "50.0%", "4/8", "0", "?", "running"]
+    assert "whether a lab is at work on it, `raylab ls` tells" in reason
 
 
 def test_one_sweep_of_a_notebook(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
