@@ -41,7 +41,6 @@ HOMES = {
         "raylab.lab",
         "raylab.sweep",
         "raylab.terminal.export",
-        "raylab.terminal.command",
     ),
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),

@@ -140,6 +140,10 @@ class Status(Progress):
     def submitted(self) -> datetime:
         return datetime.fromtimestamp(self.submitted_us / 1e6, UTC)
 
+    def told(self) -> dict[str, Any]:
+        """All of it by name, with what follows from it: the rows of `sweeps()` and what `--json` says."""
+        return {**asdict(self), "ready": self.ready, "ready_fraction": self.ready_fraction, "submitted": self.submitted}
+
     @property
     def stands_still(self) -> bool:
         """Whether time alone does not bring what is left. The lab goes on trying an environment, since what is missing

@@ -229,5 +229,5 @@ SWEEPS_SCHEMA: dict[str, Any] = {
 
 def sweeps_frame(sweeps: Sequence[Status]) -> pl.DataFrame:
     """Sweeps in numbers as a frame, a row each."""
-    rows = [{name: getattr(sweep, name) for name in SWEEPS_SCHEMA} for sweep in sweeps]
-    return pl.DataFrame(rows, schema=SWEEPS_SCHEMA)
+    told = [sweep.told() for sweep in sweeps]
+    return pl.DataFrame([{name: row[name] for name in SWEEPS_SCHEMA} for row in told], schema=SWEEPS_SCHEMA)
