@@ -44,6 +44,7 @@ HOMES = {
     ),
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
+    "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
     "tqdm": ("raylab.client.bar",),
     "pyarrow": ("raylab.notebook.", "raylab.worker.batch"),
     "numpy": ("raylab.",),
