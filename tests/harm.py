@@ -15,7 +15,7 @@ from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.store import Store
 from raylab.notebook.writer import Writer
-from raylab.server.recorder import _describe
+from raylab.worker.batch import summary
 
 Truth = dict[str, pl.DataFrame]
 """The rows of each sweep, with all metadata."""
@@ -94,10 +94,10 @@ def go_on(root: Path, name: str) -> pl.DataFrame:
     writer.establish("lab", "ada")
     writer.open_requests()
     table = writer.open_sweep(f"sweeps/{name}")
-    recorded = {at for start, stop in table.summary["positions"] for at in range(start, stop)}
+    recorded = {at for start, stop in table.summary.positions for at in range(start, stop)}
     package = packaged(made(), SWEEPS[name])
     for at in sorted(set(range(package.segments[0].total)) - recorded):
         batches = leased(package, at, at + 1)
-        table.commit([batch.rows for batch in batches], _describe(batches))
+        table.commit([batch.rows for batch in batches], summary(batches))
     table.seal()
     return Notebook(root).results(name, status="all", metadata=True)

@@ -17,6 +17,7 @@ from lives import COMMITS, A, B, Claims, Life, batches, check, check_plain, judg
 from raylab.errors import LabFenced
 from raylab.notebook.file import load
 from raylab.notebook.store import Store
+from raylab.worker.batch import summary
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE)
 
@@ -231,7 +232,8 @@ def takeover(folder: Path, at: int, chapter: int) -> bool:
     winner.add("the last word")
     with judged("the winner"):
         for name, table in winner.tables.items():
-            table.commit([batch.rows for batch in batches(COMMITS[name])], {"positions": []})
+            more = batches(COMMITS[name])
+            table.commit([batch.rows for batch in more], summary(more))
     return True
 
 

@@ -27,8 +27,7 @@ from raylab.notebook import layout
 from raylab.notebook.store import Files, Reader, Store
 from raylab.notebook.table_files import listing
 from raylab.notebook.writer import SweepTable, Writer
-from raylab.server.recorder import _describe
-from raylab.worker.batch import Batch
+from raylab.worker.batch import Batch, summary
 from raylab.worker.lease import Package
 
 A, B = "sweeps/a", "sweeps/b"
@@ -169,8 +168,8 @@ class Life:
             if k in done:
                 continue
             self.claims.doubtful[folder] = [k]
-            meta = _describe(batches(k))
-            info = self.persist(lambda k=k, meta=meta: table.commit([batch.rows for batch in batches(k)], meta))
+            said = summary(batches(k))
+            info = self.persist(lambda k=k, said=said: table.commit([batch.rows for batch in batches(k)], said))
             assert (info.seq, info.rows) == (len(points(done)), k % 3 + 1)
             done.append(k)
             self.claims.doubtful[folder] = []
@@ -261,7 +260,7 @@ def check(root: Path, claims: Claims) -> None:
             digest, _ = life.writer.put_code(package().pickle, None)
             assert life.writer.code(digest, None)[0] == package().pickle
         for folder, last in COMMITS.items():
-            again = _outstanding(life.table(folder).summary["positions"], last)
+            again = _outstanding(life.table(folder).summary.positions, last)
             assert again == [k for k in range(last) if k not in now.commits[folder]]
             life.commit(folder, *again)
             assert read(life.store, folder) == points(range(last))

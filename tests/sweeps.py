@@ -20,8 +20,7 @@ from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.server.at_work import AtWork
-from raylab.server.recorder import _describe
-from raylab.worker.batch import Batch
+from raylab.worker.batch import Batch, summary
 from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
 
 WHO = {"user": "ada", "host": "here", "pid": "1", "actor": "a", "raylab": "0"}
@@ -121,7 +120,7 @@ class Bench:
         self.commit(name, leased(package, start, stop, **words))
 
     def commit(self, name: str, batches: list[Batch]) -> None:
-        self._packages[name][1].commit([batch.rows for batch in batches], _describe(batches))
+        self._packages[name][1].commit([batch.rows for batch in batches], summary(batches))
 
     def seal(self, name: str) -> None:
         self._packages[name][1].seal()

@@ -6,7 +6,7 @@ Holds a connection, the notebook's files that cannot change, and a cursor for ea
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,14 +23,13 @@ from raylab.client.session import ANSWER_S
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
-from raylab.core.schedule import TROUBLES
-from raylab.core.status import STANDSTILL, Progress
+from raylab.core.status import STANDSTILL, Progress, Status
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.notebook import Files
 from raylab.notebook.store import Reader, Store
-from raylab.notebook.table_files import infos
+from raylab.notebook.survey import survey
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.server.protocol import person
 
@@ -45,9 +44,6 @@ READING = f"interrupted while reading; {UNCHANGED}"
 
 Mark: TypeAlias = tuple[int, int]
 """What a client has seen: the lab's opening, and a number that grows with the news."""
-
-Counts: TypeAlias = dict[str, Any]
-"""What the lab says of one sweep."""
 
 
 class Client:
@@ -91,22 +87,22 @@ class Client:
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def overview(self, sweep: Which = None) -> list[Counts]:
-        """What there is to say of a sweep, of several, or of each of them."""
-        found: list[Counts] = self.connection.call("overview", handles(sweep))
+    def overview(self, sweep: Which = None) -> list[Status]:
+        """How far a sweep is, or several, or each of them."""
+        found: list[Status] = self.connection.call("overview", handles(sweep))
         return found
 
-    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
+    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Status]]:
         """The overview, as soon as it differs from what was seen, or after `left` seconds."""
         longest = POLL_S if left is None else max(0.0, min(left, POLL_S))
         within = ANSWER_S if left is None else min(ANSWER_S, max(0.0, left) + GRACE_S)
-        found: tuple[Mark, list[Counts]] = self.connection.call("news", handles(sweep), mark, longest, within=within)
+        found: tuple[Mark, list[Status]] = self.connection.call("news", handles(sweep), mark, longest, within=within)
         return found
 
     def record(self, sweep: str | Handle | None) -> SweepRecord:
         """What was asked for under a name; of the only sweep there is if None."""
         if sweep is None:
-            names = [each["name"] for each in self.overview()]
+            names = [each.name for each in self.overview()]
             if len(names) != 1:
                 raise SweepNotFound(no_one_sweep(self.name, names))
             sweep = names[0]
@@ -119,8 +115,8 @@ class Client:
     def update_results(self, sweep: Which) -> int:
         new = 0
         for each in self.overview(sweep):
-            new += max(0, each["rows"] - self._seen.get(each["folder"], 0))  # fewer than before where some were lost
-            self._seen[each["folder"]] = each["rows"]
+            new += max(0, each.rows - self._seen.get(each.folder, 0))  # fewer than before where some were lost
+            self._seen[each.folder] = each.rows
         return new
 
     # waiting ----------------------------------------------------------------------------------------------------
@@ -141,19 +137,19 @@ class Client:
                 raise
 
     def _wait(self, sweep: Which, until: float | None, shown: bool, seen: _Seen) -> bool:
-        mark, counts = self.news(sweep, None, _left(until))
+        mark, found = self.news(sweep, None, _left(until))
         if sweep is not None:  # these very sweeps, whoever has their names next
-            sweep = [Handle(each["name"], each["folder"]) for each in counts]
-        title = self.name if sweep is None else ", ".join(each["name"] for each in counts)
-        with Bar(title, Progress.of(counts), shown=shown) as bar:
+            sweep = [Handle(each.name, each.folder) for each in found]
+        title = self.name if sweep is None else ", ".join(each.name for each in found)
+        with Bar(title, Progress.of(found), shown=shown) as bar:
             while True:
-                seen.progress = now = Progress.of(counts)
+                seen.progress = now = Progress.of(found)
                 bar.show(now)
                 left = _left(until)
-                if _is_over(counts, left):
+                if _is_over(found, left):
                     break
-                mark, counts = self.news(sweep, mark, left)
-        tell_end(counts, failures=shown)
+                mark, found = self.news(sweep, mark, left)
+        tell_end(found, failures=shown)
         return now.outstanding == 0
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
@@ -168,17 +164,17 @@ class Client:
         record = self.record(sweep)
         while True:
             left = _left(until)
-            mark, counts = self.news(sweep, mark, left)
-            seen.progress = Progress.of(counts)
+            mark, (now,) = self.news(sweep, mark, left)
+            seen.progress = now
             # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
-            if looked != (mark[0], counts[0]["rows"]):
-                looked = (mark[0], counts[0]["rows"])
+            if looked != (mark[0], now.rows):
+                looked = (mark[0], now.rows)
                 files = self._read(record.folder, since)
                 frame = updates(record, files, since)
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1
                     yield frame
-            if _is_over(counts, left):
+            if _is_over([now], left):
                 return
 
     # reading ----------------------------------------------------------------------------------------------------
@@ -210,7 +206,7 @@ class Client:
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):
             folder = self.record(sweep).folder
-            return warnings_frame([info.meta for info in infos(self._reader(), folder)])
+            return warnings_frame(survey(self._reader(), folder).warnings)
 
     def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:
@@ -252,9 +248,9 @@ class _Seen:
         """What to say if the wait is interrupted."""
         if self.progress is None:
             return NOTHING_CANCELLED
-        asked = self.progress.total - self.progress.cancelled
-        share = percent(self.progress.ready, asked)
-        return f"{NOTHING_CANCELLED}: of {self.name!r} {self.progress.ready:,} of {asked:,} trials are ready ({share})"
+        ready, asked = self.progress.ready, self.progress.asked
+        share = percent(ready, asked)
+        return f"{NOTHING_CANCELLED}: of {self.name!r} {ready:,} of {asked:,} trials are ready ({share})"
 
 
 def _each(frames: Iterator[pl.DataFrame], seen: _Seen) -> Iterator[pl.DataFrame]:
@@ -267,10 +263,9 @@ def _each(frames: Iterator[pl.DataFrame], seen: _Seen) -> Iterator[pl.DataFrame]
         yield frame
 
 
-def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
+def _is_over(sweeps: Sequence[Status], left: float | None) -> bool:
     """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
-    outstanding = [each for each in counts if each["running"] + each["waiting"]]
-    still = all(_stands_still(each) and not each["running"] for each in outstanding)
+    still = all(each.stands_still and not each.running for each in sweeps if each.outstanding)
     return still or (left is not None and left <= 0)
 
 
@@ -284,22 +279,16 @@ def _left(until: float | None) -> float | None:
     return None if until is None else until - time.monotonic()
 
 
-def _stands_still(sweep: Mapping[str, Any]) -> bool:
-    """Whether time alone does not bring what is left of a sweep. The lab goes on trying an environment, since what is
-    missing may be put there; whoever waits has to know."""
-    return sweep["state"] in STANDSTILL or sweep.get("troubles", 0) >= TROUBLES
-
-
-def tell_end(counts: Sequence[Mapping[str, Any]], failures: bool) -> None:
+def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
     """A line on what stands still, and on failures where somebody watches."""
-    for each in counts:
-        if each["state"] in STANDSTILL:
-            say(f"{each['name']} is {each['state']}: {each['reason']}")
-        elif _stands_still(each) and each["running"] + each["waiting"]:
+    for each in sweeps:
+        if each.state in STANDSTILL:
+            say(f"{each.name} is {each.state}: {each.reason}")
+        elif each.stands_still and each.outstanding:
             say(
-                f"{each['name']} stands still: {each['reason']} ({each['troubles']} times in a row; the lab tries "
-                "again with growing pauses, and at once when it is submitted again)"
+                f"{each.name} stands still: {each.reason} ({each.troubles} times in a row; the lab tries again with "
+                "growing pauses, and at once when it is submitted again)"
             )
-        elif each["failed"] and failures:
-            error = each["first_error"] or "see failures()"
-            say(f"{each['name']}: {each['failed']:,} of {each['total']:,} trials failed, the first with {error}")
+        elif each.failed and failures:
+            error = each.first_error or "see failures()"
+            say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}")

@@ -30,10 +30,10 @@ class Bar:
         file: to write to; stderr, or the notebook's cell, if None.
 
     Example:
-        >>> import io
-        >>> screen = io.StringIO()
-        >>> with Bar("coarse", Progress(total=10, done=5, waiting=5), shown=True, file=screen) as bar:
-        ...     bar.show(Progress(total=10, done=8, failed=2))
+        >>> import dataclasses, io
+        >>> screen, nothing = io.StringIO(), Progress.of([])
+        >>> with Bar("coarse", dataclasses.replace(nothing, total=10, waiting=10), shown=True, file=screen) as bar:
+        ...     bar.show(dataclasses.replace(nothing, total=10, done=8, failed=2))
         >>> screen.getvalue().rstrip().endswith("2 failed]")
         True
     """
@@ -43,7 +43,7 @@ class Bar:
         self._said = ""
         self._bar = tqdm(
             desc=name,
-            total=progress.total - progress.cancelled,
+            total=progress.asked,
             initial=progress.ready,
             unit=" trials",
             file=file,
@@ -63,7 +63,7 @@ class Bar:
             self._bar.initial = 0
             self._bar.reset()
             self._bar.initial = self._bar.n = self._bar.last_print_n = progress.ready
-        self._bar.total = progress.total - progress.cancelled
+        self._bar.total = progress.asked
         self._bar.bar_format = _layout(progress, self._file)
         self._bar.set_postfix_str(", ".join(remarks(progress)), refresh=False)
         if not self._bar.update(progress.ready - self._bar.n):
@@ -89,7 +89,8 @@ def remarks(progress: Progress) -> list[str]:
     """What there is to say beside the numbers, in a few words each.
 
     Example:
-        >>> remarks(Progress(total=5, failed=1, waiting=4, retrying=2, state="infeasible"))
+        >>> import dataclasses
+        >>> remarks(dataclasses.replace(Progress.of([]), failed=1, retrying=2, state="infeasible"))
         ['1 failed', '2 retrying', 'waits for resources']
     """
     found = [f"{count:,} {word}" for word in ("failed", "retrying") if (count := getattr(progress, word))]
@@ -101,6 +102,5 @@ def remarks(progress: Progress) -> list[str]:
 def _layout(progress: Progress, file: TextIO | None) -> str:
     columns = width(file or sys.stderr)
     chosen = NARROW if columns is not None and columns < NARROW_COLUMNS else WIDE
-    asked = progress.total - progress.cancelled
     eta = duration(progress.eta_s) if progress.outstanding else "0 s"
-    return chosen.format(percent=percent(progress.ready, asked), eta=eta)
+    return chosen.format(percent=percent(progress.ready, progress.asked), eta=eta)

@@ -6,22 +6,21 @@ The notebook is read where it lies, if that is on this machine, else through sho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from raylab.client import attaching
-from raylab.client.attachment import Client, Counts, Mark, local_store, tell_end
+from raylab.client.attachment import Client, Mark, local_store, tell_end
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.remote import Desk, RemoteReader
 from raylab.client.speech import say
 from raylab.core.handle import Handle, Which
+from raylab.core.status import Status
 from raylab.notebook import layout
 from raylab.notebook.notebook import overview, through
 from raylab.server.known_labs import Place, known
-
-AT_REST = "at rest"
-"""The state of a sweep that is not ready while its lab is at rest."""
 
 
 def look(name: str, address: str | None) -> Client | Resting:
@@ -57,30 +56,30 @@ class Resting:
         folder = Path(place.notebook)
         reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
         self._notebook = through(reader, folder)
-        left = sum(row["waiting"] for row in self.overview())
+        left = sum(each.waiting for each in self.overview())
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
         goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
         say(f"the lab {self.name!r} is at rest, so this is what its notebook in {place.notebook} says; {goes_on}")
 
-    def overview(self, sweep: Which = None) -> list[Counts]:
+    def overview(self, sweep: Which = None) -> list[Status]:
         """As the lab says it, but that nothing runs."""
-        rows = overview(self._notebook, sweep)
-        return [{**row, "state": AT_REST, "reason": ""} if row["state"] == "running" else row for row in rows]
+        found = overview(self._notebook, sweep)
+        return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]
 
     def pinned(self, sweep: str) -> Handle:
         """Nothing takes a name while the lab is at rest."""
         return Handle(sweep)
 
-    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Counts]]:
+    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Status]]:
         """There is none: what is on disk, at once."""
         return (0, 0), self.overview(sweep)
 
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         """Nothing comes in, so nobody waits; whether all is there."""
-        rows = self.overview(sweep)
-        tell_end(rows, failures=shown)
-        return not sum(row["waiting"] for row in rows)
+        found = self.overview(sweep)
+        tell_end(found, failures=shown)
+        return not any(each.waiting for each in found)
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         return self._notebook.results(sweep, status=status, metadata=metadata)

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from raylab.core import schedule
 from raylab.core.deadlines import Deadlines
@@ -52,6 +51,7 @@ from raylab.core.events import (
 from raylab.core.lease import Lease
 from raylab.core.pace import Pace
 from raylab.core.queue import Queue
+from raylab.core.status import Counts, State
 from raylab.core.strikes import Strikes
 from raylab.core.window import Window
 
@@ -304,23 +304,22 @@ class Ledger:
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def counts(self, sweep: str) -> dict[str, Any]:
-        """The sweep in numbers: total = done + failed + cancelled + running + waiting."""
+    def counts(self, sweep: str) -> Counts:
+        """The sweep in numbers."""
         queue = self.queues[sweep]
         done, ready = queue.by_status["done"], queue.ready
         rest = queue.total - ready - queue.running
-        return {
-            "total": queue.total,
-            "done": done,
-            "failed": ready - done,
-            "cancelled": rest if queue.cancelled else 0,
-            "running": queue.running,
-            "waiting": 0 if queue.cancelled else rest,
-            "retrying": 0 if queue.cancelled else queue.retrying,
-            "by_status": {status: count for status, count in sorted(queue.by_status.items()) if count},
-            "eta_s": self._eta(queue),
-            "troubles": queue.troubles,
-        }
+        return Counts(
+            total=queue.total,
+            done=done,
+            failed=ready - done,
+            cancelled=rest if queue.cancelled else 0,
+            running=queue.running,
+            waiting=0 if queue.cancelled else rest,
+            retrying=0 if queue.cancelled else queue.retrying,
+            by_status={status: count for status, count in sorted(queue.by_status.items()) if count},
+            eta_s=self._eta(queue),
+        )
 
     def _eta(self, queue: Queue) -> float | None:
         left = queue.outstanding
@@ -331,7 +330,7 @@ class Ledger:
         # Slots are shared between the sweeps that have leases out, so each has its share of them.
         return left * queue.pace.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
 
-    def standing(self, sweep: str) -> tuple[str, str]:
+    def standing(self, sweep: str) -> tuple[State, str]:
         """The sweep's state as a word and a reason, as far as the queue knows."""
         queue = self.queues[sweep]
         if queue.complete:
@@ -365,8 +364,7 @@ class Ledger:
             assert not (queue.cancelled or queue.pause_reason) or all(each.ending for each in queue.leases.values())
             assert queue.cancelled or queue.pause_reason or not queue.suspects, "suspects are judged at once"
             counts = self.counts(name)
-            parts = ("done", "failed", "cancelled", "running", "waiting")
-            assert counts["total"] == sum(counts[part] for part in parts), counts
+            assert counts.total == counts.ready + counts.cancelled + counts.outstanding, counts
         assert self._leases == out
         self._deadlines.check(out)
         self._window.check(self.queues)

@@ -182,6 +182,11 @@ class SweepRecord:
         return max(segment.first_repeat + segment.repeats for segment in self.segments)
 
     @property
+    def runs_again(self) -> bool:
+        """Whether a trial may have several records: only then a reader has to look for the newest attempt."""
+        return any(segment.selection for segment in self.segments)
+
+    @property
     def name_aside(self) -> str:
         """By which it is read once another sweep has its name."""
         return f"{self.name}~{self.generation}"

@@ -1,21 +1,66 @@
-"""How far sweeps are, in numbers and a word. A plain record: it asks nobody."""
+"""How far sweeps are, in numbers and a word. Plain records: they ask nobody."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias, get_args
+
+from raylab.core.handle import when
+from raylab.core.request import SweepRecord
+from raylab.core.schedule import TROUBLES
+from raylab.core.summary import Summary
+
+State: TypeAlias = Literal[
+    "fenced", "running", "disk_full", "infeasible", "paused", "at rest", "cancelled", "ready", "locked"
+]
+"""The first that one of them has is that of several sweeps together: the sum runs while any part of it does; what keeps
+the rest from running comes before what has ended."""
 
 STANDSTILL = frozenset({"paused", "fenced"})
 """States that time does not cure."""
 
-# The sum runs while any part of it does; what keeps the rest from running comes before what has ended.
-_WORST_FIRST = ("fenced", "running", "disk_full", "infeasible", "paused", "cancelled", "ready", "locked")
+ON_DISK = "as far as the notebook tells; whether a lab is at work on it, `raylab ls` tells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Counts:
+    """Trials in numbers: total = done + failed + cancelled + running + waiting."""
+
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    running: int
+    waiting: int
+    retrying: int
+    by_status: Mapping[str, int]
+    eta_s: float | None
+
+    @property
+    def ready(self) -> int:
+        return self.done + self.failed
+
+    @property
+    def asked(self) -> int:
+        """Trials that were not given up."""
+        return self.total - self.cancelled
+
+    @property
+    def outstanding(self) -> int:
+        """Trials that are still to be recorded."""
+        return self.running + self.waiting
+
+    @property
+    def ready_fraction(self) -> float:
+        """ready / (total − cancelled); 1.0 when nothing was asked."""
+        return self.ready / self.asked if self.asked else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Counts):
     """A sweep, or several, in numbers.
 
     In trials: total = done + failed + cancelled + running + waiting.
@@ -36,58 +81,149 @@ class Progress:
         reason: a sentence, where there is something to say.
     """
 
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    running: int = 0
-    waiting: int = 0
-    retrying: int = 0
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    rows: int = 0
-    eta_s: float | None = 0.0
-    state: str = "ready"
-    reason: str = ""
-
-    @property
-    def ready(self) -> int:
-        return self.done + self.failed
-
-    @property
-    def outstanding(self) -> int:
-        """Trials that are still to be recorded."""
-        return self.running + self.waiting
-
-    @property
-    def ready_fraction(self) -> float:
-        """ready / (total − cancelled); 1.0 when nothing was asked.
-
-        Example:
-            >>> Progress(total=10, done=3, failed=1, waiting=6).ready_fraction
-            0.4
-        """
-        asked = self.total - self.cancelled
-        return self.ready / asked if asked else 1.0
+    rows: int
+    state: State
+    reason: str
 
     @staticmethod
-    def of(sweeps: Sequence[Mapping[str, Any]]) -> Progress:
-        """The sum of what the lab says of some sweeps."""
-        if not sweeps:
-            return Progress()
+    def of(sweeps: Sequence[Status]) -> Progress:
+        """The sum of some sweeps; of none of them, all is ready.
+
+        Example:
+            >>> Progress.of([]).state, Progress.of([]).ready_fraction
+            ('ready', 1.0)
+        """
+        numbers = ("total", "done", "failed", "cancelled", "running", "waiting", "retrying", "rows")
+        sums: dict[str, Any] = {name: sum(getattr(sweep, name) for sweep in sweeps) for name in numbers}
         by_status: Counter[str] = Counter()
         for sweep in sweeps:
-            by_status.update(sweep["by_status"])
-        worst = min(sweeps, key=lambda sweep: _WORST_FIRST.index(sweep["state"]))
-        etas = [sweep["eta_s"] for sweep in sweeps if sweep["running"] + sweep["waiting"]]
-        counts = {
-            name: sum(sweep[name] for sweep in sweeps)
-            for name in ("total", "done", "failed", "cancelled", "running", "waiting", "retrying", "rows")
-        }
-        reason = worst["reason"]
+            by_status.update(sweep.by_status)
+        etas = [sweep.eta_s for sweep in sweeps if sweep.outstanding]
+        known = [eta for eta in etas if eta is not None]
+        worst = min(sweeps, key=lambda sweep: get_args(State).index(sweep.state), default=None)
+        reason = worst.reason if worst else ""
         return Progress(
-            **counts,
+            **sums,
             by_status=dict(by_status),
-            eta_s=None if None in etas else max(etas, default=0.0),
-            state=worst["state"],
-            reason=f"{worst['name']}: {reason}" if reason and len(sweeps) > 1 else reason,
+            eta_s=max(known, default=0.0) if len(known) == len(etas) else None,
+            state=worst.state if worst else "ready",
+            reason=f"{worst.name}: {reason}" if worst and reason and len(sweeps) > 1 else reason,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Progress):
+    """All that is said of one sweep, at work or at rest.
+
+    Attributes:
+        name, folder: which sweep it is.
+        user: who asked for it.
+        repeats: of each point.
+        design: in a few words.
+        description: for people.
+        submitted_us: when, since the epoch.
+        first_error: of the trials that failed; None if none did, or none said anything.
+        troubles: how many leases in a row could not build its environment.
+    """
+
+    name: str
+    folder: str
+    user: str
+    repeats: int
+    design: str
+    description: str
+    submitted_us: int
+    first_error: str | None
+    troubles: int
+
+    @property
+    def submitted(self) -> datetime:
+        return datetime.fromtimestamp(self.submitted_us / 1e6, UTC)
+
+    def told(self) -> dict[str, Any]:
+        """All of it by name, with what follows from it: the rows of `sweeps()` and what `--json` says."""
+        return {**asdict(self), "ready": self.ready, "ready_fraction": self.ready_fraction, "submitted": self.submitted}
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether time alone does not bring what is left. The lab goes on trying an environment, since what is missing
+        may be put there; whoever waits has to know."""
+        return self.state in STANDSTILL or self.troubles >= TROUBLES
+
+
+def status(
+    record: SweepRecord,
+    counts: Counts,
+    state: State,
+    reason: str,
+    *,
+    rows: int,
+    first_error: str | None,
+    troubles: int = 0,
+) -> Status:
+    """All that is said of a sweep.
+
+    Args:
+        record: what was asked.
+        counts: its trials.
+        state: in a word.
+        reason: in a sentence.
+        rows: recorded.
+        first_error: of its trials.
+        troubles: of its environment, in a row.
+    """
+    return Status(
+        name=record.name,
+        folder=record.folder,
+        user=record.user,
+        **asdict(counts),
+        rows=rows,
+        state="locked" if record.locked and state == "ready" else state,
+        reason=reason,
+        repeats=record.repeats,
+        design=record.shape,
+        description=record.policy.description,
+        submitted_us=record.time_us,
+        first_error=first_error,
+        troubles=troubles,
+    )
+
+
+def recorded(record: SweepRecord, by_status: Mapping[str, int]) -> Counts:
+    """The trials of a sweep of which nothing runs: these are recorded, the others wait or were given up."""
+    found = Counter(by_status)
+    for segment in record.segments:
+        found.subtract(segment.taken_back)
+    ready = sum(found.values())
+    rest = record.total - ready
+    given_up = rest if record.cancelled or record.replaced else 0
+    return Counts(
+        total=record.total,
+        done=found["done"],
+        failed=ready - found["done"],
+        cancelled=given_up,
+        running=0,
+        waiting=rest - given_up,
+        retrying=0,
+        by_status={word: count for word, count in found.items() if count},
+        eta_s=None if rest > given_up else 0.0,
+    )
+
+
+def on_disk(record: SweepRecord, found: Summary) -> Status:
+    """All that is said of a sweep that no lab is at work on, by what its table holds."""
+    counts = recorded(record, found.by_status)
+    return status(record, counts, *_standing(record, counts), rows=found.rows, first_error=found.error)
+
+
+def _standing(record: SweepRecord, counts: Counts) -> tuple[State, str]:
+    """The state of what lies on the disk, and the reason."""
+    if record.replaced is not None:
+        by = f"{record.replaced.user} at {when(record.replaced.time_us)}"
+        state: State = "cancelled" if counts.cancelled else "ready"
+        return state, f"it was set aside for another {record.replaced.name!r}, by {by}"
+    if counts.cancelled:
+        return "cancelled", ""
+    if not counts.waiting:
+        return "ready", ""
+    return ("paused", record.paused) if record.paused else ("running", ON_DISK)

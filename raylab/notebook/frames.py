@@ -5,7 +5,7 @@ Promises: `results` of the same rows is the same frame, in whatever order they c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import groupby
@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
+from raylab.core.summary import together
+from raylab.core.trial_warnings import Kind
 from raylab.notebook.arrow_types import cast
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import Loaded
 from raylab.notebook.headings import ALWAYS, Heading, headings, labels
 from raylab.notebook.nested import by_name
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.rows import summary
 from raylab.notebook.schema import SEQ, union
 from raylab.notebook.siblings import settled
+from raylab.notebook.survey import summaries
 
 STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
 
@@ -58,13 +60,9 @@ def check_status(status: str | Sequence[str]) -> list[str]:
     return list(STATUSES) if "all" in words else words
 
 
-def warnings_frame(metas: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """The warnings that some commits tell of, a row for each kind.
-
-    Args:
-        metas: the metadata of a sweep's files in force.
-    """
-    frame = pl.DataFrame(summary(metas)["warnings"], schema=WARNINGS_SCHEMA, orient="row")
+def warnings_frame(kinds: Sequence[Kind]) -> pl.DataFrame:
+    """The warnings that a sweep's trials showed, a row for each kind."""
+    frame = pl.DataFrame([kind.dumps() for kind in kinds], schema=WARNINGS_SCHEMA, orient="row")
     return frame.sort("count", "text", "category", descending=[True, False, False])
 
 
@@ -133,18 +131,16 @@ class _View:
         chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
         # The last file has all the columns in force.
         self._tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
-        metas = [loaded.info.meta for loaded in chosen]
-        found = summary(metas)
+        found = together(summaries(loaded.info for loaded in chosen))
         self._schema = union(table.schema for table in self._tables)
         self._seen = headings(
             self._schema,
             parameters=_parameters(record.asked.design),
             repeats=record.repeats > 1,
-            names=found["names"] if self._sorts else [],
+            names=found.names if self._sorts else [],
             metadata=metadata,
         )
-        whole = all(meta.get("by_status") for meta in metas)
-        self._filters = _filters(found["by_status"] if whole else STATUSES, found["again"], words, since or 0)
+        self._filters = _filters(found.by_status, record.runs_again, words, since or 0)
         self.columns = [field.name for heading in self._seen for field in heading.fields]
 
     @property

@@ -13,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from raylab.core.summary import Names
 from raylab.notebook.arrow_types import Field
 from raylab.notebook.columns import clean_name
-from raylab.notebook.rows import METADATA, RESERVED, TIMES, Names
+from raylab.notebook.rows import METADATA, RESERVED, TIMES
 from raylab.notebook.schema import MORE, SEQ, identity
 
 __all__ = ["ALWAYS", "SOMETIMES", "Heading", "headings", "labels"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,15 @@ import polars as pl
 
 from raylab.core.handle import Which, find, handles, is_list, no_one_sweep, only
 from raylab.core.request import SweepRecord, fold
-from raylab.core.status import Progress
+from raylab.core.status import Progress, Status, on_disk
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.counts import counts
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.requests import from_rows
-from raylab.notebook.rows import summary
 from raylab.notebook.store import Reader, Store
-from raylab.notebook.table_files import Known, infos, listing
+from raylab.notebook.survey import survey
+from raylab.notebook.table_files import Known, listing
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
 
@@ -124,7 +122,7 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").warnings("coarse")    # doctest: +SKIP
         """
         record = choose(self._records(), name, self.name)
-        return warnings_frame([info.meta for info in infos(self._reader, record.folder)])
+        return warnings_frame(survey(self._reader, record.folder).warnings)
 
     def progress(self, name: Which = None) -> Progress:
         """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
@@ -158,15 +156,12 @@ class Notebook:
         rows = [asdict(finding) for finding in inspect(Store(self.path)).findings]
         return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
 
-    def _overview(self, name: Which) -> list[dict[str, Any]]:
-        return [self._counts(record) for record in self._chosen(name)]
-
-    def _counts(self, record: SweepRecord) -> dict[str, Any]:
-        return counts(record, summary([info.meta for info in infos(self._reader, record.folder)]))
+    def _overview(self, name: Which) -> list[Status]:
+        return [on_disk(record, survey(self._reader, record.folder)) for record in self._chosen(name)]
 
 
-def overview(notebook: Notebook, name: Which = None) -> list[dict[str, Any]]:
-    """What there is to say of a sweep of a notebook, of several, or of each of them, as a lab says it of its own."""
+def overview(notebook: Notebook, name: Which = None) -> list[Status]:
+    """How far a sweep of a notebook is, or several, or each of them, as a lab says it of its own."""
     return notebook._overview(name)
 
 
@@ -232,11 +227,7 @@ SWEEPS_SCHEMA: dict[str, Any] = {
 }
 
 
-def sweeps_frame(counts: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def sweeps_frame(sweeps: Sequence[Status]) -> pl.DataFrame:
     """Sweeps in numbers as a frame, a row each."""
-    rows = []
-    for each in counts:
-        submitted = datetime.fromtimestamp(each["submitted_us"] / 1e6, UTC)
-        row = {"ready": each["done"] + each["failed"], **each, "submitted": submitted}
-        rows.append({name: row[name] for name in SWEEPS_SCHEMA})
-    return pl.DataFrame(rows, schema=SWEEPS_SCHEMA)
+    told = [sweep.told() for sweep in sweeps]
+    return pl.DataFrame([{name: row[name] for name in SWEEPS_SCHEMA} for row in told], schema=SWEEPS_SCHEMA)

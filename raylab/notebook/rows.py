@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raylab.core.trial_warnings import Kind, merged
+from raylab.core.summary import Names
 from raylab.notebook.columns import clean_name, column, renamed
 from raylab.notebook.parameters import Parameters
 
@@ -41,13 +41,6 @@ TIMES: dict[str, Any] = {"_set_up_s": pa.float64(), "_do_s": pa.float64(), "_tea
 
 NAMES = b"raylab.names"
 """Metadata of a wire batch: its `Names`, as JSON."""
-
-MAX_NAMES = 1_000
-"""As many as a sweep has columns: no more of them can be in an order."""
-
-Names: TypeAlias = list[list[Any]]
-"""Which results came in which order: `[point, repeat, names]` of each trial that brings names which no lower one has,
-by trial. So what some batches say together does not depend on which of them came first."""
 
 RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
 
@@ -160,7 +153,7 @@ def _named(trials: Trials, alike: bool) -> Names:
         order = [int(lowest[np.argmin(repeats[lowest])])]
     else:
         order = np.lexsort((repeats, points)).tolist()
-    found: Names = []
+    found: list[list[Any]] = []
     seen: set[str] = set()
     for at in order:
         result = trials.results[at]
@@ -176,23 +169,6 @@ def names_of(batch: pa.RecordBatch) -> Names:
     """Which results a wire batch has, and in which order they came."""
     told = (batch.schema.metadata or {}).get(NAMES)
     found: Names = json.loads(told) if told else []
-    return found
-
-
-def merged_names(some: Iterable[Names]) -> Names:
-    """The names that several batches or commits have together.
-
-    Example:
-        >>> merged_names([[[2, 0, ["b", "a"]]], [[0, 0, ["a"]]]])
-        [[0, 0, ['a']], [2, 0, ['b']]]
-    """
-    found: Names = []
-    seen: set[str] = set()
-    for point, repeat, names in sorted(entry for each in some for entry in each):
-        new = [name for name in names if name not in seen]
-        if new and len(seen) < MAX_NAMES:
-            seen.update(new)
-            found.append([point, repeat, new])
     return found
 
 
@@ -239,32 +215,3 @@ def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None])
     for at, value in exceptions.items():
         values[at] = value
     return pa.array(values, pa.string())
-
-
-def summary(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What some commits hold together: positions as runs, trials by status, rows, seconds in trials, results' names."""
-    runs: list[list[int]] = []
-    again = any(meta.get("again", False) for meta in metas)
-    for start, stop in sorted(tuple(run) for meta in metas for run in meta.get("positions", ())):
-        if runs and start <= runs[-1][1]:
-            again = again or start < runs[-1][1]
-            runs[-1][1] = max(runs[-1][1], stop)
-        else:
-            runs.append([start, stop])
-    by_status: dict[str, int] = {}
-    for meta in metas:
-        for status, count in meta.get("by_status", {}).items():
-            by_status[status] = by_status.get(status, 0) + count
-    return {
-        "positions": runs,
-        "by_status": by_status,
-        "rows": sum(meta.get("rows", 0) for meta in metas),
-        "seconds": sum(meta.get("seconds", 0.0) for meta in metas),
-        "error": next((meta["error"] for meta in metas if meta.get("error")), None),
-        "warnings": [
-            kind.dumps() for kind in merged(Kind.loads(data) for meta in metas for data in meta.get("warnings", ()))
-        ],
-        "names": merged_names(meta.get("names", ()) for meta in metas),
-        # Whether a trial stands in it more than once: only then a reader has to look for the newest attempt.
-        "again": again,
-    }

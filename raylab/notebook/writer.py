@@ -22,15 +22,16 @@ from typing import Any
 import pyarrow as pa
 
 from raylab.core.request import Request
+from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import FileInfo
 from raylab.notebook.requests import from_rows, to_rows
-from raylab.notebook.rows import summary
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
+from raylab.notebook.survey import summaries, survey
 from raylab.notebook.table import Opened, Table
-from raylab.notebook.table_files import infos, last_opening, listing
+from raylab.notebook.table_files import last_opening, listing
 
 log = logging.getLogger(__name__)
 
@@ -61,26 +62,26 @@ class SweepTable:
     writer: Writer
     table: Table
     schema: Schema
-    summary: dict[str, Any]
+    summary: Summary
 
-    def commit(self, batches: Sequence[pa.RecordBatch], meta: dict[str, Any]) -> FileInfo:
+    def commit(self, batches: Sequence[pa.RecordBatch], summary: Summary) -> FileInfo:
         """Add wire batches in the columns in force, in one commit; the same again after an OSError."""
         try:
-            return self._commit(batches, meta)
+            return self._commit(batches, summary)
         except LabFenced:
             if not self.writer.retake(self):
                 raise
-            return self._commit(batches, meta)
+            return self._commit(batches, summary)
 
-    def _commit(self, batches: Sequence[pa.RecordBatch], meta: dict[str, Any]) -> FileInfo:
+    def _commit(self, batches: Sequence[pa.RecordBatch], summary: Summary) -> FileInfo:
         if self.table.pending:
             return self.table.resume()
-        return self.table.commit(self.schema.concat(batches), meta)
+        return self.table.commit(self.schema.concat(batches), summary.dumps())
 
     def seal(self) -> FileInfo | None:
         """Put the journal into one part."""
         try:
-            return self.table.seal(summary)
+            return self.table.seal(lambda metas: together([Summary.loads(meta) for meta in metas]).dumps())
         except LabFenced:
             if not self.writer.is_ours():
                 raise
@@ -247,9 +248,9 @@ class Writer:
             least += 1
         return least
 
-    def survey(self, folder: str) -> dict[str, Any]:
+    def survey(self, folder: str) -> Summary:
         """What a sweep's table holds, without taking it over."""
-        return summary([info.meta for info in infos(self.store, folder)])
+        return survey(self.store, folder)
 
     def open_sweep(self, folder: str) -> SweepTable:
         """Take a sweep's table over; what it holds is read afresh.
@@ -263,7 +264,7 @@ class Writer:
             writer=self,
             table=table,
             schema=Schema.from_files(opened.files),
-            summary=summary([info.meta for info in opened.files]),
+            summary=together(summaries(opened.files)),
         )
 
     def retake(self, sweep: SweepTable) -> bool:

@@ -21,9 +21,9 @@ from raylab.core.ledger import INFEASIBLE
 from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, refusal
 from raylab.core.schedule import slots
+from raylab.core.status import State, Status, on_disk, recorded, status
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
 from raylab.notebook import layout
-from raylab.notebook.counts import counts
 from raylab.notebook.writer import Writer
 from raylab.server import pieces
 from raylab.server.at_work import AtWork
@@ -116,8 +116,7 @@ class LabActor:
         asyncio.get_running_loop().call_later(LINGER_S, self._surroundings.end)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
-        counts = [self._counts(lab, sweep) for sweep in lab.sweeps.in_force()]
-        outstanding = sum(each["running"] + each["waiting"] for each in counts)
+        outstanding = sum(self._status(lab, sweep).outstanding for sweep in lab.sweeps.in_force())
         if outstanding and not force:
             raise LabBusy(
                 f"the lab {lab.sweeps.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
@@ -231,7 +230,7 @@ class LabActor:
             if not sweep.record.cancelled:
                 await lab.sweeps.note(_request("cancelled", sweep, user))
                 lab.news.post(sweep, urgent=True)
-            return int(self._counts(lab, sweep)["cancelled"])
+            return self._status(lab, sweep).cancelled
 
     async def lock(self, sweep: Handle, user: str) -> None:
         """Let the sweep take no change any more."""
@@ -247,22 +246,22 @@ class LabActor:
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    async def overview(self, sweeps: Sequence[Handle] | None) -> list[dict[str, Any]]:
-        """One dict of counts, state and description for each of these sweeps, for all in force if None."""
+    async def overview(self, sweeps: Sequence[Handle] | None) -> list[Status]:
+        """How far each of these sweeps is, all in force if None."""
         lab = await self._open()
         if sweeps is None:
-            return [self._counts(lab, sweep) for sweep in lab.sweeps.in_force()]
+            return [self._status(lab, sweep) for sweep in lab.sweeps.in_force()]
         return [await self._told(lab, self._found(lab, sweep)) for sweep in sweeps]
 
-    async def _told(self, lab: Conductor, sweep: AtWork) -> dict[str, Any]:
+    async def _told(self, lab: Conductor, sweep: AtWork) -> Status:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if sweep.stage != "set aside":
-            return self._counts(lab, sweep)
-        return counts(sweep.record, await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key)))
+            return self._status(lab, sweep)
+        return on_disk(sweep.record, await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key)))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
-    ) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+    ) -> tuple[tuple[int, int], list[Status]]:
         """Wait for something a client has not seen, `longest` seconds at most; its new mark and the overview."""
         lab = await self._open()
         # Says so if there is no such sweep.
@@ -291,36 +290,28 @@ class LabActor:
             )
         return sweep
 
-    def _counts(self, lab: Conductor, sweep: AtWork) -> dict[str, Any]:
-        """A sweep in numbers and words."""
-        record = sweep.record
-        if sweep.key in lab.ledger.queues:
-            counts = lab.ledger.counts(sweep.key)
-            state, reason = lab.ledger.standing(sweep.key)
-        else:
-            counts, state, reason = _unopened(record, lab.fits(record))
+    def _status(self, lab: Conductor, sweep: AtWork) -> Status:
+        """How far a sweep in force is."""
+        record, queue = sweep.record, lab.ledger.queues.get(sweep.key)
+        if queue is not None:
+            counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
+        else:  # its table is being opened, so nothing is recorded yet
+            counts, (state, reason) = recorded(record, {}), _unopened(record, lab.fits(record))
         if state == "infeasible":
             reason = f"{reason}: {_amounts(record)}"
         if sweep.trouble:
             state, reason = "paused", sweep.trouble
         elif lab.recorder.trouble and state == "running":
             state, reason = "disk_full", lab.recorder.trouble
-        elif record.locked and state == "ready":
-            state = "locked"
-        return {
-            "name": record.name,
-            "folder": record.folder,
-            "user": record.user,
-            "state": state,
-            "reason": reason,
-            **counts,
-            "rows": sweep.rows,
-            "repeats": record.repeats,
-            "design": record.shape,
-            "description": record.policy.description,
-            "submitted_us": record.time_us,
-            "first_error": sweep.first_error,
-        }
+        return status(
+            record,
+            counts,
+            state,
+            reason,
+            rows=sweep.rows,
+            first_error=sweep.first_error,
+            troubles=0 if queue is None else queue.troubles,
+        )
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
 
@@ -341,15 +332,11 @@ class LabActor:
         return await self._durably(asyncio.to_thread(pieces.ends, lab.sweeps.writer.store, path, count))
 
 
-def _unopened(record: SweepRecord, fits: int) -> tuple[dict[str, Any], str, str]:
-    """Counts, state and reason of a sweep that was just submitted: its table is being opened, nothing is recorded."""
-    cancelled = record.total if record.cancelled else 0
-    counts: dict[str, Any] = dict.fromkeys(("done", "failed", "running", "retrying"), 0)
-    counts |= {"total": record.total, "cancelled": cancelled, "waiting": record.total - cancelled}
-    counts |= {"by_status": {}, "eta_s": None, "troubles": 0}
-    if cancelled:
-        return counts, "cancelled", ""
-    return (counts, "running", "") if fits else (counts, "infeasible", INFEASIBLE)
+def _unopened(record: SweepRecord, fits: int) -> tuple[State, str]:
+    """State and reason of a sweep whose table is being opened."""
+    if record.cancelled:
+        return "cancelled", ""
+    return ("running", "") if fits else ("infeasible", INFEASIBLE)
 
 
 def _request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raylab.core.request import SweepRecord
+from raylab.core.summary import Summary
 from raylab.notebook.writer import SweepTable
 from raylab.worker.batch import Batch
 
@@ -44,7 +45,7 @@ class AtWork:
     package: Any = None
     waiting: list[Batch] = field(default_factory=list)
     rows: int = 0
-    first_error: str = ""
+    first_error: str | None = None
     trouble: str = ""
     passing: bool = False
     news: int = 0
@@ -58,11 +59,11 @@ class AtWork:
     def name(self) -> str:
         return self.record.name
 
-    def know(self, rows: int, error: str | None) -> None:
+    def know(self, found: Summary) -> None:
         """Take note of what its table holds; so it can be read."""
         self.trouble, self.passing = "", False
-        self.rows = rows
-        self.first_error = self.first_error or error or ""
+        self.rows = found.rows
+        self.first_error = self.first_error or found.error
 
     def close(self, stage: Stage) -> None:
         """Nothing more is written."""

@@ -154,7 +154,7 @@ class Conductor:
                 case ev.Keep():
                     assert batch is not None
                     sweep = self.sweeps.of(order.sweep)
-                    sweep.first_error = sweep.first_error or batch.error or ""
+                    sweep.first_error = sweep.first_error or batch.error
                     self.recorder.keep(sweep, batch)
                 case ev.Refuse():
                     log.warning("a batch of lease %s was dropped: %s", order.lease, order.reason)

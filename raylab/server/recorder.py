@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from raylab.core.request import Request
-from raylab.core.trial_warnings import merged
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
 from raylab.notebook.file import FileInfo
-from raylab.notebook.rows import merged_names, names_of
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
-from raylab.worker.batch import Batch
+from raylab.worker.batch import Batch, summary
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -151,9 +148,9 @@ class Recorder:
     async def _commit(self, sweep: AtWork, batches: Sequence[Batch]) -> FileInfo:
         table = sweep.table
         assert table is not None
-        meta = _describe(batches)
+        said = summary(batches)
         rows = [batch.rows for batch in batches]
-        return await self._insist(lambda: table.commit(rows, meta))
+        return await self._insist(lambda: table.commit(rows, said))
 
     async def seal(self, sweep: AtWork) -> None:
         """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
@@ -256,25 +253,3 @@ def _portions(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
 
 def _nbytes(batches: Iterable[Batch]) -> int:
     return sum(int(batch.rows.nbytes) for batch in batches)
-
-
-def _describe(batches: Sequence[Batch]) -> dict[str, Any]:
-    """A commit's metadata: with it a restart needs to read no row."""
-    by_status: Counter[str] = Counter()
-    for batch in batches:
-        by_status.update(batch.by_status)
-    runs: list[list[int]] = []
-    for first, count in sorted((batch.first, batch.count) for batch in batches):
-        if runs and runs[-1][1] == first:
-            runs[-1][1] = first + count
-        else:
-            runs.append([first, first + count])
-    return {
-        "positions": runs,
-        "by_status": dict(by_status),
-        "rows": sum(batch.rows.num_rows for batch in batches),
-        "seconds": round(sum(batch.busy_s for batch in batches), 6),
-        "error": next((batch.error for batch in batches if batch.error), None),
-        "warnings": [kind.dumps() for kind in merged(kind for batch in batches for kind in batch.warnings)],
-        "names": merged_names(names_of(batch.rows) for batch in batches),
-    }

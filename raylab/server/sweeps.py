@@ -20,6 +20,7 @@ from typing import Any
 
 from raylab.core import events as ev
 from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
 from raylab.notebook.writer import Writer
@@ -29,9 +30,6 @@ from raylab.server.recorder import Recorder, Unreadable
 from raylab.worker.lease import Package
 
 log = logging.getLogger(__name__)
-
-Summary = dict[str, Any]
-"""What a sweep's table holds: `rows.summary` makes it."""
 
 
 class Sweeps:
@@ -171,9 +169,8 @@ class Sweeps:
                 return
         if sweep.stage != "known" or sweep.queued:  # submitted again, or replaced, meanwhile
             return
-        sweep.know(found["rows"], found["error"])
-        recorded = sum(stop - start for start, stop in found["positions"])
-        if recorded == sweep.record.positions or sweep.record.cancelled:
+        sweep.know(found)
+        if found.recorded == sweep.record.positions or sweep.record.cancelled:
             self._take_up(sweep, found)
         else:
             await self.take(sweep)
@@ -206,7 +203,7 @@ class Sweeps:
         if self.of(record.folder).stage != "opening":  # set aside meanwhile
             return
         sweep.stage, sweep.table, sweep.package = "open", table, package
-        sweep.know(table.summary["rows"], table.summary["error"])
+        sweep.know(table.summary)
         self._take_up(sweep, table.summary)
 
     def _package(self, record: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
@@ -225,9 +222,9 @@ class Sweeps:
         event = ev.SweepOpened(
             sweep=sweep.key,
             record=sweep.record,
-            recorded=tuple((start, stop) for start, stop in found["positions"]),
-            by_status=found["by_status"],
-            seconds=found["seconds"],
+            recorded=tuple(found.positions),
+            by_status=found.by_status,
+            seconds=found.seconds,
             slots=self._slots(sweep.record),
         )
         self._tell(event)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from importlib import import_module
-from typing import Any
 
+import psutil
 from ray.util import get_node_ip_address
 
 from raylab.errors import LabUnavailable, NameRefused
-
-psutil: Any = import_module("psutil")  # Ray brings it along, in a folder that `import ray` puts on the path
 
 PORT = 6379
 """Ray's own default for a head."""

@@ -2,6 +2,8 @@
 
 So what belongs to it is known for sure, whatever else runs on the machine, whichever process died before, and even if
 a process id was used again (`ray stop` would end every Ray there is). No other process is ever touched.
+The process session would not do: all of Ray stays in the one of its `ray start` (tried with 2.60), but what a trial
+starts in a session of its own does not, and once all of a session is gone its number may become a stranger's.
 """
 
 from __future__ import annotations
@@ -10,12 +12,10 @@ import os
 import signal
 from collections.abc import Collection
 from contextlib import suppress
-from importlib import import_module
-from typing import Any
+
+import psutil
 
 from raylab.terminal.settings import MARK
-
-psutil: Any = import_module("psutil")  # Ray brings it along, in a folder that `import ray` puts on the path
 
 GRACE_S = 10.0
 """Between asking the raylet to end and killing it; Ray's own `ray stop` gives 16, it took 0.1."""
@@ -27,7 +27,7 @@ ENDING = {"lab": 0, "trial": 1, RAYLET: 2, "rest": 3}
 """The order in which a head's processes are ended."""
 
 
-def of(mark: str) -> list[Any]:
+def of(mark: str) -> list[psutil.Process]:
     """The processes that carry the mark, and their children (a worker's title covers a part of its environment)."""
     found = {}
     for process in psutil.process_iter():
@@ -41,12 +41,12 @@ def of(mark: str) -> list[Any]:
     return list(found.values())
 
 
-def named(mark: str, names: Collection[str]) -> list[Any]:
+def named(mark: str, names: Collection[str]) -> list[psutil.Process]:
     """Those with one of these names."""
     return [process for process in of(mark) if _name(process) in names]
 
 
-def lives(process: Any) -> bool:
+def lives(process: psutil.Process) -> bool:
     """Whether a process is there and does something still."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
@@ -80,7 +80,7 @@ def end(mark: str, *, head: bool) -> bool:
     return bool(members)
 
 
-def _turn(process: Any) -> int:
+def _turn(process: psutil.Process) -> int:
     """When a process goes: labs, trials and what they started, the raylet, the rest of Ray."""
     try:
         title = " ".join(process.cmdline()[:1])
@@ -91,13 +91,13 @@ def _turn(process: Any) -> int:
     return ENDING[RAYLET if _name(process) == RAYLET else "rest"]
 
 
-def _name(process: Any) -> str:
+def _name(process: psutil.Process) -> str:
     try:
         return str(process.name())
     except psutil.Error:  # gone already
         return ""
 
 
-def _send(process: Any, number: int) -> None:
+def _send(process: psutil.Process, number: int) -> None:
     with suppress(psutil.Error):  # gone already
         process.send_signal(number)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
 from raylab.client.figures import STATES, duration, percent
-
-Row = Mapping[str, Any]
-"""A sweep in numbers, as the lab or a notebook says it."""
+from raylab.core.status import Status
 
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
 ALIGNED = "<>>>><"
@@ -19,27 +17,21 @@ KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
 """Which columns to show, from wide terminals to narrow ones."""
 
 
-def table(rows: Sequence[Row], columns: int | None) -> list[str]:
+def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
     """Sweeps in lines: how far, what failed, how long still, the state; reasons below them.
 
     Args:
-        rows: the sweeps.
+        sweeps: those to show.
         columns: of the terminal; None for no limit.
-
-    Example:
-        >>> row = {"name": "coarse", "total": 8, "done": 2, "failed": 0, "cancelled": 0, "eta_s": 90.0}
-        >>> print("\\n".join(table([{**row, "state": "running"}], 80)))
-        SWEEP   READY  TRIALS  FAILED    ETA  STATE
-        coarse  25.0%     2/8       0  2 min  running
     """
-    if not rows:
+    if not sweeps:
         return ["no sweeps yet"]
-    cells = [HEADER, *map(_cells, rows)]
+    cells = [HEADER, *map(_cells, sweeps)]
     lines = _fitting(cells, columns)
     found = [lines[0]]
-    for row, line in zip(rows, lines[1:], strict=True):
+    for sweep, line in zip(sweeps, lines[1:], strict=True):
         found.append(line)
-        for remark in _remarks(row):
+        for remark in _remarks(sweep):
             found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
     return [cut(line, columns) for line in found]
 
@@ -75,20 +67,19 @@ def _fitting(cells: Sequence[tuple[str, ...]], columns: int | None) -> list[str]
     return aligned([(cut(row[0], longest), row[1], row[5]) for row in cells], "<><")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    asked, ready = row["total"] - row["cancelled"], row["done"] + row["failed"]
-    eta = duration(row.get("eta_s")) if ready < asked else ""
-    state: str = STATES.get(row["state"]) or row["state"]
-    return (row["name"], percent(ready, asked), f"{ready:,}/{asked:,}", f"{row['failed']:,}", eta, state)
+def _cells(sweep: Status) -> tuple[str, ...]:
+    eta = duration(sweep.eta_s) if sweep.ready < sweep.asked else ""
+    share, count = percent(sweep.ready, sweep.asked), f"{sweep.ready:,}/{sweep.asked:,}"
+    return (sweep.name, share, count, f"{sweep.failed:,}", eta, STATES.get(sweep.state, sweep.state))
 
 
-def _remarks(row: Row) -> list[str]:
+def _remarks(sweep: Status) -> list[str]:
     """What there is to say about a sweep beside its numbers."""
-    found = [row["reason"]] if row.get("reason") else []
-    if row["failed"] and row.get("first_error") and row["first_error"] not in row.get("reason", ""):
-        found.append(f"{row['failed']:,} failed, the first with {row['first_error']}")
-    if row["cancelled"]:
-        found.append(f"{row['cancelled']:,} cancelled")
+    found = [sweep.reason] if sweep.reason else []
+    if sweep.failed and sweep.first_error and sweep.first_error not in sweep.reason:
+        found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
+    if sweep.cancelled:
+        found.append(f"{sweep.cancelled:,} cancelled")
     return [" ".join(remark.split()) for remark in found]
 
 

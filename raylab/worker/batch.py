@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.core.block import Block
+from raylab.core.summary import Summary, together
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.rows import Trials, wire
+from raylab.notebook.rows import Trials, names_of, wire
 from raylab.worker.experiment import Outcome
 
 FIRST_ROWS = 16
@@ -50,6 +51,24 @@ class Batch:
     busy_s: float
     error: str | None = None
     warnings: tuple[Kind, ...] = ()  # that its trials showed
+
+    @property
+    def summary(self) -> Summary:
+        """What it holds."""
+        return Summary(
+            positions=[(self.first, self.first + self.count)],
+            by_status=self.by_status,
+            rows=self.rows.num_rows,
+            seconds=self.busy_s,
+            error=self.error,
+            warnings=self.warnings,
+            names=names_of(self.rows),
+        )
+
+
+def summary(batches: Sequence[Batch]) -> Summary:
+    """What a commit of these batches says of itself."""
+    return together([batch.summary for batch in batches])
 
 
 @dataclass(slots=True)

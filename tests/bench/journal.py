@@ -26,6 +26,7 @@ import pyarrow as pa
 from figures import Figure, Run, in_turns, ratio
 
 from raylab.core.design import Factorial
+from raylab.core.summary import Summary
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Trials, wire
 from raylab.notebook.schema import Schema
@@ -66,7 +67,7 @@ def commits(run: Run, writer: Writer, rows: int, count: int) -> Iterator[Figure]
     def ours() -> float:
         began = time.perf_counter()
         for _ in range(count):
-            table.commit(batches, meta(table, rows))
+            table.commit(batches, said(table, rows))
         took = time.perf_counter() - began
         table.seal()  # so that no round has a longer journal than another
         return rows * count / took
@@ -80,7 +81,7 @@ def commits(run: Run, writer: Writer, rows: int, count: int) -> Iterator[Figure]
             path.unlink()
         return rows * count / took
 
-    table.commit(batches, meta(table, rows))
+    table.commit(batches, said(table, rows))
     found = in_turns(ours, theirs, run.rounds)
     than = "the same Arrow tables written plainly, with fsync of file and folder"
     yield ratio(ROW, f"commits of {rows:,} rows", *found, than=than, unit="rows/s", least=0.5)
@@ -96,7 +97,7 @@ def seals(run: Run, writer: Writer, rows: int) -> Iterator[Figure]:
         table = new_table(writer)
         began = time.perf_counter()
         while not (table.table.should_seal or (run.quick and table.table.number > 5)):
-            table.commit(batches, meta(table, rows))
+            table.commit(batches, said(table, rows))
         committed = time.perf_counter() - began
         journal = journal_of(writer, table)
         size = sum(path.stat().st_size for path in journal) / 1e6
@@ -119,7 +120,7 @@ def opening(run: Run, writer: Writer) -> Figure:
     table = new_table(writer)
     batches = wire_batches(10)
     for _ in range(count):
-        table.commit(batches, meta(table, 10))
+        table.commit(batches, said(table, 10))
     folder = table.table.folder
 
     def ours() -> float:
@@ -163,16 +164,18 @@ def _wire(parameters: Parameters, points: np.ndarray[tuple[int], np.dtype[np.int
     return wire(trials, parameters, "a-node", 4_321)
 
 
-def meta(table: SweepTable, rows: int) -> dict[str, object]:
+def said(table: SweepTable, rows: int) -> Summary:
     """What the lab says of a commit."""
     first = table.table.seq
-    return {
-        "positions": [[first, first + rows]],
-        "by_status": {"done": rows},
-        "rows": rows,
-        "seconds": 0.01,
-        "error": None,
-    }
+    return Summary(
+        positions=[(first, first + rows)],
+        by_status={"done": rows},
+        rows=rows,
+        seconds=0.01,
+        error=None,
+        warnings=[],
+        names=[],
+    )
 
 
 def journal_of(writer: Writer, table: SweepTable) -> list[Path]:

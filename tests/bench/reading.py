@@ -20,6 +20,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,9 @@ def grown(run: Run) -> tuple[Path, int]:
     writer.open_requests()
     sweep = writer.open_sweep(folder)
     cursor = sweep.table.seq
-    stop = sweep.summary["positions"][-1][1]
+    stop = sweep.summary.positions[-1][1]
     # A trial may have many rows; so many trials are not left.
-    sweep.commit(journal.wire_batches(NEW), journal.meta(sweep, NEW) | {"positions": [[stop, stop + 10]]})
+    sweep.commit(journal.wire_batches(NEW), replace(journal.said(sweep, NEW), positions=[(stop, stop + 10)]))
     return home, cursor
 
 

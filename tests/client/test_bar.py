@@ -1,4 +1,4 @@
-"""Progress adds up, and the bar shows it."""
+"""The bar shows how far it is."""
 
 from __future__ import annotations
 
@@ -6,84 +6,10 @@ import io
 import re
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from statuses import progress
 
-from raylab.client.bar import Bar, Progress, remarks
-
-STATES = ("running", "ready", "paused", "infeasible", "disk_full", "fenced", "cancelled", "locked")
-
-
-def sweep(name: str = "s", **words: Any) -> dict[str, Any]:
-    """What a lab says of a sweep."""
-    counts = dict.fromkeys(("total", "done", "failed", "cancelled", "running", "waiting", "retrying", "rows"), 0)
-    return {"name": name, **counts, "by_status": {}, "eta_s": 0.0, "state": "ready", "reason": "", **words}
-
-
-# -- sums
-
-
-def test_nothing_asked_is_ready() -> None:
-    assert Progress.of([]) == Progress()
-    assert (Progress.of([]).ready_fraction, Progress.of([]).state, Progress.of([]).eta_s) == (1.0, "ready", 0.0)
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 9)] * 5), min_size=1, max_size=5))
-def test_a_sum_counts_every_trial_once(sweeps: list[tuple[int, ...]]) -> None:
-    names = ("done", "failed", "cancelled", "running", "waiting")
-    counts = [dict(zip(names, each, strict=True)) for each in sweeps]
-    found = Progress.of([sweep(total=sum(each.values()), **each) for each in counts])
-    assert all(getattr(found, name) == sum(each[name] for each in counts) for name in names)
-    assert found.total == found.done + found.failed + found.cancelled + found.running + found.waiting
-    assert 0.0 <= found.ready_fraction <= 1.0
-    assert (found.ready_fraction == 1.0) == (found.outstanding == 0)
-
-
-def test_statuses_are_added_by_word() -> None:
-    found = Progress.of([sweep(by_status={"done": 2, "failed": 1}), sweep(by_status={"done": 3, "crashed": 4})])
-    assert found.by_status == {"done": 5, "failed": 1, "crashed": 4}
-
-
-@pytest.mark.parametrize(
-    ("states", "of_all"),
-    [
-        (["ready", "running"], "running"),
-        (["paused", "running"], "running"),
-        (["paused", "ready"], "paused"),
-        (["infeasible", "paused"], "infeasible"),
-        (["disk_full", "infeasible"], "disk_full"),
-        (["fenced", "running"], "fenced"),
-        (["cancelled", "ready"], "cancelled"),
-        (["locked", "ready"], "ready"),
-    ],
-)
-def test_the_state_of_several_sweeps(states: list[str], of_all: str) -> None:
-    for order in (states, states[::-1]):
-        assert Progress.of([sweep(state=state) for state in order]).state == of_all
-
-
-def test_every_state_of_a_lab_can_be_summed() -> None:
-    assert {Progress.of([sweep(state=state)]).state for state in STATES} == set(STATES)
-
-
-def test_the_reason_is_that_of_the_state_and_says_which_sweep() -> None:
-    stopped = sweep("b", state="paused", reason="all failed")
-    assert Progress.of([stopped]).reason == "all failed"
-    assert Progress.of([sweep("a"), stopped]).reason == "b: all failed"
-
-
-def test_time_left_is_the_longest_of_what_is_outstanding() -> None:
-    assert Progress.of([sweep(waiting=1, eta_s=5.0), sweep(running=1, eta_s=9.0)]).eta_s == 9.0
-    assert Progress.of([sweep(waiting=1, eta_s=5.0), sweep(eta_s=9.0)]).eta_s == 5.0
-
-
-def test_time_left_is_unknown_if_that_of_one_sweep_is() -> None:
-    assert Progress.of([sweep(waiting=1, eta_s=5.0), sweep(waiting=1, eta_s=None)]).eta_s is None
-    assert Progress.of([sweep(waiting=1, eta_s=5.0), sweep(eta_s=None)]).eta_s == 5.0
-
-
-# -- the bar
+from raylab.client.bar import Bar, remarks
+from raylab.core.status import Progress
 
 
 def lines(*steps: Progress) -> list[str]:
@@ -96,7 +22,7 @@ def lines(*steps: Progress) -> list[str]:
 
 
 def at(done: int, **words: Any) -> Progress:
-    return Progress(total=100, done=done, **{"waiting": 100 - done, "eta_s": 90.0, "state": "running", **words})
+    return progress(total=100, done=done, **{"waiting": 100 - done, "eta_s": 90.0, "state": "running", **words})
 
 
 def test_a_bar_that_comes_late_starts_where_the_lab_is() -> None:
@@ -108,8 +34,8 @@ def test_a_bar_that_comes_late_starts_where_the_lab_is() -> None:
 
 
 def test_the_rate_does_not_count_what_was_there_before() -> None:
-    bar = Bar("coarse", Progress(total=10**9, done=9 * 10**8, waiting=10**8), shown=True, file=io.StringIO())
-    bar.show(Progress(total=10**9, done=9 * 10**8 + 1, waiting=10**8 - 1))
+    bar = Bar("coarse", progress(total=10**9, done=9 * 10**8, waiting=10**8), shown=True, file=io.StringIO())
+    bar.show(progress(total=10**9, done=9 * 10**8 + 1, waiting=10**8 - 1))
     shown = bar._bar.format_dict
     assert (shown["n"] - shown["initial"], shown["initial"]) == (1, 9 * 10**8)
     bar._bar.close()
@@ -120,19 +46,19 @@ def test_a_bar_shows_failures_and_what_is_tried_again() -> None:
 
 
 def test_a_bar_ends_full_with_nothing_left() -> None:
-    last = lines(at(99), Progress(total=100, done=100))[-1]
+    last = lines(at(99), progress(total=100, done=100))[-1]
     assert " 100%" in last
     assert "100/100" in last
     assert "<0 s" in last
 
 
 def test_a_bar_is_not_full_before_the_last_trial() -> None:
-    shown = lines(Progress(total=100_000, done=99_999, waiting=1))[-1]
+    shown = lines(progress(total=100_000, done=99_999, waiting=1))[-1]
     assert "99.9%" in shown
 
 
 def test_cancelled_trials_are_not_waited_for() -> None:
-    assert "40/40" in lines(at(40), Progress(total=100, done=40, cancelled=60, state="cancelled"))[-1]
+    assert "40/40" in lines(at(40), progress(total=100, done=40, cancelled=60, state="cancelled"))[-1]
 
 
 def test_a_bar_follows_a_lab_that_says_less_than_before() -> None:
@@ -161,4 +87,4 @@ def test_a_silent_bar_writes_nothing() -> None:
 
 def test_remarks_are_none_while_all_is_well() -> None:
     assert remarks(at(60)) == []
-    assert remarks(Progress(state="ready")) == []
+    assert remarks(progress(state="ready")) == []

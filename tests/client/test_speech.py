@@ -7,20 +7,24 @@ import errno
 import os
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
+from statuses import status
 
 import raylab
 from raylab.client.address import check_address
 from raylab.client.attachment import _is_over, tell_end
 from raylab.client.speech import Interruptible, Meanwhile, say
 from raylab.core.schedule import TROUBLES
+from raylab.core.status import Status
 from raylab.errors import LabUnavailable, told
 from raylab.server.joining import differing
 
 ROOT = Path(raylab.__file__).parent
 
-SPEAKERS = {"client/speech.py", "terminal/command.py", "terminal/export.py", "server/birth.py"}
+VERBS = {f"terminal/verbs_{group}.py" for group in ("start", "read", "notebook", "end")}
+SPEAKERS = {"client/speech.py", "terminal/export.py", "server/birth.py", *VERBS}
 """Who may print: this one way, the command what was asked for, and a child process to its parent."""
 
 
@@ -31,7 +35,7 @@ def test_nobody_else_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert printing <= SPEAKERS
+    assert printing == SPEAKERS
 
 
 def test_what_is_said_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,9 +90,8 @@ def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.C
     assert capsys.readouterr().err == "raylab: interrupted; nothing was cancelled\n"
 
 
-def sweep(**words: object) -> dict[str, object]:
-    counts = {"name": "a", "running": 0, "waiting": 3, "failed": 0, "total": 3, "state": "running", "reason": "no y"}
-    return {**counts, "troubles": 0, "first_error": "", **words}
+def sweep(**words: Any) -> Status:
+    return status(**{"name": "a", "waiting": 3, "total": 3, "state": "running", "reason": "no y", **words})
 
 
 def test_a_wait_ends_after_three_failures_of_an_environment_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,7 @@ from raylab.core.events import (
 )
 from raylab.core.ledger import Ledger
 from raylab.core.request import Policy
+from raylab.core.status import Counts
 from raylab.core.strikes import Strikes
 
 T = TypeVar("T", bound=Instruction)
@@ -115,12 +116,12 @@ class Story:
     def die(self, launch: Launch, detail: str = "boom") -> list[Instruction]:
         return self.start(launch) + self.end(launch, "died", detail)
 
-    def counts(self, sweep: str = "s") -> dict[str, Any]:
+    def counts(self, sweep: str = "s") -> Counts:
         return self.ledger.counts(sweep)
 
     def numbers(self, sweep: str = "s") -> tuple[int, ...]:
         counts = self.counts(sweep)
-        return tuple(counts[part] for part in ("done", "failed", "cancelled", "running", "waiting"))
+        return counts.done, counts.failed, counts.cancelled, counts.running, counts.waiting
 
 
 def only(kind: type[T], orders: Sequence[Instruction]) -> list[T]:
@@ -178,7 +179,7 @@ def test_a_trial_waits_runs_is_in_hand_and_is_recorded(story: Story) -> None:
     story.whole(second, status="failed")
     assert story.numbers() == (1, 1, 0, 0, 0)
     assert story.ledger.standing("s") == ("ready", "")
-    assert story.counts()["by_status"] == {"done": 1, "failed": 1}
+    assert story.counts().by_status == {"done": 1, "failed": 1}
     assert story.outstanding() == 0
 
 
@@ -200,21 +201,21 @@ def test_all_trials_of_a_sweep_are_leased_once_and_in_order(story: Story) -> Non
         todo += only(Launch, story.whole(launch))
     assert [stop for _, stop in seen[:-1]] == [start for start, _ in seen[1:]]
     assert (seen[0][0], seen[-1][1]) == (0, 1_000)
-    assert story.counts()["eta_s"] == 0.0
+    assert story.counts().eta_s == 0.0
 
 
 def test_the_end_is_guessed_from_what_trials_took(story: Story) -> None:
     launch, *_ = story.open(101, slots=4)
-    assert story.counts()["eta_s"] is None
+    assert story.counts().eta_s is None
     story.whole(launch)
-    assert story.counts()["eta_s"] == pytest.approx(100 * 1.0 / 4)
+    assert story.counts().eta_s == pytest.approx(100 * 1.0 / 4)
 
 
 def test_a_found_sweep_goes_on_where_the_disk_says(story: Story) -> None:
     launches = story.open(10, recorded=((0, 4), (5, 6)), by_status={"done": 4, "failed": 1}, seconds=5.0, slots=8)
     assert runs(launches) == [(4, 5), (6, 7), (7, 8), (8, 9), (9, 10)]
     assert story.numbers() == (4, 1, 0, 0, 5)
-    assert story.counts()["eta_s"] == pytest.approx(5 / 8 * 1.0)
+    assert story.counts().eta_s == pytest.approx(5 / 8 * 1.0)
 
 
 def test_a_finished_sweep_asks_for_nothing(story: Story) -> None:
@@ -302,9 +303,9 @@ def test_a_suspects_run_is_counted_when_it_begins_and_not_before(story: Story) -
     launch = lone(story, 2)
     alone, _ = only(Launch, story.end(launch, "died"))
     assert story.is_alone(alone)
-    assert story.counts()["running"] == 0
+    assert story.counts().running == 0
     assert story.start(alone) == [CountRun(sweep="s", position=alone.start, strikes=Strikes(runs=1))]
-    assert story.counts()["running"] == 1
+    assert story.counts().running == 1
     assert story.start(alone) == [], "it began once"
 
 
@@ -402,7 +403,7 @@ def test_a_trial_alone_that_dies_at_its_time_limit_is_timed_out_at_once(story: S
     assert "time limit of 10 s" in end.error
     assert story.numbers() == (1, 0, 0, 1, 0), "in hand until its row is durable"
     story.commit(launch.start, 1, "timed_out")
-    assert story.counts()["by_status"] == {"done": 1, "timed_out": 1}
+    assert story.counts().by_status == {"done": 1, "timed_out": 1}
 
 
 def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> None:
@@ -496,7 +497,7 @@ def test_a_culprit_among_many_is_found_and_all_others_are_done(story: Story) -> 
             dies = order.start <= culprit < order.stop
             deaths += dies
             todo += story.die(order) if dies else story.whole(order)
-    assert story.counts()["by_status"] == {"done": 1 + 8 + 64 + 511, "crashed": 1}
+    assert story.counts().by_status == {"done": 1 + 8 + 64 + 511, "crashed": 1}
     assert deaths <= 6, "64 times smaller at each death, then three alone"
 
 
@@ -509,7 +510,7 @@ def test_a_lease_whose_last_batch_has_come_is_complete_however_it_ends(story: St
     launch = lone(story, 2)
     story.batch(launch, launch.start, 2)
     assert story.end(launch, "died") == []
-    assert story.counts()["retrying"] == 0
+    assert story.counts().retrying == 0
 
 
 @pytest.mark.parametrize("end", ["lost", "stopped", "environment"])
@@ -521,7 +522,7 @@ def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
         story.tell(PressureChanged(high=True))
         assert only(CountRun, story.start(launch))[0].strikes.runs == 2, "the same try once more"
         story.end(launch, end)
-        assert story.counts()["retrying"] == 1
+        assert story.counts().retrying == 1
         story.now += 100.0
         launch = one(Launch, story.tell(PressureChanged(high=False)))
         assert (launch.start, launch.attempt) == (position, 2)
@@ -534,7 +535,7 @@ def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story)
     story.tell(PressureChanged(high=True))
     story.end(first, "lost")
     story.end(second, "lost")
-    assert story.counts()["retrying"] == second.stop - first.start
+    assert story.counts().retrying == second.stop - first.start
     again = only(Launch, story.tell(PressureChanged(high=False)))
     assert runs(again) == runs([first, second])
     assert story.is_alone(alone)
@@ -600,7 +601,7 @@ def test_an_environment_that_cannot_be_built_is_tried_again_with_growing_pauses(
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert story.ledger.standing("s") == ("running", "no such package")
     assert story.numbers() == (0, 0, 0, 0, 10), "no trial is blamed"
-    assert story.counts()["retrying"] == 0
+    assert story.counts().retrying == 0
 
 
 def test_leases_that_fail_together_do_not_add_up(story: Story) -> None:
@@ -672,12 +673,12 @@ def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: 
     assert "the first" in paused[0].reason
     assert "KeyError: 0" in paused[0].reason
     assert story.ledger.standing("s") == ("paused", paused[0].reason)
-    failed = story.counts()["failed"]
+    failed = story.counts().failed
     assert schedule.PAUSE_AFTER <= failed < 2 * schedule.PAUSE_AFTER
     for launch in todo:
         assert not only(Launch, story.end(launch, "stopped"))
     assert not only(Launch, story.tell(Ticked()))
-    assert story.counts()["eta_s"] is None
+    assert story.counts().eta_s is None
     assert story.outstanding() == 1_000 - failed
 
     back = only(Launch, story.resume())
@@ -713,7 +714,7 @@ def test_trials_that_kill_their_process_count_too(story: Story) -> None:
         elif isinstance(order, Pause):
             paused.append(order)
     assert "ran alone" in paused[0].reason
-    assert story.counts()["by_status"]["crashed"] >= schedule.PAUSE_AFTER - 1
+    assert story.counts().by_status["crashed"] >= schedule.PAUSE_AFTER - 1
 
 
 def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) -> None:
@@ -776,7 +777,7 @@ def test_a_cancelled_sweep_comes_back_cancelled(story: Story) -> None:
     found = opened(9, recorded=((0, 2),), by_status={"done": 2}, strikes={5: Strikes(3, 3)}, cancelled=True)
     assert story.tell(found) == []
     assert story.numbers() == (2, 0, 7, 0, 0)
-    assert story.counts()["eta_s"] == 0.0
+    assert story.counts().eta_s == 0.0
 
 
 def test_nothing_of_a_replaced_sweep_counts(story: Story) -> None:
@@ -810,7 +811,7 @@ def test_pressure_stops_launches_until_it_falls(story: Story) -> None:
 def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_way(story: Story) -> None:
     launch = one(Launch, story.tell(opened(10, sweep="big", slots=0)))
     assert story.ledger.standing("big")[0] == "infeasible"
-    assert story.counts("big")["eta_s"] is None
+    assert story.counts("big").eta_s is None
     assert len(story.open(10, slots=2)) == 4
     assert story.tell(Ticked()) == []
     assert len(only(Launch, story.end(launch, "lost"))) == 1
@@ -1000,7 +1001,7 @@ def test_a_selection_takes_back_what_it_runs_again(story: Story) -> None:
     while story.out:
         story.whole(story.out[min(story.out)])
     assert story.numbers() == (5, 0, 0, 0, 0)
-    assert story.counts()["by_status"] == {"done": 5}
+    assert story.counts().by_status == {"done": 5}
     assert story.ledger.standing("s") == ("ready", "")
 
 

@@ -561,13 +561,13 @@ class World(RuleBasedStateMachine):
             total = disk.positions - disk.taken_back
             ready = len(model.where) - model.many(*UNRECORDED) - disk.taken_back
             rest = total - ready - running
-            assert counts["total"] == total
-            assert counts["done"] == model.many("done")
-            assert counts["failed"] == ready - model.many("done")
-            assert counts["running"] == running
-            assert (counts["cancelled"], counts["waiting"]) == ((rest, 0) if model.cancelled else (0, rest))
+            assert counts.total == total
+            assert counts.done == model.many("done")
+            assert counts.failed == ready - model.many("done")
+            assert counts.running == running
+            assert (counts.cancelled, counts.waiting) == ((rest, 0) if model.cancelled else (0, rest))
             if not model.cancelled:
-                assert counts["retrying"] == model.many("back", "suspect", "lone")
+                assert counts.retrying == model.many("back", "suspect", "lone")
 
     @invariant()
     def the_guilty_are_seen_to(self) -> None:

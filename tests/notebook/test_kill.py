@@ -21,6 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from raylab.core.request import Request
+from raylab.core.summary import Summary
 from raylab.notebook import table as table_module
 from raylab.notebook.writer import Writer
 
@@ -34,15 +35,17 @@ def live(life, out):
     writer.establish("lab", "ada")
     asked = writer.open_requests()
     sweep = writer.open_sweep("sweeps/a")
-    begin = sum(stop - start for start, stop in sweep.summary["positions"])
+    begin = sweep.summary.recorded
     os.write(out, f"opened {len(asked)} {begin}\\n".encode())
     for k in range(begin, begin + 10_000):
         if k % 5 == 0:
             writer.add([Request(kind="locked", sweep=f"{life}-{k}", folder="", user="ada", time_us=k)])
             os.write(out, f"asked {life}-{k}\\n".encode())
         rows = pa.record_batch({"_point": [k, k], "x": [k, -k]})
-        meta = {"positions": [[k, k + 1]], "by_status": {"done": 1}, "rows": 2, "seconds": 0.0, "error": None}
-        sweep.commit([rows], meta)
+        said = Summary(
+            positions=[(k, k + 1)], by_status={"done": 1}, rows=2, seconds=0.0, error=None, warnings=[], names=[]
+        )
+        sweep.commit([rows], said)
         os.write(out, f"acked {k}\\n".encode())
         if sweep.table.should_seal:
             sweep.seal()

@@ -90,7 +90,7 @@ def test_what_is_sent_again_after_an_error_is_there_once(tmp_path: Path) -> None
     life.commit(A, 1)
     assert read(life.store, A) == points([0, 1])
     again.open()
-    assert again.table(A).summary["positions"] == [[0, len(points([0, 1]))]]
+    assert again.table(A).summary.positions == [(0, len(points([0, 1])))]
     check(tmp_path, again.claims)
 
 

@@ -1,4 +1,4 @@
-"""Rows from what came of trials, and what commits say of themselves together."""
+"""Rows from what came of trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from raylab.core.design import Factorial
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.rows import METADATA, RESERVED, TIMES, Trials, summary, wire
+from raylab.notebook.rows import METADATA, RESERVED, TIMES, Trials, wire
 from raylab.notebook.schema import MAX_COLUMNS, MORE, SEQ
 
 UTC = dt.UTC
@@ -144,44 +144,3 @@ def test_no_result_is_lost_to_another_of_its_name(results: list[str], parameters
     for number, name in enumerate(results):
         if name not in {*parameters, *RESERVED, "a\0"}:
             assert first[name] == number  # under its own name
-
-
-def meta(*runs: tuple[int, int], **words: Any) -> dict[str, Any]:
-    count = sum(stop - start for start, stop in runs)
-    return {"positions": list(map(list, runs)), "by_status": {"done": count}, "rows": count, "seconds": 1.0} | words
-
-
-def test_a_summary_adds_up_what_commits_say() -> None:
-    found = summary(
-        [meta((0, 3), (8, 9)), meta((3, 5), by_status={"failed": 2}, error="E: first"), meta((5, 6), error="E")]
-    )
-    assert found == {
-        "positions": [[0, 6], [8, 9]],
-        "by_status": {"done": 5, "failed": 2},
-        "rows": 7,
-        "seconds": 3.0,
-        "error": "E: first",
-        "warnings": [],
-        "names": [],
-        "again": False,
-    }
-    empty: dict[str, Any] = {"positions": [], "by_status": {}, "rows": 0, "seconds": 0, "error": None}
-    assert summary([]) == {**empty, "warnings": [], "names": [], "again": False}
-
-
-def test_a_summary_of_summaries_is_the_summary_of_all() -> None:
-    metas = [meta((0, 3)), meta((6, 8)), meta((3, 6)), meta((8, 9))]
-    assert summary([summary(metas[:2]), summary(metas[2:])]) == summary(metas)
-
-
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), max_size=5), st.integers(0, 5))
-def test_a_summary_knows_whether_a_trial_stands_in_it_twice(runs: list[tuple[int, int]], cut: int) -> None:
-    metas = [meta((start, start + length)) for start, length in runs]
-    positions = [at for start, length in runs for at in range(start, start + length)]
-    for found in (summary(metas), summary([summary(metas[:cut]), summary(metas[cut:])])):
-        assert found["again"] == (len(positions) != len(set(positions)))
-        assert [at for start, stop in found["positions"] for at in range(start, stop)] == sorted(set(positions))
-
-
-def test_what_a_later_version_says_of_its_commits_is_left_out_and_what_lacks_counts_nothing() -> None:
-    assert summary([{"colour": "red"}, meta((0, 1))])["positions"] == [[0, 1]]

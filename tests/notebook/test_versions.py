@@ -18,7 +18,7 @@ from raylab.core.strikes import Strikes
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
-from raylab.server.recorder import _describe
+from raylab.worker.batch import summary
 
 DATA = Path(__file__).parents[1] / "data"
 FROZEN = sorted(DATA.glob("notebook-v*"))
@@ -81,12 +81,12 @@ def test_it_is_continued(frozen: tuple[Path, dict[str, Any]]) -> None:
     does = functions()
     for name, record in records.items():
         table = writer.open_sweep(record.folder)
-        recorded = {at for start, stop in table.summary["positions"] for at in range(start, stop)}
+        recorded = {at for start, stop in table.summary.positions for at in range(start, stop)}
         package = packaged(does[EXPERIMENTS[name]], DESIGNS[name], repeats=REPEATS.get(name, 1))
         assert package.segments == record.segments
         for at in sorted(set(range(record.total)) - recorded):
             batches = leased(package, at, at + 1)
-            table.commit([batch.rows for batch in batches], _describe(batches))
+            table.commit([batch.rows for batch in batches], summary(batches))
         table.seal()
         found = Notebook(root).results(name, status="all", metadata=True)
         assert found["_seq"].is_unique().all()

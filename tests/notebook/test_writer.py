@@ -15,6 +15,7 @@ from sweeps import WHO, Bench
 
 from raylab.core.design import Factorial
 from raylab.core.request import Request
+from raylab.core.summary import together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged, VersionMismatch
 from raylab.notebook import layout
 from raylab.notebook import table as table_module
@@ -151,7 +152,7 @@ def test_a_second_writer_fences_the_first(tmp_path: Path) -> None:
         first.add(asked("b"))
     second.open_sweep("sweeps/s")
     with pytest.raises(LabFenced):
-        sweep.commit([], {})
+        sweep.commit([], together([]))
     second.add(asked("c"))
     assert again(tmp_path) == asked("a", "c")
 
@@ -204,10 +205,10 @@ def test_a_sweep_is_opened_with_what_it_holds_and_in_the_columns_in_force(tmp_pa
     survey = writer.survey("sweeps/s")
     table = writer.open_sweep("sweeps/s")
     assert table.summary == survey
-    assert (survey["positions"], survey["rows"], survey["by_status"]) == ([[0, 2], [3, 4]], 3, {"done": 3})
+    assert (survey.positions, survey.rows, survey.by_status) == ([(0, 2), (3, 4)], 3, {"done": 3})
     assert table.schema.arrow.names == bench._packages["s"][1].schema.arrow.names
     assert table.table.seq == 3
 
 
 def test_the_survey_of_a_sweep_that_was_never_opened_is_empty(tmp_path: Path) -> None:
-    assert opened(tmp_path).survey("sweeps/none")["positions"] == []
+    assert opened(tmp_path).survey("sweeps/none") == together([])

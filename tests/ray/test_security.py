@@ -20,7 +20,7 @@ class Bare:
     async def pid(self):
         return os.getpid()
 
-import psutil                                              # Ray brings it along
+import psutil
 def ports(pid):
     return [found.laddr.port for found in psutil.Process(pid).net_connections("inet") if found.status == "LISTEN"]
 

@@ -70,7 +70,7 @@ def test_a_sweep_of_which_nothing_is_done_yet_gives_way_to_nothing(told: Any) ->
         for other in (OTHER, FIXED, replace(FIXED, seed=9)):
             await fails(lab.submit(other), SweepExists, "another name with name=", "if_exists='replace'", "'s~1'")
         (counts,) = await lab.overview([Handle("s", made["folder"])])
-        assert (counts["total"], counts["waiting"]) == (5, 5)
+        assert (counts.total, counts.waiting) == (5, 5)
         again = await lab.submit(SUBMISSION)
         assert (again["folder"], again["taken"]) == (made["folder"], True)
 
@@ -89,8 +89,8 @@ def test_one_of_which_something_failed_and_nothing_is_done_gives_way_to_its_mend
         assert (made["taken"], made["folder"]) == (True, "sweeps/s~2")
         assert "The rows of that one are read as 's~1'" in made["decision"].remark
         old, new = await lab.overview([Handle("s~1"), S])
-        assert (old["failed"], old["cancelled"], old["waiting"]) == (2, 3, 0)
-        assert (new["failed"], new["waiting"]) == (0, 5)
+        assert (old.failed, old.cancelled, old.waiting) == (2, 3, 0)
+        assert (new.failed, new.waiting) == (0, 5)
 
     told(story)
 
@@ -100,7 +100,7 @@ def test_one_of_which_something_is_done_does_not(told: Any, tmp_path: Path) -> N
 
     async def story(lab: Verbs) -> None:
         (counts,) = await lab.overview([S])
-        assert (counts["done"], counts["failed"]) == (1, 4)
+        assert (counts.done, counts.failed) == (1, 4)
         await fails(lab.submit(FIXED), SweepExists, "function f: newly used")
 
     told(story)
@@ -116,8 +116,8 @@ def test_a_replaced_sweep_keeps_its_rows_and_is_read_by_its_number_also_after_a_
         record = await lab.record(Handle("s~1"))
         assert (record.folder, record.replaced.user) == ("sweeps/s", "ada")
         (counts,) = await lab.overview([Handle("s~1", "sweeps/s")])
-        assert (counts["state"], counts["done"], counts["cancelled"], counts["rows"]) == ("cancelled", 3, 2, 3)
-        assert [each["name"] for each in await lab.overview(None)] == ["s"]
+        assert (counts.state, counts.done, counts.cancelled, counts.rows) == ("cancelled", 3, 2, 3)
+        assert [each.name for each in await lab.overview(None)] == ["s"]
         for verb in (lab.overview([first]), lab.record(first), lab.news([first], None, 0.0)):
             await fails(verb, SweepNotFound, "was replaced by ada at 20", "UTC; its rows are read as 's~1'")
         for verb in (lab.cancel(first, "ada"), lab.lock(first, "ada")):
@@ -162,7 +162,7 @@ def test_a_call_that_is_repeated_does_not_hit_the_successor(told: Any) -> None:
         await fails(lab.submit(asked), SweepExists, "was replaced meanwhile, by ada at 20", "submit again")
         await fails(lab.cancel(Handle("s", second["folder"]), "ada"), SweepNotFound)
         (counts,) = await lab.overview([S])
-        assert (counts["total"], counts["cancelled"]) == (35, 0)
+        assert (counts.total, counts.cancelled) == (35, 0)
         assert (await lab.submit(third))["taken"], "the same again is the sweep that is there"
 
     told(story)
@@ -192,7 +192,7 @@ def test_a_loop_makes_a_sweep_for_each_value_and_finds_them_again(told: Any) -> 
                 made = await lab.submit(replace(SUBMISSION, name=None, seed=None, ingredients=code))
                 names.append(made["name"])
         assert names == ["f", "f-2", "f-3"] * 2
-        assert len({each["folder"] for each in await lab.overview(None)}) == 3
+        assert len({each.folder for each in await lab.overview(None)}) == 3
 
     told(story)
 
@@ -225,7 +225,7 @@ def test_a_disk_that_fails_loses_no_sweep_that_is_to_be_replaced(told: Any, tmp_
         calls = [asyncio.create_task(lab.submit(asked)) for _ in range(3)]
         await until(lab.disk.asked.is_set)
         (counts,) = await lab.overview([Handle("s", made["folder"])])
-        assert counts["total"] == 5
+        assert counts.total == 5
         lab.disk.free.set()
         answers = await asyncio.gather(*calls)
         assert {answer["folder"] for answer in answers} == {"sweeps/s~2"}

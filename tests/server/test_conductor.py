@@ -106,7 +106,7 @@ def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, m
 
         async def cancelled() -> int:
             (counts,) = await lab.overview([S])
-            return int(counts["cancelled"])
+            return counts.cancelled
 
         await both(lab.cancel(S, "ada"), lab.submit(SUBMISSION))
         assert await cancelled() == 0

@@ -16,6 +16,7 @@ from faulty import Faulty
 from sweeps import WHO, at_work, leased, packaged
 
 from raylab.core.design import Factorial
+from raylab.core.summary import Summary
 from raylab.errors import LabFenced, LabUnavailable
 from raylab.notebook import table as table_module
 from raylab.notebook.file import FileInfo
@@ -198,16 +199,15 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
             await own.recorder.idle()
             table = Writer(tmp_path, WHO).survey(own.a.key)
             seconds = sum(each.busy_s for each in batches)
-            assert table.pop("seconds") == pytest.approx(seconds, abs=1e-5)
-            assert table == {
-                "positions": [[0, 5]],
-                "by_status": {"done": 3, "failed": 2},
-                "rows": 5,
-                "error": "ValueError: 1 is odd",
-                "warnings": [],
-                "names": [[0, 0, ["x"]]],
-                "again": False,
-            }
+            assert table == Summary(
+                positions=[(0, 5)],
+                by_status={"done": 3, "failed": 2},
+                rows=5,
+                seconds=pytest.approx(seconds, abs=1e-5),
+                error="ValueError: 1 is odd",
+                warnings=[],
+                names=[[0, 0, ["x"]]],
+            )
 
     package = packaged(picky, Factorial(p=range(5)), order="design")
     batches = [*leased(package, 0, 3), *leased(package, 3, 5)]

@@ -275,12 +275,12 @@ class Life:
                 served.add_node(gpu=True)
             seen, found = await client.look(seen=seen)
             for each in found:
-                owner = self.owners[int(each["name"][1:])]
-                if each["state"] == "paused" and "cannot be read" not in each["reason"]:  # that passes by itself
+                owner = self.owners[int(each.name[1:])]
+                if each.state == "paused" and "cannot be read" not in each.reason:  # that passes by itself
                     self.counts["resumed at the end"] += 1
                     owner.cluster = self.cluster
                     await owner.again()
-            left = [each for each in found if each["state"] not in ("ready", "locked", "cancelled")]
+            left = [each for each in found if each.state not in ("ready", "locked", "cancelled")]
             if not left and client.cluster is self.settle():
                 break
             if self.loop.now > until:

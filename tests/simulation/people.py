@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raylab.core.handle import Handle
+from raylab.core.status import Status
 from raylab.errors import LabFenced, LabUnavailable, NotebookDamaged, RaylabError, SweepExists, SweepLocked
 from raylab.server.actor import DURABLE_S, OPEN_S
 from simulation.errors import Lost
@@ -116,7 +117,7 @@ class Client:
             tries += 1
             await asyncio.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * self.rng.uniform(0.5, 1))
 
-    async def look(self, names: list[Handle] | None = None, *, seen: Any = None) -> tuple[Any, list[dict[str, Any]]]:
+    async def look(self, names: list[Handle] | None = None, *, seen: Any = None) -> tuple[Any, list[Status]]:
         """The overview, or news; what is ready never becomes less."""
         before = dict(self.ready)
         if seen is None:
@@ -125,23 +126,22 @@ class Client:
             longest = self.rng.choice((0.0, 3.0, 20.0))
             mark, found = await self.until("news", names, seen, longest, limit=2 * OPEN_S + longest)
         for each in found:
-            ready = each["done"] + each["failed"]
-            unread = each["state"] == "paused" and "cannot be read" in each["reason"]  # it counts nothing, and says why
-            if ready < before.get(each["folder"], 0) and not unread:
-                self.life.broken(f"{each['folder']} had {before[each['folder']]} ready, now {each}")
-            self.ready[each["folder"]] = max(ready, self.ready.get(each["folder"], 0))
+            unread = each.state == "paused" and "cannot be read" in each.reason  # it counts nothing, and says why
+            if each.ready < before.get(each.folder, 0) and not unread:
+                self.life.broken(f"{each.folder} had {before[each.folder]} ready, now {each}")
+            self.ready[each.folder] = max(each.ready, self.ready.get(each.folder, 0))
             self._check_excuse(each)
         return mark, found
 
-    def _check_excuse(self, each: dict[str, Any]) -> None:
+    def _check_excuse(self, each: Status) -> None:
         """A lab that has had rows for a while, and a disk that takes none, says so."""
         life, process = self.life, self.cluster.process
         if process is None or process.frozen or not life.disk.sick or life.disk.chance < 1:
             return
         since = life.loop.now - max(process.held_since(), life.disk.since, process.thawed_at)
-        if each["state"] == "running" and since > 3 * life.loop.slow + 3 and life.loop.hangs_until < life.disk.since:
+        if each.state == "running" and since > 3 * life.loop.slow + 3 and life.loop.hangs_until < life.disk.since:
             life.broken(f"the disk takes nothing, and a sweep calls itself {each}")
-        life.counts["disk_full seen"] += each["state"] == "disk_full"
+        life.counts["disk_full seen"] += each.state == "disk_full"
 
 
 def _answer(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,10 +18,11 @@ import pytest
 from clusters import Client, Cluster, clean_environment, eventually, free_port
 from sweeps import Bench
 
-from raylab import errors
+from raylab import __version__, errors
 from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
-from raylab.terminal.command import CODES, exit_code, main
+from raylab.terminal.command import VERBS, exit_code, main
+from raylab.terminal.words import CODES
 
 SUBMIT = """
 def f(x):
@@ -122,6 +124,29 @@ def test_bad_usage_is_one_line_and_code_2(words: str, capsys: pytest.CaptureFixt
     assert said.count("\n") == 1
 
 
+def test_an_error_names_the_verb_whose_help_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("status LAB --wrong", "status LAB SWEEP MORE", "status LAB --notebook PATH SWEEP"):
+        with pytest.raises(SystemExit):
+            main(words.split())
+        assert capsys.readouterr().err.endswith("; see raylab status --help\n")
+
+
+def test_every_verb_has_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in VERBS:
+        with pytest.raises(SystemExit) as ended:
+            main([verb.run.__name__, "--help"])
+        assert ended.value.code == 0
+        shown = capsys.readouterr().out
+        assert verb.what[1:] in " ".join(shown.split())
+        assert all(name.lstrip("-") in shown.lower() for names, _ in verb.words for name in names)
+
+
+def test_the_version_is_that_of_raylab(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"raylab {__version__}\n")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -176,10 +201,21 @@ def test_a_cluster_that_is_not_there_is_said_at_once(capsys: pytest.CaptureFixtu
 
 def test_a_notebook_is_read_without_a_cluster(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--notebook", str(notebook)]) == 0
-    header, done, half = capsys.readouterr().out.splitlines()
+    header, done, error, half, reason = capsys.readouterr().out.splitlines()
     assert header.split() == ["SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE"]
     assert done.split() == ["done", "100%", "4/4", "1", "ready"]
+    assert error.startswith("  1 failed, the first with ZeroDivisionError")
     assert half.split() == ["half", "50.0%", "4/8", "0", "?", "running"]
+    assert "whether a lab is at work on it, `raylab ls` tells" in reason
+
+
+def test_what_is_said_of_sweeps_is_json_if_asked_for(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--notebook", str(notebook), "--json"]) == 0
+    done, half = json.loads(capsys.readouterr().out)
+    assert (done["name"], done["state"], done["by_status"]) == ("done", "ready", {"done": 3, "failed": 1})
+    assert (half["ready"], half["total"], half["ready_fraction"], half["eta_s"]) == (4, 8, 0.5, None)
+    row = Notebook(notebook).sweeps().row(0, named=True)
+    assert {name: done[name] for name in row} == {**row, "submitted": row["submitted"].isoformat()}
 
 
 def test_one_sweep_of_a_notebook(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,16 +9,18 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from statuses import status
 
 from raylab.client.figures import duration, percent, width
+from raylab.core.status import Status
 from raylab.terminal.screen import Canvas, cut, table
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 
 
-def sweep(name: str = "coarse", **words: Any) -> dict[str, Any]:
-    counts = {"total": 2_000, "done": 500, "failed": 3, "cancelled": 0, "eta_s": 90.0}
-    return {"name": name, **counts, "state": "running", "reason": "", "first_error": "ValueError: bad 7", **words}
+def sweep(name: str = "coarse", **words: Any) -> Status:
+    known = {"total": 2_000, "done": 500, "failed": 3, "eta_s": 90.0, "state": "running"}
+    return status(name, **{**known, "first_error": "ValueError: bad 7", **words})
 
 
 def test_a_table_says_how_far_and_what_failed() -> None:
@@ -45,9 +47,8 @@ def test_no_time_is_left_when_all_is_in() -> None:
     assert shown.split() == ["coarse", "100%", "2,000/2,000", "0", "ready"]
 
 
-def test_what_a_notebook_says_can_be_shown() -> None:
-    row = {"name": "a", "total": 4, "done": 1, "failed": 0, "cancelled": 3, "state": "cancelled"}
-    shown = table([row], None)
+def test_what_was_given_up_is_said() -> None:
+    shown = table([status("a", total=4, done=1, cancelled=3, state="cancelled")], None)
     assert (shown[1].split(), shown[2]) == (["a", "100%", "1/1", "0", "cancelled"], "  3 cancelled")
 
 

@@ -1,0 +1,121 @@
+"""What commits of a sweep say of themselves, one by one and together: the one shape of it, in their metadata and here.
+
+A commit carries it, a part the sum of its commits; so a lab that starts reads metadata, and no row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from raylab.core.trial_warnings import Kind, merged
+
+Names: TypeAlias = Sequence[list[Any]]
+"""Which results came in which order: `[point, repeat, names]` of each trial that brings names which no lower one has,
+by trial. So what some batches say together does not depend on which of them came first."""
+
+MAX_NAMES = 1_000
+"""As many as a sweep has columns: no more of them can be in an order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What some commits hold.
+
+    Attributes:
+        positions: the trials recorded in them, as runs of positions in order: (start, stop).
+        by_status: records by `_status`; a trial that was run again counts with each of its records.
+        rows: of all these records.
+        seconds: that the trials took.
+        error: the first one, if a trial failed.
+        warnings: that trials showed, grouped.
+        names: of the results, in their order.
+    """
+
+    positions: Sequence[tuple[int, int]]
+    by_status: Mapping[str, int]
+    rows: int
+    seconds: float
+    error: str | None
+    warnings: Sequence[Kind]
+    names: Names
+
+    @property
+    def recorded(self) -> int:
+        """How many trials."""
+        return sum(stop - start for start, stop in self.positions)
+
+    def dumps(self) -> dict[str, Any]:
+        """As plain data for a file's metadata."""
+        return {
+            "positions": [list(run) for run in self.positions],
+            "by_status": dict(self.by_status),
+            "rows": self.rows,
+            "seconds": round(self.seconds, 6),
+            "error": self.error,
+            "warnings": [kind.dumps() for kind in self.warnings],
+            "names": self.names,
+        }
+
+    @staticmethod
+    def loads(meta: Mapping[str, Any]) -> Summary:
+        """Read it; KeyError if something is missing. What a later version says beside it is left out."""
+        return Summary(
+            positions=[(start, stop) for start, stop in meta["positions"]],
+            by_status=meta["by_status"],
+            rows=meta["rows"],
+            seconds=meta["seconds"],
+            error=meta["error"],
+            warnings=[Kind.loads(data) for data in meta["warnings"]],
+            names=meta["names"],
+        )
+
+
+def together(some: Sequence[Summary]) -> Summary:
+    """What several commits hold, in their order; of none of them, nothing.
+
+    Example:
+        >>> together([]).recorded
+        0
+    """
+    by_status: Counter[str] = Counter()
+    for each in some:
+        by_status.update(each.by_status)
+    return Summary(
+        positions=_united(run for each in some for run in each.positions),
+        by_status=dict(by_status),
+        rows=sum(each.rows for each in some),
+        seconds=sum(each.seconds for each in some),
+        error=next((each.error for each in some if each.error), None),
+        warnings=merged(kind for each in some for kind in each.warnings),
+        names=merged_names(each.names for each in some),
+    )
+
+
+def _united(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(runs):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], stop))
+        else:
+            found.append((start, stop))
+    return found
+
+
+def merged_names(some: Iterable[Names]) -> Names:
+    """The names that several batches or commits have together.
+
+    Example:
+        >>> merged_names([[[2, 0, ["b", "a"]]], [[0, 0, ["a"]]]])
+        [[0, 0, ['a']], [2, 0, ['b']]]
+    """
+    found: list[list[Any]] = []
+    seen: set[str] = set()
+    for point, repeat, names in sorted(entry for each in some for entry in each):
+        new = [name for name in names if name not in seen]
+        if new and len(seen) < MAX_NAMES:
+            seen.update(new)
+            found.append([point, repeat, new])
+    return found

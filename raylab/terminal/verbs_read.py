@@ -1,0 +1,187 @@
+"""The verbs that ask and read: `raylab ls`, `status`, `watch`, `wait`, `results`. They start no lab."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raylab.client.figures import width
+from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.terminal.screen import Canvas, aligned, table
+from raylab.terminal.words import ADDRESS, DONE, JSON, NOT_READY, Misuse, number, verb, word
+
+if TYPE_CHECKING:
+    from raylab.client.attachment import Client
+    from raylab.client.resting import Resting
+
+POLL_S = 20.0
+
+SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
+"""Of the files that `raylab.terminal.export.write` knows."""
+
+LAB = word("lab", nargs="?", metavar="LAB", help="the lab's name")
+SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
+NOTEBOOK = word(
+    "--notebook", type=Path, metavar="PATH", help="read this folder; needs no cluster, and no LAB before SWEEP"
+)
+
+
+@verb("list the labs of a cluster", ADDRESS, JSON)
+def ls(address: str | None, json: bool) -> int:
+    from raylab.lab import labs
+
+    found = labs(address).to_dicts()
+    if json:
+        _print_json(found)
+    elif not found:
+        say("no labs yet; raylab.Lab(NAME) in Python makes one")
+    else:
+        rows = [
+            (lab["name"], lab["user"], "running" if lab["running"] else "at rest", lab["notebook"]) for lab in found
+        ]
+        print("\n".join(aligned([("LAB", "USER", "ACTOR", "NOTEBOOK"), *rows], "<<<<")))
+    return DONE
+
+
+def _print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Times are text in it, as ISO 8601 has them."""
+    print(json.dumps(list(rows), indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
+
+
+@verb("show how far the sweeps of a lab are", LAB, SWEEP, ADDRESS, NOTEBOOK, JSON)
+def status(lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, json: bool) -> int:
+    if notebook is not None:
+        from raylab.notebook.notebook import Notebook, overview
+
+        name = _only_sweep(lab, sweep)
+        found = overview(Notebook(notebook), name)
+    else:
+        found = _look(lab, address).overview(sweep)
+    if json:
+        _print_json(each.told() for each in found)
+    else:
+        print("\n".join(table(found, width(sys.stdout))))
+    return DONE
+
+
+def _look(lab: str | None, address: str | None) -> Client | Resting:
+    from raylab.client.resting import look
+
+    if lab is None:
+        raise Misuse("which lab? `raylab ls` lists them")
+    return look(lab, address)
+
+
+def _only_sweep(lab: str | None, sweep: str | None) -> str | None:
+    """With --notebook the first name is the sweep's."""
+    if sweep is not None:
+        raise Misuse("with --notebook, give a sweep and no lab")
+    return lab
+
+
+@verb("show it again whenever there is news, until all is in", LAB, SWEEP, ADDRESS, more="Ctrl-C cancels nothing.")
+def watch(lab: str | None, sweep: str | None, address: str | None) -> int:
+    with Interruptible(lambda: NOTHING_CANCELLED):
+        return _follow(_look(lab, address), sweep)
+
+
+def _follow(lab: Client | Resting, sweep: str | None) -> int:
+    canvas = Canvas(sys.stdout)
+    which = None if sweep is None else lab.pinned(sweep)
+    mark, sweeps = lab.news(which, None, None)
+    while True:
+        canvas.draw(table(sweeps, width(sys.stdout)))
+        if not any(each.outstanding for each in sweeps):
+            return DONE
+        if not lab.at_work:
+            return NOT_READY
+        mark, sweeps = lab.news(which, mark, POLL_S)
+
+
+@verb(
+    "wait until all is in, with a bar",
+    LAB,
+    SWEEP,
+    ADDRESS,
+    word(
+        "--timeout",
+        type=number(float, 0, float("inf"), "seconds from 0 on"),
+        metavar="S",
+        help="seconds to wait at most",
+    ),
+    word("--quiet", action="store_true", help="no bar, the exit code says it all"),
+)
+def wait(lab: str | None, sweep: str | None, address: str | None, timeout: float | None, quiet: bool) -> int:
+    return DONE if _look(lab, address).wait(sweep, timeout, not quiet) else NOT_READY
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"a file that ends in one of {' '.join(SUFFIXES)}, not {text!r}")
+    return path
+
+
+def _statuses(text: str) -> list[str]:
+    from raylab.notebook.frames import check_status
+
+    return check_status(text.split(","))
+
+
+@verb(
+    "show or write what a sweep has brought so far",
+    LAB,
+    word(
+        "sweep",
+        nargs="?",
+        metavar="SWEEP",
+        help="of one sweep (default: the only one there is; several are not put together)",
+    ),
+    ADDRESS,
+    NOTEBOOK,
+    word(
+        "-o", "--output", type=_output, metavar="FILE", help=f"write to FILE, as its suffix says: {' '.join(SUFFIXES)}"
+    ),
+    word(
+        "--status",
+        type=_statuses,
+        default=["done"],
+        metavar="WORDS",
+        help="done (default), failed, crashed, out_of_memory, timed_out, several with commas, or all; with any but "
+        "done, the columns _status and _error come too",
+    ),
+    word("--metadata", action="store_true", help="with all the columns about the trials"),
+)
+def results(
+    lab: str | None,
+    sweep: str | None,
+    address: str | None,
+    notebook: Path | None,
+    output: Path | None,
+    status: list[str],
+    metadata: bool,
+) -> int:
+    from raylab.terminal.export import check_place, plain, show, write
+
+    if output is not None:
+        check_place(output)
+    # Of trials that came to nothing also what became of them.
+    columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
+    if notebook is None:
+        frame = _look(lab, address).results(sweep, status, columns)
+    else:
+        from raylab.notebook.notebook import Notebook
+
+        name = _only_sweep(lab, sweep)
+        frame = Notebook(notebook).results(name, status=status, metadata=columns)
+    if output is not None:
+        write(frame, output)
+        say(f"{frame.height:,} rows written to {output}")
+    elif sys.stdout.isatty():
+        show(frame, width(sys.stdout) or 80)
+    else:
+        sys.stdout.write(plain(frame).write_csv())
+    return DONE

@@ -1,0 +1,108 @@
+"""The words of the command line: what a verb is, what it takes, what its exit code means.
+
+A verb is a function whose arguments are its words; it loads what is heavy only when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+from raylab import __version__
+
+DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DAMAGED = NOT_READY
+
+CODES = """\
+exit codes:
+  0  done; with `wait`, everything is in
+  1  not ready: the timeout is over, what is left stands still or its lab is at rest, or a lab still has trials to
+     run; with `verify` and `repair`: something is damaged
+  2  bad usage or bad input
+  3  there is no such lab, sweep or notebook
+  4  the cluster or the lab does not answer, or cannot go on
+  130  Ctrl-C; nothing was cancelled
+"""
+
+Word: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
+"""An argument or an option, as argparse's `add_argument` takes it."""
+
+
+class Misuse(Exception):
+    """Each word is one, and together they make no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command of the command; `run` gets its words and returns the exit code."""
+
+    run: Callable[..., int]
+    what: str
+    more: str
+    words: tuple[Word, ...]
+
+
+def verb(what: str, *words: Word, more: str = "") -> Callable[[Callable[..., int]], Verb]:
+    """Makes a verb of a function: what it does in a few words, what it takes, more to know of it."""
+    return lambda run: Verb(run, what, more, words)
+
+
+def word(*names: str, type: Callable[[str], Any] = str, **about: Any) -> Word:
+    """A word whose value `type` reads; what that raises as a ValueError is said to the person."""
+
+    def read(text: str) -> Any:
+        try:
+            return type(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return names, about if "action" in about else {"type": read, **about}
+
+
+def number(kind: Callable[[str], float], least: float, most: float, what: str) -> Callable[[str], Any]:
+    """Reads a number in these limits."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise ValueError(f"{what}, not {text!r}")
+        return value
+
+    return read
+
+
+ADDRESS = word(
+    "--address",
+    metavar="A",
+    help="of the Ray cluster: HOST:PORT or ray://HOST:PORT (default: RAY_ADDRESS, or the one on this machine)",
+)
+JSON = word("--json", action="store_true", help="as JSON: a list with an object for each")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser(verbs: Sequence[Verb], about: str) -> Parser:
+    """Reads a command line; the result's `verb` and `parser` are those of the verb, the rest is its words."""
+    shape = argparse.RawDescriptionHelpFormatter
+    top = Parser(prog="raylab", description=about, epilog=CODES, formatter_class=shape)
+    top.add_argument("--version", action="version", version=f"raylab {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for verb in verbs:
+        text = f"{verb.what[0].upper()}{verb.what[1:]}. {verb.more}".strip()
+        own = commands.add_parser(
+            verb.run.__name__, help=verb.what, description=text, epilog=CODES, formatter_class=shape
+        )
+        own.set_defaults(verb=verb, parser=own)
+        for names, more in verb.words:
+            own.add_argument(*names, **more)
+    return top
