@@ -13,7 +13,7 @@ from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 from raylab.server.recorder import _describe
 
@@ -33,8 +33,8 @@ def made() -> Callable[[int], Any]:
 SWEEPS = {"sealed": Factorial(p=range(12)), "plain": Factorial(p=range(5))}
 
 
-def store_of(root: Path) -> Store:
-    return Store(root, Unplugged())
+def store_of(root: Path) -> PosixStore:
+    return PosixStore(root, Unplugged())
 
 
 def notebook(root: Path) -> Truth:

@@ -15,8 +15,8 @@ from raylab.code.pack import Code, pack
 from raylab.core.design import Design
 from raylab.core.request import Policy, Request, Segment
 from raylab.notebook.layout import sweep_folder
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.schema import Schema
-from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.server.recorder import _describe
 from raylab.worker.batch import Batch
@@ -80,7 +80,7 @@ def rows_of(experiment: Any, design: Design, **words: Any) -> list[dict[str, Any
 class Bench:
     """A notebook that is written by hand: requests, and commits of leases where a test wants them."""
 
-    def __init__(self, root: Path, name: str = "lab", store: Store | None = None) -> None:
+    def __init__(self, root: Path, name: str = "lab", store: PosixStore | None = None) -> None:
         self.root = root
         self.writer = Writer(root, WHO, store)
         self.identity = self.writer.establish(name, "ada")

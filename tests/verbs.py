@@ -15,14 +15,14 @@ from sweeps import WHO
 from raylab.core.design import Factorial
 from raylab.core.handle import Handle
 from raylab.core.request import Policy, Submission
-from raylab.notebook.store import Files, Store
+from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.writer import Writer
 from raylab.server.actor import LabActor
 from raylab.server.conductor import Conductor
 from raylab.server.pool import Pool
 
 
-class Disk(Files):
+class Disk(SystemCalls):
     """Does not give what lies below `away`."""
 
     away: Path | None = None
@@ -70,7 +70,7 @@ class Verbs(LabActor):
         super().__init__("lab", str(root), "ada")
 
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
-        writer = Writer(notebook, WHO, Store(notebook, self.disk))
+        writer = Writer(notebook, WHO, PosixStore(notebook, self.disk))
         return Conductor(name, writer, user, restarted=lambda: False, make_pool=NoNodes)
 
 

@@ -6,7 +6,6 @@ The notebook is read where it lies, if that is on this machine, else through sho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import polars as pl
 
@@ -54,9 +53,8 @@ class Resting:
 
     def __init__(self, place: Place, *, here: bool = False) -> None:
         self.name = place.name
-        folder = Path(place.notebook)
-        reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
-        self._notebook = through(reader, folder)
+        self.reader = local_store(place.notebook, place.id) or RemoteReader(Desk(place.notebook), place.notebook)
+        self._notebook = through(self.reader)
         left = sum(row["waiting"] for row in self.overview())
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"

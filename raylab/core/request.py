@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from raylab.core.strikes import Strikes
 
-Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code", "lost"]
-"""`code`: the same experiment lies under another hash from now on, or under none. `lost`: a submission was damaged."""
+Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "strike", "code"]
+"""`code`: the same experiment lies under another hash from now on, or under none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +253,32 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, code=request.code or "", modules=request.modules)
         case _:
             return before  # a kind of a later version; what it means for older readers is that version's concern
+
+
+def asked(sweep: SweepRecord) -> dict[str, Any]:
+    """The submission that makes this sweep as it is, as JSON has it: the openings of its table repeat it."""
+    segment = sweep.segment
+    return asdict(
+        Request(
+            kind="submitted",
+            sweep=sweep.name,
+            user=sweep.user,
+            time_us=sweep.time_us,
+            folder=sweep.folder,
+            label=sweep.label,
+            design=segment.design,
+            shape=sweep.shape,
+            size=segment.size,
+            repeats=segment.repeats,
+            seed=sweep.seed,
+            seed_given=sweep.seed_given,
+            order=segment.order,
+            code=sweep.code,
+            modules=sweep.modules,
+            ingredients=json.dumps(dict(sweep.ingredients)),
+            policy=sweep.policy.dumps(),
+        )
+    )
 
 
 def draw_seed(entropy: bytes) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.request import Request, SweepRecord, asked, fold
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
 from raylab.notebook.writer import Writer
@@ -75,7 +74,7 @@ class Register:
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
         self.identity = await self._establish()
-        await self.recorder.do(lambda: remember(self.name, self.writer.root))
+        await self.recorder.do(lambda: remember(self.name, self.writer.place))
         allowed = self._check_still_ours if restarted else lambda: None
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
@@ -88,10 +87,10 @@ class Register:
         try:
             return await asyncio.to_thread(establish)
         except OSError as error:
-            root = self.writer.root
-            if not await asyncio.to_thread(os.path.exists, root / layout.NOTEBOOK):
+            if not await asyncio.to_thread(self.writer.is_there):
                 raise NameRefused(
-                    f"the notebook cannot be made in {root} on {platform.node()}: {told(error)}; give another folder"
+                    f"the notebook cannot be made in {self.writer.place} on {platform.node()}: {told(error)}; give "
+                    "another folder"
                 ) from error
         return await self.recorder.do(establish)
 
@@ -154,7 +153,7 @@ class Register:
         self._taken.add(sweep.folder)
         try:
             code = await self.recorder.read(lambda: self.writer.code(sweep.code, sweep.modules))
-            table = await self.recorder.do(lambda: self.writer.open_sweep(sweep.folder))
+            table = await self.recorder.do(lambda: self.writer.open_sweep(sweep.folder, asked(sweep)))
             if self.sweeps[name].folder != sweep.folder:
                 return None
             self.packages[sweep.folder] = self._hold(self._package(sweep, *code))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
-from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError, told
+from raylab.errors import LabBusy, LabNotFound, LabUnavailable, NotebookDamaged, RaylabError, told
 from raylab.terminal.screen import Canvas, Row, aligned, table
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from raylab.client.resting import Resting
     from raylab.client.started import Started
     from raylab.lab import Lab
+    from raylab.notebook.damage import Finding
+    from raylab.notebook.store import Reader
 
 DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 DAMAGED = NOT_READY
@@ -36,7 +37,7 @@ CODES = """\
 exit codes:
   0  done; with `wait`, everything is in
   1  not ready: the timeout is over, what is left stands still or its lab is at rest, or a lab still has trials to
-     run; with `verify` and `repair`: something is damaged
+     run; with `verify` and `copy`: something is damaged
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on
@@ -122,7 +123,7 @@ def parser() -> Parser:
 
     _add_cluster_commands(command)
     _add_asking_commands(command)
-    _add_mending_commands(command)
+    _add_keeping_commands(command)
     _add_ending_commands(command)
     return top
 
@@ -189,17 +190,25 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
     results.add_argument("--metadata", action="store_true", help="with all the columns about the trials")
 
 
-def _add_mending_commands(command: Callable[..., Any]) -> None:
+def _add_keeping_commands(command: Callable[..., Any]) -> None:
     verify = command("verify", _verify, "check every file of a notebook", "Needs no lab and no cluster.")
     verify.add_argument("lab", metavar="LAB|FOLDER", help="a lab of this machine, or the folder of a notebook")
-    repair = command(
-        "repair",
-        _repair,
-        "set damaged files of a notebook aside",
-        "What was in them is lost; its trials are outstanding again.\nNothing is deleted. A lab that works on the "
-        "notebook has to be shut down and attached again.",
+    copy = command(
+        "copy",
+        _copy,
+        "copy a notebook, or take what is new into a copy",
+        "A copy is a notebook of its own. It can be taken while the lab works, also of a lab on another machine; cut, "
+        "it goes on when it is repeated. raylab.Lab(LAB, notebook=NEW) goes on with it.",
     )
-    repair.add_argument("folder", type=Path, metavar="FOLDER", help="of the notebook")
+    copy.add_argument("old", metavar="LAB|FOLDER", help="a lab, or the folder of a notebook")
+    copy.add_argument("new", metavar="NEW", help="a new folder, or that of an earlier copy")
+    copy.add_argument(
+        "--salvage",
+        action="store_true",
+        help="of a damaged notebook: make a new one of all that is whole; what is lost is outstanding there, and its "
+        "sweeps are paused",
+    )
+    _address(copy)
 
 
 def _add_ending_commands(command: Callable[..., Any]) -> None:
@@ -469,19 +478,26 @@ def _rows(given: argparse.Namespace) -> pl.DataFrame:
     return Notebook(given.notebook).results(name, status=given.status, metadata=metadata)
 
 
-# -- mending
+# -- keeping
 
 
 def _verify(given: argparse.Namespace) -> int:
-    from raylab.notebook.store import Store
+    from raylab.notebook.place import store_at
     from raylab.notebook.verify import inspect
 
-    folder = _folder(given.lab)
-    found = inspect(Store(folder))
-    findings = found.findings
-    if not findings:
-        print(f"all is whole: {found.files:,} files, {found.rows:,} rows, {found.bytes:,} bytes in {folder}")
+    place, names = _here(given.lab)
+    if place is None:
+        raise LabNotFound(f"there is no lab and no folder {given.lab!r}; labs on this machine are: {names}")
+    found = inspect(store_at(place))
+    if not found.findings:
+        print(f"all is whole: {found.files:,} files, {found.rows:,} rows, {found.bytes:,} bytes in {place}")
         return DONE
+    _show_findings(found.findings)
+    say(f"put back copies of these files, or make a notebook of all that is whole: raylab copy {place} NEW --salvage")
+    return DAMAGED
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
     cells = [("FILE", "SWEEP", "ROWS", "TRIALS", "WHAT")]
     for each in findings:
         rows = "?" if each.rows is None else f"{each.rows:,}"
@@ -490,44 +506,51 @@ def _verify(given: argparse.Namespace) -> int:
         trials = "?" if each.trials is None else f"{each.trials:,}"
         cells.append((each.file, each.sweep or "", rows, trials, " ".join(each.what.split())))
     print("\n".join(aligned(cells, "<<>><")))
-    say(f"put back copies of these files, or mend what is left: raylab repair {folder}")
-    return DAMAGED
 
 
-def _folder(lab: str) -> Path:
-    """The notebook of a lab that this machine knows, or else a folder."""
+def _here(lab: str) -> tuple[str | None, str]:
+    """The place of a lab that this machine knows, or else of a folder; and which labs there are."""
+    from raylab.notebook.place import absolute
     from raylab.server.known_labs import known
 
-    there = {place.name: place for place in known()}
-    if lab in there:
-        return Path(there[lab].notebook)
-    folder = Path(lab).expanduser().absolute()
-    if not folder.is_dir():
-        names = ", ".join(map(repr, there)) or "none"
-        raise LabNotFound(f"there is no lab and no folder {lab!r}; labs on this machine are: {names}")
-    return folder
+    there = {place.name: place.notebook for place in known()}
+    place = there.get(lab) or absolute(lab)
+    return place if lab in there or Path(place).is_dir() else None, ", ".join(map(repr, there)) or "none"
 
 
-def _repair(given: argparse.Namespace) -> int:
-    from raylab import __version__
-    from raylab.notebook.repair import repair
-    from raylab.notebook.store import Store
-    from raylab.server.protocol import person
+def _copy(given: argparse.Namespace) -> int:
+    from raylab.notebook.copy import copy
+    from raylab.notebook.place import absolute, store_at
+    from raylab.notebook.salvage import salvage
 
-    folder = given.folder.expanduser().absolute()
-    who = {"user": person(), "host": platform.node(), "pid": str(os.getpid()), "actor": "raylab repair"}
-    report = repair(Store(folder), who | {"raylab": __version__})
-    if report.was_whole:
-        print(f"all is whole in {folder}; nothing was done")
-        return DONE
-    print("\n".join(" ".join(line.split()) for line in report.done))
-    print("a lab that works on this notebook has to be shut down and attached again: `raylab shutdown LAB --force`")
-    if report.left:
-        for each in report.left:
-            say(f"still damaged: {each}")
+    source, target = _source(given), store_at(absolute(given.new))
+    lost: Sequence[Finding] = ()
+    try:
+        if given.salvage:
+            copying, lost = salvage(source, target)
+        else:
+            copying = copy(source, target)
+    except NotebookDamaged as error:
+        say(str(error))
         return DAMAGED
-    print(f"all that is left in {folder} is whole")
+    if lost:
+        _show_findings(lost)
+        print("what was in these files is lost; the sweeps concerned are paused: submit them again, and they go on")
+    name = copying.identity.name
+    print(f"{copying.files:,} files, {copying.size:,} bytes were new; the notebook of {name!r} is in {target.place}")
     return DONE
+
+
+def _source(given: argparse.Namespace) -> Reader:
+    """The notebook of a folder or of a lab, wherever that is."""
+    from raylab.notebook.place import store_at
+
+    place, _ = _here(given.old)
+    if place is not None:
+        return store_at(place)
+    from raylab.client.resting import look
+
+    return look(given.old, given.address).reader
 
 
 # -- ending
