@@ -12,6 +12,7 @@ from faulty import Unplugged
 from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
+from raylab.core.request import asked, fold
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
@@ -48,8 +49,8 @@ def notebook(root: Path) -> Truth:
     bench.run("sealed", 4, 6)
     bench.run("plain", 0, 2)
     other = Bench(root, store=store_of(root))  # a lab of another day
-    for name in SWEEPS:
-        bench._packages[name] = (bench._packages[name][0], other.writer.open_sweep(f"sweeps/{name}"))
+    for name, record in fold(other.requests).items():
+        bench._packages[name] = (bench._packages[name][0], other.writer.open_sweep(record.folder, asked(record)))
     bench.seal("sealed")
     bench.run("sealed", 6, 8)
     bench.run("sealed", 8, 10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ class Bench:
             policy=Policy().dumps(),
         )
         self.writer.add([request])
-        table = self.writer.open_sweep(sweep_folder(name, generation))
+        table = self.writer.open_sweep(sweep_folder(name, generation), asdict(request))
         self._packages[name] = package, table
         return table
 

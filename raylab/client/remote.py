@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from raylab.client.cluster import on_head
 from raylab.notebook.store import Span
-from raylab.server.pieces import serve
+from raylab.server import pieces
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Desk:
 
     def call(self, verb: str, *args: Any) -> Any:
         """One of the verbs of `server.pieces`."""
-        return on_head(serve, self._place, verb, *args)
+        return on_head(pieces.serve, self._place, verb, *args)
 
 
 class RemoteReader:
@@ -62,13 +62,11 @@ class RemoteReader:
 
     def _whole(self, path: str, found: tuple[bytes, int] | None) -> bytes:
         """A file of which the beginning came."""
-        piece, size = _there(path, found)
-        pieces, have = [piece], len(piece)
-        while have < size:
-            (piece,), _ = self.pieces(path, (have, size))
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
+        data, size = _there(path, found)
+        while len(data) < size:
+            (piece,), _ = self.pieces(path, (len(data), pieces.PIECE_BYTES))
+            data += piece
+        return data
 
     def pieces(self, path: str, *spans: Span) -> tuple[list[bytes], int]:
         found: tuple[list[bytes], int] | None = self._source.call("pieces", path, spans)

@@ -156,12 +156,16 @@ def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> li
 
 
 def _insert(requests: list[Request], lost: Request) -> None:
-    """Put a submission back before all that was asked of its sweep, or of a later one of its name."""
+    """Put a submission before all that was asked of its sweep, or of a later one of its name; else by its time."""
+    least = 0
     for at, request in enumerate(requests):
         if request.sweep == lost.sweep and request.folder and _age(request) >= _age(lost):
             requests.insert(at, lost)
             return
-    requests.append(lost)
+        if request.sweep == lost.sweep:
+            least = at + 1
+    later = (at for at in range(least, len(requests)) if requests[at].time_us > lost.time_us)
+    requests.insert(next(later, len(requests)), lost)
 
 
 def _age(request: Request) -> tuple[int, str]:

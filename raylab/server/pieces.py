@@ -11,7 +11,7 @@ from raylab.notebook.place import store_at
 from raylab.notebook.store import Reader, Span
 
 PIECE_BYTES = 8 * 2**20
-"""The most that one call hands out of the notebook."""
+"""The most that one call hands out of the notebook, or asks for."""
 
 
 def names(reader: Reader, folder: str) -> list[str]:
@@ -34,9 +34,9 @@ def files(reader: Reader, paths: Sequence[str]) -> list[tuple[bytes, int] | None
 
 
 def pieces(reader: Reader, path: str, spans: Sequence[Span]) -> tuple[list[bytes], int] | None:
-    """Pieces of a file, each cut to PIECE_BYTES, and its size; None if it is not there any more."""
+    """Pieces of a file, and its size; None if it is not there any more."""
     try:
-        return reader.pieces(path, *((start, min(length, PIECE_BYTES)) for start, length in spans))
+        return reader.pieces(path, *spans)
     except FileNotFoundError:
         return None
 

@@ -11,6 +11,7 @@ import pytest
 
 from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
+from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
 from raylab.server.known_labs import home, known, look, place_of, remember
 
@@ -145,6 +146,39 @@ def test_what_is_asked_of_a_folder_itself(tmp_path: Path) -> None:
     assert look("y", str(tmp_path / "none")).trouble == f"there is no notebook in {tmp_path / 'none'}"
     (tmp_path / "file").write_text("")
     assert "ot a directory" in look("y", str(tmp_path / "file")).trouble
+
+
+def test_a_lab_moves_to_a_copy_of_its_notebook_and_to_a_copy_of_that(own_home: Path, tmp_path: Path) -> None:
+    for name, old in (("a", own_home / "a"), ("b", tmp_path / "there")):
+        made(name, old)
+        one, two = tmp_path / f"{name}-one", tmp_path / f"{name}-two"
+        Notebook(old).copy(one)
+        Notebook(one).copy(two)
+        assert place_of(name, str(two)) == str(two)
+        assert place_of(name, None) == str(old), "it was only asked"
+        remember(name, str(two))
+        assert (place_of(name, None), listed()[name]) == (str(two), str(two))
+        for stale in (old, one):
+            with pytest.raises(NameRefused, match=f"has its notebook in .*{name}-two, not in"):
+                place_of(name, str(stale))
+            with pytest.raises(NameRefused, match=f"has its notebook in .*{name}-two, not in"):
+                remember(name, str(stale))
+        remember(name, str(two))
+    Notebook(tmp_path / "a-two").copy(tmp_path / "back")
+    (own_home / "a").rename(tmp_path / "away")
+    (tmp_path / "back").rename(own_home / "a")
+    remember("a", str(own_home / "a"))
+    assert place_of("a", None) == str(own_home / "a")
+
+
+def test_of_a_notebook_that_is_gone_a_copy_goes_on_once_its_pointer_is_deleted(own_home: Path, tmp_path: Path) -> None:
+    there = made("b", tmp_path / "there")
+    Notebook(there).copy(tmp_path / "copy")
+    shutil.rmtree(there)
+    with pytest.raises(NotebookDamaged, match=r"delete .*b\.place to begin a new one, or to go on with a copy"):
+        place_of("b", str(tmp_path / "copy"))
+    (own_home / "b.place").unlink()
+    assert place_of("b", str(tmp_path / "copy")) == str(tmp_path / "copy")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
