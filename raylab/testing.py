@@ -134,7 +134,7 @@ class _Process:
     def restarted(self) -> bool:
         return False
 
-    def remember(self, name: str, notebook: Path) -> None:
+    def remember(self, name: str, notebook: str) -> None:
         """Nobody looks for it by name."""
 
     def make_pool(self, report: Report, room: Room) -> Pool:

@@ -10,7 +10,7 @@ from io import IOBase
 from pathlib import Path
 from typing import Any
 
-from raylab.notebook.store import Files
+from raylab.notebook.posix import SystemCalls
 
 Hook = Callable[[int, str], None]
 
@@ -20,7 +20,7 @@ Image = dict[str, bytes | None]
 READING = frozenset({"listdir", "read", "open"})
 
 
-class Unplugged(Files):
+class Unplugged(SystemCalls):
     """Real files without real syncs: no test pulls the plug of this machine, and a sync takes longer than the rest."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Unplugged(Files):
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
 
 
-class Faulty(Files):
+class Faulty(SystemCalls):
     """Counts its operations. Some of them may fail, before or after they were done; a hook runs before each.
 
     Args:
@@ -73,7 +73,7 @@ class Faulty(Files):
         every: int = 0,
         only: str = "",
         hook: Hook | None = None,
-        under: Files | None = None,
+        under: SystemCalls | None = None,
     ) -> None:
         self.fail_at, self.after, self.error, self.hook = fail_at, after, error, hook
         self.code, self.times, self.every, self.only = code, times, every, only

@@ -24,8 +24,7 @@ from sweeps import WHO, Bench
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.request import Policy
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.repair import repair
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.worker.batch import Batch
 
@@ -125,13 +124,9 @@ def freeze(root: Path) -> None:
     bench.run("given up", 0, 1)
 
     submit("mended")
-    for start in range(3):
-        bench.run("mended", start, start + 1)
+    bench.run("mended", 0, 2)
     ask(bench)
-    harmed = root / "sweeps/mended/journal/000000000003.arrow"
-    harmed.write_bytes(harmed.read_bytes()[:-1])
-    assert repair(Store(root), {"user": "ada", "actor": "raylab repair"}).left == []
-    Table(Store(root), "sweeps/mended", WHO).open()
+    Table(PosixStore(root), "sweeps/mended", WHO).open()
 
 
 def ask(bench: Bench) -> None:

@@ -12,8 +12,9 @@ from faulty import Unplugged
 from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
+from raylab.core.request import fold
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 from raylab.worker.batch import summary
 
@@ -33,8 +34,8 @@ def made() -> Callable[[int], Any]:
 SWEEPS = {"sealed": Factorial(p=range(12)), "plain": Factorial(p=range(5))}
 
 
-def store_of(root: Path) -> Store:
-    return Store(root, Unplugged())
+def store_of(root: Path) -> PosixStore:
+    return PosixStore(root, Unplugged())
 
 
 def notebook(root: Path) -> Truth:
@@ -48,8 +49,11 @@ def notebook(root: Path) -> Truth:
     bench.run("sealed", 4, 6)
     bench.run("plain", 0, 2)
     other = Bench(root, store=store_of(root))  # a lab of another day
-    for name in SWEEPS:
-        bench._packages[name] = (bench._packages[name][0], other.writer.open_sweep(f"sweeps/{name}"))
+    for name, record in fold(other.requests).items():
+        bench._packages[name] = (
+            bench._packages[name][0],
+            other.writer.open_sweep(record.folder, record.request().plain()),
+        )
     bench.seal("sealed")
     bench.run("sealed", 6, 8)
     bench.run("sealed", 8, 10)

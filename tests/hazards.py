@@ -16,7 +16,7 @@ from lives import COMMITS, A, B, Claims, Life, batches, check, check_plain, judg
 
 from raylab.errors import LabFenced
 from raylab.notebook.file import load
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.worker.batch import summary
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE)
@@ -72,7 +72,7 @@ class Witness:
 
     def _rows(self, folder: str, claims: Claims) -> None:
         with judged(folder):
-            now = read(Store(self.root, Unplugged()), folder)
+            now = read(PosixStore(self.root, Unplugged()), folder)
         assert now[: len(self.rows[folder])] == self.rows[folder]
         certain = points(claims.commits[folder])
         assert now in (certain, certain + points(claims.doubtful[folder]))
@@ -167,7 +167,7 @@ def outage(folder: Path, rng: random.Random, *, fail_at: int, length: int = 1, *
     assert life.claims.commits == {name: list(range(last)) for name, last in COMMITS.items()}
     files.fail_at = None
     life.add("one more")  # what could not be removed in time goes now
-    assert Store(disk.lab, Unplugged()).names("tmp") == []
+    assert PosixStore(disk.lab, Unplugged()).names("tmp") == []
     disk.check(disk.model.lost(rng), life.claims)
     if not disk.images % 2:
         disk.check(disk.model.killed(), life.claims)

@@ -24,7 +24,8 @@ from raylab.core.design import Factorial
 from raylab.core.request import Request
 from raylab.errors import RaylabError
 from raylab.notebook import layout
-from raylab.notebook.store import Files, Reader, Store
+from raylab.notebook.posix import PosixStore, SystemCalls
+from raylab.notebook.store import Reader
 from raylab.notebook.table_files import listing
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.worker.batch import Batch, summary
@@ -94,8 +95,8 @@ class Life:
         patience: How often a call that fails is made again.
     """
 
-    def __init__(self, root: Path, files: Files, claims: Claims | None = None, patience: int = 0) -> None:
-        self.store, self.claims, self.patience = Store(root, files), claims or Claims(), patience
+    def __init__(self, root: Path, files: SystemCalls, claims: Claims | None = None, patience: int = 0) -> None:
+        self.store, self.claims, self.patience = PosixStore(root, files), claims or Claims(), patience
         self.writer = Writer(root, WHO, self.store)
         self.tables: dict[str, SweepTable] = {}
 
@@ -134,7 +135,7 @@ class Life:
 
     def open(self) -> None:
         """A lab begins."""
-        self.writer = Writer(self.store.root, WHO, self.store)
+        self.writer = Writer("", WHO, self.store)
         self.tables = {}
         identity = self.persist(lambda: self.writer.establish("lab", "ada")).id
         assert self.claims.identity in (None, identity)
@@ -236,7 +237,7 @@ def settle(root: Path, claims: Claims) -> Claims:
     Returns:
         What is there.
     """
-    store, now = Store(root, Unplugged()), claims.copy()
+    store, now = PosixStore(root, Unplugged()), claims.copy()
     with judged(root):
         for folder in COMMITS:
             found = read(store, folder)
@@ -268,7 +269,7 @@ def check(root: Path, claims: Claims) -> None:
         assert life.store.names("tmp") == []
 
 
-def _settle_requests(store: Store, now: Claims) -> None:
+def _settle_requests(store: PosixStore, now: Claims) -> None:
     """Whether what was being asked is in."""
     if store.names(f"{layout.REQUESTS}/journal"):
         rows = [row for file in listing(store, layout.REQUESTS) for row in file.table.to_pylist() if file.info.rows]

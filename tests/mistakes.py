@@ -15,11 +15,11 @@ from faulty import Faulty, PowerLoss
 from wrong import Wrong
 
 from raylab.errors import LabFenced
-from raylab.notebook import store as store_module
+from raylab.notebook import posix as store_module
 from raylab.notebook import table as table_module
 from raylab.notebook import table_files as listing_module
 from raylab.notebook.file import encode
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.writer import Writer
 
@@ -41,19 +41,19 @@ def a_rename_takes_the_place_of_the_link(wrong: Wrong) -> None:
 
 
 def files_are_written_under_their_own_names(wrong: Wrong) -> None:
-    def put(self: Store, path: str, data: bytes, ident: bytes) -> bool:
+    def put(self: PosixStore, path: str, data: bytes, ident: bytes) -> bool:
         target = self.path(path)
         try:
-            fd = self.files.create(target)
+            fd = self.calls.create(target)
         except FileExistsError:
-            return ident in self.files.read(target)
-        self.files.write(fd, data)
-        self.files.sync(fd)
-        self.files.close(fd)
-        self.files.sync_folder(target.parent)
+            return ident in self.calls.read(target)
+        self.calls.write(fd, data)
+        self.calls.sync(fd)
+        self.calls.close(fd)
+        self.calls.sync_folder(target.parent)
         return True
 
-    wrong.function(Store, "put", put)
+    wrong.function(PosixStore, "put", put)
 
 
 def half_files_lie_among_the_rows(wrong: Wrong) -> None:
@@ -63,24 +63,24 @@ def half_files_lie_among_the_rows(wrong: Wrong) -> None:
 
 
 def a_taken_name_is_always_ours(wrong: Wrong) -> None:
-    put = Store.put
-    wrong.function(Store, "put", lambda self, path, data, ident: put(self, path, data, b""))
+    put = PosixStore.put
+    wrong.function(PosixStore, "put", lambda self, path, data, ident: put(self, path, data, b""))
 
 
 def a_taken_name_is_never_ours(wrong: Wrong) -> None:
-    put = Store.put
-    wrong.function(Store, "put", lambda self, path, data, ident: put(self, path, data, b"\xff" * 40))
+    put = PosixStore.put
+    wrong.function(PosixStore, "put", lambda self, path, data, ident: put(self, path, data, b"\xff" * 40))
 
 
 def a_name_that_was_there_is_taken_for_durable(wrong: Wrong) -> None:
-    put = Store.put
+    put = PosixStore.put
 
-    def hasty_put(self: Store, path: str, data: bytes, ident: bytes) -> bool:
+    def hasty_put(self: PosixStore, path: str, data: bytes, ident: bytes) -> bool:
         if self.path(path).exists():
             return ident in self.get(path)
         return put(self, path, data, ident)
 
-    wrong.function(Store, "put", hasty_put)
+    wrong.function(PosixStore, "put", hasty_put)
 
 
 def a_failed_sync_is_tried_on_the_same_file(wrong: Wrong) -> None:
@@ -96,7 +96,7 @@ def a_failed_sync_is_tried_on_the_same_file(wrong: Wrong) -> None:
 
 
 def half_files_stay(wrong: Wrong) -> None:
-    wrong.function(Store, "_discard", lambda self, temp: self._writing.discard(temp.name))
+    wrong.function(PosixStore, "_discard", lambda self, temp: self._writing.discard(temp.name))
 
 
 def a_commit_is_tried_again_with_other_bytes(wrong: Wrong) -> None:
@@ -125,7 +125,7 @@ def a_commit_is_tried_again_under_the_next_number(wrong: Wrong) -> None:
             return resume(self)
         except LabFenced:
             assert pending is not None
-            self._fenced, self.number = None, self._last_number() + 1
+            self._fenced, self.number = None, table_module.last_number(self.store, self.folder) + 1
             rows = table_module.load(pending.data, pending.info.path).table.drop_columns(["_seq"])
             return self.commit(rows.replace_schema_metadata(), pending.info.meta)
 
@@ -183,7 +183,7 @@ class Anyone(str):
 def an_opening_is_not_compared_with_the_end_of_the_table(wrong: Wrong) -> None:
     in_force = table_module.in_force
 
-    def flattering(store: Store, folder: str) -> Any:
+    def flattering(store: PosixStore, folder: str) -> Any:
         *files, last = in_force(store, folder)
         return [*files, replace(last, ident=Anyone(last.ident))]
 
@@ -204,9 +204,9 @@ def sealing_deletes_openings(wrong: Wrong) -> None:
 
 
 def sealing_deletes_before_the_part_is_there(wrong: Wrong) -> None:
-    put = Store.put
+    put = PosixStore.put
 
-    def late(self: Store, path: str, data: bytes, ident: bytes) -> bool:
+    def late(self: PosixStore, path: str, data: bytes, ident: bytes) -> bool:
         info = table_module.load(data, path).info if path.endswith(".arrow") else None
         if info is not None and info.kind == "part":
             folder = path.rpartition("/")[0]
@@ -215,7 +215,7 @@ def sealing_deletes_before_the_part_is_there(wrong: Wrong) -> None:
                     self.remove(f"{folder}/journal/{name}")
         return put(self, path, data, ident)
 
-    wrong.function(Store, "put", late)
+    wrong.function(PosixStore, "put", late)
 
 
 @contextmanager
@@ -223,7 +223,7 @@ def _without_sync(table: Table) -> Iterator[None]:
     """The table's own syncs of its folder, beside those of `put`, are left out."""
     store = table.store
     table.store = copy(store)
-    table.store.sync_folder = lambda folder: None  # type: ignore[method-assign]
+    table.store.settle = lambda folder: None  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -272,7 +272,7 @@ def a_lab_from_which_a_table_was_taken_gives_up(wrong: Wrong) -> None:
 
 
 def parts_are_listed_before_the_journal(wrong: Wrong) -> None:
-    right = listing_module._names
+    right = listing_module.file_names
 
     class Listed:
         """The names of a folder as they were before those of its journal."""
@@ -284,7 +284,7 @@ def parts_are_listed_before_the_journal(wrong: Wrong) -> None:
         def names(self, folder: str) -> Any:
             return self._early[folder] if folder in self._early else self._reader.names(folder)
 
-    wrong.function(listing_module, "_names", lambda reader, folder: right(Listed(reader, folder), folder))
+    wrong.function(listing_module, "file_names", lambda reader, folder: right(Listed(reader, folder), folder))
 
 
 def a_journal_file_below_a_part_is_listed(wrong: Wrong) -> None:

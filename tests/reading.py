@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from faulty import Faulty, Unplugged
 from lives import COMMITS, A, B, Life, check_rows, judged, points
 
-from raylab.notebook.notebook import Files
-from raylab.notebook.store import Store
+from raylab.notebook.notebook import Tables
+from raylab.notebook.posix import PosixStore
 
 
 class Cursor:
@@ -22,7 +22,7 @@ class Cursor:
         self.folder = folder
         self.whole = whole
         self.rows: list[int] = []
-        self._files = Files(Store(root, Unplugged() if look is None else Faulty(hook=look)))
+        self._files = Tables(PosixStore(root, Unplugged() if look is None else Faulty(hook=look)))
 
     def look(self) -> None:
         with judged(self.folder):

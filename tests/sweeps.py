@@ -16,8 +16,8 @@ from raylab.core.design import Design
 from raylab.core.request import Policy
 from raylab.core.segment import Segment
 from raylab.notebook.layout import sweep_folder
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.schema import Schema
-from raylab.notebook.store import Store
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.server.at_work import AtWork
 from raylab.worker.batch import Batch, summary
@@ -82,7 +82,7 @@ def rows_of(experiment: Any, design: Design, **words: Any) -> list[dict[str, Any
 class Bench:
     """A notebook that is written by hand: requests, and commits of leases where a test wants them."""
 
-    def __init__(self, root: Path, name: str = "lab", store: Store | None = None) -> None:
+    def __init__(self, root: Path, name: str = "lab", store: PosixStore | None = None) -> None:
         self.root = root
         self.writer = Writer(root, WHO, store)
         self.identity = self.writer.establish(name, "ada")
@@ -110,7 +110,7 @@ class Bench:
             ingredients={},
         )
         self.writer.add([request])
-        table = self.writer.open_sweep(sweep_folder(name, generation))
+        table = self.writer.open_sweep(sweep_folder(name, generation), request.plain())
         self._packages[name] = package, table
         return table
 

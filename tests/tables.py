@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 
 
@@ -15,7 +15,7 @@ def combine(metas: list[dict[str, int]]) -> dict[str, int]:
 
 
 def opened(root: Path, host: str = "a") -> Table:
-    table = Table(Store(root), "t", {"host": host})
+    table = Table(PosixStore(root), "t", {"host": host})
     table.open()
     return table
 

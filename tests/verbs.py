@@ -15,14 +15,14 @@ from sweeps import WHO
 from raylab.core.design import Factorial
 from raylab.core.handle import Handle
 from raylab.core.request import Policy, Submission
-from raylab.notebook.store import Files, Store
+from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.writer import Writer
 from raylab.server.actor import LabActor
 from raylab.server.conductor import Conductor
 from raylab.server.pool import Pool, Report, Room
 
 
-class Disk(Files):
+class Disk(SystemCalls):
     """Does not give what lies below `away`."""
 
     away: Path | None = None
@@ -76,7 +76,7 @@ class Nowhere:
     def restarted(self) -> bool:
         return False
 
-    def remember(self, name: str, notebook: Path) -> None:
+    def remember(self, name: str, notebook: str) -> None:
         """Nobody looks for it."""
 
     def make_pool(self, report: Report, room: Room) -> Pool:
@@ -100,7 +100,7 @@ class Verbs(LabActor):
         super().__init__("lab", str(root), "ada", Nowhere())
 
     def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
-        writer = Writer(notebook, WHO, Store(notebook, self.disk))
+        writer = Writer(notebook, WHO, PosixStore(notebook, self.disk))
         return Conductor(name, writer, user, self._surroundings)
 
 

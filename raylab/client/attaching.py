@@ -116,9 +116,14 @@ def _at_work(name: str, notebook: str | None) -> Connection | None:
         say(str(error))
         return connection
     if notebook is not None and notebook != info["notebook"]:
-        refusal = survey(name, notebook).refusal  # what the path means, the head node knows
-        if refusal is not None:
-            raise refusal
+        found = survey(name, notebook)  # what the path means, the head node knows
+        if found.refusal is not None:
+            raise found.refusal
+        if found.place is not None and found.place.id not in ("", info["id"]):  # a copy of its notebook
+            raise NameRefused(
+                f"the lab {name!r} is at work on its notebook in {info['notebook']}; `raylab shutdown {name}`, and "
+                f"then attach again to go on with the copy in {found.place.notebook}"
+            )
     _say_whose(name, info["user"])
     return connection
 

@@ -27,7 +27,8 @@ from raylab.core.status import STANDSTILL, Progress, Status
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
-from raylab.notebook.notebook import Files
+from raylab.notebook.notebook import Tables
+from raylab.notebook.place import store_at
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.union import of_sweeps, scanned, together
@@ -63,7 +64,7 @@ class Client:
         self.name = layout.check_name(name, "lab")
         self.connection: Calls = connection or _attached(name, address, notebook, create)
         self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
-        self._files: Files | None = None
+        self._files: Tables | None = None
 
     # changing ---------------------------------------------------------------------------------------------------
 
@@ -166,7 +167,6 @@ class Client:
             left = _left(until)
             mark, (now,) = self.news(sweep, mark, left)
             seen.progress = now
-            # Not compared with `since`: where rows were lost, `_seq` has run ahead of their number.
             if looked != (mark[0], now.rows):
                 looked = (mark[0], now.rows)
                 files = self._read(record.folder, since)
@@ -206,17 +206,18 @@ class Client:
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):
             folder = self.record(sweep).folder
-            return warnings_frame(survey(self._reader(), folder).warnings)
+            return warnings_frame(survey(self.reader, folder).warnings)
 
     def _read(self, folder: str, since: int = 0) -> Any:
         if self._files is None:
-            self._files = Files(self._reader())
+            self._files = Tables(self.reader)
         return self._files.of(folder, since)
 
-    def _reader(self) -> Reader:
+    @property
+    def reader(self) -> Reader:
         """The notebook's folder where it is reachable, else the files through the lab."""
         info = self.connection.info()
-        return local_store(Path(info["notebook"]), info["id"]) or RemoteReader(self.connection)
+        return local_store(info["notebook"], info["id"]) or RemoteReader(self.connection, info["notebook"])
 
 
 def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:
@@ -228,13 +229,14 @@ def _attached(name: str, address: str | None, notebook: str | Path | None, creat
         return attach(name, notebook=None if notebook is None else str(notebook), create=create)
 
 
-def local_store(folder: Path, ident: str) -> Store | None:
-    """The notebook of this id, if it is that folder of this machine."""
+def local_store(place: str, ident: str) -> Store | None:
+    """The notebook of this id, if this machine reaches it at that place."""
+    store = store_at(place)
     try:
-        here = layout.Identity.loads((folder / layout.NOTEBOOK).read_bytes(), str(folder))
+        here = layout.Identity.loads(store.get(layout.NOTEBOOK), place)
     except (OSError, RaylabError):
         return None
-    return Store(folder) if here.id == ident else None
+    return store if here.id == ident else None
 
 
 class _Seen:

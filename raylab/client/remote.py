@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from raylab.client.cluster import on_head
-from raylab.server.pieces import serve
+from raylab.notebook.store import Span
+from raylab.server import pieces
 
 T = TypeVar("T")
 
 
 class Answers(Protocol):
-    """Whoever answers `names`, `pieces` and `ends`: see `pieces`."""
+    """Whoever answers `names`, `files` and `pieces`: see `server.pieces`."""
 
     def call(self, verb: str, *args: Any) -> Any: ...
 
@@ -23,15 +24,15 @@ class Desk:
     """Answers for a notebook that no lab works on, by a task on the head node for each call.
 
     Args:
-        folder: the notebook's, on the head node.
+        place: the notebook's, on the head node.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, place: str) -> None:
+        self._place = place
 
     def call(self, verb: str, *args: Any) -> Any:
-        """One of the verbs of `pieces`."""
-        return on_head(serve, self._folder, verb, *args)
+        """One of the verbs of `server.pieces`."""
+        return on_head(pieces.serve, self._place, verb, *args)
 
 
 class RemoteReader:
@@ -39,13 +40,15 @@ class RemoteReader:
 
     Args:
         source: the connection to the lab, or a desk.
+        place: the notebook's, as the source knows it.
     """
 
-    def __init__(self, source: Answers) -> None:
+    def __init__(self, source: Answers, place: str) -> None:
         self._source = source
+        self.place = place
 
     def names(self, folder: str) -> list[str]:
-        found: list[str] = self._source.call("names", [folder])[0]
+        found: list[str] = self._source.call("names", folder)
         return found
 
     def get(self, path: str) -> bytes:
@@ -54,21 +57,19 @@ class RemoteReader:
     def get_many(self, paths: Iterable[str]) -> Iterator[bytes]:
         wanted = list(paths)
         while wanted:  # the first comes, and others as far as they are small
-            for found in self._source.call("pieces", wanted, 0):
+            for found in self._source.call("files", wanted):
                 yield self._whole(wanted.pop(0), found)
 
     def _whole(self, path: str, found: tuple[bytes, int] | None) -> bytes:
-        """A file of which the first piece came."""
-        piece, size = _there(path, found)
-        pieces, have = [piece], len(piece)
-        while have < size:
-            piece, _ = _there(path, self._source.call("pieces", [path], have)[0])
-            pieces.append(piece)
-            have += len(piece)
-        return b"".join(pieces)
+        """A file of which the beginning came."""
+        data, size = _there(path, found)
+        while len(data) < size:
+            (piece,), _ = self.pieces(path, (len(data), pieces.PIECE_BYTES))
+            data += piece
+        return data
 
-    def ends(self, path: str, count: int) -> tuple[bytes, bytes, int]:
-        found: tuple[bytes, bytes, int] | None = self._source.call("ends", path, count)
+    def pieces(self, path: str, *spans: Span) -> tuple[list[bytes], int]:
+        found: tuple[list[bytes], int] | None = self._source.call("pieces", path, spans)
         return _there(path, found)
 
 

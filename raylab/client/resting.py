@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 
@@ -53,9 +52,8 @@ class Resting:
 
     def __init__(self, place: Place, *, here: bool = False) -> None:
         self.name = place.name
-        folder = Path(place.notebook)
-        reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
-        self._notebook = through(reader, folder)
+        self.reader = local_store(place.notebook, place.id) or RemoteReader(Desk(place.notebook), place.notebook)
+        self._notebook = through(self.reader)
         left = sum(each.waiting for each in self.overview())
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"

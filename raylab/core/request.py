@@ -82,6 +82,10 @@ class Request:
     time_us: int = 0
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     @staticmethod
     def submitted(
         submission: Submission, *, name: str, folder: str, seed: int, code: str, modules: str | None
@@ -190,6 +194,23 @@ class SweepRecord:
     def name_aside(self) -> str:
         """By which it is read once another sweep has its name."""
         return f"{self.name}~{self.generation}"
+
+    def request(self) -> Request:
+        """The submission that makes the sweep as it is; the openings of its table repeat it."""
+        body = {
+            "label": self.label,
+            "shape": self.shape,
+            "segments": [segment.plain() for segment in self.segments],
+            "seed": self.seed,
+            "seed_given": self.seed_given,
+            "code": self.code,
+            "modules": self.modules,
+            "ingredients": dict(self.ingredients),
+            "policy": self.policy.plain(),
+        }
+        return Request(
+            kind="submitted", sweep=self.name, folder=self.folder, user=self.user, time_us=self.time_us, body=body
+        )
 
     def set_aside(self, by: Request) -> SweepRecord:
         """As it is when this request has taken its name."""

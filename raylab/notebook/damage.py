@@ -1,7 +1,7 @@
-"""What is wrong with a table, told from what reading each of its files gave, and what would make it whole again.
+"""What is wrong with a table, told from what reading each of its files gave, and what is whole of it.
 
-Promises: a file that fits its own checksum and its neighbours is kept; every commit number has a place afterwards, and
-no `_seq` that may have been seen is given out again. Must touch no disk.
+Promises: a file that fits its own checksum, its name and its neighbours is held; no row is held twice. Must touch no
+disk.
 """
 
 from __future__ import annotations
@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo
+from raylab.notebook.file import DATA, OPENING, PART, FileInfo
 from raylab.notebook.table_files import misplaced
 
-__all__ = ["UNKNOWN_COMMITS", "UNKNOWN_ROWS", "Condition", "Filler", "Finding", "Seen", "assess"]
-
-UNKNOWN_ROWS = 2**32
-"""By how much `_seq` jumps over rows of which nobody can say how many they were: more than one file can hold."""
-
-UNKNOWN_COMMITS = 1_000_000
-"""The same for the commits of a part."""
+__all__ = ["Condition", "Finding", "Seen", "assess"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,33 +45,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filler:
-    """What holds the place of what is lost: commits, and the `_seq` of their rows as far as they are known."""
-
-    first: int
-    last: int
-    in_journal: bool
-    seq: int = 0
-    stop: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A table: what is in force of it, what is wrong, and how to mend that."""
+    """A table: what is whole of it, and what is wrong."""
 
     held: tuple[FileInfo, ...] = ()
-    """Whole files in force, in order."""
+    """Whole files, openings included, in the order of their commits; none has the commits of another."""
+    opening: FileInfo | None = None
+    """The newest opening that is whole."""
     findings: tuple[Finding, ...] = ()
-    aside: tuple[str, ...] = ()
-    """Files to set aside."""
-    fillers: tuple[Filler, ...] = ()
-    """What to put in their place, once an opening lies at `fence`."""
-    fence: int = 1
-    """The number of an opening that nobody who wrote this table before can get past."""
     missing: bool = False
     """Whether files are missing: somebody may only have been sealing."""
-    passing: bool = False
-    """Whether the disk did not give a file, so that nothing should be mended now."""
+    passing: str = ""
+    """A file that the disk did not give, though it may do so later."""
     files: int = 0
     """How many are whole, in force or not, and their bytes."""
     bytes: int = 0
@@ -94,13 +73,12 @@ class _Hole:
     sick: list[Seen] = field(default_factory=list)
 
 
-def assess(folder: str, seen: Sequence[Seen], opened: int | None = None) -> Condition:
+def assess(folder: str, seen: Sequence[Seen]) -> Condition:
     """Tell the condition of a table.
 
     Args:
         folder: the table's.
         seen: all its files, in any order.
-        opened: the number of an opening of our own, above which nobody else writes.
 
     Example:
         >>> sick = Seen(path="t/journal/000000000001.arrow", number=1, in_journal=True, trouble="it is empty")
@@ -109,25 +87,27 @@ def assess(folder: str, seen: Sequence[Seen], opened: int | None = None) -> Cond
     """
     held, sick = _walk(sorted(seen, key=lambda each: (each.in_journal, each.number)))
     parts_end = max((info.last for info in held if info.kind == PART), default=0)
-    fence = _fence(held, sick, opened)
-    holes = _holes(held, sick, fence, opened or fence)
-    fillers = [filler for hole in holes for filler in _fillers(hole, parts_end)]
-    placed = {filler.first for filler in fillers if filler.in_journal}
-    # A name in the journal may be an opening's, and must stay taken: an old writer may be waiting for it.
-    blanks = [each.number for each in sick if each.in_journal and each.number not in placed]
-    fillers += [Filler(first=number, last=number, in_journal=True) for number in blanks]
+    holes = _holes(held, sick)
     found, missing = _found(folder, holes, sick, parts_end)
+    whole = [each.info for each in seen if each.info]
     return Condition(
-        held=tuple(held),
+        held=_with_rescued(held, whole),
+        opening=max((info for info in whole if info.kind == OPENING), key=lambda info: info.first, default=None),
         findings=tuple(sorted(found, key=lambda finding: finding.file)),
-        aside=tuple(each.path for each in sick if not each.passing),
-        fillers=tuple(fillers),
-        fence=fence,
         missing=missing,
-        passing=any(each.passing for each in sick),
-        files=sum(each.info is not None for each in seen),
-        bytes=sum(each.info.size for each in seen if each.info),
+        passing=next((each.path for each in sick if each.passing), ""),
+        files=len(whole),
+        bytes=sum(info.size for info in whole),
     )
+
+
+def _with_rescued(held: Sequence[FileInfo], whole: Sequence[FileInfo]) -> tuple[FileInfo, ...]:
+    """What is held, and what a seal that was cut has left of a part that is damaged."""
+    kept = list(held)
+    for info in sorted(whole, key=lambda info: info.first):
+        if misplaced(info) is None and all(info.last < other.first or other.last < info.first for other in kept):
+            kept.append(info)
+    return tuple(sorted(kept, key=lambda info: info.first))
 
 
 def _walk(seen: Iterable[Seen]) -> tuple[list[FileInfo], list[Seen]]:
@@ -163,24 +143,13 @@ def _unfit(info: FileInfo, number: int, seq: int, gap: bool, covered: int) -> st
     return f"it begins with row {info.seq}, where row {seq} is expected"
 
 
-def _fence(held: Sequence[FileInfo], sick: Sequence[Seen], opened: int | None) -> int:
-    """Beyond every number that was ever given out, as far as that can be told."""
-    told = [guess.last for guess in map(_believed, sick) if guess]
-    top = max([*(info.last for info in held), *(each.number for each in sick), *told], default=0)
-    # A part that does not say where it ends; openings above it tell nothing, for they may lie inside.
-    silent = max((each.number for each in sick if not each.in_journal and not _believed(each)), default=0)
-    telling = [info.last for info in held if info.kind != OPENING] + [each.number for each in sick if each.in_journal]
-    unknown = opened is None and silent > max(telling, default=0)
-    return top + 1 + (UNKNOWN_COMMITS if unknown else 0)
-
-
 def _believed(each: Seen) -> FileInfo | None:
     """What a damaged file said about itself, if that fits its name."""
     guess = each.guess
     return guess if guess is not None and misplaced(guess) is None and 0 <= guess.seq <= guess.stop else None
 
 
-def _holes(held: Sequence[FileInfo], sick: Sequence[Seen], fence: int, limit: int) -> list[_Hole]:
+def _holes(held: Sequence[FileInfo], sick: Sequence[Seen]) -> list[_Hole]:
     """Where commits are lost, and the damaged files that may have held them."""
     found: list[_Hole] = []
     number, hole = 1, _Hole(seq=0)
@@ -192,8 +161,9 @@ def _holes(held: Sequence[FileInfo], sick: Sequence[Seen], fence: int, limit: in
             hole.stop = info.seq
             found.append(hole)
             hole = _Hole(seq=info.stop)
-    if number < fence and any(_end(each, limit) >= number for each in sick):
-        hole.ranges.append((number, fence - 1, False))
+    limit = _last(held, sick)
+    if number <= limit and any(_end(each, limit) >= number for each in sick):
+        hole.ranges.append((number, limit, False))
     holes = [each for each in [*found, hole] if each.ranges]
     for each in sick:
         reaches = [h for h in holes if each.number <= h.ranges[-1][1] and _end(each, limit) >= h.ranges[0][0]]
@@ -204,12 +174,21 @@ def _holes(held: Sequence[FileInfo], sick: Sequence[Seen], fence: int, limit: in
     return holes
 
 
+def _last(held: Sequence[FileInfo], sick: Sequence[Seen]) -> int:
+    """The last commit, as far as it can be told; one more where a part does not say where it ends."""
+    top = max([*(info.last for info in held), *(_end(each, each.number) for each in sick)], default=0)
+    silent = max((each.number for each in sick if not each.in_journal and not _believed(each)), default=0)
+    # Openings above such a part tell nothing, for they may lie inside.
+    telling = [info.last for info in held if info.kind != OPENING] + [each.number for each in sick if each.in_journal]
+    return top + (silent > max(telling, default=0))
+
+
 def _end(each: Seen, limit: int) -> int:
     """The last commit of a damaged file; as far as it may reach, if it does not say."""
     guess = _believed(each)
     if guess is not None:
         return guess.last
-    return each.number if each.in_journal else limit - 1
+    return each.number if each.in_journal else limit
 
 
 def _told_stop(hole: _Hole) -> int | None:
@@ -225,20 +204,6 @@ def _told_stop(hole: _Hole) -> int | None:
                 return max(guess.stop, hole.seq)
             at = guess.first - 1
     return hole.seq
-
-
-def _fillers(hole: _Hole, parts_end: int) -> Iterator[Filler]:
-    """Files for the commits of a hole. Which of them gets the rows does not matter; the first does."""
-    stop = hole.seq + UNKNOWN_ROWS if hole.stop is None else hole.stop
-    named = {each.number for each in hole.sick if each.in_journal}
-    seq = hole.seq
-    for first, last, before_part in hole.ranges:
-        pieces = [(first, last)] if before_part else _split(first, last, named)
-        for start, end in pieces:
-            # Beside the parts where they end or go on, else in the journal: there a list looks for it.
-            beside = before_part or (start == parts_end + 1 and start not in named)
-            yield Filler(first=start, last=end, in_journal=not beside, seq=seq, stop=stop)
-            seq = stop
 
 
 def _split(first: int, last: int, named: set[int]) -> list[tuple[int, int]]:
@@ -310,8 +275,6 @@ def _damaged(each: Seen, hole: _Hole, single: bool) -> Finding:
     trials = None
     if guess is not None and guess.kind in (DATA, PART):
         trials = sum(end - start for start, end in guess.meta.get("positions", ()))
-    if guess is not None and guess.kind == LOST:
-        trials = 0
     known = seq is not None and stop is not None and stop >= seq
     return Finding(
         file=each.path,

@@ -19,7 +19,6 @@ from raylab.errors import NotebookDamaged, VersionMismatch
 
 __all__ = [
     "DATA",
-    "LOST",
     "OPENING",
     "PART",
     "FileInfo",
@@ -36,15 +35,13 @@ __all__ = [
 
 FORMAT = 1
 OPENING, DATA, PART = "opening", "data", "part"
-LOST = "lost"
-"""Holds the place of what was damaged: no rows, and the commits and the `_seq` that are gone."""
 
 MAX_BATCH_ROWS = 65_536
 SMALL_BYTES = 2**20
 
 ZEROS = b"0" * 64
 
-WAY_OUT = "put back a copy of it, or `raylab repair FOLDER` (the notebook's) sets it aside and has its trials run again"
+WAY_OUT = "put back a copy of it, or let `raylab copy OLD NEW --salvage` make a new notebook of all that is whole"
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 # An Arrow file begins with its magic, padded; then comes a stream, the first of whose messages is the schema.
@@ -63,14 +60,12 @@ class FileInfo:
     path: str
     """Where it lies in the notebook."""
     kind: str
-    """`opening`, `data`, `part` or `lost`."""
+    """`opening`, `data` or `part`."""
     first: int
     last: int
     """The commits it holds."""
     seq: int
     """The `_seq` of its first row, or of the next row if it has none. An opening cannot know: 0."""
-    stop: int
-    """The `_seq` of the row after it. More than `rows` beyond `seq` where rows were lost."""
     rows: int
     ident: str
     """The uuid of this write."""
@@ -86,9 +81,9 @@ class FileInfo:
     """Its bytes."""
 
     @property
-    def holds_rows(self) -> bool:
-        """Whether rows are its purpose, even if it has none: then it has all columns that were in force."""
-        return self.kind in (DATA, PART) and LOST not in self.meta
+    def stop(self) -> int:
+        """The `_seq` of the row after it."""
+        return self.seq + self.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,15 +241,13 @@ def _info(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileI
 
 def told(fields: Mapping[str, str], path: str, schema: Any, size: int) -> FileInfo:
     """What a file with this metadata says about itself; ValueError or KeyError if it does not."""
-    seq, rows = int(fields["raylab.seq"]), int(fields["raylab.rows"])
     return FileInfo(
         path=path,
         kind=fields["raylab.kind"],
         first=int(fields["raylab.first"]),
         last=int(fields["raylab.last"]),
-        seq=seq,
-        stop=int(fields.get("raylab.stop", seq + rows)),
-        rows=rows,
+        seq=int(fields["raylab.seq"]),
+        rows=int(fields["raylab.rows"]),
         ident=fields["raylab.id"],
         table=fields.get("raylab.table", ""),
         writer=json.loads(fields["raylab.writer"]),

@@ -6,7 +6,7 @@ NAME/
 ├── requests/         table: what was asked, one row each
 ├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
 ├── sweeps/NAME/      table: what came out of a sweep; NAME~2 of the second one of that name, NAME~3 of the third
-├── damaged/          what `raylab repair` set aside, under the path it had and a number
+├── copying.json      in a copy that is not complete yet: what `notebook.json` will say
 └── tmp/              half-written files
 """
 
@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 
 from raylab.core.handle import ASIDE
 from raylab.core.names import read_name
 from raylab.errors import NameRefused, NotebookDamaged, VersionMismatch
+from raylab.notebook.store import Reader
 
 FORMAT = "raylab-notebook"
 VERSION = 1
@@ -28,7 +31,10 @@ README = "README.md"
 REQUESTS = "requests"
 CODE = "code"
 SWEEPS = "sweeps"
-DAMAGED = "damaged"
+COPYING = "copying.json"
+
+_CODE_NAME = re.compile(r"[0-9a-f]{64}\.(pkl|zip)")
+NO_FIT = "its bytes do not fit the sha256 in its name"
 
 MAX_NAME = 120
 _FORBIDDEN = '/\\<>:"|?*~\0'
@@ -44,6 +50,10 @@ class Identity:
     created: str
     raylab: str = ""
     """The version that made it."""
+    origins: tuple[str, ...] = ()
+    """Of a copy: the id of the notebook that was copied, the id of what that is a copy of, and so on."""
+    salvaged: bool = False
+    """Whether it is a copy of what was whole of its origin."""
     format: str = FORMAT
     version: int = VERSION
 
@@ -74,15 +84,15 @@ class Identity:
                 )
             if not fits:
                 raise ValueError("its bytes do not fit its own sha256")
-            return Identity(version=version, **{name: found[name] for name in _SAID})
+            return Identity(version=version, origins=tuple(found["origins"]), **{name: found[name] for name in _SAID})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotebookDamaged(
-                f"{where}/{NOTEBOOK} is not what raylab writes ({type(error).__name__}: {error}); "
-                f"restore it from a copy of the folder, or have it made again: `raylab repair {where}`"
+                f"{where}/{NOTEBOOK} is not what raylab writes ({type(error).__name__}: {error}); put back a "
+                f"copy of it, or let `raylab copy {where} NEW --salvage` make a new notebook of all that is whole"
             ) from error
 
 
-_SAID = ("id", "name", "user", "created", "raylab")
+_SAID = ("id", "name", "user", "created", "raylab", "salvaged")
 _ZEROS = "0" * 64
 
 
@@ -144,6 +154,21 @@ def modules_path(digest: str) -> str:
     return f"{CODE}/{digest}.zip"
 
 
+def sweep_folders(reader: Reader) -> list[str]:
+    """Where there are, or were, tables of sweeps."""
+    return [f"{SWEEPS}/{name[:-1]}" for name in reader.names(SWEEPS) if name.endswith("/")]
+
+
+def code_paths(reader: Reader) -> list[str]:
+    """The files of code that are there."""
+    return [f"{CODE}/{name}" for name in reader.names(CODE) if _CODE_NAME.fullmatch(name)]
+
+
+def fits_name(path: str, code: bytes) -> bool:
+    """Whether a file of code has the bytes whose hash its name is."""
+    return hashlib.sha256(code).hexdigest() == PurePosixPath(path).stem
+
+
 def readme(name: str) -> str:
     """The text that lets somebody read the folder in twenty years, with polars alone."""
     return f"""\
@@ -151,7 +176,7 @@ def readme(name: str) -> str:
 
 raylab keeps here what was asked of the lab and what came out, as Arrow IPC files that many programs read. Nothing
 is ever overwritten; files appear, and journal files disappear once a sealed file beside `journal/` holds their rows.
-To copy the notebook, copy the folder. To read a sweep with polars alone:
+`raylab copy` copies it, also while its lab works. To read a sweep with polars alone:
 
 ```python
 from pathlib import Path
@@ -179,6 +204,5 @@ results = rows.collect()
 - `NAME` is the folder of the first sweep of that name, `NAME~2` that of the second, which was submitted in its place,
   and so on: the highest number is the one in force, the others were set aside. `{REQUESTS}/` says by whom and when.
 - Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
-- `raylab verify` checks all of it. `damaged/` holds what `raylab repair` set aside; a note `repaired-N.txt` in the
-  table's folder says what was lost, and `_seq` leaves those numbers out.
+- `raylab verify` checks all of it; `raylab copy OLD NEW --salvage` makes a new notebook of all that is whole.
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,10 +14,13 @@ from raylab.core.request import SweepRecord, fold
 from raylab.core.status import Progress, Status, on_disk
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.file import Loaded
+from raylab.notebook.copy import copy as copied
+from raylab.notebook.file import OPENING, Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
+from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
-from raylab.notebook.store import Reader, Store
+from raylab.notebook.salvage import salvage as salvaged
+from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
 from raylab.notebook.table_files import Known, listing
 from raylab.notebook.union import of_sweeps, scanned, together
@@ -42,22 +44,22 @@ class Notebook:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        root = Path(path).expanduser().absolute()
-        try:
-            data = (root / layout.NOTEBOOK).read_bytes()
-        except OSError as error:
-            raise LabNotFound(f"there is no notebook in {root} ({error.strerror}); give a lab's folder") from error
-        self._begin(Store(root), data, root)
+        self._begin(store_at(absolute(path)))
 
-    def _begin(self, reader: Reader, data: bytes, place: Path) -> None:
-        self.identity = layout.Identity.loads(data, str(place))
+    def _begin(self, reader: Reader) -> None:
+        try:
+            data = reader.get(layout.NOTEBOOK)
+        except OSError as error:
+            place = reader.place
+            raise LabNotFound(f"there is no notebook in {place} ({error.strerror}); give a lab's folder") from error
+        self.identity = layout.Identity.loads(data, reader.place)
         self.name = self.identity.name
-        self.path = place
+        self.place = reader.place
         self._reader = reader
-        self._files = Files(reader)
+        self._files = Tables(reader)
 
     def __repr__(self) -> str:
-        return f"Notebook({str(self.path)!r})"
+        return f"Notebook({self.place!r})"
 
     def _records(self) -> dict[str, SweepRecord]:
         """What was asked, by sweep."""
@@ -143,8 +145,8 @@ class Notebook:
 
         `file` is a path in the notebook, `sweep` the sweep's name (null for what is of no sweep), `what` a sentence.
         As far as they can be told, `first_row` and `rows` say which `_seq` are concerned, and `trials` how many trials
-        will be outstanding again. `raylab repair` mends what this finds. Nobody can tell from the folder that the
-        newest file of a table is gone, or a sweep's folder as a whole.
+        are outstanding in the new notebook that `copy(..., salvage=True)` makes of all that is whole. Nobody can tell
+        from the folder that the newest file of a table is gone, or a sweep's folder as a whole.
 
         Raises:
             VersionMismatch: a later raylab wrote something of it.
@@ -153,8 +155,33 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").verify().is_empty()    # doctest: +SKIP
             True
         """
-        rows = [asdict(finding) for finding in inspect(Store(self.path)).findings]
+        rows = [asdict(finding) for finding in inspect(self._reader).findings]
         return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
+
+    def copy(self, place: str | os.PathLike[str], *, salvage: bool = False) -> Notebook:
+        """Copy the notebook to another place, also while its lab works on it; repeated, take only what is new.
+
+        A copy is a notebook: `raylab.Lab(name, notebook=place)` goes on with it. From a lab on another machine
+        `raylab copy LAB PLACE` takes it.
+
+        Args:
+            place: a folder; a new one, or that of an earlier copy.
+            salvage: of a damaged notebook make a new one of all that is whole. What is lost of a sweep is outstanding
+                there, and the sweep is paused.
+
+        Raises:
+            NameRefused: something else lies there, or a lab has gone on with the copy.
+            NotebookDamaged: a file is not what was written, or missing, and `salvage` is False.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").copy("/media/stick/percolation")    # doctest: +SKIP
+        """
+        target = store_at(absolute(place))
+        if salvage:
+            salvaged(self._reader, target)
+        else:
+            copied(self._reader, target)
+        return Notebook(place)
 
     def _overview(self, name: Which) -> list[Status]:
         return [on_disk(record, survey(self._reader, record.folder)) for record in self._chosen(name)]
@@ -165,14 +192,14 @@ def overview(notebook: Notebook, name: Which = None) -> list[Status]:
     return notebook._overview(name)
 
 
-def through(reader: Reader, place: Path) -> Notebook:
-    """A notebook whose files somebody else hands out; `verify` wants them here."""
+def through(reader: Reader) -> Notebook:
+    """A notebook whose files somebody hands out."""
     notebook = Notebook.__new__(Notebook)
-    notebook._begin(reader, reader.get(layout.NOTEBOOK), place)
+    notebook._begin(reader)
     return notebook
 
 
-class Files:
+class Tables:
     """A notebook's tables, read through any reader. What cannot change is kept, so asking again reads what is new."""
 
     def __init__(self, reader: Reader) -> None:
@@ -182,7 +209,7 @@ class Files:
     def of(self, folder: str, since: int = 0) -> list[Loaded]:
         """The files of a table in force, in order, that are there for their rows; at least those from `since` on."""
         found = listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
-        return [loaded for loaded in found if loaded.info.holds_rows]
+        return [loaded for loaded in found if loaded.info.kind != OPENING]
 
 
 def choose(records: dict[str, SweepRecord], name: Which, lab: str) -> SweepRecord:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from raylab.core.summary import Summary, together
-from raylab.notebook.file import FileInfo, damaged
+from raylab.notebook.file import OPENING, FileInfo, damaged
 from raylab.notebook.store import Reader
 from raylab.notebook.table_files import infos
 
@@ -21,7 +22,12 @@ def survey(reader: Reader, folder: str) -> Summary:
 
 def summaries(files: Iterable[FileInfo]) -> list[Summary]:
     """What each of these files holds, of those that are there for their rows."""
-    return [_said(info) for info in files if info.holds_rows]
+    return [_said(info) for info in files if info.kind != OPENING]
+
+
+def combined(metas: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a part says of itself: all that its commits said."""
+    return together([Summary.loads(meta) for meta in metas]).dumps()
 
 
 def _said(info: FileInfo) -> Summary:

@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
-from raylab.notebook.file import DATA, LOST, OPENING, PART, FileInfo, damaged, encode, load, told
+from raylab.notebook.file import DATA, OPENING, PART, FileInfo, damaged, encode, load, told
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
-from raylab.notebook.table_files import file_header, file_names, file_number, in_force
+from raylab.notebook.table_files import file_header, file_names, file_number, in_force, last_number
 
-__all__ = ["Opened", "Table", "blank", "written"]
+__all__ = ["Opened", "Table"]
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,9 @@ class Table:
     the commit is pending: `resume` until it is decided. After LabFenced every call raises it again, for good.
 
     Example:
-        >>> import tempfile, pathlib
-        >>> table = Table(Store(pathlib.Path(tempfile.mkdtemp())), "results", {"host": "here"})
+        >>> import tempfile
+        >>> from raylab.notebook.posix import PosixStore
+        >>> table = Table(PosixStore(tempfile.mkdtemp()), "results", {"host": "here"})
         >>> table.open().number
         1
         >>> table.commit(pa.table({"x": [1, 2]}), {"trials": 2}).seq, table.seq
@@ -114,13 +115,13 @@ class Table:
         self._check_fence()
         if self.number:
             raise RuntimeError(f"{self.folder} is open already: make a new Table to open it again")
-        self.store.make_folder(f"{self.folder}/journal")
         for _ in range(MAX_OPENINGS):
-            number = self._last_number() + 1
+            number = last_number(self.store, self.folder) + 1
             # What a rival has put there may not be durable yet: after a power loss our number must not be there alone.
-            self.store.sync_folder(f"{self.folder}/journal")
+            self.store.settle(f"{self.folder}/journal")
             allowed()
-            info, data = blank(self.folder, OPENING, range(number, number + 1), range(0), self.writer, meta or {})
+            none = pa.table({SEQ: pa.array([], pa.int64())})
+            info, data = _written(self.folder, OPENING, range(number, number + 1), 0, none, self.writer, meta or {})
             if not self.store.put(info.path, data, info.ident.encode()):
                 continue
             files = in_force(self.store, self.folder)
@@ -150,8 +151,8 @@ class Table:
         with self._lock:
             known = self._columns
         columns = known if known.equals(rows.schema) else union([known, rows.schema])
-        commits, seqs = range(self.number, self.number + 1), range(self.seq, self.seq + rows.num_rows)
-        info, data = written(self.folder, DATA, commits, seqs, rows, self.writer, meta)
+        commits = range(self.number, self.number + 1)
+        info, data = _written(self.folder, DATA, commits, self.seq, rows, self.writer, meta)
         with self._lock:
             self._columns = columns
         self._pending = _Pending(info, data)
@@ -220,7 +221,7 @@ class Table:
             return None
         part = self._make_part(tail, combine)
         # Only what is durably in a part may go, whoever made the part.
-        self.store.sync_folder(self.folder)
+        self.store.settle(self.folder)
         for info in tail:
             if info.kind == DATA and info.last <= part.last:
                 self.store.remove(info.path)
@@ -247,17 +248,9 @@ class Table:
                 raise damaged(info.path, "another file lies in its place")
         rows = align([found.table.replace_schema_metadata() for found in loaded])
         meta = combine([info.meta for info in data_files])
-        counting = [info for info in tail if info.kind != OPENING]  # what was lost counts, too
-        commits, seqs = range(tail[0].first, tail[-1].last + 1), range(counting[0].seq, counting[-1].stop)
-        info, data = written(self.folder, PART, commits, seqs, rows, self.writer, meta)
+        commits = range(tail[0].first, tail[-1].last + 1)
+        info, data = _written(self.folder, PART, commits, data_files[0].seq, rows, self.writer, meta)
         return info if self.store.put(path, data, info.ident.encode()) else file_header(self.store, path)
-
-    def _last_number(self) -> int:
-        journal, parts = file_names(self.store, self.folder)
-        numbers = [file_number(name) for name in journal[-1:]]
-        if parts:
-            numbers.append(file_header(self.store, f"{self.folder}/{parts[-1]}").last)
-        return max(numbers, default=0)
 
     def _start(self, files: list[FileInfo], number: int) -> Opened:
         """Take over what was found. From here on the table is ours."""
@@ -266,7 +259,7 @@ class Table:
         tail = [info for info in files if info.kind != PART]
         openings = [info for info in tail if info.kind == OPENING]
         columns = union(info.schema for info in tail)
-        seq = max((info.stop for info in files), default=0)  # more than there are rows, where some were lost
+        seq = max((info.stop for info in files), default=0)
         self._tail, self._columns, self.number, self.seq = tail, columns, number + 1, seq
         return Opened(
             files=[info for info in files if info.kind != OPENING],
@@ -277,10 +270,9 @@ class Table:
         )
 
     def _clean(self, last_part: int) -> FileInfo | None:
-        """Delete what a crash left, and tell the newest of the openings that the parts cover."""
-        self.store.clean_tmp()
+        """Delete what a seal left that was cut, and tell the newest of the openings that the parts cover."""
         # The last part may have been made by someone who died before its name was durable.
-        self.store.sync_folder(self.folder)
+        self.store.settle(self.folder)
         newest = None
         for name in file_names(self.store, self.folder)[0]:
             path = f"{self.folder}/journal/{name}"
@@ -293,7 +285,7 @@ class Table:
                 continue
             if info.kind == OPENING:
                 newest = info
-            elif info.kind != LOST:  # that may stand for an opening
+            else:
                 self.store.remove(path)
         return newest
 
@@ -314,11 +306,11 @@ class Table:
             )
 
 
-def written(
+def _written(
     folder: str,
     kind: str,
     commits: range,
-    seqs: range,
+    seq: int,
     rows: pa.Table,
     writer: Mapping[str, str],
     meta: Mapping[str, Any],
@@ -328,9 +320,9 @@ def written(
     Args:
         folder: The table's.
         kind: Where it goes: a part beside the journal, all else into it.
-        commits: The numbers it stands for.
-        seqs: The `_seq` it stands for.
-        rows: What of them it holds.
+        commits: The numbers it holds.
+        seq: The `_seq` of its first row.
+        rows: With their `_seq`.
         writer: Who writes.
         meta: The caller's own metadata, as JSON has it.
     """
@@ -339,8 +331,7 @@ def written(
         "raylab.kind": kind,
         "raylab.first": str(commits.start),
         "raylab.last": str(commits.stop - 1),
-        "raylab.seq": str(seqs.start),
-        "raylab.stop": str(seqs.stop),
+        "raylab.seq": str(seq),
         "raylab.rows": str(rows.num_rows),
         "raylab.id": uuid4().hex,
         "raylab.writer": json.dumps(dict(writer)),
@@ -350,10 +341,3 @@ def written(
     data = encode(rows, fields)
     name = f"{commits.start:012d}.arrow" if kind == PART else f"journal/{commits.start:012d}.arrow"
     return told(fields, f"{folder}/{name}", rows.schema, len(data)), data
-
-
-def blank(
-    folder: str, kind: str, commits: range, seqs: range, writer: Mapping[str, str], meta: Mapping[str, Any]
-) -> tuple[FileInfo, memoryview]:
-    """A file without rows: an opening, or what holds the place of rows that are lost."""
-    return written(folder, kind, commits, seqs, pa.table({SEQ: pa.array([], pa.int64())}), writer, meta)

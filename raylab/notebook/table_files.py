@@ -24,6 +24,7 @@ __all__ = [
     "file_number",
     "in_force",
     "infos",
+    "last_number",
     "last_opening",
     "listing",
     "misplaced",
@@ -36,7 +37,6 @@ TRIES = 5
 PAUSE_S = 0.02
 
 FILE_NAME = re.compile(r"\d{12}\.arrow")
-NOTE_NAME = re.compile(r"repaired-\d+\.txt")
 
 # At either end of a file, what it says about itself: seldom more than this.
 END_BYTES = 2**15
@@ -55,8 +55,6 @@ class Known:
     files: dict[str, Loaded] = field(default_factory=dict)
     headers: dict[str, FileInfo] = field(default_factory=dict)
     """Parts whose rows nobody wanted."""
-    notes: frozenset[str] = frozenset()
-    """What repairs left in the folder. Files never change, but a repair puts others in the place of damaged ones."""
 
 
 def listing(reader: Reader, folder: str, known: Known | None = None, since: int = 0) -> list[Loaded]:
@@ -79,9 +77,7 @@ def listing(reader: Reader, folder: str, known: Known | None = None, since: int 
 
 
 def _listed(reader: Reader, folder: str, known: Known, since: int) -> tuple[Start, list[Loaded]]:
-    journal, parts, notes = _names(reader, folder)
-    if notes != known.notes:
-        known.files, known.headers, known.notes = {}, {}, notes
+    journal, parts = file_names(reader, folder)
     paths = [f"{folder}/{name}" for name in parts]
     below = _below(reader, paths, known, since)
     found = _fetched(reader, paths[paths.index(below.path) + 1 if below else 0 :], known)
@@ -153,9 +149,9 @@ def _in_force(store: Reader, folder: str) -> list[FileInfo]:
 
 def file_header(reader: Reader, path: str) -> FileInfo:
     """What a file says about itself, unverified."""
-    begin, end, size = reader.ends(path, END_BYTES)
+    (begin, end), size = reader.pieces(path, (0, END_BYTES), (-END_BYTES, END_BYTES))
     if (needed := ends_bytes(begin, end)) > END_BYTES:
-        begin, end, size = reader.ends(path, min(needed, size))
+        (begin, end), size = reader.pieces(path, (0, needed), (-needed, needed))
     return header_of_ends(begin, end, size, path)
 
 
@@ -175,15 +171,18 @@ def last_opening(reader: Reader, folder: str) -> FileInfo | None:
 
 def file_names(reader: Reader, folder: str) -> tuple[list[str], list[str]]:
     """The journal's file names, and then the parts': in this order a seal leaves no gap."""
-    journal, parts, _ = _names(reader, folder)
+    journal, parts = (
+        [name for name in reader.names(each) if FILE_NAME.fullmatch(name)] for each in (f"{folder}/journal", folder)
+    )
     return journal, parts
 
 
-def _names(reader: Reader, folder: str) -> tuple[list[str], list[str], frozenset[str]]:
-    journal = [name for name in reader.names(f"{folder}/journal") if FILE_NAME.fullmatch(name)]
-    names = reader.names(folder)
-    notes = frozenset(name for name in names if NOTE_NAME.fullmatch(name))
-    return journal, [name for name in names if FILE_NAME.fullmatch(name)], notes
+def last_number(reader: Reader, folder: str) -> int:
+    """The number of a table's newest commit; 0 if there is none."""
+    journal, parts = file_names(reader, folder)
+    numbers = [file_number(name) for name in journal[-1:]]
+    numbers += [file_header(reader, f"{folder}/{name}").last for name in parts[-1:]]
+    return max(numbers, default=0)
 
 
 def file_number(name: str) -> int:

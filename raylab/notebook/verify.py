@@ -9,10 +9,8 @@ sweep needs any more.
 from __future__ import annotations
 
 import errno
-import hashlib
-import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from raylab.core.request import Request, SweepRecord, fold
@@ -21,12 +19,10 @@ from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
 from raylab.notebook.file import FileInfo, glimpse, load
 from raylab.notebook.requests import from_rows
-from raylab.notebook.store import Store
-from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number
+from raylab.notebook.store import Reader
+from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number, infos
 
-__all__ = ["Inspection", "examine", "inspect", "requests_in"]
-
-CODE_NAME = re.compile(r"([0-9a-f]{64})\.(pkl|zip)")
+__all__ = ["Inspection", "examine", "gone_code", "inspect", "requests_in", "wanting"]
 
 
 @dataclass(slots=True)
@@ -40,12 +36,12 @@ class Inspection:
     requests: list[Request] = field(default_factory=list)
     sick_code: dict[str, Finding] = field(default_factory=dict)
     """Files that are not what their name says, by path."""
-    unread: set[str] = field(default_factory=set)
-    """Those of them that the disk does not give at the moment."""
     gone_code: dict[str, Finding] = field(default_factory=dict)
     """What sweeps need and is not there, by the name of the sweep."""
     orphans: dict[str, Finding] = field(default_factory=dict)
     """Folders with results for which no request is there."""
+    passing: str = ""
+    """A file that the disk did not give, though it may do so later."""
     files: int = 0
     bytes: int = 0
 
@@ -66,7 +62,7 @@ class Inspection:
         return [*found, *self.orphans.values(), *self.sick_code.values(), *self.gone_code.values()]
 
 
-def inspect(store: Store) -> Inspection:
+def inspect(reader: Reader) -> Inspection:
     """Read everything.
 
     Raises:
@@ -75,28 +71,26 @@ def inspect(store: Store) -> Inspection:
     """
     found = Inspection()
     # Before the requests: a folder that is made meanwhile has its request already.
-    folders = [f"{layout.SWEEPS}/{name}" for name in store.folders(layout.SWEEPS)]
-    found.identity = _check_identity(store)
+    folders = layout.sweep_folders(reader)
+    found.identity = _check_identity(reader)
     for folder in [layout.REQUESTS, *folders]:
-        found.tables[folder] = examine(store, folder)
+        found.tables[folder] = examine(reader, folder)
         found.files += found.tables[folder].files
         found.bytes += found.tables[folder].bytes
-    found.requests = requests_in(store, found.tables[layout.REQUESTS].held)
-    asked = {request.folder for request in found.requests}
-    for folder in folders:
-        table = found.tables[folder]
-        if folder not in asked and (table.held or table.findings):
-            found.orphans[folder] = _orphan(folder)
-    _check_code(store, found)
+        found.passing = found.passing or found.tables[folder].passing
+    found.requests = requests_in(reader, found.tables[layout.REQUESTS].held)
+    there = [folder for folder in folders if found.tables[folder].held or found.tables[folder].findings]
+    found.orphans = _orphans(there, found.requests)
+    _check_code(reader, found)
     return found
 
 
-def requests_in(store: Store, held: Iterable[FileInfo]) -> list[Request]:
+def requests_in(reader: Reader, held: Iterable[FileInfo]) -> list[Request]:
     """What was asked, as far as it is whole."""
     requests: list[Request] = []
     for info in held:
         if info.rows:
-            requests += from_rows(load(store.get(info.path), info.path).table)
+            requests += from_rows(load(reader.get(info.path), info.path).table)
     return requests
 
 
@@ -109,21 +103,31 @@ def _name_of(folder: str) -> str:
     return folder.removeprefix(f"{layout.SWEEPS}/").partition("~")[0]
 
 
-def _orphan(folder: str) -> Finding:
+def _orphans(folders: Iterable[str], requests: Iterable[Request]) -> dict[str, Finding]:
+    """Tables that nobody asked for."""
+    asked = {request.folder for request in requests}
     what = "the request of this sweep is lost, and nobody can tell what its rows are of; submit the sweep again"
-    return Finding(file=folder, sweep=_name_of(folder), what=what)
+    return {
+        folder: Finding(file=folder, sweep=_name_of(folder), what=what) for folder in folders if folder not in asked
+    }
+
+
+def wanting(reader: Reader) -> list[Finding]:
+    """What is missing in a notebook each of whose files is whole: requests of tables, and code of sweeps."""
+    requests = requests_in(reader, infos(reader, layout.REQUESTS))
+    tables = [folder for folder in layout.sweep_folders(reader) if any(file_names(reader, folder))]
+    return [*_orphans(tables, requests).values(), *gone_code(requests, layout.code_paths(reader)).values()]
 
 
 # -- tables
 
 
-def examine(store: Store, folder: str, opened: int | None = None) -> Condition:
+def examine(reader: Reader, folder: str) -> Condition:
     """Read all files of a table, and tell its condition.
 
     Args:
-        store: the notebook.
+        reader: the notebook.
         folder: the table's.
-        opened: as for `damage.assess`.
 
     Raises:
         VersionMismatch: a later raylab wrote a file.
@@ -132,22 +136,22 @@ def examine(store: Store, folder: str, opened: int | None = None) -> Condition:
     condition = Condition()
     for attempt in range(TRIES):
         time.sleep(attempt * PAUSE_S)
-        seen, overtaken = _look(store, folder, sound)
-        condition = assess(folder, seen, opened)
+        seen, overtaken = _look(reader, folder, sound)
+        condition = assess(folder, seen)
         if not condition.missing and not overtaken:
             break
     return condition
 
 
-def _look(store: Store, folder: str, sound: dict[str, Seen]) -> tuple[list[Seen], bool]:
+def _look(reader: Reader, folder: str, sound: dict[str, Seen]) -> tuple[list[Seen], bool]:
     """Each file that is listed, and whether one was gone when it was to be read."""
-    journal, parts = file_names(store, folder)
+    journal, parts = file_names(reader, folder)
     names = [(f"{folder}/{name}", False) for name in parts] + [(f"{folder}/journal/{name}", True) for name in journal]
     seen, overtaken = [], False
     for path, in_journal in names:
         if path not in sound:
             try:
-                found = _read(store, path, in_journal)
+                found = _read(reader, path, in_journal)
             except FileNotFoundError:  # sealed meanwhile; if not, the next listing misses it
                 overtaken = True
                 continue
@@ -159,10 +163,10 @@ def _look(store: Store, folder: str, sound: dict[str, Seen]) -> tuple[list[Seen]
     return seen, overtaken
 
 
-def _read(store: Store, path: str, in_journal: bool) -> Seen:
+def _read(reader: Reader, path: str, in_journal: bool) -> Seen:
     number = file_number(path.rpartition("/")[2])
     try:
-        data = store.get(path)
+        data = reader.get(path)
     except FileNotFoundError:
         raise
     except OSError as error:  # a sick sector stays sick; all else may pass
@@ -184,54 +188,53 @@ def _reason(path: str, error: NotebookDamaged) -> str:
 # -- what is no table
 
 
-def _check_identity(store: Store) -> Finding | None:
+def _check_identity(reader: Reader) -> Finding | None:
     try:
-        layout.Identity.loads(store.get(layout.NOTEBOOK), str(store.root))
+        layout.Identity.loads(reader.get(layout.NOTEBOOK), reader.place)
     except FileNotFoundError:
-        if layout.REQUESTS not in store.folders(""):
-            raise LabNotFound(f"there is no notebook in {store.root}; give a lab's folder") from None
+        if f"{layout.REQUESTS}/" not in reader.names(""):
+            raise LabNotFound(f"there is no notebook in {reader.place}; give a lab's folder") from None
         return Finding(file=layout.NOTEBOOK, what="it is missing")
     except NotebookDamaged as error:
-        what = str(error).removeprefix(f"{store.root}/{layout.NOTEBOOK} is ").partition("; ")[0]
+        what = str(error).removeprefix(f"{reader.place}/{layout.NOTEBOOK} is ").partition("; ")[0]
         return Finding(file=layout.NOTEBOOK, what=f"it is {what}")
     return None
 
 
-def _check_code(store: Store, found: Inspection) -> None:
+def _check_code(reader: Reader, found: Inspection) -> None:
     """Every file by its hash, and whether what the sweeps need is there."""
-    sweeps = fold(found.requests).values()
-    whole = set()
-    for name in store.names(layout.CODE):
-        match = CODE_NAME.fullmatch(name)
-        if match is None:
-            continue
-        path = f"{layout.CODE}/{name}"
-        trouble = _code_trouble(store, path, match[1], found)
-        if trouble:
+    sweeps, there = fold(found.requests).values(), layout.code_paths(reader)
+    for path in there:
+        if trouble := _code_trouble(reader, path, found):
             users = ", ".join(sweep.name for sweep in sweeps if path in _code_of(sweep)) or None
             found.sick_code[path] = Finding(file=path, sweep=users, what=trouble)
-        else:
-            whole.add(path)
-    for sweep in sweeps:
-        for path in _code_of(sweep):
-            if path not in whole and path not in found.sick_code:
-                found.gone_code[sweep.name] = Finding(file=path, sweep=sweep.name, what="it is missing")
+    found.gone_code = gone_code(found.requests, there)
+
+
+def gone_code(requests: Iterable[Request], there: Collection[str]) -> dict[str, Finding]:
+    """What sweeps need and is not there, by the name of the sweep."""
+    return {
+        sweep.name: Finding(file=path, sweep=sweep.name, what="it is missing")
+        for sweep in fold(requests).values()
+        for path in _code_of(sweep)
+        if path not in there
+    }
 
 
 def _code_of(sweep: SweepRecord) -> Sequence[str]:
-    if not sweep.code:  # it was lost, and a repair has said so
+    if not sweep.code:  # it was lost, and the salvage has said so
         return ()
     pickle = layout.pickle_path(sweep.code)
     return (pickle, layout.modules_path(sweep.modules)) if sweep.modules else (pickle,)
 
 
-def _code_trouble(store: Store, path: str, digest: str, found: Inspection) -> str:
+def _code_trouble(reader: Reader, path: str, found: Inspection) -> str:
     try:
-        data = store.get(path)
+        data = reader.get(path)
     except OSError as error:
         if error.errno != errno.EIO:
-            found.unread.add(path)
+            found.passing = found.passing or path
         return f"it cannot be read: {error.strerror}"
     found.files += 1
     found.bytes += len(data)
-    return "" if hashlib.sha256(data).hexdigest() == digest else "its bytes do not fit the sha256 in its name"
+    return "" if layout.fits_name(path, data) else layout.NO_FIT

@@ -10,13 +10,12 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
-import stat
+import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,10 +25,11 @@ from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import FileInfo
+from raylab.notebook.place import store_at
 from raylab.notebook.requests import from_rows, to_rows
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
-from raylab.notebook.survey import summaries, survey
+from raylab.notebook.survey import combined, summaries, survey
 from raylab.notebook.table import Opened, Table
 from raylab.notebook.table_files import last_opening, listing
 
@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 IDENTITY = "notebook"
 """Under which name an opening of the requests repeats `notebook.json`."""
 
-CODE_WAY_OUT = (
-    "put it back from a copy of the notebook; or `raylab repair FOLDER` (the notebook's) sets it aside, and then "
-    "submit the sweep again as it was"
-)
+REQUEST = "request"
+"""Under which name an opening of a sweep's table repeats what was asked."""
+
+CODE_WAY_OUT = "put it back from a copy of the notebook; or delete it, and then submit the sweep again as it was"
 
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -60,6 +60,7 @@ class SweepTable:
     """A sweep's results, open for writing."""
 
     writer: Writer
+    request: Mapping[str, Any]
     table: Table
     schema: Schema
     summary: Summary
@@ -81,7 +82,7 @@ class SweepTable:
     def seal(self) -> FileInfo | None:
         """Put the journal into one part."""
         try:
-            return self.table.seal(lambda metas: together([Summary.loads(meta) for meta in metas]).dumps())
+            return self.table.seal(combined)
         except LabFenced:
             if not self.writer.is_ours():
                 raise
@@ -91,11 +92,11 @@ class SweepTable:
 
 
 class Writer:
-    """The notebook in `root`, for the lab that owns it."""
+    """The notebook in a place, for the lab that owns it."""
 
-    def __init__(self, root: Path, writer: dict[str, str], store: Store | None = None) -> None:
-        self.root = root
-        self.store = store or Store(root)
+    def __init__(self, place: str | os.PathLike[str], writer: dict[str, str], store: Store | None = None) -> None:
+        self.store = store or store_at(os.fspath(place))
+        self.place = self.store.place
         self.writer = writer
         self.opening = 0  # the number of our opening of the requests
         self._requests: Table | None = None
@@ -113,37 +114,30 @@ class Writer:
         except FileNotFoundError:
             self._found(name, user)
             found = self.store.get(layout.NOTEBOOK)
-        identity = layout.Identity.loads(found, str(self.root))
+        identity = layout.Identity.loads(found, self.place)
         if identity.name != name:
             raise NameRefused(
-                f"the folder {self.root} is the notebook of the lab {identity.name!r}, not of {name!r}; "
+                f"{self.place} is the notebook of the lab {identity.name!r}, not of {name!r}; "
                 f"attach to {identity.name!r}, or give another folder"
             )
-        self.store.sync_folder("")  # whoever made it may have died before its name was durable
-        self.store.clean_tmp()
+        self.store.ready()
         return identity
 
+    def is_there(self) -> bool:
+        """Whether there is a notebook, as far as the disk says."""
+        try:
+            return layout.NOTEBOOK in self.store.names("")
+        except OSError:
+            return False
+
     def _found(self, name: str, user: str) -> None:
-        self.store.make_folder("")
-        self._check_private()
-        self.store.probe()
-        for folder in (layout.REQUESTS, layout.CODE, layout.SWEEPS):
-            self.store.make_folder(folder)
+        self.store.ready(new=True)
         text = layout.readme(name).encode()
         self.store.put(layout.README, text, text)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         version = self.writer.get("raylab", "")
         identity = layout.Identity(id=uuid.uuid4().hex, name=name, user=user, created=created, raylab=version)
         self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
-
-    def _check_private(self) -> None:
-        """Workers load pickles from the notebook: who can replace its files runs code as the cluster's user."""
-        mode = self.store.mode()
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise NameRefused(
-                f"everybody may write in {self.root}, so everybody could change a notebook in it and the code that is "
-                f"kept there: run `chmod o-w {self.root}`, or give another folder"
-            )
 
     def last_writer(self) -> dict[str, str] | None:
         """Who opened the requests last; None if nobody ever did."""
@@ -167,7 +161,7 @@ class Writer:
 
     def _identity(self) -> dict[str, Any]:
         """What `notebook.json` says: each opening of the requests repeats it, so that it can be made again."""
-        return asdict(layout.Identity.loads(self.store.get(layout.NOTEBOOK), str(self.root)))
+        return asdict(layout.Identity.loads(self.store.get(layout.NOTEBOOK), self.place))
 
     def add(self, requests: Sequence[Request]) -> None:
         """Write requests; when this returns they are durable."""
@@ -207,7 +201,7 @@ class Writer:
             return
         if found != data:  # or another writer was quicker, with other bytes
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
-        self.store.sync_folder(layout.CODE)  # whoever made it may have died before its name was durable
+        self.store.settle(layout.CODE)  # whoever made it may have died before its name was durable
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.
@@ -216,7 +210,7 @@ class Writer:
             NotebookDamaged: a file is missing, or not what its name says.
         """
         if not digest:
-            raise NotebookDamaged("the experiment was damaged and set aside; submit the sweep again as it was")
+            raise NotebookDamaged("the experiment is lost; submit the sweep again as it was")
         pickle = self._bytes(layout.pickle_path(digest), digest)
         return pickle, self._bytes(layout.modules_path(modules), modules) if modules else None
 
@@ -244,7 +238,7 @@ class Writer:
 
         Something does where a request was lost: its rows must not become those of another sweep.
         """
-        while self.store.folders(layout.sweep_folder(name, least)):
+        while self.store.names(layout.sweep_folder(name, least)):
             least += 1
         return least
 
@@ -252,16 +246,22 @@ class Writer:
         """What a sweep's table holds, without taking it over."""
         return survey(self.store, folder)
 
-    def open_sweep(self, folder: str) -> SweepTable:
+    def open_sweep(self, folder: str, request: Mapping[str, Any] | None = None) -> SweepTable:
         """Take a sweep's table over; what it holds is read afresh.
+
+        Args:
+            folder: the table's.
+            request: what was asked, as JSON has it. The opening repeats it, so that a lost request loses no sweep.
 
         Raises:
             LabFenced: another lab has opened the requests: one that was stopped for a while must not take from it
                 a table that it had not opened before.
         """
-        table, opened = self._take(folder)
+        request = request or {}
+        table, opened = self._take(folder, request)
         return SweepTable(
             writer=self,
+            request=request,
             table=table,
             schema=Schema.from_files(opened.files),
             summary=together(summaries(opened.files)),
@@ -281,7 +281,7 @@ class Writer:
         """
         if not self.is_ours():
             return False
-        table, opened = self._take(sweep.table.folder)
+        table, opened = self._take(sweep.table.folder, sweep.request)
         if opened.seq != sweep.table.seq:
             return False
         sweep.table = table
@@ -295,10 +295,10 @@ class Writer:
             return False
         return self._requests is not None
 
-    def _take(self, folder: str) -> tuple[Table, Opened]:
+    def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, Opened]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        opened = table.open()
+        opened = table.open({REQUEST: request})
         self._check_ours()  # another lab may have come in between
         return table, opened
 

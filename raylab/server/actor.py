@@ -10,10 +10,9 @@ import asyncio
 import os
 import platform
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from raylab.core.handle import Handle, find, when
@@ -24,6 +23,7 @@ from raylab.core.schedule import slots
 from raylab.core.status import State, Status, on_disk, recorded, status
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
 from raylab.notebook import layout
+from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
 from raylab.server import pieces
 from raylab.server.at_work import AtWork
@@ -51,9 +51,9 @@ class LabActor:
         self._started = datetime.now(UTC)
         self._surroundings = surroundings
         self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
-        self._lab = self._conductor(name, Path(notebook), user)
+        self._lab = self._conductor(name, notebook, user)
 
-    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
+    def _conductor(self, name: str, notebook: str, user: str) -> Conductor:
         around = self._surroundings
         writer = Writer(notebook, who(self._versions["raylab"], around.actor))
         return Conductor(name, writer, user, around)
@@ -98,7 +98,7 @@ class LabActor:
         assert lab.sweeps.identity is not None
         return {
             "name": lab.sweeps.name,
-            "notebook": str(lab.sweeps.writer.root),
+            "notebook": lab.sweeps.writer.place,
             "id": lab.sweeps.identity.id,
             "user": lab.sweeps.identity.user,
             "node": platform.node(),
@@ -315,21 +315,18 @@ class LabActor:
 
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
 
-    async def names(self, folders: Sequence[str]) -> list[list[str]]:
-        """The files in some folders of the notebook."""
-        lab = await self._open()
-        store = lab.sweeps.writer.store
-        return await self._durably(asyncio.to_thread(pieces.names, store, folders))
+    async def names(self, folder: str) -> list[str]:
+        return await self._read_file(pieces.names, folder)
 
-    async def pieces(self, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
-        """Some files, or the first part of one; None for a file that is not there any more: see `pieces`."""
-        lab = await self._open()
-        return await self._durably(asyncio.to_thread(pieces.pieces, lab.sweeps.writer.store, paths, offset))
+    async def files(self, paths: Sequence[str]) -> list[tuple[bytes, int] | None]:
+        return await self._read_file(pieces.files, paths)
 
-    async def ends(self, path: str, count: int) -> tuple[bytes, bytes, int] | None:
-        """The first and the last `count` bytes of a file, and its size; None if it is not there any more."""
+    async def pieces(self, path: str, spans: Sequence[Span]) -> tuple[list[bytes], int] | None:
+        return await self._read_file(pieces.pieces, path, spans)
+
+    async def _read_file(self, verb: Callable[..., T], *args: Any) -> T:
         lab = await self._open()
-        return await self._durably(asyncio.to_thread(pieces.ends, lab.sweeps.writer.store, path, count))
+        return await self._durably(asyncio.to_thread(verb, lab.sweeps.writer.store, *args))
 
 
 def _unopened(record: SweepRecord, fits: int) -> tuple[State, str]:

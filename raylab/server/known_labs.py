@@ -1,7 +1,7 @@
 """Where the labs of a node have their notebooks: `RAYLAB_HOME` (`~/raylab` by default), a folder or a pointer each.
 
 RAYLAB_HOME/NAME/             the notebook of the lab NAME
-RAYLAB_HOME/NAME.place        a line with the folder of a notebook that lies elsewhere
+RAYLAB_HOME/NAME.place        a line with the place of a notebook that lies elsewhere
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from raylab.errors import NameRefused, NotebookDamaged, RaylabError, told
 from raylab.notebook import layout
-from raylab.notebook.store import Store
+from raylab.notebook.place import absolute, store_at
+from raylab.notebook.posix import PosixStore
 
 SUFFIX = ".place"
 
@@ -27,6 +29,7 @@ class Place:
     user: str = ""
     created: str = ""
     id: str = ""  # the notebook's own
+    origins: tuple[str, ...] = ()  # of which notebooks it is a copy
     trouble: str = ""  # why its notebook cannot be read
     missing: bool = False  # there is none
 
@@ -48,85 +51,102 @@ def known() -> list[Place]:
     return sorted(found.values(), key=lambda place: place.name)
 
 
-def _folders() -> dict[str, Path]:
-    """Every folder in which a notebook is, or should be, by the name that says so here."""
-    found: dict[str, Path] = {}
+def _folders() -> dict[str, str]:
+    """Every place in which a notebook is, or should be, by the name that says so here."""
+    found: dict[str, str] = {}
     root = home()
     for entry in root.iterdir() if root.is_dir() else ():
         with contextlib.suppress(PermissionError):  # another user's, in a home that several share
             if entry.suffix == SUFFIX and entry.is_file():
-                found[entry.name.removesuffix(SUFFIX)] = Path(entry.read_bytes().decode(errors="replace").strip())
+                found[entry.name.removesuffix(SUFFIX)] = entry.read_bytes().decode(errors="replace").strip()
             elif (entry / layout.NOTEBOOK).is_file():
-                found.setdefault(entry.name, entry)
+                found.setdefault(entry.name, str(entry))
     return found
 
 
-def look(name: str, folder: Path) -> Place:
-    """What the notebook in a folder says of itself; a place without user if there is none."""
+def look(name: str, notebook: str) -> Place:
+    """What the notebook in a place says of itself; a place without user if there is none."""
     try:
-        identity = layout.Identity.loads((folder / layout.NOTEBOOK).read_bytes(), str(folder))
+        identity = layout.Identity.loads(store_at(notebook).get(layout.NOTEBOOK), notebook)
     except FileNotFoundError:
-        return Place(name=name, notebook=str(folder), trouble=f"there is no notebook in {folder}", missing=True)
+        return Place(name=name, notebook=notebook, trouble=f"there is no notebook in {notebook}", missing=True)
     except (OSError, RaylabError) as error:
-        return Place(name=name, notebook=str(folder), trouble=told(error))
-    return Place(name=identity.name, notebook=str(folder), user=identity.user, created=identity.created, id=identity.id)
+        return Place(name=name, notebook=notebook, trouble=told(error))
+    return Place(
+        name=identity.name,
+        notebook=notebook,
+        user=identity.user,
+        created=identity.created,
+        id=identity.id,
+        origins=identity.origins,
+    )
 
 
-def place_of(name: str, notebook: str | None) -> Path:
-    """The folder of a lab's notebook: the one asked for, the one remembered, or the default.
+def place_of(name: str, notebook: str | None) -> str:
+    """The place of a lab's notebook: the one asked for, the one remembered, or the default.
 
     Raises:
-        NameRefused: the lab is known to have another one, or no lab can have this name here.
+        NameRefused: the lab is known to have another one, of which this is no copy, or no lab can have this name here.
         NotebookDamaged: the one remembered is gone.
     """
     if name.endswith(SUFFIX):
         raise NameRefused(f"{name!r} cannot be the name of a lab: {SUFFIX!r} ends the files that say where labs are")
     place = next((place for place in known() if place.name == name), None)
-    remembered = None if place is None else Path(place.notebook)
-    if remembered is not None and notebook is not None:
-        _check_same(name, remembered, Path(notebook).expanduser().absolute())
-    if remembered is not None and _is_gone(remembered):
+    wanted = None if notebook is None else absolute(notebook)
+    if place is not None and place.missing:
         # Its disk may not be mounted. A new notebook there would hide the old one, and run everything again.
         raise NotebookDamaged(
-            f"the lab {name!r} has its notebook in {remembered}, and there is none now; bring the folder back, or "
-            f"delete {home() / (name + SUFFIX)} to begin a new one"
+            f"the lab {name!r} has its notebook in {place.notebook}, and there is none now; bring the folder back, or "
+            f"delete {home() / (name + SUFFIX)} to begin a new one, or to go on with a copy by notebook="
         )
-    if notebook is not None:
-        return Path(notebook).expanduser().absolute()
-    return remembered or home() / name
+    if place is not None and wanted is not None:
+        _check_same(place, wanted)
+    return wanted or (str(home() / name) if place is None else place.notebook)
 
 
-def remember(name: str, folder: Path) -> None:
+def remember(name: str, notebook: str) -> None:
     """Note where a lab's notebook lies, if it is not where one would look first.
 
     Raises:
-        NameRefused: the lab is known to have another one.
+        NameRefused: the lab is known to have another one, of which this is no copy.
     """
     root = home()
-    if folder.absolute() == root / name:
+    wanted = absolute(notebook)
+    pointer = root / (name + SUFFIX)
+    if wanted == str(root / name) and not pointer.exists():
         return
-    line = f"{folder.absolute()}\n".encode()
-    store = Store(root)
-    store.make_folder()
-    store.put(f"{name}{SUFFIX}", line, line)
-    remembered = _folders().get(name)  # somebody may have been quicker: fine if it is the same folder
-    if remembered is not None:
-        _check_same(name, remembered, folder.absolute())
+    line = f"{wanted}\n".encode()
+    PosixStore(root).put(pointer.name, line, line)
+    remembered = _folders().get(name)  # somebody may have been quicker: fine if it is the same place
+    if remembered is not None and remembered != wanted:
+        _check_same(look(name, remembered), wanted)
+        if not _is_one(remembered, wanted):
+            _point(pointer, line)
 
 
-def _is_gone(folder: Path) -> bool:
-    try:
-        (folder / layout.NOTEBOOK).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:  # what it is, opening the notebook will say
-        return False
-    return False
+def _point(pointer: Path, line: bytes) -> None:
+    """Let the name mean another place from now on; whoever reads it finds the one or the other."""
+    draft = pointer.with_suffix(f".{uuid4().hex}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(fd)
+    draft.replace(pointer)
+    PosixStore(pointer.parent).settle("")
 
 
-def _check_same(name: str, remembered: Path, asked: Path) -> None:
-    if remembered.resolve() != asked.resolve():
-        raise NameRefused(
-            f"the lab {name!r} has its notebook in {remembered}, not in {asked}; leave notebook= out to attach to it, "
-            "or give the new lab another name"
-        )
+def _is_one(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def _check_same(place: Place, wanted: str) -> None:
+    """A place may be another one where a copy of the lab's notebook lies."""
+    if _is_one(place.notebook, wanted):
+        return
+    if place.id and place.id in look(place.name, wanted).origins:
+        return
+    raise NameRefused(
+        f"the lab {place.name!r} has its notebook in {place.notebook}, not in {wanted}; leave notebook= out to attach "
+        f"to it, give the new lab another name, or move the lab to a copy: `raylab copy {place.notebook} {wanted}`"
+    )

@@ -1,56 +1,49 @@
-"""A notebook's files for somebody who cannot reach its folder: names, pieces, ends. What the lab's verbs of these names
-answer, and a task on the head node where no lab runs. Reads only.
+"""A notebook's files for somebody who cannot reach its place: what the lab's verbs of these names answer, and a task on
+the head node where no lab runs. Reads only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from raylab.notebook.store import Store
+from raylab.notebook.place import store_at
+from raylab.notebook.store import Reader, Span
 
 PIECE_BYTES = 8 * 2**20
-"""The most that one call hands out of the notebook."""
+"""The most that one call hands out of the notebook, or asks for."""
 
 
-def names(store: Store, folders: Sequence[str]) -> list[list[str]]:
-    """The files in some folders of the notebook."""
-    return [store.names(folder) for folder in folders]
+def names(reader: Reader, folder: str) -> list[str]:
+    """What lies in a folder of the notebook."""
+    return reader.names(folder)
 
 
-def pieces(store: Store, paths: Sequence[str], offset: int) -> list[tuple[bytes, int] | None]:
-    """Some files: of each its bytes, of the first from `offset` on, and its size. As many files as PIECE_BYTES
-    allow, the first cut if it alone is larger; None for a file that is not there any more."""
+def files(reader: Reader, paths: Sequence[str]) -> list[tuple[bytes, int] | None]:
+    """The beginnings of some files, and their sizes: as many as PIECE_BYTES allow, the last cut if it is larger than
+    what is left. None for a file that is not there any more."""
     found: list[tuple[bytes, int] | None] = []
     left = PIECE_BYTES
     for path in paths:
-        try:
-            size = store.path(path).stat().st_size
-            if found and size > left:
-                break
-            with store.open(path) as file:
-                file.seek(0 if found else offset)
-                piece = file.read(left)
-        except FileNotFoundError:
-            found.append(None)
-            continue
-        found.append((piece, size))
-        left -= len(piece)
+        piece = pieces(reader, path, [(0, left)])
+        found.append(None if piece is None else (piece[0][0], piece[1]))
+        left -= 0 if piece is None else len(piece[0][0])
+        if left <= 0:
+            break
     return found
 
 
-def ends(store: Store, path: str, count: int) -> tuple[bytes, bytes, int] | None:
-    """The first and the last `count` bytes of a file, and its size; None if it is not there any more."""
+def pieces(reader: Reader, path: str, spans: Sequence[Span]) -> tuple[list[bytes], int] | None:
+    """Pieces of a file, and its size; None if it is not there any more."""
     try:
-        return store.ends(path, min(count, PIECE_BYTES))
+        return reader.pieces(path, *spans)
     except FileNotFoundError:
         return None
 
 
-_VERBS: dict[str, Callable[..., Any]] = {"names": names, "pieces": pieces, "ends": ends}
+_VERBS: dict[str, Callable[..., Any]] = {"names": names, "files": files, "pieces": pieces}
 
 
-def serve(folder: str, verb: str, *args: Any) -> Any:
-    """Answer one of the three for the notebook in a folder of this node."""
-    return _VERBS[verb](Store(Path(folder)), *args)
+def serve(place: str, verb: str, *args: Any) -> Any:
+    """Answer one of the three for a notebook that this node reaches."""
+    return _VERBS[verb](store_at(place), *args)

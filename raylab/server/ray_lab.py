@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -33,7 +32,7 @@ class RayActor:
     def restarted(self) -> bool:
         return bool(self._context.was_current_actor_reconstructed)
 
-    def remember(self, name: str, notebook: Path) -> None:
+    def remember(self, name: str, notebook: str) -> None:
         known_labs.remember(name, notebook)
 
     def make_pool(self, report: Report, room: Room) -> Pool:

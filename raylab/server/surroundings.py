@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from raylab.server.pool import Pool, Report, Room
@@ -18,7 +17,7 @@ class Surroundings(Protocol):
     def restarted(self) -> bool:
         """Whether the lab was started again by itself, and nobody asked for it. May block."""
 
-    def remember(self, name: str, notebook: Path) -> None:
+    def remember(self, name: str, notebook: str) -> None:
         """Note where the lab's notebook is, so that it is found by name. May block, and raise OSError."""
 
     def make_pool(self, report: Report, room: Room) -> Pool:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from raylab.core import events as ev
@@ -54,7 +52,7 @@ class Sweeps:
         writer: Writer,
         recorder: Recorder,
         *,
-        remember: Callable[[str, Path], None],
+        remember: Callable[[str, str], None],
         hold: Callable[[Package], Any],
         tell: Callable[[ev.Event], None],
         slots: Callable[[SweepRecord], int],
@@ -103,7 +101,7 @@ class Sweeps:
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
         self.identity = await self._establish()
-        await self.recorder.do(lambda: self._remember(self.name, self.writer.root))
+        await self.recorder.do(lambda: self._remember(self.name, self.writer.place))
         allowed = self._check_still_ours if restarted else lambda: None
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
@@ -116,10 +114,10 @@ class Sweeps:
         try:
             return await asyncio.to_thread(establish)
         except OSError as error:
-            root = self.writer.root
-            if not await asyncio.to_thread(os.path.exists, root / layout.NOTEBOOK):
+            if not await asyncio.to_thread(self.writer.is_there):
                 raise NameRefused(
-                    f"the notebook cannot be made in {root} on {platform.node()}: {told(error)}; give another folder"
+                    f"the notebook cannot be made in {self.writer.place} on {platform.node()}: {told(error)}; give "
+                    "another folder"
                 ) from error
         return await self.recorder.do(establish)
 
@@ -193,7 +191,7 @@ class Sweeps:
         record = sweep.record
         try:
             code = await self.recorder.read(lambda: self.writer.code(record.code, record.modules))
-            table = await self.recorder.do(lambda: self.writer.open_sweep(record.folder))
+            table = await self.recorder.do(lambda: self.writer.open_sweep(record.folder, record.request().plain()))
             package = self._hold(self._package(sweep.record, *code))
         except LabFenced:
             raise

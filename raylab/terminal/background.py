@@ -23,7 +23,7 @@ from raylab.client import started
 from raylab.client.started import Started
 from raylab.client.tokens import wants_token
 from raylab.errors import LabUnavailable, NameRefused
-from raylab.notebook.store import Store
+from raylab.notebook.posix import make_folder
 from raylab.terminal import admission, network, processes, ray_start
 from raylab.terminal.settings import default_temp_dir, environment
 
@@ -274,7 +274,7 @@ def _forget_address(known: Started) -> None:
 def _memory() -> Iterator[IO[str]]:
     """The file of what was started, locked: two people who start at once start one."""
     path = started.file()
-    Store(path.parent).make_folder()
+    make_folder(path.parent)
     with open(path, "a+", encoding="utf-8", opener=_for_owner) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from raylab.client.speech import say
 from raylab.errors import LabBusy, RaylabError, told
 from raylab.terminal.verbs_end import cancel, shutdown
-from raylab.terminal.verbs_notebook import repair, verify
+from raylab.terminal.verbs_notebook import copy, verify
 from raylab.terminal.verbs_read import ls, results, status, wait, watch
 from raylab.terminal.verbs_start import start, stop
 from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_READY, UNAVAILABLE, Misuse, parser
 
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
-VERBS = (start, stop, ls, status, watch, wait, results, verify, repair, cancel, shutdown)
+VERBS = (start, stop, ls, status, watch, wait, results, verify, copy, cancel, shutdown)
 
 
 def main(words: Sequence[str] | None = None) -> int:

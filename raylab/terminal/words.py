@@ -19,7 +19,7 @@ CODES = """\
 exit codes:
   0  done; with `wait`, everything is in
   1  not ready: the timeout is over, what is left stands still or its lab is at rest, or a lab still has trials to
-     run; with `verify` and `repair`: something is damaged
+     run; with `verify` and `copy`: something is damaged
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on

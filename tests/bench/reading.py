@@ -89,11 +89,11 @@ def client(name: str, way: str) -> Any:
     """A sweep, by a client that has read nothing yet."""
     import raylab
     from raylab.client.remote import RemoteReader
-    from raylab.notebook.notebook import Files
+    from raylab.notebook.notebook import Tables
 
     lab = raylab.Lab(large.NAME)
     if way != "by a driver":  # on this machine it would find the folder
-        lab._client._files = Files(RemoteReader(lab._client.connection))
+        lab._client._files = Tables(RemoteReader(lab._client.connection, ""))
     return lab.sweep(name)
 
 

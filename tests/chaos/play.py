@@ -25,7 +25,7 @@ from chaos.clients import ATTACH, FENCED, FINISH, LAST_WORDS, LEAVE, SUBMIT, TAK
 from chaos.plan import ACTOR, CLIENT, CLUSTER, DEADLY, DISK, FREEZE, KINDS, WORKER, Fault, Plan, Submit
 from chaos.report import Result
 from chaos.truth import Executions, Known, blamed, wrong_executions, wrong_notebook, wrong_sights, wrong_writers
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import last_opening
 
 STUCK_S = 240.0
@@ -116,7 +116,7 @@ class Round:
         """The process of the lab in force: the last one that opened the notebook, alive."""
 
         def alive() -> int:
-            opening = last_opening(Store(self.notebook), "requests")
+            opening = last_opening(PosixStore(self.notebook), "requests")
             pid = int(opening.writer["pid"]) if opening else 0
             return pid if pid in self.arena.active.workers("ray::LabActor") else 0
 
@@ -285,7 +285,7 @@ class Round:
         """Each file of the journals is of the one who had opened its table last."""
         for known in self.submitted:
             for folder in ("requests", f"sweeps/{known.name}"):
-                wrong = wrong_writers(Store(self.notebook), folder)
+                wrong = wrong_writers(PosixStore(self.notebook), folder)
                 if wrong:
                     raise Trouble(f"{folder}: {wrong}")
 

@@ -15,7 +15,7 @@ import polars as pl
 
 import raylab
 from raylab.core.order import seeds
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import in_force
 
 MULTIPLIER = 2_654_435_761
@@ -219,7 +219,7 @@ def blamed(known: Known, rows: pl.DataFrame, ran: Executions) -> list[str]:
     return [f"{known.name}: {odd.height} innocent trials are blamed: {odd.head(5).to_dicts()}"]
 
 
-def wrong_writers(store: Store, folder: str) -> list[str]:
+def wrong_writers(store: PosixStore, folder: str) -> list[str]:
     """Files of a table's journal that were written by another lab than the one that had it."""
     found, holder = [], None
     for info in in_force(store, folder):

@@ -29,7 +29,7 @@ from lives import WHO, Claims
 from rivals import unsynced_part
 
 from raylab.notebook import layout
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -67,9 +67,9 @@ def test_a_notebook_that_is_found_after_a_crash_is_made_durable(tmp_path: Path) 
 
     files.hook = die
     with pytest.raises(Crash):
-        Writer(disk.lab, WHO, Store(disk.lab, files)).establish("lab", "ada")
+        Writer(disk.lab, WHO, PosixStore(disk.lab, files)).establish("lab", "ada")
     files.hook = None
-    found = Writer(disk.lab, WHO, Store(disk.lab, files)).establish("lab", "ada")
+    found = Writer(disk.lab, WHO, PosixStore(disk.lab, files)).establish("lab", "ada")
     disk.check(disk.model.lost(random.Random(0), kept=0.0), Claims(identity=found.id))
 
 

@@ -13,7 +13,7 @@ from sweeps import Bench, leased, packaged, sweep
 from raylab.core.design import Design, Factorial, Points
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, updates
-from raylab.notebook.notebook import Files, Notebook
+from raylab.notebook.notebook import Notebook, Tables
 from raylab.notebook.table_files import listing
 from raylab.worker.experiment import Experiment
 
@@ -238,7 +238,7 @@ def test_rows_since_a_sequence_number_each_once(tmp_path: Path, sealed: bool) ->
         found = updates(record, files(bench), since)
         assert found.equals(whole.filter(pl.col("_seq") >= since))
         assert found.columns == whole.columns
-        needed = Files(bench.writer.store).of("sweeps/SWEEP", since)
+        needed = Tables(bench.writer.store).of("sweeps/SWEEP", since)
         if needed:
             assert updates(record, needed, since).equals(found)
         else:

@@ -23,7 +23,7 @@ from sweeps import at_work
 
 from raylab.errors import NameRefused
 from raylab.notebook.file import load
-from raylab.notebook.store import Files, Store
+from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.writer import Writer
 from raylab.server import recorder as recorder_module
 from raylab.server.recorder import Recorder
@@ -118,7 +118,7 @@ def test_a_writer_on_a_disk_that_refuses_says_so_and_goes_on(
     disk: Path, trouble: Callable[[Path], Callable[[], None]]
 ) -> None:
     root = disk / "lab"
-    life = Life(root, Files())
+    life = Life(root, SystemCalls())
     life.open()
     life.add("a")
     life.keep_code()
@@ -129,14 +129,14 @@ def test_a_writer_on_a_disk_that_refuses_says_so_and_goes_on(
             with pytest.raises(OSError) as caught:  # noqa: PT011  (its number is what counts)
                 act()
             assert caught.value.errno in (errno.ENOSPC, errno.EROFS)
-    assert read(Store(root), A) == points([0, 1])
+    assert read(PosixStore(root), A) == points([0, 1])
     check_plain(root, A, points([0, 1]))
     _nothing_half(root)
     cure()
     life.add("b")
     life.commit(A, 2)
     life.seal(A)
-    assert read(Store(root), A) == points([0, 1, 2])
+    assert read(PosixStore(root), A) == points([0, 1, 2])
     _nothing_half(root)
     check(root, life.claims)
 
@@ -146,7 +146,7 @@ def test_a_writer_that_fills_the_disk_itself_has_all_that_it_was_told(disk: Path
     root = disk / "lab"
     ballast = disk / "ballast"
     ballast.write_bytes(bytes(600_000))
-    life = Life(root, Files())
+    life = Life(root, SystemCalls())
     life.open()
     numbers = itertools.count()
 
@@ -160,13 +160,13 @@ def test_a_writer_that_fills_the_disk_itself_has_all_that_it_was_told(disk: Path
         _forever(commit)
     done = life.claims.commits[A]
     assert len(done) > 10
-    assert read(Store(root), A) == points(done)
+    assert read(PosixStore(root), A) == points(done)
     _nothing_half(root)
     ballast.unlink()
     (again,) = life.claims.doubtful[A] or [len(done)]
     life.commit(A, again)
     life.seal(A)
-    assert read(Store(root), A) == points(range(again + 1))
+    assert read(PosixStore(root), A) == points(range(again + 1))
     _nothing_half(root)
 
 
@@ -222,7 +222,7 @@ def test_a_recorder_keeps_what_it_has_says_why_and_goes_on_by_itself(
         assert (os.strerror(errno.EROFS) if trouble is _read_only else FULL) in recorder.trouble
         assert pressure == [True]
         assert (len(written), adding.done()) == (1, False)
-        assert read(Store(root), A) == points([0])
+        assert read(PosixStore(root), A) == points([0])
         cure()
         await recorder.idle()
         await adding
@@ -230,5 +230,5 @@ def test_a_recorder_keeps_what_it_has_says_why_and_goes_on_by_itself(
         recorder.close()
 
     asyncio.run(asyncio.wait_for(story(), 30))
-    assert sorted(read(Store(root), A)) == points(range(6))
+    assert sorted(read(PosixStore(root), A)) == points(range(6))
     _nothing_half(root)

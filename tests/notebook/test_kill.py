@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lives import judged
 
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import listing
 
 KILLS = 25
@@ -88,7 +88,7 @@ def test_a_process_killed_again_and_again_loses_nothing_that_it_acknowledged(tmp
     print(f"kills: {KILLS * rounds}, commits acknowledged: {len(acked)}")
     assert len(acked) > KILLS
     assert len(acked) == len(set(acked)), "what was acknowledged was sent again"
-    store = Store(root)
+    store = PosixStore(root)
     with judged(root):
         files = [file for file in listing(store, "sweeps/a") if file.info.rows]
         requests = [row for file in listing(store, "requests") if file.info.rows for row in file.table.to_pylist()]

@@ -115,7 +115,7 @@ def test_every_truncation_and_every_flipped_bit_is_damage() -> None:
             sick[at] ^= 1 << bit
             with pytest.raises(NotebookDamaged, match=r"here/notebook\.json is not what raylab writes"):
                 Identity.loads(bytes(sick), "here")
-        with pytest.raises(NotebookDamaged, match="`raylab repair here`"):
+        with pytest.raises(NotebookDamaged, match="`raylab copy here NEW --salvage`"):
             Identity.loads(data[:at], "here")
 
 

@@ -42,9 +42,9 @@ from raylab.notebook import layout
 from raylab.notebook.columns import KIND, OF, column
 from raylab.notebook.frames import updates
 from raylab.notebook.notebook import Notebook
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.rows import RESERVED
 from raylab.notebook.schema import MORE, NAME
-from raylab.notebook.store import Store
 from raylab.notebook.table_files import listing
 from raylab.terminal import export
 from raylab.worker.batch import Batch
@@ -538,7 +538,7 @@ def test_whatever_trials_return_every_reader_finds_it_and_nothing_else(data: st.
         assert before.schema.names == after.schema.names
         statuses = dict(zip(after["p"].to_pylist(), after["_status"].to_pylist(), strict=True))
         assert statuses == {p: "failed" if isinstance(t, Failing) else "done" for p, t in enumerate(trials)}
-        (part,) = listing(Store(root), "sweeps/SWEEP")[-1:]
+        (part,) = listing(PosixStore(root), "sweeps/SWEEP")[-1:]
         found = cells(part.table)
         waiting = {p: iter(written_rows(trial)) for p, trial in enumerate(trials)}
         for p, row in zip(part.table["p"].to_pylist(), found, strict=True):

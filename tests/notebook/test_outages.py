@@ -12,7 +12,7 @@ from hazards import CODES, outage, watch
 from lives import A, Claims, Life, check, points, read
 
 from raylab.errors import NameRefused
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -80,7 +80,7 @@ def test_what_is_sent_again_after_an_error_is_there_once(tmp_path: Path) -> None
     life = Life(tmp_path, Faulty())
     life.open()
     life.commit(A, 0)
-    files = life.store.files
+    files = life.store.calls
     assert isinstance(files, Faulty)
     files.fail_at, files.after = files.count + 5, True  # create, write, sync, close, link, sync_folder
     with pytest.raises(OSError, match="sync_folder"):
@@ -97,10 +97,10 @@ def test_what_is_sent_again_after_an_error_is_there_once(tmp_path: Path) -> None
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETIMEDOUT])
 def test_a_trouble_of_the_moment_is_not_taken_for_a_disk_without_links(tmp_path: Path, code: int) -> None:
     whole = Faulty()
-    Writer(tmp_path / "whole", {}, Store(tmp_path / "whole", whole)).establish("lab", "ada")
+    Writer(tmp_path / "whole", {}, PosixStore(tmp_path / "whole", whole)).establish("lab", "ada")
     for at in range(whole.count):
         files = Faulty(at, code=code)
-        writer = Writer(tmp_path / str(at), {}, Store(tmp_path / str(at), files))
+        writer = Writer(tmp_path / str(at), {}, PosixStore(tmp_path / str(at), files))
         try:
             writer.establish("lab", "ada")
         except NameRefused as error:
@@ -110,10 +110,10 @@ def test_a_trouble_of_the_moment_is_not_taken_for_a_disk_without_links(tmp_path:
 
 
 def test_a_temporary_file_that_could_not_be_removed_goes_with_the_next_put(tmp_path: Path) -> None:
-    store = Store(tmp_path, Faulty())
-    store.make_folder("a")
+    store = PosixStore(tmp_path, Faulty())
     store.put("a/0", b"0", b"0")
-    files = store.files
+    store.put("a/0", b"0", b"0")
+    files = store.calls
     assert isinstance(files, Faulty)
     files.fail_at = files.count + 6  # unlink
     assert store.put("a/1", b"1", b"1")

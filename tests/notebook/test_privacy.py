@@ -67,7 +67,7 @@ def test_what_is_noted_of_labs_and_clusters_is_for_its_owner_alone(
     monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "made" / "labs"))
     with background._memory() as memory:
         assert background._remembered(memory) is None
-    known_labs.remember("far", tmp_path / "elsewhere")
+    known_labs.remember("far", str(tmp_path / "elsewhere"))
     assert modes(tmp_path / "made") == {stat.S_IFDIR: {0o700}, stat.S_IFREG: {0o600}}
 
 

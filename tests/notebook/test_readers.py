@@ -15,7 +15,7 @@ from sweeps import Bench
 from raylab.core.design import Factorial
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -39,7 +39,7 @@ def test_results_at_each_operation_are_those_of_a_beginning_of_the_sweep(tmp_pat
             assert notebook.progress("SWEEP").done == len(seen)
 
     bench: Bench | None = None
-    writing = Bench(tmp_path, store=Store(tmp_path, Faulty(hook=look)))
+    writing = Bench(tmp_path, store=PosixStore(tmp_path, Faulty(hook=look)))
     writing.submit("SWEEP", _twice, Factorial(p=range(9)))
     bench = writing
     for start in range(0, 9, 3):
@@ -93,7 +93,7 @@ def test_readers_in_other_threads_see_a_growing_beginning(tmp_path: Path) -> Non
             errors.append(error)
 
     def afresh() -> None:
-        found = read(Store(tmp_path), A)
+        found = read(PosixStore(tmp_path), A)
         assert found == points(range(last))[: len(found)]
 
     threads = [threading.Thread(target=guarded, args=(look,)) for look in (*(c.look for c in cursors), afresh)]

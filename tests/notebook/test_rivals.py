@@ -14,7 +14,7 @@ from lives import A, Life, points, read
 from rivals import FOLDER, Odds, Rivalry, combine, contents, rows
 
 from raylab.errors import LabFenced
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import listing
 
@@ -100,8 +100,8 @@ class Zombie:
     def __init__(self, root: Path, stop_at: int, seals: bool) -> None:
         self.root, self.stop_at, self.seals = root, stop_at, seals
         self.files = Faulty(hook=self.pause)
-        self.a = Table(Store(root, self.files), FOLDER, {"host": "a"})
-        self.b = Table(Store(root, Unplugged()), FOLDER, {"host": "b"})
+        self.a = Table(PosixStore(root, self.files), FOLDER, {"host": "a"})
+        self.b = Table(PosixStore(root, Unplugged()), FOLDER, {"host": "b"})
         self.seen: list[int] | None = None  # what the table held at B's opening
         self.acked: list[int] = []
         self.late: list[int] = []  # what A acknowledged after B's opening
@@ -110,7 +110,7 @@ class Zombie:
         if number != self.stop_at:
             return
         self.b.open()
-        self.seen = [k for file in listing(Store(self.root), FOLDER) for k in file.info.meta.get("ks", [])]
+        self.seen = [k for file in listing(PosixStore(self.root), FOLDER) for k in file.info.meta.get("ks", [])]
         for k in (100, 101):
             self.b.commit(rows(k), {"ks": [k]})
             self.acked.append(k)
@@ -166,7 +166,7 @@ def test_a_stalled_writer_acknowledges_nothing_new_after_another_opened(tmp_path
 
 def test_an_opening_below_a_part_made_meanwhile_does_not_count(tmp_path: Path) -> None:
     """A lists and stalls. B commits that very number, seals it and deletes it; then A's opening gets it."""
-    store = Store(tmp_path)
+    store = PosixStore(tmp_path)
     b = Table(store, FOLDER, {"host": "b"})
     b.open()
     b.commit(rows(0), {"ks": [0]})
@@ -177,7 +177,7 @@ def test_an_opening_below_a_part_made_meanwhile_does_not_count(tmp_path: Path) -
             b.seal(combine)
 
     done: list[int] = []
-    a = Table(Store(tmp_path, Faulty(hook=pause)), FOLDER, {"host": "a"})
+    a = Table(PosixStore(tmp_path, Faulty(hook=pause)), FOLDER, {"host": "a"})
     assert a.open().number > done[0]
     with pytest.raises(LabFenced, match="host a"):
         b.commit(rows(2), {"ks": [2]})
@@ -188,13 +188,13 @@ def test_an_opening_below_a_part_made_meanwhile_does_not_count(tmp_path: Path) -
 def test_a_commit_whose_reply_was_lost_is_acknowledged_after_a_takeover_if_it_is_there(
     tmp_path: Path,
 ) -> None:
-    a = Table(Store(tmp_path), FOLDER, {"host": "a"})
+    a = Table(PosixStore(tmp_path), FOLDER, {"host": "a"})
     a.open()
-    a.store.files = Faulty(4, after=True)  # create, write, sync, close, link
+    a.store.calls = Faulty(4, after=True)  # create, write, sync, close, link
     with pytest.raises(OSError, match="link"):
         a.commit(rows(0), {"ks": [0]})
     assert a.pending
-    b = Table(Store(tmp_path), FOLDER, {"host": "b"})
+    b = Table(PosixStore(tmp_path), FOLDER, {"host": "b"})
     assert [info.meta for info in b.open().files] == [{"ks": [0]}]
     b.commit(rows(1), {"ks": [1]})
     b.seal(combine)

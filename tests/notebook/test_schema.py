@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raylab.notebook import schema as schema_module
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.schema import Schema, align, wire_batch
-from raylab.notebook.store import Store
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import listing
 
@@ -109,7 +109,7 @@ def test_kinds_that_meet_in_a_wider_column_are_put_together() -> None:
 
 def test_the_schema_is_rebuilt_from_files(tmp_path: Path) -> None:
     schema = Schema()
-    table = Table(Store(tmp_path), "t", {})
+    table = Table(PosixStore(tmp_path), "t", {})
     table.open()
     for values in ({"x": [1]}, {"x": ["a"]}, {"x": [{1}]}, {"x": [0.5]}):
         table.commit(schema.conform(wire_batch(values, {}, 1)), {})
@@ -222,7 +222,7 @@ batches = st.lists(
 @given(batches)
 def test_any_rows_come_through_and_all_readers_agree(given_batches: list[list[dict[str, Any]]]) -> None:
     with tempfile.TemporaryDirectory() as root:
-        schema, table = Schema(), Table(Store(Path(root)), "t", {})
+        schema, table = Schema(), Table(PosixStore(Path(root)), "t", {})
         table.open()
         for number, rows in enumerate(given_batches):
             names = {name: None for row in rows for name in row}
@@ -240,7 +240,7 @@ def check_readers(root: str, given_batches: list[list[dict[str, Any]]]) -> pl.Da
     lf = pl.concat([pl.scan_ipc(path) for path in paths], how="diagonal_relaxed")
     frame = lf.unique("_seq", keep="first", maintain_order=True).collect()
     assert frame["_seq"].to_list() == list(range(total))
-    ours = align([file.table for file in listing(Store(Path(root)), "t")])
+    ours = align([file.table for file in listing(PosixStore(Path(root)), "t")])
     ours.validate(full=True)
     assert set(frame.columns) == set(ours.column_names)
     assert duckdb.sql("select * from ours").arrow().read_all().num_rows == total

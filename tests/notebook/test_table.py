@@ -11,7 +11,7 @@ from tables import combine, opened, rows
 
 from raylab.errors import LabFenced
 from raylab.notebook import table as table_module
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import infos, last_opening, listing
 
@@ -21,14 +21,14 @@ def test_commits_number_their_rows(tmp_path: Path) -> None:
     one = table.commit(rows(5, 6), {"n": 1})
     two = table.commit(pa.record_batch({"x": [7]}), {"n": 2})
     assert [(i.first, i.seq, i.rows) for i in (one, two)] == [(2, 0, 2), (3, 2, 1)]
-    files = listing(Store(tmp_path), "t")
+    files = listing(PosixStore(tmp_path), "t")
     assert [file.info.kind for file in files] == ["opening", "data", "data"]
     assert files[1].info == one
     assert files[2].table.to_pydict() == {"_seq": [2], "x": [7]}
 
 
 def test_opening_finds_what_is_there(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = PosixStore(tmp_path)
     assert last_opening(store, "t") is None
     first = opened(tmp_path)
     first.commit(rows(1), {"n": 1})
@@ -149,7 +149,7 @@ def test_the_older_writer_is_fenced_and_told_by_whom(tmp_path: Path) -> None:
 
 
 def test_calls_out_of_turn_are_our_own_mistakes(tmp_path: Path) -> None:
-    table = Table(Store(tmp_path), "t", {})
+    table = Table(PosixStore(tmp_path), "t", {})
     with pytest.raises(RuntimeError, match="open it first"):
         table.commit(rows(1), {})
     table.open()

@@ -10,12 +10,12 @@ from tables import combine, opened, rows
 
 from raylab.errors import NotebookDamaged
 from raylab.notebook.file import FileInfo
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import END_BYTES, Known, file_header, listing
 
 
-class Counting(Store):
+class Counting(PosixStore):
     """Tells what was fetched; may change the folder between listing and fetching."""
 
     fetched: list[str] | None = None
@@ -123,7 +123,7 @@ def test_files_that_are_sealed_while_being_read_are_listed_again(tmp_path: Path)
 
 
 def test_a_table_that_is_not_there_has_no_files(tmp_path: Path) -> None:
-    assert listing(Store(tmp_path), "no/such") == []
+    assert listing(PosixStore(tmp_path), "no/such") == []
 
 
 def test_a_missing_file_is_named_by_its_numbers(tmp_path: Path) -> None:

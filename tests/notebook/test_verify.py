@@ -23,8 +23,8 @@ from raylab.notebook import layout, table_files, verify
 from raylab.notebook.damage import Finding
 from raylab.notebook.file import load
 from raylab.notebook.notebook import Notebook
-from raylab.notebook.store import Store
-from raylab.notebook.table import Table, blank
+from raylab.notebook.posix import PosixStore
+from raylab.notebook.table import Table
 
 pytestmark = pytest.mark.usefixtures("without_pauses")
 
@@ -176,13 +176,13 @@ def test_a_whole_file_that_belongs_elsewhere_is_found(lab: tuple[Path, Truth], s
 
 def test_a_copy_of_the_same_number_of_another_table_is_found(tmp_path: Path) -> None:
     """Same number, same first row, a sound checksum: only the name of the table tells."""
-    one, two = (Table(Store(tmp_path), name, {"host": "a"}) for name in ("one", "two"))
+    one, two = (Table(PosixStore(tmp_path), name, {"host": "a"}) for name in ("one", "two"))
     for table in (one, two):
         table.open()
         table.commit(rows(1), {"n": 1})
     shutil.copy(tmp_path / "two/journal/000000000002.arrow", tmp_path / "one/journal/000000000002.arrow")
     with pytest.raises(NotebookDamaged, match=r"one/journal/000000000002\.arrow was written for two"):
-        table_files.listing(Store(tmp_path), "one")
+        table_files.listing(PosixStore(tmp_path), "one")
 
 
 def test_a_flipped_bit_in_what_a_part_says_about_itself_is_not_believed(lab: tuple[Path, Truth]) -> None:
@@ -221,7 +221,7 @@ def test_a_file_that_the_disk_does_not_give_is_a_finding(lab: tuple[Path, Truth]
                 raise OSError(errno.EIO, "Input/output error")
             return super().read(path)
 
-    (found,) = verify.inspect(Store(lab[0], Sick())).findings
+    (found,) = verify.inspect(PosixStore(lab[0], Sick())).findings
     assert (found.file, found.what) == ("sweeps/sealed/000000000001.arrow", "it cannot be read: Input/output error")
 
 
@@ -249,7 +249,7 @@ def test_a_later_format_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # -- while somebody writes
 
 
-class Meanwhile(Store):
+class Meanwhile(PosixStore):
     """Something happens before one of its reads."""
 
     def __init__(self, root: Path, at: int, act: Callable[[], Any]) -> None:
@@ -295,25 +295,14 @@ def test_a_living_writer_makes_no_finding(tmp_path: Path) -> None:
 def test_the_way_out_is_named(lab: tuple[Path, Truth]) -> None:
     root, _ = lab
     journal(root, "plain")[1].write_bytes(b"")
-    with pytest.raises(NotebookDamaged, match="`raylab repair FOLDER`"):
+    with pytest.raises(NotebookDamaged, match="`raylab copy OLD NEW --salvage`"):
         Notebook(root).results("plain")
     journal(root, "plain")[1].unlink()
-    with pytest.raises(NotebookDamaged, match="`raylab repair FOLDER`"):
+    with pytest.raises(NotebookDamaged, match="`raylab copy OLD NEW --salvage`"):
         Notebook(root).results("plain")
     (root / layout.NOTEBOOK).write_bytes(b"{}")
-    with pytest.raises(NotebookDamaged, match=re.escape(f"`raylab repair {root}`")):
+    with pytest.raises(NotebookDamaged, match=re.escape(f"`raylab copy {root} NEW --salvage`")):
         Notebook(root)
-
-
-def test_what_stands_for_lost_rows_is_no_finding(tmp_path: Path) -> None:
-    table = opened(tmp_path)
-    info, data = blank("t", "lost", range(2, 4), range(7), {}, {"lost": {}})
-    assert table.store.put(info.path, data, info.ident.encode())
-    above, data = blank("t", "opening", range(4, 5), range(0), {}, {})
-    assert table.store.put(above.path, data, above.ident.encode())
-    later = opened(tmp_path, "b")
-    assert later.commit(rows(1), {"n": 1}).seq == 7
-    assert verify.examine(table.store, "t").findings == ()
 
 
 def test_the_truth_is_read_the_same_twice(lab: tuple[Path, Truth]) -> None:

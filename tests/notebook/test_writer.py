@@ -19,7 +19,7 @@ from raylab.core.summary import together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged, VersionMismatch
 from raylab.notebook import layout
 from raylab.notebook import table as table_module
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 
 
@@ -28,7 +28,7 @@ def asked(*sweeps: str) -> list[Request]:
 
 
 def opened(root: Path, files: Faulty | None = None) -> Writer:
-    writer = Writer(root, WHO, Store(root, files))
+    writer = Writer(root, WHO, PosixStore(root, files))
     writer.establish("lab", "ada")
     writer.open_requests()
     return writer
@@ -38,11 +38,9 @@ def again(root: Path) -> list[Request]:
     return Writer(root, WHO).open_requests()
 
 
-def test_a_new_notebook_has_its_folders_and_explains_itself(tmp_path: Path) -> None:
+def test_a_new_notebook_explains_itself(tmp_path: Path) -> None:
     identity = Writer(tmp_path / "a/b", WHO).establish("lab", "ada")
-    assert {path.name for path in (tmp_path / "a/b").iterdir()} == {
-        "README.md", "notebook.json", "requests", "code", "sweeps", "tmp"
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "a/b").iterdir()} == {"README.md", "notebook.json", "tmp"}
     assert (identity.name, identity.user) == ("lab", "ada")
     assert json.loads((tmp_path / "a/b/notebook.json").read_text())["id"] == identity.id
     assert list((tmp_path / "a/b/tmp").iterdir()) == []
@@ -175,7 +173,7 @@ def test_code_is_kept_once_under_the_hash_of_its_bytes(tmp_path: Path) -> None:
 def test_code_that_is_there_is_not_written_again_but_its_name_made_durable(tmp_path: Path) -> None:
     opened(tmp_path).put_code(b"pickle", b"zip")
     done: list[str] = []
-    writer = Writer(tmp_path, WHO, Store(tmp_path, Faulty(hook=lambda _, name: done.append(name))))
+    writer = Writer(tmp_path, WHO, PosixStore(tmp_path, Faulty(hook=lambda _, name: done.append(name))))
     writer.put_code(b"pickle", b"zip")
     assert set(done) - READING == {"sync_folder"}
 

@@ -50,7 +50,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
 ) -> None:
     script = """
     from raylab.client.remote import RemoteReader
-    from raylab.notebook.notebook import Files
+    from raylab.notebook.notebook import Tables
 
     load = os.urandom(300_000)
     def heavy(x):
@@ -66,7 +66,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     proxy.cut(outage=0.3)
     assert lab.wait(timeout=60)
     for after in (1_000, 250_000):
-        lab._client._files = Files(RemoteReader(lab._client.connection))
+        lab._client._files = Tables(RemoteReader(lab._client.connection, ""))
         proxy.cut(after=after, outage=0.3)
         assert lab.results("cut-1").height == 20
     for ask in (lambda: raylab.Lab(name, create=False), raylab.labs):

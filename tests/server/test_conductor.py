@@ -15,7 +15,7 @@ from verbs import SUBMISSION, Disk, NoNodes, Nowhere, S, Verbs, until
 
 from raylab.core.design import Factorial
 from raylab.errors import SweepLocked
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
 from raylab.server import conductor as conductor_module
 from raylab.server import recorder as recorder_module
@@ -38,7 +38,7 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
     disk.away = bench.root / "sweeps" / "a"
 
     async def story() -> None:
-        lab = Conductor("lab", Writer(bench.root, WHO, Store(bench.root, disk)), "ada", Nowhere())
+        lab = Conductor("lab", Writer(bench.root, WHO, PosixStore(bench.root, disk)), "ada", Nowhere())
         await lab.opened.wait()
         assert lab.refusal is None, lab.refusal
         assert lab.ledger.queues.keys() == {"sweeps/b"}

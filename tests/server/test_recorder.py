@@ -20,7 +20,7 @@ from raylab.core.summary import Summary
 from raylab.errors import LabFenced, LabUnavailable
 from raylab.notebook import table as table_module
 from raylab.notebook.file import FileInfo
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import listing
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.server import recorder as recorder_module
@@ -71,7 +71,7 @@ class Lab:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.disk = Disk()
-        self.writer = Writer(root, WHO, Store(root, self.disk))
+        self.writer = Writer(root, WHO, PosixStore(root, self.disk))
         self.writer.establish("lab", "ada")
         self.writer.open_requests()
         self.written: list[tuple[AtWork, Sequence[Batch], FileInfo]] = []
@@ -109,11 +109,11 @@ class Lab:
 
     def on_disk(self, sweep: AtWork | None = None) -> list[Any]:
         """The points in the notebook, read afresh."""
-        found = listing(Store(self.root), (sweep or self.a).key)
+        found = listing(PosixStore(self.root), (sweep or self.a).key)
         return [point for loaded in found if loaded.info.rows for point in loaded.table["_point"].to_pylist()]
 
     def requests(self) -> list[Any]:
-        found = listing(Store(self.root), "requests")
+        found = listing(PosixStore(self.root), "requests")
         return [sweep for loaded in found if loaded.info.rows for sweep in loaded.table["sweep"].to_pylist()]
 
     def take_over(self) -> Writer:

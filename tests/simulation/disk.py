@@ -11,7 +11,7 @@ from io import IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raylab.notebook.store import Files
+from raylab.notebook.posix import SystemCalls
 from simulation.errors import Killed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Disk:
         return (only is None or name in only) and rng.random() < self.chance
 
 
-class LabFiles(Files):
+class LabFiles(SystemCalls):
     """A disk as one process sees it."""
 
     def __init__(self, process: Process) -> None:

@@ -17,7 +17,7 @@ from raylab.core.strikes import Strikes
 from raylab.errors import LabFenced
 from raylab.notebook import layout
 from raylab.notebook.file import OPENING
-from raylab.notebook.store import Store
+from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import file_header, file_names
 from raylab.notebook.writer import Writer
 from raylab.server import recorder as recorder_module
@@ -67,7 +67,7 @@ class Process:
     def restarted(self) -> bool:
         return self.again
 
-    def remember(self, name: str, notebook: Path) -> None:
+    def remember(self, name: str, notebook: str) -> None:
         remember(name, notebook)
 
     def make_pool(self, report: Report, room: Room) -> SimPool:
@@ -227,7 +227,7 @@ class SimActor(LabActor):
 
 class SimWriter(Writer):
     def __init__(self, process: Process, root: Path) -> None:
-        super().__init__(root, who("0", process.actor_id), Store(root, LabFiles(process)))
+        super().__init__(root, who("0", process.actor_id), PosixStore(root, LabFiles(process)))
         self.process = process
         self.asked: dict[int, tuple[Sequence[Request], float]] = {}
 
@@ -265,7 +265,7 @@ class SimWriter(Writer):
 
 def _openers(root: Path) -> list[str]:
     """The actors that opened the requests, in order."""
-    store = Store(root)
+    store = PosixStore(root)
     journal, _ = file_names(store, layout.REQUESTS)
     headers = [file_header(store, f"{layout.REQUESTS}/journal/{name}") for name in journal]
     return [header.writer["actor"] for header in headers if header.kind == OPENING]

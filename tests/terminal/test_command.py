@@ -268,8 +268,6 @@ def test_a_whole_notebook_is_one_line(notebook: Path, capsys: pytest.CaptureFixt
     assert main(["verify", str(notebook)]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"all is whole: \d+ files, 8 rows, [\d,]+ bytes in .*", line)
-    assert main(["repair", str(notebook)]) == 0
-    assert "nothing was done" in capsys.readouterr().out
 
 
 def test_a_lab_of_this_machine_is_verified_by_its_name(
@@ -284,10 +282,25 @@ def test_a_lab_of_this_machine_is_verified_by_its_name(
     assert main(["verify", str(tmp_path / "empty")]) == 3
     (tmp_path / "empty").mkdir()
     assert main(["verify", str(tmp_path / "empty")]) == 3
-    assert main(["repair", str(tmp_path / "empty")]) == 3
+    assert main(["copy", str(tmp_path / "empty"), str(tmp_path / "new")]) == 3
 
 
-def test_damage_is_a_table_and_code_1_until_it_is_repaired(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_copy_says_what_was_new(notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = tmp_path / "copy"
+    assert main(["copy", str(notebook), str(new)]) == 0
+    said = r"(\d+) files, [\d,]+ bytes were new; the notebook of 'lab' is in .*/copy"
+    found = re.fullmatch(said, capsys.readouterr().out.strip())
+    assert found is not None
+    assert int(found[1]) > 5
+    assert main(["copy", str(notebook), str(new)]) == 0
+    assert "0 files, 0 bytes were new" in capsys.readouterr().out
+    assert main(["copy", str(notebook), str(tmp_path)]) == 2
+    assert "lies something else: give a new folder" in capsys.readouterr().err
+
+
+def test_damage_is_a_table_and_code_1_and_the_way_out_is_a_salvage(
+    notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = sorted((notebook / "sweeps/half/journal").iterdir())[-1]
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["verify", str(notebook)]) == 1
@@ -295,21 +308,17 @@ def test_damage_is_a_table_and_code_1_until_it_is_repaired(notebook: Path, capsy
     header, row = said.out.splitlines()
     assert header.split() == ["FILE", "SWEEP", "ROWS", "TRIALS", "WHAT"]
     assert row.split()[:7] == [f"sweeps/half/journal/{path.name}", "half", "4", "from", "0", "4", "ArrowInvalid:"]
-    assert f"raylab repair {notebook}" in said.err
-    assert main(["repair", str(notebook)]) == 0
+    assert f"raylab copy {notebook} NEW --salvage" in said.err
+    new = tmp_path / "new"
+    assert main(["copy", str(notebook), str(new)]) == 1
+    said = capsys.readouterr()
+    assert path.name in said.err
+    assert "`raylab copy OLD NEW --salvage`" in said.err
+    assert main(["copy", str(notebook), str(new), "--salvage"]) == 0
     out = capsys.readouterr().out
-    assert f"set aside as damaged/sweeps/half/journal/{path.name}.1" in out
-    assert "lost are 4 rows from _seq 0 on of 4 trials" in out
-    assert "has to be shut down and attached again" in out
-    assert main(["verify", str(notebook)]) == 0
-
-
-def test_what_cannot_be_repaired_is_said_and_code_1(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (notebook / "notebook.json").write_text("{}")
-    for path in (notebook / "requests/journal").iterdir():
-        path.write_bytes(b"")
-    assert main(["repair", str(notebook)]) == 1
-    assert "still damaged: notebook.json" in capsys.readouterr().err
+    assert out.splitlines()[:2] == [header, row]
+    assert "the sweeps concerned are paused" in out
+    assert main(["verify", str(new)]) == 0
 
 
 def test_a_notebook_is_verified_without_ray_and_polars(notebook: Path) -> None:
