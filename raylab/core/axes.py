@@ -1,8 +1,8 @@
 """Axes: the levels of a parameter in their order, each found by its place.
 
 An axis is listed, or its levels are computed from their place: those in equal steps are, however they were given, so
-that equal axes are written alike and 10^9 levels cost bytes. Design, rows and worker ask an axis what they need and
-never what it is. Levels are equal when their types are, too (`raylab.core.values.key_of`).
+that equal axes are written alike and 10^9 levels cost bytes. Designs, rows and workers ask an axis for what they need
+and never what it is. Levels are equal when their types are, too (`raylab.core.values.key_of`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Stepped(Axis):
     def __init__(self, first: float, last: float, size: int) -> None:
         self.first, self.last, self.size = first, last, size
         self.step: Any = (last - first) // (size - 1) if type(first) is int else (last - first) / (size - 1)
-        self._is_small = type(first) is float or all(abs(n) < 2**63 for n in (first, last, self.step))
+        self._is_small = type(first) is float or all(-(2**63) <= n < 2**63 for n in (first, last, self.step))
 
     def __getitem__(self, at: int) -> Any:
         if not 0 <= at < self.size:

@@ -104,12 +104,13 @@ def make_named(module: str, name: str, fields: list[Any], text: str) -> Any:
 
 
 def pandas_parts(value: Any) -> list[Any]:
-    """A Timestamp or a Timedelta by what it is to numpy, and its zone."""
-    return [value.asm8, getattr(value, "tzinfo", None), value.isoformat()]
+    """A Timestamp or a Timedelta by the number that it is to numpy, and its zone."""
+    return [value.asm8.dtype.str, value.asm8.astype(np.int64).item(), getattr(value, "tzinfo", None), value.isoformat()]
 
 
-def make_pandas(exact: np.datetime64 | np.timedelta64, zone: tzinfo | None, text: str) -> Any:
+def make_pandas(dtype: str, number: int, zone: tzinfo | None, text: str) -> Any:
     """The Timestamp or the Timedelta of these parts."""
+    exact = np.array(number, dtype)[()]
     made = import_class("pandas", "Timestamp" if exact.dtype.kind == "M" else "Timedelta")(exact)
     return made if zone is None else made.tz_localize("UTC").tz_convert(zone)
 
@@ -119,8 +120,9 @@ def text_elsewhere(*parts: Any) -> StandIn:
     return TextOf(parts[-1])
 
 
-def pandas_elsewhere(exact: np.datetime64 | np.timedelta64, zone: tzinfo | None, text: str) -> StandIn:
+def pandas_elsewhere(dtype: str, number: int, zone: tzinfo | None, text: str) -> StandIn:
     """What takes the place of a Timestamp or a Timedelta: Python's own, or the text where Python's are too coarse."""
+    exact = np.array(number, dtype)
     micros = exact.astype(f"{exact.dtype.kind}8[us]")
     if micros.astype(exact.dtype) != exact:
         return TextOf(text)

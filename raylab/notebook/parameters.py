@@ -79,11 +79,12 @@ def stand(name: str, levels: Iterable[Any]) -> list[Column]:
     absent = {id(level) for level in levels if level is None or level is MISSING}
     if len(absent) < 2 and not (columns and untyped) and len(columns) <= 1:
         if not columns:
-            return [(pa.field(clean_name(name), pa.string()), _texts(levels, nulls=True))] if untyped else []
+            shown = [None if level is None else text for level, text in zip(levels, texts(levels), strict=True)]
+            return [(pa.field(clean_name(name), pa.string()), pa.array(shown, pa.string()))] if untyped else []
         if not _merges(levels, values if typed is values else columns[0][1].to_pylist()):
             return columns
     text = pa.field(clean_name(name), pa.string(), metadata={KIND: TEXT})
-    return [(text, _texts(levels, nulls=False)), *columns]
+    return [(text, pa.array(texts(levels), pa.string())), *columns]
 
 
 def _typed(value: Any) -> Any:
@@ -92,14 +93,6 @@ def _typed(value: Any) -> Any:
     if type(value) is str:
         return shortened(value) if is_long(value) else value
     return None if is_long(value) else decode(encode(value))
-
-
-def _texts(levels: Sequence[Any], *, nulls: bool) -> Any:
-    """The levels' texts; None is null where it is told from all else by that."""
-    shown = texts(levels)
-    if nulls:
-        shown = [None if level is None else text for level, text in zip(levels, shown, strict=True)]
-    return pa.array(shown, pa.string())
 
 
 def _merges(levels: Sequence[Any], values: Sequence[Any]) -> bool:

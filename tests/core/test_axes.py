@@ -91,6 +91,7 @@ def test_a_huge_axis_is_computed_exactly() -> None:
     assert axis.size == len(range(-(2**63), 2**63, 2**32 + 1))
     places = np.array([0, 1, axis.size - 1])
     assert axis.take(places) == [axis[0], axis[1], axis[-1]]
+    assert axis.computed(places).dtype == np.int64
     beyond = axis_of(range(10**30))
     assert (beyond.size, beyond[10**29]) == (10**30, 10**29)
     assert beyond.take(np.array([2**62])) == [2**62]
