@@ -161,17 +161,7 @@ def status(
     first_error: str | None,
     troubles: int = 0,
 ) -> Status:
-    """All that is said of a sweep.
-
-    Args:
-        record: what was asked.
-        counts: its trials.
-        state: in a word.
-        reason: in a sentence.
-        rows: recorded.
-        first_error: of its trials.
-        troubles: of its environment, in a row.
-    """
+    """All that is said of a sweep, of what was asked and of what became of its trials."""
     return Status(
         name=record.name,
         folder=record.folder,
