@@ -15,14 +15,7 @@ from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.handback import without_metadata
 from raylab.client.runtime_env import environment
-from raylab.client.submission import (
-    check_if_exists,
-    check_ignore,
-    check_plan,
-    doubled,
-    policy,
-    submission,
-)
+from raylab.client.submission import check_if_exists, check_ignore, check_plan, doubled, policy, submission
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which
@@ -31,6 +24,7 @@ from raylab.core.status import Progress
 from raylab.errors import SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
+from raylab.server.known_labs import Place
 from raylab.sweep import Sweep
 from raylab.worker.experiment import check_parameters
 
@@ -363,16 +357,16 @@ def labs(address: str | None = None) -> pl.DataFrame:
     except NoCluster as error:
         raise none_here(None, error) from None
     up = set(running())
-    known = {place.name: place for place in survey().labs}
+    known: dict[str, Place | None] = dict.fromkeys(up) | {place.name: place for place in survey().labs}
     rows = [
         {
             "name": name,
-            "user": known[name].user if name in known else "",
+            "user": place.user if place else "",
             "running": name in up,
-            "notebook": known[name].notebook if name in known else "",
-            "created": datetime.fromisoformat(known[name].created) if name in known and known[name].created else None,
+            "notebook": place.notebook if place else "",
+            "created": datetime.fromisoformat(place.created) if place and place.created else None,
         }
-        for name in sorted(up | set(known))
+        for name, place in sorted(known.items())
     ]
     schema: dict[str, Any] = {
         "name": pl.String,

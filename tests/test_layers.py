@@ -38,6 +38,7 @@ HOMES = {
         "raylab.notebook.union",
         "raylab.client.attachment",
         "raylab.client.resting",
+        "raylab.client.waiting",
         "raylab.lab",
         "raylab.sweep",
         "raylab.terminal.export",

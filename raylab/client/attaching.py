@@ -10,19 +10,9 @@ from ray.util import list_named_actors
 from raylab.client.calls import Connection
 from raylab.client.cluster import NoCluster, address_here, on_head
 from raylab.client.lab_birth import give_birth
-from raylab.client.session import (
-    ANSWER_S,
-    patiently,
-)
+from raylab.client.session import ANSWER_S, patiently
 from raylab.client.speech import Meanwhile, say
-from raylab.errors import (
-    LabFenced,
-    LabNotFound,
-    LabUnavailable,
-    NameRefused,
-    NotebookDamaged,
-    RaylabError,
-)
+from raylab.errors import LabFenced, LabNotFound, LabUnavailable, NameRefused, NotebookDamaged, RaylabError
 from raylab.server import known_labs
 from raylab.server.known_labs import Place
 from raylab.server.protocol import NAMESPACE, person

@@ -5,26 +5,24 @@ Holds a connection, the notebook's files that cannot change, and a cursor for ea
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
 from raylab.client.attaching import attach, none_here
-from raylab.client.bar import Bar
 from raylab.client.calls import Calls, Connection
 from raylab.client.cluster import NoCluster, connect
-from raylab.client.figures import percent
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
-from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.client.speech import Interruptible
+from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
-from raylab.core.status import STANDSTILL, Progress, Status
-from raylab.errors import LabFenced, LabUnavailable, RaylabError, SweepNotFound
+from raylab.core.status import Progress, Status
+from raylab.errors import RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.notebook import Tables
@@ -42,9 +40,6 @@ POLL_S = 20.0
 
 UNCHANGED = "nothing was cancelled or changed"
 READING = f"interrupted while reading; {UNCHANGED}"
-
-Mark: TypeAlias = tuple[int, int]
-"""What a client has seen: the lab's opening, and a number that grows with the news."""
 
 
 class Client:
@@ -123,48 +118,20 @@ class Client:
     # waiting ----------------------------------------------------------------------------------------------------
 
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
-        until = _deadline(timeout)
-        named = handles(sweep)
-        seen = _Seen(self.name if named is None else ", ".join(each.name for each in named))
-        with Interruptible(seen.interrupted):
-            try:
-                return self._wait(sweep, until, shown, seen)
-            except LabFenced as error:
-                say(str(error))
-                return False
-            except LabUnavailable:
-                if until is not None and time.monotonic() >= until:
-                    return False
-                raise
-
-    def _wait(self, sweep: Which, until: float | None, shown: bool, seen: _Seen) -> bool:
-        mark, found = self.news(sweep, None, _left(until))
-        if sweep is not None:  # these very sweeps, whoever has their names next
-            sweep = [Handle(each.name, each.folder) for each in found]
-        title = self.name if sweep is None else ", ".join(each.name for each in found)
-        with Bar(title, Progress.of(found), shown=shown) as bar:
-            while True:
-                seen.progress = now = Progress.of(found)
-                bar.show(now)
-                left = _left(until)
-                if _is_over(found, left):
-                    break
-                mark, found = self.news(sweep, mark, left)
-        tell_end(found, failures=shown)
-        return now.outstanding == 0
+        return wait(self, sweep, timeout, shown)
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
-        until = _deadline(timeout)  # here, not at the first frame: a generator would complain too late
-        seen = _Seen(sweep.name)
+        until = deadline(timeout)  # here, not at the first frame: a generator would complain too late
+        seen = Seen(sweep.name)
         frames = self._updates(sweep, since, until, seen)
-        return _each(frames, seen)
+        return frame_by_frame(frames, seen)
 
-    def _updates(self, sweep: Handle, since: int, until: float | None, seen: _Seen) -> Iterator[pl.DataFrame]:
+    def _updates(self, sweep: Handle, since: int, until: float | None, seen: Seen) -> Iterator[pl.DataFrame]:
         mark: Mark | None = None
         looked: tuple[int, int] | None = None  # which opening of the lab, how many rows
         record = self.record(sweep)
         while True:
-            left = _left(until)
+            left = time_left(until)
             mark, (now,) = self.news(sweep, mark, left)
             seen.progress = now
             if looked != (mark[0], now.rows):
@@ -174,7 +141,7 @@ class Client:
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1
                     yield frame
-            if _is_over([now], left):
+            if is_over([now], left):
                 return
 
     # reading ----------------------------------------------------------------------------------------------------
@@ -237,60 +204,3 @@ def local_store(place: str, ident: str) -> Store | None:
     except (OSError, RaylabError):
         return None
     return store if here.id == ident else None
-
-
-class _Seen:
-    """How far it is, as a wait saw it last."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.progress: Progress | None = None
-
-    def interrupted(self) -> str:
-        """What to say if the wait is interrupted."""
-        if self.progress is None:
-            return NOTHING_CANCELLED
-        ready, asked = self.progress.ready, self.progress.asked
-        share = percent(ready, asked)
-        return f"{NOTHING_CANCELLED}: of {self.name!r} {ready:,} of {asked:,} trials are ready ({share})"
-
-
-def _each(frames: Iterator[pl.DataFrame], seen: _Seen) -> Iterator[pl.DataFrame]:
-    """The frames; what the caller does with one of them is none of our business, also if that is interrupted."""
-    while True:
-        with Interruptible(seen.interrupted):
-            frame = next(frames, None)
-        if frame is None:
-            return
-        yield frame
-
-
-def _is_over(sweeps: Sequence[Status], left: float | None) -> bool:
-    """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
-    still = all(each.stands_still and not each.running for each in sweeps if each.outstanding)
-    return still or (left is not None and left <= 0)
-
-
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _left(until: float | None) -> float | None:
-    return None if until is None else until - time.monotonic()
-
-
-def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
-    """A line on what stands still, and on failures where somebody watches."""
-    for each in sweeps:
-        if each.state in STANDSTILL:
-            say(f"{each.name} is {each.state}: {each.reason}")
-        elif each.stands_still and each.outstanding:
-            say(
-                f"{each.name} stands still: {each.reason} ({each.troubles} times in a row; the lab tries again with "
-                "growing pauses, and at once when it is submitted again)"
-            )
-        elif each.failed and failures:
-            error = each.first_error or "see failures()"
-            say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}")

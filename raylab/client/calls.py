@@ -20,11 +20,7 @@ from raylab.client.session import (
     session,
 )
 from raylab.client.speech import Interruptible
-from raylab.errors import (
-    LabUnavailable,
-    RaylabError,
-    VersionMismatch,
-)
+from raylab.errors import LabUnavailable, RaylabError, VersionMismatch
 from raylab.server.protocol import NAMESPACE, PROTOCOL, versions
 
 SLACK_S = 1.0

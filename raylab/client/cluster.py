@@ -12,19 +12,10 @@ import ray.exceptions
 
 from raylab.client import started
 from raylab.client.address import check_address, knock
-from raylab.client.session import (
-    ANSWER_S,
-    disconnected,
-    is_lost,
-    patiently,
-)
+from raylab.client.session import ANSWER_S, disconnected, is_lost, patiently
 from raylab.client.speech import Meanwhile, say
 from raylab.client.tokens import has_token
-from raylab.errors import (
-    LabUnavailable,
-    RaylabError,
-    told,
-)
+from raylab.errors import LabUnavailable, RaylabError, told
 from raylab.server.joining import join
 from raylab.worker import ray_internals
 

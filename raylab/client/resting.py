@@ -11,10 +11,11 @@ from dataclasses import replace
 import polars as pl
 
 from raylab.client import attaching
-from raylab.client.attachment import Client, Mark, local_store, tell_end
+from raylab.client.attachment import Client, local_store
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.remote import Desk, RemoteReader
 from raylab.client.speech import say
+from raylab.client.waiting import Mark, tell_end
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout

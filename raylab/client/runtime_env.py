@@ -7,13 +7,15 @@ secrets in `env_vars` nothing but a digest is shown or compared.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from raylab.client.ray_words import environment_words, settled
+from ray.runtime_env import RuntimeEnv
+
 from raylab.code.named_files import py_modules, working_dir
 from raylab.code.source import digest
 from raylab.code.value_text import value_text
@@ -67,7 +69,7 @@ def environment(job: Mapping[str, Any], given: Mapping[str, Any] | None) -> Envi
     kept = {word: job[word] for word in OF_THE_JOB if job.get(word)}
     kept |= {word: value for word, value in words.items() if word not in TRAVELS_AS_CODE}
     return Environment(
-        words=settled(kept),
+        words=_settled(kept),
         files=working_dir(words["working_dir"], words.get("excludes", ())) if "working_dir" in words else {},
         include=tuple(py_modules(words["py_modules"])) if "py_modules" in words else (),
         remark=_remark([word for word in ("working_dir", "py_modules") if job.get(word) and word not in words]),
@@ -103,7 +105,7 @@ def _in_one_form(value: Any) -> Any:
 
 
 def _check_words(words: Mapping[str, Any]) -> None:
-    known = environment_words()
+    known = {word for word in RuntimeEnv.known_fields if not word.startswith("_")}
     for word in words:
         if word not in known:
             near = get_close_matches(str(word), known, n=1)
@@ -111,6 +113,24 @@ def _check_words(words: Mapping[str, Any]) -> None:
             raise DesignError(
                 f"runtime_env has the word {word!r}, which nobody reads{meant} (known are {', '.join(sorted(known))})"
             )
+
+
+def _settled(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """A runtime_env without the files of this machine that it names: of packages, of a conda environment.
+
+    Raises:
+        DesignError: such a file cannot be read; Ray's own explanation is in the message.
+    """
+    made = dict(environment)
+    for word in ("pip", "uv", "conda"):
+        value = made.get(word)
+        if isinstance(value, str | os.PathLike) and (word != "conda" or str(value).endswith((".yml", ".yaml"))):
+            try:
+                file: dict[str, Any] = {word: str(value)}
+                made[word] = RuntimeEnv(**file)[word]
+            except Exception as error:  # Ray's, of many kinds
+                raise DesignError(f"runtime_env's {word} names the file {str(value)!r}: {error}") from error
+    return made
 
 
 def _remark(words: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -16,8 +16,10 @@ from raylab.core.summary import Summary
 State: TypeAlias = Literal[
     "fenced", "running", "disk_full", "infeasible", "paused", "at rest", "cancelled", "ready", "locked"
 ]
-"""The first that one of them has is that of several sweeps together: the sum runs while any part of it does; what keeps
-the rest from running comes before what has ended."""
+
+# The first that one of them has is that of several sweeps together: the sum runs while any part of it does; what keeps
+# the rest from running comes before what has ended.
+_WORST_FIRST = get_args(State)
 
 STANDSTILL = frozenset({"paused", "fenced"})
 """States that time does not cure."""
@@ -57,6 +59,9 @@ class Counts:
     def ready_fraction(self) -> float:
         """ready / (total − cancelled); 1.0 when nothing was asked."""
         return self.ready / self.asked if self.asked else 1.0
+
+
+_COUNTED = tuple(field.name for field in fields(Counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +105,7 @@ class Progress(Counts):
             by_status.update(sweep.by_status)
         etas = [sweep.eta_s for sweep in sweeps if sweep.outstanding]
         known = [eta for eta in etas if eta is not None]
-        worst = min(sweeps, key=lambda sweep: get_args(State).index(sweep.state), default=None)
+        worst = min(sweeps, key=lambda sweep: _WORST_FIRST.index(sweep.state), default=None)
         reason = worst.reason if worst else ""
         return Progress(
             **sums,
@@ -161,22 +166,12 @@ def status(
     first_error: str | None,
     troubles: int = 0,
 ) -> Status:
-    """All that is said of a sweep.
-
-    Args:
-        record: what was asked.
-        counts: its trials.
-        state: in a word.
-        reason: in a sentence.
-        rows: recorded.
-        first_error: of its trials.
-        troubles: of its environment, in a row.
-    """
+    """All that is said of a sweep, of what was asked and of what became of its trials."""
     return Status(
         name=record.name,
         folder=record.folder,
         user=record.user,
-        **asdict(counts),
+        **{name: getattr(counts, name) for name in _COUNTED},
         rows=rows,
         state="locked" if record.locked and state == "ready" else state,
         reason=reason,

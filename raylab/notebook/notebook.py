@@ -106,22 +106,10 @@ class Notebook:
         )
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
-        """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
-
-        Each trial shows its own, also where its process has shown the same before; `_warnings` in
-        `results(metadata=True)` counts them. What an experiment catches or filters out itself was not shown, and what
-        modules say when they are imported counts for nobody. Reads no rows.
-
-        Returns:
-            A row for each kind, the most frequent first: `category` (the class's name) and `text`, in which numbers
-            are `#` (strings), `count`, `trials` that showed it, the text of an `example`, and the `_point` and
-            `_repeat` of the trial that said it. Beyond 100 kinds the rest is one row, `more`.
+        """The warnings that trials showed, grouped; see `Sweep.warnings`. Reads no rows.
 
         Raises:
             SweepNotFound: there is no such sweep; or several, and no name was given.
-
-        Example:
-            >>> Notebook("~/raylab/percolation").warnings("coarse")    # doctest: +SKIP
         """
         record = choose(self._records(), name, self.name)
         return warnings_frame(survey(self._reader, record.folder).warnings)

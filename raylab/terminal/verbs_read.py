@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from raylab.client.resting import Resting
 
 POLL_S = 20.0
+SECONDS = number(float, 0, float("inf"), "seconds from 0 on")
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
 """Of the files that `raylab.terminal.export.write` knows."""
 
 LAB = word("lab", nargs="?", metavar="LAB", help="the lab's name")
 SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
+ONLY = "the only one there is; several are not put together"
 NOTEBOOK = word(
     "--notebook", type=Path, metavar="PATH", help="read this folder; needs no cluster, and no LAB before SWEEP"
 )
@@ -106,12 +108,7 @@ def _follow(lab: Client | Resting, sweep: str | None) -> int:
     LAB,
     SWEEP,
     ADDRESS,
-    word(
-        "--timeout",
-        type=number(float, 0, float("inf"), "seconds from 0 on"),
-        metavar="S",
-        help="seconds to wait at most",
-    ),
+    word("--timeout", type=SECONDS, metavar="S", help="seconds to wait at most"),
     word("--quiet", action="store_true", help="no bar, the exit code says it all"),
 )
 def wait(lab: str | None, sweep: str | None, address: str | None, timeout: float | None, quiet: bool) -> int:
@@ -134,12 +131,7 @@ def _statuses(text: str) -> list[str]:
 @verb(
     "show or write what a sweep has brought so far",
     LAB,
-    word(
-        "sweep",
-        nargs="?",
-        metavar="SWEEP",
-        help="of one sweep (default: the only one there is; several are not put together)",
-    ),
+    word("sweep", nargs="?", metavar="SWEEP", help=f"of one sweep (default: {ONLY})"),
     ADDRESS,
     NOTEBOOK,
     word(

@@ -14,8 +14,8 @@ from statuses import status
 
 import raylab
 from raylab.client.address import check_address
-from raylab.client.attachment import _is_over, tell_end
 from raylab.client.speech import Interruptible, Meanwhile, say
+from raylab.client.waiting import is_over, tell_end
 from raylab.core.schedule import TROUBLES
 from raylab.core.status import Status
 from raylab.errors import LabUnavailable, told
@@ -95,11 +95,11 @@ def sweep(**words: Any) -> Status:
 
 
 def test_a_wait_ends_after_three_failures_of_an_environment_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not _is_over([sweep(troubles=TROUBLES - 1)], None)
-    assert _is_over([sweep(troubles=TROUBLES)], None)
-    assert not _is_over([sweep(troubles=TROUBLES), sweep(name="b")], None), "the other one goes on"
-    assert not _is_over([sweep(troubles=TROUBLES, running=1)], None)
-    assert not _is_over([sweep(state="infeasible")], None)
+    assert not is_over([sweep(troubles=TROUBLES - 1)], None)
+    assert is_over([sweep(troubles=TROUBLES)], None)
+    assert not is_over([sweep(troubles=TROUBLES), sweep(name="b")], None), "the other one goes on"
+    assert not is_over([sweep(troubles=TROUBLES, running=1)], None)
+    assert not is_over([sweep(state="infeasible")], None)
     tell_end([sweep(troubles=TROUBLES)], failures=False)
     said = capsys.readouterr().err
     assert said.startswith("raylab: a stands still: no y (3 times in a row")

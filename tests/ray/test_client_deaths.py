@@ -13,7 +13,7 @@ import raylab
 VICTIM = """
 import os, threading
 import ray
-from raylab.client.attachment import connect
+from raylab.client.cluster import connect
 
 LOAD = bytes(1_000_000)
 def victim(x, seed):

@@ -77,15 +77,15 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
 def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cluster, lab_name: str) -> None:
     """As the stop button does: the kernel gets an interrupt, the cell ends with KeyboardInterrupt."""
     submit = (
-        "import os, threading, time, signal, raylab, raylab.client.attachment as client\n"
+        "import os, threading, time, signal, raylab, raylab.client.waiting as waiting\n"
         "def held(x):\n    time.sleep(600)\n"
         f"lab = raylab.Lab({lab_name!r})\nsweep = lab.submit(held, {{'x': range(3)}})\n"
-        "ends = client._is_over\n"
-        "def looked(counts, left):\n"
+        "ends = waiting.is_over\n"
+        "def looked(sweeps, left):\n"
         "    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
-        "    client._is_over = ends\n"
-        "    return ends(counts, left)\n"
-        "client._is_over = looked"
+        "    waiting.is_over = ends\n"
+        "    return ends(sweeps, left)\n"
+        "waiting.is_over = looked"
     )
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in (submit, "sweep.wait(progress=False)")]

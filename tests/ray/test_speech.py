@@ -26,7 +26,7 @@ def gated(x):
 COMMANDS = """
 import contextlib, io, json
 from raylab.terminal import command
-from raylab.client.attachment import resting
+from raylab.client import resting
 if far:
     resting.local_store = lambda folder, ident: None      # as on another machine
 found = []
@@ -193,9 +193,9 @@ def test_another_patch_of_python_is_the_same(cluster: Cluster) -> None:
 
 INTERRUPTED = """
 import traceback
-import raylab.client.attachment as client
-ends = client._is_over
-client._is_over = lambda counts, left: (print("looked", flush=True), ends(counts, left))[1]
+from raylab.client import attachment, waiting
+ends = waiting.is_over
+waiting.is_over = attachment.is_over = lambda sweeps, left: (print("looked", flush=True), ends(sweeps, left))[1]
 lab = raylab.Lab(name)
 sweep = lab.submit(gated, {"x": range(9)}, name="held", if_exists="replace")
 try:

@@ -1,0 +1,119 @@
+"""Waiting for sweeps: until all is in, or what is left waits for what time does not bring; a bar, and why it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeAlias
+
+import polars as pl
+
+from raylab.client.bar import Bar
+from raylab.client.figures import percent
+from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.core.handle import Handle, Which, handles
+from raylab.core.status import STANDSTILL, Progress, Status
+from raylab.errors import LabFenced, LabUnavailable
+
+Mark: TypeAlias = tuple[int, int]
+"""What a client has seen: the lab's opening, and a number that grows with the news."""
+
+
+class Newsgiver(Protocol):
+    """A lab that is waited for."""
+
+    name: str
+
+    def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Status]]: ...
+
+
+class Seen:
+    """How far it is, as a wait saw it last."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.progress: Progress | None = None
+
+    def interrupted(self) -> str:
+        """What to say if the wait is interrupted."""
+        if self.progress is None:
+            return NOTHING_CANCELLED
+        ready, asked = self.progress.ready, self.progress.asked
+        share = percent(ready, asked)
+        return f"{NOTHING_CANCELLED}: of {self.name!r} {ready:,} of {asked:,} trials are ready ({share})"
+
+
+def wait(lab: Newsgiver, sweep: Which, timeout: float | None, shown: bool) -> bool:
+    """Wait for a sweep, several or all of them; whether all is in. See `Lab.wait`."""
+    until = deadline(timeout)
+    named = handles(sweep)
+    seen = Seen(lab.name if named is None else ", ".join(each.name for each in named))
+    with Interruptible(seen.interrupted):
+        try:
+            return _wait(lab, sweep, until, shown, seen)
+        except LabFenced as error:
+            say(str(error))
+            return False
+        except LabUnavailable:
+            if until is not None and time.monotonic() >= until:
+                return False
+            raise
+
+
+def _wait(lab: Newsgiver, sweep: Which, until: float | None, shown: bool, seen: Seen) -> bool:
+    mark, found = lab.news(sweep, None, time_left(until))
+    if sweep is not None:  # these very sweeps, whoever has their names next
+        sweep = [Handle(each.name, each.folder) for each in found]
+    title = lab.name if sweep is None else ", ".join(each.name for each in found)
+    with Bar(title, Progress.of(found), shown=shown) as bar:
+        while True:
+            seen.progress = now = Progress.of(found)
+            bar.show(now)
+            left = time_left(until)
+            if is_over(found, left):
+                break
+            mark, found = lab.news(sweep, mark, left)
+    tell_end(found, failures=shown)
+    return now.outstanding == 0
+
+
+def is_over(sweeps: Sequence[Status], left: float | None) -> bool:
+    """Whether a wait ends: the time is over, nothing is left, or what is left waits for what time does not bring."""
+    still = all(each.stands_still and not each.running for each in sweeps if each.outstanding)
+    return still or (left is not None and left <= 0)
+
+
+def deadline(timeout: float | None) -> float | None:
+    """When a wait of so many seconds ends."""
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def time_left(until: float | None) -> float | None:
+    return None if until is None else until - time.monotonic()
+
+
+def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
+    """A line on what stands still, and on failures where somebody watches."""
+    for each in sweeps:
+        if each.state in STANDSTILL:
+            say(f"{each.name} is {each.state}: {each.reason}")
+        elif each.stands_still and each.outstanding:
+            say(
+                f"{each.name} stands still: {each.reason} ({each.troubles} times in a row; the lab tries again with "
+                "growing pauses, and at once when it is submitted again)"
+            )
+        elif each.failed and failures:
+            error = each.first_error or "see failures()"
+            say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}")
+
+
+def frame_by_frame(frames: Iterator[pl.DataFrame], seen: Seen) -> Iterator[pl.DataFrame]:
+    """The frames; what the caller does with one of them is none of our business, also if that is interrupted."""
+    while True:
+        with Interruptible(seen.interrupted):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
