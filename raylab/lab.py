@@ -160,6 +160,7 @@ class Lab:
             SweepExists: another sweep has this name; the message says what differs, and each way out.
             SweepLocked: the sweep is locked, and the policy differs or it was to be replaced.
             LabUnavailable: no answer; it is safe to submit again.
+            KeyboardInterrupt: it was interrupted; once the lab was asked, a line says that it is safe to submit again.
 
         Example:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP

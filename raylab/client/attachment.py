@@ -20,7 +20,7 @@ from raylab.client.cluster import NoCluster, connect
 from raylab.client.figures import percent
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
-from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.client.speech import NOTHING_CANCELLED, UNCHANGED, Interruptible, say
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.schedule import TROUBLES
@@ -40,7 +40,6 @@ GRACE_S = 2.0
 POLL_S = 20.0
 """How long one poll may take; the lab answers earlier when there is news."""
 
-UNCHANGED = "nothing was cancelled or changed"
 READING = f"interrupted while reading; {UNCHANGED}"
 
 Mark: TypeAlias = tuple[int, int]
@@ -224,7 +223,9 @@ class Client:
 
 
 def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:
-    with Interruptible(lambda: f"interrupted while attaching to {name!r}; {UNCHANGED}"):
+    with Interruptible(
+        lambda: f"interrupted while attaching to {name!r}; nothing was cancelled, and attaching again is safe"
+    ):
         try:
             connect(address, start=create)
         except NoCluster as error:

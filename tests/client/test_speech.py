@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import threading
 import traceback
 from pathlib import Path
 
@@ -56,12 +57,31 @@ def test_a_reason_is_a_sentence(error: Exception, sentence: str) -> None:
     assert told(error) == sentence
 
 
-def test_what_takes_long_says_so_once_and_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Meanwhile("quick", after=60):
+def test_what_is_quick_says_nothing_and_only_what_takes_long_speaks_of_a_busy_machine(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Meanwhile("a quick thing", after=60) as quick:
         pass
-    with Meanwhile("slow", after=0.01) as slow:
-        slow._timer.join(20)
-    assert capsys.readouterr().err == "raylab: slow\n"
+    quick._thread.join(20)
+    assert capsys.readouterr().err == ""
+    with Meanwhile("starting a lab", after=0, long=60):
+        said = until_said(capsys)
+    assert said == "raylab: starting a lab\n"
+    with Meanwhile("starting a lab", after=0, long=0.01) as slow:
+        slow._thread.join(20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["raylab: starting a lab", "raylab: still starting a lab; a busy machine takes a while"]
+    assert Meanwhile("")._after < 6, "a lab that starts is told of"
+    assert Meanwhile("")._long >= 10, "it takes 6 to 7 s on any machine"
+
+
+def until_said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The first that is said."""
+    for _ in range(2_000):
+        if said := capsys.readouterr().err:
+            return said
+        threading.Event().wait(0.01)
+    raise AssertionError("nothing is said")
 
 
 def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +104,22 @@ def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.C
     assert len(names) == 1
     assert caught.value.__context__ is None
     assert capsys.readouterr().err == "raylab: interrupted; nothing was cancelled\n"
+
+
+def test_of_several_around_each_other_the_outermost_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wait makes many calls; it knows how far it is, the call does not."""
+
+    def call() -> None:
+        with Interruptible(lambda: "a call was interrupted"):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), Interruptible(lambda: "a wait was interrupted"):
+            call()
+        assert capsys.readouterr().err == "raylab: a wait was interrupted\n"
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        assert capsys.readouterr().err == "raylab: a call was interrupted\n"
 
 
 def sweep(**words: object) -> dict[str, object]:

@@ -46,7 +46,8 @@ def commands(cluster: Cluster, *lines: list[str], far: bool = False, address: st
 
 def without_waiting(err: str) -> str:
     """What a command said, but for what it says where the machine is busy."""
-    return "".join(line for line in err.splitlines(keepends=True) if "a busy machine takes a while" not in line)
+    waiting = ("raylab: connecting to", "raylab: attaching to", "raylab: starting the lab", "raylab: still ")
+    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(waiting))
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
@@ -228,6 +229,63 @@ def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
     counts = raylab.Notebook(cluster.home / lab_name).progress("held")
     assert (counts.cancelled, counts.total) == (0, 9)
     cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)
+
+
+HELD_UP = """
+import os, signal, sys, threading, traceback
+from raylab.client.calls import Connection
+ask = Connection._ask
+lab = raylab.Lab(name)
+sweep = lab.submit(gated, {"x": range(9)}, name="held")
+pid = lab.info()["pid"]
+def interrupted(verb, call):
+    def held_up(self, asked, args, left):
+        if asked == verb:
+            os.kill(pid, signal.SIGSTOP)                # a lab that takes its time
+            threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        return ask(self, asked, args, left)
+    Connection._ask = held_up
+    try:
+        call()
+        raise AssertionError(f"{verb} was not interrupted")
+    except KeyboardInterrupt as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        assert not [frame for frame in frames if "site-packages" in frame.filename], frames
+    finally:
+        Connection._ask = ask
+        os.kill(pid, signal.SIGCONT)
+    print(verb, file=sys.stderr, flush=True)
+again = lambda: lab.submit(gated, {"x": range(5)}, name="other")
+interrupted("submit", again)
+assert again().progress().total == 5 and lab.sweeps().height == 2
+interrupted("overview", sweep.progress)
+interrupted("lock", sweep.lock)
+interrupted("cancel", lambda: lab.cancel("other"))
+lab.cancel("other")
+assert lab.progress("other").cancelled == 5
+interrupted("close", lambda: lab.shutdown(force=True))
+try:
+    lab.shutdown(force=True)
+except raylab.LabUnavailable:
+    pass                                                # the first one did it
+"""
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+def test_an_interrupted_call_is_safe_to_repeat(cluster: Cluster, lab_name: str, tmp_path: Path, way: str) -> None:
+    gate = tmp_path / "gate"
+    with cluster.begin(GATED + HELD_UP, address=getattr(cluster, way), name=lab_name, gate=str(gate)) as client:
+        assert client.ended() == 0, client.stderr
+        lines = without_waiting(client.stderr).splitlines()[1:]  # the first tells of a new lab
+    gate.touch()
+    verbs = lines[1::2]
+    assert verbs == ["submit", "overview", "lock", "cancel", "close"], lines
+    said = dict(zip(verbs, lines[::2], strict=True))
+    assert said.pop("overview") == "raylab: interrupted; nothing was cancelled or changed"
+    unknown = {"submit": "took the sweep", "lock": "locked the", "cancel": "cancelled the", "close": "was shut down"}
+    for verb, words in unknown.items():
+        assert said[verb].startswith(f"raylab: interrupted; whether the lab {words}"), said
+        assert "is not known" in said[verb], said
 
 
 def test_a_file_that_has_no_place_and_an_address_that_is_none_are_said_before_anything_is_asked(
