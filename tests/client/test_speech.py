@@ -63,6 +63,7 @@ def test_what_is_quick_says_nothing_and_only_what_takes_long_speaks_of_a_busy_ma
     with Meanwhile("a quick thing", after=60) as quick:
         pass
     quick._thread.join(20)
+    assert not quick._thread.is_alive(), "it waits for nothing any more"
     assert capsys.readouterr().err == ""
     with Meanwhile("starting a lab", after=0, long=60):
         said = until_said(capsys)

@@ -134,6 +134,23 @@ def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_try
     cluster.client("assert raylab.Lab(name).cancel('absent') == 20", name=lab_name)
 
 
+def test_attaching_is_told_while_it_lasts_and_a_lab_that_starts_is_told_of(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import functools
+    from raylab.client import attaching, cluster
+    cluster.Meanwhile = attaching.Meanwhile = functools.partial(cluster.Meanwhile, after=0.0, long=600)
+    raylab.Lab(name)
+    """
+    told = []
+    for _ in range(2):
+        with cluster.begin(script, name=lab_name) as client:
+            assert client.ended() == 0, client.stderr
+            told.append([line.partition(" ")[2].partition(" ")[0] for line in client.stderr.splitlines()])
+            assert "busy" not in client.stderr
+    kept = f"'{lab_name}'"
+    assert told == [["connecting", "attaching", kept, "starting"], ["connecting", "attaching"]]
+
+
 def test_what_no_node_has_is_waited_for(cluster: Cluster, lab_name: str) -> None:
     script = """
     sweep = raylab.Lab(name).submit(lambda x: {"y": x}, {"x": [1]}, name="greedy", num_gpus=8)
@@ -164,7 +181,7 @@ try:
     raylab.Lab("any", create=False)
 except raylab.VersionMismatch as error:
     print(error)
-assert not ray.is_initialized()
+assert not ray.is_initialized() and ray._private.worker._global_node is None, "nothing is left half made"
 sys.exit(command.main(["ls"]))
 """
     env = cluster.environment() | {"RAY_ADDRESS": address}
@@ -303,6 +320,16 @@ def test_a_file_that_has_no_place_and_an_address_that_is_none_are_said_before_an
     assert "HOST:PORT" in address[2]
     with pytest.raises(ValueError, match="ray://head:10001"):
         raylab.labs("foo")
+    script = """
+    raylab.labs()
+    try:
+        raylab.labs("foo")                      # also in a process that is connected
+    except ValueError as error:
+        assert "HOST:PORT" in str(error), error
+    else:
+        raise AssertionError("no error")
+    """
+    cluster.client(script)
 
 
 def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:

@@ -220,6 +220,28 @@ def test_statuses_are_words_with_commas(notebook: Path, tmp_path: Path) -> None:
     assert "ZeroDivisionError" in found["_error"][0]
 
 
+def test_what_the_help_of_results_promises_is_taken(
+    notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["results", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    suffixes = told.partition("as its suffix says: ")[2].partition(" --status")[0].split()
+    statuses = re.findall(
+        r"[a-z_]+", told.partition("--status WORDS ")[2].partition("several")[0].replace("(default)", "")
+    )
+    assert len(suffixes) == len(statuses) + 1 == 6, told
+    words = ["results", "--notebook", str(notebook), "done"]
+    for number, suffix in enumerate(suffixes):
+        assert main([*words, "-o", str(tmp_path / f"{number}{suffix}")]) == 0
+    for status in [*statuses, ",".join(statuses), "all"]:
+        assert main([*words, "--status", status]) == 0
+    assert "the only one there is; several are not put together" in told
+    capsys.readouterr()
+    assert main(["results", "--notebook", str(notebook)]) == 3
+    assert "say which one you mean; its sweeps: 'done', 'half'" in capsys.readouterr().err
+
+
 def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "--notebook", str(notebook), "done", "-o", "/nowhere/at/all.csv"]) == 2
     said = capsys.readouterr().err
@@ -486,7 +508,8 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: s
             watch.send_signal(signal.SIGINT)
             _, complaint = watch.communicate(timeout=20)
         assert watch.returncode == 130
-        assert complaint == b"raylab: interrupted; nothing was cancelled\n"
+        assert complaint.splitlines()[-1] == b"raylab: interrupted; nothing was cancelled"
+        assert complaint.count(b"interrupted") == 1
     finally:
         gate.touch()
     assert raylab(on(cluster), "wait", lab_name, "--timeout", "50", "--quiet").returncode == 0
