@@ -276,6 +276,8 @@ again = lambda: lab.submit(gated, {"x": range(5)}, name="other")
 interrupted("submit", again)
 assert again().progress().total == 5 and lab.sweeps().height == 2
 interrupted("overview", sweep.progress)
+interrupted("hello", lambda: raylab.Lab(name))
+interrupted("record", sweep.results)
 interrupted("lock", sweep.lock)
 interrupted("cancel", lambda: lab.cancel("other"))
 lab.cancel("other")
@@ -296,9 +298,13 @@ def test_an_interrupted_call_is_safe_to_repeat(cluster: Cluster, lab_name: str, 
         lines = without_waiting(client.stderr).splitlines()[1:]  # the first tells of a new lab
     gate.touch()
     verbs = lines[1::2]
-    assert verbs == ["submit", "overview", "lock", "cancel", "close"], lines
+    assert verbs == ["submit", "overview", "hello", "record", "lock", "cancel", "close"], lines
     said = dict(zip(verbs, lines[::2], strict=True))
     assert said.pop("overview") == "raylab: interrupted; nothing was cancelled or changed"
+    assert said.pop("hello").startswith("raylab: interrupted while attaching to 'test-"), (
+        "it waited for more than a call"
+    )
+    assert said.pop("record").startswith("raylab: interrupted while reading; nothing was cancelled"), lines
     unknown = {"submit": "took the sweep", "lock": "locked the", "cancel": "cancelled the", "close": "was shut down"}
     for verb, words in unknown.items():
         assert said[verb].startswith(f"raylab: interrupted; whether the lab {words}"), said
