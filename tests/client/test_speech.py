@@ -14,6 +14,7 @@ import pytest
 import raylab
 from raylab.client.address import check_address
 from raylab.client.attachment import _is_over, tell_end
+from raylab.client.calls import Connection
 from raylab.client.speech import Interruptible, Meanwhile, say
 from raylab.core.schedule import TROUBLES
 from raylab.errors import LabUnavailable, told
@@ -121,6 +122,23 @@ def test_of_several_around_each_other_the_outermost_speaks(capsys: pytest.Captur
         with pytest.raises(KeyboardInterrupt):
             call()
         assert capsys.readouterr().err == "raylab: a call was interrupted\n"
+
+
+def test_an_interrupted_wait_for_the_end_of_a_lab_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    class Ending(Connection):
+        """The lab was told to end; somebody loses patience."""
+
+        def call(self, verb: str, *args: object, within: float = 0) -> None:
+            assert verb == "close"
+
+        def find(self) -> bool:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Ending("lab").end(force=True)
+    said = capsys.readouterr().err
+    assert said.startswith("raylab: interrupted; whether the lab was shut down is not known")
+    assert said.count("\n") == 1
 
 
 def sweep(**words: object) -> dict[str, object]:

@@ -367,6 +367,7 @@ def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
 def test_what_answers_and_is_no_ray_is_said(cluster: Cluster) -> None:
     """Ray itself would try for two minutes and then end the process."""
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)  # a client that has given up by then does not come again
         port = server.getsockname()[1]
         script = f"""
     import signal, threading
