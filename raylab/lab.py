@@ -129,7 +129,8 @@ class Lab:
         Args:
             experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.
             design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None. Rows that
-                raylab gave, as `failures()` does, are taken without the columns about trials, and each point once.
+                raylab gave, as `failures()` does, are taken without the columns about trials, and each point once,
+                whichever of its repeats they are.
             name: the sweep's, unique in the lab; the experiment's own if None.
             repeats: independent runs of each point, each with a seed of its own.
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
@@ -271,7 +272,7 @@ class Lab:
             LabUnavailable: the lab has not answered for a minute.
             SweepNotFound: there is none of this name, or it was replaced meanwhile.
             KeyboardInterrupt: it was interrupted; a line says that nothing was cancelled, and how far it is.
-            ValueError: the timeout is negative.
+            ValueError: the timeout is no number of seconds from 0 on.
         """
         return self._client.wait(name, timeout, progress)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
 
 from raylab.client.attaching import attach, none_here
-from raylab.client.bar import Bar
+from raylab.client.bar import shown_progress
 from raylab.client.calls import Connection
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.figures import percent
@@ -115,6 +116,9 @@ class Client:
     def progress(self, sweep: Which) -> Progress:
         return Progress.of(self.overview(sweep))
 
+    def outstanding(self, sweep: Which) -> int:
+        return self.progress(sweep).outstanding
+
     def update_results(self, sweep: Which) -> int:
         new = 0
         for each in self.overview(sweep):
@@ -144,7 +148,7 @@ class Client:
         if sweep is not None:  # these very sweeps, whoever has their names next
             sweep = [Handle(each["name"], each["folder"]) for each in counts]
         title = self.name if sweep is None else ", ".join(each["name"] for each in counts)
-        with Bar(title, Progress.of(counts), shown=shown) as bar:
+        with shown_progress(title, Progress.of(counts), shown=shown) as bar:
             while True:
                 seen.progress = now = Progress.of(counts)
                 bar.show(now)
@@ -275,10 +279,12 @@ def _is_over(counts: Sequence[Mapping[str, Any]], left: float | None) -> bool:
     return still or (left is not None and left <= 0)
 
 
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
-    return None if timeout is None else time.monotonic() + timeout
+def _deadline(timeout: object) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, Real) or not float(timeout) >= 0:  # not NaN either
+        raise ValueError(f"timeout is how many seconds to wait at most, a number from 0 on, or None; got {timeout!r}")
+    return time.monotonic() + float(timeout)
 
 
 def _left(until: float | None) -> float | None:

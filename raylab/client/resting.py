@@ -57,7 +57,7 @@ class Resting:
         folder = Path(place.notebook)
         reader = local_store(folder, place.id) or RemoteReader(Desk(place.notebook))
         self._notebook = through(reader, folder)
-        left = sum(row["waiting"] for row in self.overview())
+        left = self.outstanding(None)
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
         goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
@@ -67,6 +67,9 @@ class Resting:
         """As the lab says it, but that nothing runs."""
         rows = overview(self._notebook, sweep)
         return [{**row, "state": AT_REST, "reason": ""} if row["state"] == "running" else row for row in rows]
+
+    def outstanding(self, sweep: Which) -> int:
+        return sum(row["waiting"] for row in self.overview(sweep))
 
     def pinned(self, sweep: str) -> Handle:
         """Nothing takes a name while the lab is at rest."""

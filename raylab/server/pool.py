@@ -29,6 +29,7 @@ import ray.exceptions
 from raylab.core.events import End
 from raylab.core.request import Policy
 from raylab.errors import DesignError
+from raylab.server.setup_failure import setup_failure
 from raylab.worker import ray_internals
 from raylab.worker.batch import Batch
 from raylab.worker.lease import AHEAD, Header, LeaseOrder, Package, run_lease
@@ -283,7 +284,7 @@ def judge(error: Exception, process: Header | None) -> tuple[End, str]:
         case ray.exceptions.TaskCancelledError():
             return "stopped", words
         case ray.exceptions.RuntimeEnvSetupError():
-            return "environment", words
+            return "environment", setup_failure(str(error))
         case ray.exceptions.RayTaskError() if process is None:
             return "environment", words
         case ray.exceptions.NodeDiedError() | ray.exceptions.ObjectLostError():

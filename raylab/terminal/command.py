@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
-from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError, told
+from raylab.errors import LabBusy, LabNotFound, LabUnavailable, RaylabError, SweepNotFound, told
 from raylab.terminal.screen import Canvas, Row, aligned, table
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from raylab.client.attachment import Client
     from raylab.client.resting import Resting
     from raylab.client.started import Started
-    from raylab.lab import Lab
 
 DONE, NOT_READY, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 DAMAGED = NOT_READY
@@ -164,11 +163,14 @@ def _add_asking_commands(command: Callable[..., Any]) -> None:
     status = command("status", _status, "show how far the sweeps of a lab are")
     watch = command("watch", _watch, "show it again whenever there is news, until all is in", "Ctrl-C cancels nothing.")
     wait = command("wait", _wait, "wait until all is in, with a bar")
-    results = command("results", _results, "show or write what a sweep has brought so far")
+    results = command("results", _results, "show or write what sweeps have brought so far")
     for each in (status, watch, wait, results):
-        which = "the only one there is; several are not put together" if each is results else "all there are"
         each.add_argument("lab", nargs="?", metavar="LAB", help="the lab's name")
-        each.add_argument("sweep", nargs="?", metavar="SWEEP", help=f"of one sweep (default: {which})")
+        if each is results:
+            text = "of this sweep (default: the only one there is); of several, with a column _sweep in front"
+            each.add_argument("sweeps", nargs="*", metavar="SWEEP", help=text)
+        else:
+            each.add_argument("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
         _address(each)
     for each in (status, results):
         text = "read this folder; needs no cluster, and no LAB before SWEEP"
@@ -370,12 +372,6 @@ def _ended(known: Started) -> str:
 # -- asking
 
 
-def _attach(given: argparse.Namespace) -> Lab:
-    from raylab.lab import Lab
-
-    return Lab(given.lab, address=given.address, create=False)
-
-
 def _look(given: argparse.Namespace) -> Client | Resting:
     from raylab.client.resting import look
 
@@ -461,12 +457,23 @@ def _results(given: argparse.Namespace) -> int:
 def _rows(given: argparse.Namespace) -> pl.DataFrame:
     """What was asked for; of trials that came to nothing also what became of them."""
     metadata = given.metadata or ([] if given.status == ["done"] else ["_status", "_error"])
-    if given.notebook is None:
-        return _look(given).results(given.sweep, given.status, metadata)
-    from raylab.notebook.notebook import Notebook
+    try:
+        if given.notebook is None:
+            return _look(given).results(_one_or_several(given.sweeps), given.status, metadata)
+        from raylab.notebook.notebook import Notebook
 
-    name = _only_sweep(given)
-    return Notebook(given.notebook).results(name, status=given.status, metadata=metadata)
+        names = [name for name in (given.lab, *given.sweeps) if name is not None]  # with --notebook, no lab's
+        return Notebook(given.notebook).results(_one_or_several(names), status=given.status, metadata=metadata)
+    except SweepNotFound as error:
+        text, several, _ = str(error).partition(". Several are read with")  # the rest is Python's way
+        where = given.lab if given.notebook is None else f"--notebook {given.notebook}"
+        ways = f"; `raylab results {where} SWEEP ...` takes one or several of them" if several else ""
+        raise SweepNotFound(text + ways) from None
+
+
+def _one_or_several(names: list[str]) -> str | list[str] | None:
+    """What `results` of Python takes: of one name it makes no column `_sweep`."""
+    return names if len(names) > 1 else next(iter(names), None)
 
 
 # -- mending
@@ -534,8 +541,11 @@ def _repair(given: argparse.Namespace) -> int:
 
 
 def _cancel(given: argparse.Namespace) -> int:
-    sweep = _attach(given).sweep(given.sweep)  # this very one, whoever has its name once the question is answered
-    left = sweep.progress().outstanding
+    from raylab.client.attachment import Client
+
+    lab = _look(given)  # a lab at rest is started only where there is something to cancel
+    sweep = lab.pinned(given.sweep)  # this very one, whoever has its name once the question is answered
+    left = lab.outstanding(sweep)
     if not left:
         print(f"{given.sweep}: nothing is left to cancel")
         return DONE
@@ -546,8 +556,11 @@ def _cancel(given: argparse.Namespace) -> int:
         if answer.strip().lower() not in ("y", "yes"):
             print("nothing was cancelled")
             return NOT_READY
-    cancelled = sweep.cancel()
+    at_work = lab if isinstance(lab, Client) else Client(given.lab, address=given.address)
+    cancelled = at_work.cancel(sweep)
     print(f"{given.sweep}: {cancelled:,} trials are cancelled; what is recorded stays, submitting again goes on")
+    if at_work is not lab:
+        print(f"the lab {given.lab!r} was started for it; `raylab shutdown {given.lab}` ends it")
     return DONE
 
 
