@@ -125,7 +125,7 @@ class Lines:
         if news and news != self._news:
             say(news)
         self._news = news
-        if abs(progress.ready_fraction - self._share) >= GROWN:
+        if round(abs(progress.ready_fraction - self._share), 6) >= GROWN:  # 0.3 is less than 0.1 above 0.2
             self._say()
         elif self._clock() >= self._next:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

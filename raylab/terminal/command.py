@@ -399,7 +399,8 @@ def _status(given: argparse.Namespace) -> int:
     if given.notebook is not None:
         from raylab.notebook.notebook import Notebook, overview, sweeps_frame
 
-        found = overview(Notebook(given.notebook), _only_sweep(given))
+        name = _only_sweep(given)
+        found = overview(Notebook(given.notebook), name)
         rows: Sequence[Row] = list(sweeps_frame(found).iter_rows(named=True))
     else:
         rows = _look(given).overview(given.sweep)
