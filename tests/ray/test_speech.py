@@ -26,7 +26,7 @@ def gated(x):
 COMMANDS = """
 import contextlib, io, json
 from raylab.terminal import command
-from raylab.client.attachment import resting
+from raylab.client import resting
 if far:
     resting.local_store = lambda folder, ident: None      # as on another machine
 found = []
@@ -347,6 +347,38 @@ def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_na
     assert "4 trials" in refused[2]
     assert "shutdown(" not in refused[2]
     assert refused[2].count("\n") == 1
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+def test_what_a_cluster_tells_all_its_drivers_reaches_nobody_who_came_by_raylab(
+    cluster: Cluster, tmp_path: Path, way: str
+) -> None:
+    """It would stand in the piped table of `raylab results`."""
+    stays = """
+    import os, time
+    raylab.labs()
+    print("attached", flush=True)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    """
+    tells = """
+    import os, ray, sys, time
+    from ray._private.utils import publish_error_to_driver
+    sys.stdout.reconfigure(line_buffering=True)
+    ray.init(logging_level="ERROR")                     # a user's own connection, which Ray tells
+    publish_error_to_driver("any", "told to all", ray._private.worker.global_worker.gcs_client)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    """
+    gate = tmp_path / "gate"
+    with cluster.begin(stays, address=getattr(cluster, way), gate=str(gate)) as quiet:
+        quiet.printed("attached")
+        with cluster.begin(tells, gate=str(gate)) as told:
+            told.printed("told to all")
+            gate.touch()
+            assert (told.ended(), quiet.ended()) == (0, 0)
+        assert quiet.stdout == "attached\n"
+        assert "told" not in quiet.stderr
 
 
 def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
