@@ -125,7 +125,8 @@ class Lab:
         Args:
             experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.
             design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None. Rows that
-                raylab gave, as `failures()` does, are taken without the columns about trials, and each point once.
+                raylab gave, as `failures()` does, are taken without the columns about trials, and each point once,
+                whichever of its repeats they are.
             name: the sweep's, unique in the lab; the experiment's own if None.
             repeats: independent runs of each point, each with a seed of its own.
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
@@ -156,6 +157,7 @@ class Lab:
             SweepExists: another sweep has this name; the message says what differs, and each way out.
             SweepLocked: the sweep is locked, and the policy differs or it was to be replaced.
             LabUnavailable: no answer; it is safe to submit again.
+            KeyboardInterrupt: it was interrupted; once the lab was asked, a line says that it is safe to submit again.
 
         Example:
             >>> lab.submit(percolation, Factorial(p=[0.5, 0.6], L=[64]), repeats=20)    # doctest: +SKIP
@@ -266,7 +268,7 @@ class Lab:
             LabUnavailable: the lab has not answered for a minute.
             SweepNotFound: there is none of this name, or it was replaced meanwhile.
             KeyboardInterrupt: it was interrupted; a line says that nothing was cancelled, and how far it is.
-            ValueError: the timeout is negative.
+            ValueError: the timeout is no number of seconds from 0 on.
         """
         return self._client.wait(name, timeout, progress)
 

@@ -100,7 +100,7 @@ class Sweep:
 
         Returns:
             A row for each, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
-            `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes it as a design.
+            `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes its points as a design, each once.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
         frame = self.results(status=FAILED, metadata=columns)

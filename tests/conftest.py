@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clusters import Cluster
 
-WITH_CLUSTERS = ("test_bench.py", "test_cli.py", "test_docs.py", "test_examples.py")
+WITH_CLUSTERS = ("test_bench.py", "test_command.py", "test_docs.py", "test_examples.py")
 """Beside all of tests/ray."""
 
 WITH_CLIENTS = ("test_chaos.py", "test_client_deaths.py", "test_connections.py", "test_many.py", "test_remote.py")

@@ -137,6 +137,20 @@ def test_the_readme_and_the_tutorial_begin_with_a_cluster() -> None:
     assert set(FROM_NOTHING) == {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}
 
 
+def test_a_literal_reader_has_the_command_and_all_that_the_blocks_import() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "tutorial.md"):
+        text = page.read_text()
+        assert 0 < text.find(". .venv/bin/activate") < text.index("raylab start\n"), page.name
+        assert text.find(".[examples]") < (text + "import matplotlib").index("import matplotlib"), page.name
+
+
+def test_where_one_installs_it_is_said_that_both_sides_need_the_same_python_and_ray() -> None:
+    text = (ROOT / "README.md").read_text()
+    installs, _, _ = text.partition("## A taste")
+    assert "pip install" in installs
+    assert re.search(r"need the same Ray and the same minor version of Python", " ".join(installs.split()))
+
+
 class Machine:
     """A machine on which nothing of Ray's runs: a home of its own, and ports and a folder that nobody else has."""
 

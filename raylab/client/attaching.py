@@ -59,8 +59,13 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         VersionMismatch: client and lab do not speak the same protocol.
         LabUnavailable: the cluster or the lab does not answer.
     """
-    with Meanwhile(f"attaching to the lab {name!r}; a busy machine takes a while"):
-        return _at_work(name, notebook) or _started(name, notebook, create)
+    with Meanwhile(f"attaching to the lab {name!r}"):
+        connection = _at_work(name, notebook)
+        if connection is not None:
+            return connection
+        place = _to_start(name, notebook, create)
+    with Meanwhile(f"starting the lab {name!r}"):
+        return _started(name, place)
 
 
 def look(name: str) -> Connection | Place:
@@ -135,7 +140,8 @@ def _listed(labs: Sequence[Place]) -> str:
     return ", ".join(repr(place.name) for place in labs) or "none"
 
 
-def _started(name: str, notebook: str | None, create: bool) -> Connection:
+def _to_start(name: str, notebook: str | None, create: bool) -> Place:
+    """Where the notebook is, or will be, of a lab that nobody runs."""
     found = survey(name, notebook)
     place = _place(found, name, "started")
     if not place.user:
@@ -149,6 +155,10 @@ def _started(name: str, notebook: str | None, create: bool) -> Connection:
         )
     else:
         _say_whose(name, place.user)
+    return place
+
+
+def _started(name: str, place: Place) -> Connection:
     give_birth(address_here(), name, place.notebook, person())
     connection = Connection(name)
     if not connection.find():

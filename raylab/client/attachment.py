@@ -17,7 +17,7 @@ from raylab.client.calls import Calls, Connection
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
-from raylab.client.speech import Interruptible
+from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
@@ -38,7 +38,6 @@ GRACE_S = 2.0
 POLL_S = 20.0
 """How long one poll may take; the lab answers earlier when there is news."""
 
-UNCHANGED = "nothing was cancelled or changed"
 READING = f"interrupted while reading; {UNCHANGED}"
 
 
@@ -107,6 +106,9 @@ class Client:
 
     def progress(self, sweep: Which) -> Progress:
         return Progress.of(self.overview(sweep))
+
+    def outstanding(self, sweep: Which) -> int:
+        return self.progress(sweep).outstanding
 
     def update_results(self, sweep: Which) -> int:
         new = 0
@@ -188,7 +190,9 @@ class Client:
 
 
 def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:
-    with Interruptible(lambda: f"interrupted while attaching to {name!r}; {UNCHANGED}"):
+    with Interruptible(
+        lambda: f"interrupted while attaching to {name!r}; nothing was cancelled, and attaching again is safe"
+    ):
         try:
             connect(address, start=create)
         except NoCluster as error:

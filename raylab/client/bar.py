@@ -1,15 +1,18 @@
-"""The bar that shows how far it is: the one home of tqdm. Asks nobody, keeps nothing."""
+"""What shows how far it is: a bar on a screen, or a line now and then. The one home of tqdm; asks nobody."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TextIO
 
+from tqdm.asyncio import tqdm_asyncio
 from tqdm.auto import tqdm
 
 from raylab.client.figures import STATES, duration, percent, width
-from raylab.client.speech import line
+from raylab.client.speech import line, say
 from raylab.core.status import STANDSTILL, Progress
 
 WIDE = "{{desc}}: {percent:>5}|{{bar}}| {{n_fmt}}/{{total_fmt}} [{{elapsed}}<{eta}, {{rate_fmt}}{{postfix}}]"
@@ -18,6 +21,22 @@ NARROW = "{{desc}}: {percent:>5}|{{bar}}| {eta}{{postfix}}"
 cluster's size. Numbers that people do without first are left out where there are fewer columns than NARROW_COLUMNS."""
 
 NARROW_COLUMNS = 64
+
+GROWN = 0.1
+"""The share of the trials that is worth a line off a screen: eleven lines for a sweep that goes quickly."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0
+"""After so long a line comes for less. The pause doubles from line to line: a sweep of a day has some 150 lines."""
+
+
+def shown_progress(name: str, progress: Progress, *, shown: bool) -> Bar | Lines:
+    """A bar where stderr is a screen or a notebook's cell, lines where it is a file or a pipe."""
+    return Bar(name, progress, shown=shown) if not shown or _is_screen(sys.stderr) else Lines(name, progress)
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """Whether what is written can be written over. tqdm itself is another class where it draws into a cell."""
+    return tqdm is not tqdm_asyncio or stream.isatty() or type(stream).__module__.startswith("ipykernel.")
 
 
 class Bar:
@@ -71,7 +90,7 @@ class Bar:
 
     def _say(self, progress: Progress) -> None:
         """A line above the bar when something new keeps the lab from going on; `wait` itself tells why it ended."""
-        news = progress.reason if progress.outstanding and progress.state not in STANDSTILL else ""
+        news = _news(progress)
         if news and news != self._said:
             tqdm.write(line(news), file=self._file or sys.stderr)
         self._said = news
@@ -83,6 +102,59 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
+
+
+class Lines:
+    """A line when the share has grown, or some time is over, and the last one at the end: each line once.
+
+    Args:
+        name: of what is waited for.
+        progress: where it is now.
+        clock: tells seconds.
+    """
+
+    def __init__(self, name: str, progress: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name, self._now, self._clock = name, progress, clock
+        self._said = self._news = ""
+        self._share, self._pause, self._next = 0.0, FIRST_PAUSE_S, 0.0
+        self._say()
+
+    def show(self, progress: Progress) -> None:
+        """Take note of where the lab is."""
+        news, self._now = _news(progress), progress
+        if news and news != self._news:
+            say(news)
+        self._news = news
+        if round(abs(progress.ready_fraction - self._share), 6) >= GROWN:  # 0.3 is less than 0.1 above 0.2
+            self._say()
+        elif self._clock() >= self._next:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+            self._say()
+
+    def _say(self) -> None:
+        now = self._now
+        self._share, self._next = now.ready_fraction, self._clock() + self._pause
+        asked = now.total - now.cancelled
+        told = [f"{now.ready:,} of {asked:,} trials are ready", *remarks(now)]
+        text = f"{self._name}: {percent(now.ready, asked)}, {', '.join(told)}"
+        if text != self._said:
+            left = f", {duration(now.eta_s)} left" if now.outstanding and now.eta_s is not None else ""
+            say(text + left)
+        self._said = text
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._say()
+
+
+def _news(progress: Progress) -> str:
+    """What keeps the lab from going on, if anything does; `wait` itself tells why it ended."""
+    return progress.reason if progress.outstanding and progress.state not in STANDSTILL else ""
 
 
 def remarks(progress: Progress) -> list[str]:

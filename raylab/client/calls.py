@@ -19,7 +19,7 @@ from raylab.client.session import (
     patiently,
     session,
 )
-from raylab.client.speech import Interruptible
+from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.errors import LabUnavailable, RaylabError, VersionMismatch
 from raylab.server.protocol import NAMESPACE, PROTOCOL, versions
 
@@ -29,6 +29,13 @@ SLACK_S = 1.0
 BACK_S = 0.2
 """How long a lab that is being restarted may take to say that it is there, before it is asked once more."""
 
+INTERRUPTED = {
+    "submit": "whether the lab took the sweep is not known; submit the same again, and it is found or made, not twice",
+    "cancel": "whether the lab cancelled the sweep is not known; look at it, or cancel it again, which is safe",
+    "lock": "whether the lab locked the sweep is not known; lock it again, which is safe",
+    "close": "whether the lab was shut down is not known; its notebook stays, and shutting it down again is safe",
+}
+"""What is known when a call that changes something is interrupted; the other verbs change nothing."""
 
 _GONE = (
     ray.exceptions.ActorDiedError,
@@ -125,15 +132,19 @@ class Connection:
         Raises:
             LabUnavailable: no answer in time. Nobody knows whether it was carried out; repeating it is safe.
             RaylabError: whatever the lab says.
+            KeyboardInterrupt: it was interrupted; a line says what is known of it.
         """
+        with Interruptible(lambda: f"interrupted; {INTERRUPTED.get(verb, UNCHANGED)}"):
+            return self._call(verb, args, within)
+
+    def _call(self, verb: str, args: tuple[Any, ...], within: float) -> Any:
         self.check()
         until = time.monotonic() + within
         why: BaseException | None = None
         pause = 0.05
         while (left := until - time.monotonic()) > 0 and (self._handle is not None or self.find()):
             try:
-                with Interruptible():
-                    return self._ask(verb, args, left)
+                return self._ask(verb, args, left)
             except ray.exceptions.GetTimeoutError as error:
                 why = error
                 break
@@ -188,8 +199,9 @@ class Connection:
 
     def end(self, force: bool) -> None:
         """Shut the lab down; its notebook stays."""
-        self.call("close", force)  # it ends by itself then
-        ended = self._handle
-        until = time.monotonic() + ANSWER_S
-        while self.find() and self._handle == ended and time.monotonic() < until:
-            time.sleep(0.05)  # Ray frees the name when the process is gone
+        with Interruptible(lambda: f"interrupted; {INTERRUPTED['close']}"):
+            self.call("close", force)  # it ends by itself then
+            ended = self._handle
+            until = time.monotonic() + ANSWER_S
+            while self.find() and self._handle == ended and time.monotonic() < until:
+                time.sleep(0.05)  # Ray frees the name when the process is gone

@@ -72,7 +72,7 @@ def _connect(address: str | None, start: bool) -> None:
         say("starting a Ray cluster inside this process; it ends with it. `raylab start` starts one that stays")
         join("local", include_dashboard=False)
         return
-    with Meanwhile(f"connecting to the Ray cluster at {found}; a busy machine takes a while"):
+    with Meanwhile(f"connecting to the Ray cluster at {found}"):
         if wanted:
             knock(found)
         try:

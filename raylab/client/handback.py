@@ -1,6 +1,7 @@
 """Rows handed back as a design: what `failures()` or `results()` gave, submitted again.
 
-Promises: what rows say about trials is left out, and a line says so; each point is there once, whatever its repeats;
+Promises: what rows say about trials is left out, and a line says so; each point is there once, whatever its repeats,
+and the line says that, too; no rows are no design;
 the levels of an axis of mixed kinds are what they were. Must never guess which columns are parameters: a result that is
 handed back as well is the experiment's to refuse.
 """
@@ -11,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raylab.core.design import Points
-from raylab.core.tabular import frame_columns, is_frame
+from raylab.core.tabular import frame_rows, is_frame
 from raylab.core.values import key_of
+from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.rows import METADATA, TIMES
 
@@ -24,20 +26,27 @@ def without_metadata(design: Any) -> tuple[Any, list[str]]:
 
     Rows that raylab gave, as `failures()` does, are taken without the columns about trials, and each point once. Any
     other name that begins with `_` is the design's to refuse.
+
+    Raises:
+        DesignError: there are no rows, as where nothing failed.
     """
     names = _names_in(design)
     about = [name for name in names if name in ABOUT_TRIALS]
     if not about:
         return design, []
     if is_frame(design):
-        there = {name: values for name, values in frame_columns(design) or [] if name not in ABOUT_TRIALS}
-        rows = [dict(zip(there, row, strict=True)) for row in zip(*there.values(), strict=True)]
-    else:
-        rows = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
-    points = _each_once(Points(_typed(rows) or [{}]))
+        design = frame_rows(design) or []
+    rows = [{name: value for name, value in row.items() if name not in ABOUT_TRIALS} for row in design]
+    are_failures = "_error" in about
+    if not rows:
+        none = "no trial failed" if are_failures else "there are no rows"
+        raise DesignError(f"{none}, so there is nothing to submit: the frame that was given for a design is empty")
+    points = _each_once(Points(_typed(rows)))
     told = f"{', '.join(about)}: these columns are about trials, so they are left out of the design"
-    count = len(rows)
-    return points, [told if points.size == count else f"{told}; of {count:,} rows {points.size:,} are points"]
+    if points.size == len(rows):
+        return points, [told]
+    trials = f"{len(rows):,} {'failed trials' if are_failures else 'rows'} are {points.size:,} points"
+    return points, [f"{told}; {trials}: repeats of a point are not told apart, repeats= says how often each point runs"]
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

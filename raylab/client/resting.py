@@ -55,7 +55,7 @@ class Resting:
         self.name = place.name
         self.reader = local_store(place.notebook, place.id) or RemoteReader(Desk(place.notebook), place.notebook)
         self._notebook = through(self.reader)
-        left = sum(each.waiting for each in self.overview())
+        left = self.outstanding(None)
         first = "`raylab start` and then " if here else ""
         starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
         goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
@@ -65,6 +65,9 @@ class Resting:
         """As the lab says it, but that nothing runs."""
         found = overview(self._notebook, sweep)
         return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]
+
+    def outstanding(self, sweep: Which) -> int:
+        return sum(each.waiting for each in self.overview(sweep))
 
     def pinned(self, sweep: str) -> Handle:
         """Nothing takes a name while the lab is at rest."""

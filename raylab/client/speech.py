@@ -24,7 +24,11 @@ from typing import Self
 SLOW_S = 2.0
 """After so long a person wonders whether anything happens."""
 
+LONG_S = 10.0
+"""After so long a person wonders whether it is still all right. Starting a lab takes 6 to 7 s on a quiet machine."""
+
 NOTHING_CANCELLED = "interrupted; nothing was cancelled"
+UNCHANGED = "nothing was cancelled or changed"
 
 
 def line(text: str) -> str:
@@ -43,52 +47,72 @@ def say(text: str) -> None:
 
 
 class Meanwhile:
-    """Says something if what is done inside takes long.
+    """Says what is being done inside if it takes a while, and once more if it takes long.
 
     Args:
-        text: what to say.
-        after: seconds.
+        text: what is being done.
+        after: seconds after which to say it.
+        long: seconds after which to say that it goes on.
 
     Example:
         >>> with Meanwhile("counting"):
         ...     pass
     """
 
-    def __init__(self, text: str, after: float = SLOW_S) -> None:
-        self._timer = threading.Timer(after, say, [text])
-        self._timer.daemon = True
+    def __init__(self, text: str, *, after: float = SLOW_S, long: float = LONG_S) -> None:
+        self._text, self._after, self._long = text, after, long
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="raylab-meanwhile", daemon=True)
+
+    def _tell(self) -> None:
+        if self._over.wait(self._after):
+            return
+        say(self._text)
+        if not self._over.wait(self._long - self._after):
+            say(f"still {self._text}; a busy machine takes a while")
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._over.set()
+
+
+_here = threading.local()
+"""The outermost `Interruptible` of each thread."""
 
 
 class Interruptible:
     """Ctrl-C inside says one line; KeyboardInterrupt goes on to the caller without the frames that led to it.
 
-    They are Ray's and ours, pages of them in a notebook, and say nothing that the line does not.
+    They are Ray's and ours, pages of them in a notebook, and say nothing that the line does not. Of several around each
+    other the outermost speaks: it knows what the person was waiting for.
 
     Args:
-        tell: what to say, asked for when it happens; None leaves that to the caller.
+        tell: what to say, asked for when it happens.
 
     Example:
         >>> with Interruptible(lambda: NOTHING_CANCELLED):
         ...     pass
     """
 
-    def __init__(self, tell: Callable[[], str] | None = None) -> None:
+    def __init__(self, tell: Callable[[], str]) -> None:
         self._tell = tell
+        self._is_outermost = False
 
     def __enter__(self) -> Self:
+        self._is_outermost = getattr(_here, "outermost", None) is None
+        if self._is_outermost:
+            _here.outermost = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._is_outermost:
+            _here.outermost = None
         if isinstance(error, KeyboardInterrupt):
             error.__traceback__ = error.__context__ = error.__cause__ = None
-            if self._tell is not None:
+            if self._is_outermost:
                 say(self._tell())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from typing import Protocol, TypeAlias
 
 import polars as pl
 
-from raylab.client.bar import Bar
+from raylab.client.bar import shown_progress
 from raylab.client.figures import percent
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.core.handle import Handle, Which, handles
@@ -65,7 +66,7 @@ def _wait(lab: Newsgiver, sweep: Which, until: float | None, shown: bool, seen: 
     if sweep is not None:  # these very sweeps, whoever has their names next
         sweep = [Handle(each.name, each.folder) for each in found]
     title = lab.name if sweep is None else ", ".join(each.name for each in found)
-    with Bar(title, Progress.of(found), shown=shown) as bar:
+    with shown_progress(title, Progress.of(found), shown=shown) as bar:
         while True:
             seen.progress = now = Progress.of(found)
             bar.show(now)
@@ -83,11 +84,17 @@ def is_over(sweeps: Sequence[Status], left: float | None) -> bool:
     return still or (left is not None and left <= 0)
 
 
-def deadline(timeout: float | None) -> float | None:
-    """When a wait of so many seconds ends."""
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout is in seconds and cannot be negative, got {timeout}")
-    return None if timeout is None else time.monotonic() + timeout
+def deadline(timeout: object) -> float | None:
+    """When a wait of so many seconds ends; None if it has no end.
+
+    Raises:
+        ValueError: these are no seconds.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, Real) or not float(timeout) >= 0:  # not NaN either
+        raise ValueError(f"timeout is how many seconds to wait at most, a number from 0 on, or None; got {timeout!r}")
+    return time.monotonic() + float(timeout)
 
 
 def time_left(until: float | None) -> float | None:

@@ -12,6 +12,7 @@ import ray
 
 from raylab.errors import VersionMismatch
 from raylab.server.protocol import NAMESPACE, versions
+from raylab.worker.ray_internals import silent
 
 AGAIN_WITHIN_S = 50.0  # a first try that fails takes about 40 s
 """A first try that took longer is not repeated: every call answers or raises within a minute."""
@@ -39,11 +40,13 @@ def join(address: str, **options: Any) -> None:
     quiet = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR", **options}
     os.environ.setdefault(*SAME_MINOR)
     try:
-        ray.init(address, **quiet)
-    except ConnectionAbortedError:
-        if time.monotonic() - began > AGAIN_WITHIN_S:
-            raise
-        ray.init(address, **quiet)
+        with silent():
+            try:
+                ray.init(address, **quiet)
+            except ConnectionAbortedError:
+                if time.monotonic() - began > AGAIN_WITHIN_S:
+                    raise
+                ray.init(address, **quiet)
     except RuntimeError as error:
         if not str(error).startswith(MISMATCH):
             raise

@@ -7,6 +7,7 @@ import re
 import ray.exceptions
 
 from raylab.core.events import End
+from raylab.server.setup_failure import setup_failure
 from raylab.worker.lease import Header
 
 
@@ -26,7 +27,7 @@ def judge(error: Exception, process: Header | None) -> tuple[End, str]:
         case ray.exceptions.TaskCancelledError():
             return "stopped", words
         case ray.exceptions.RuntimeEnvSetupError():
-            return "environment", words
+            return "environment", setup_failure(str(error))
         case ray.exceptions.RayTaskError() if process is None:
             return "environment", words
         case ray.exceptions.NodeDiedError() | ray.exceptions.ObjectLostError():

@@ -19,11 +19,12 @@ LAB = word("lab", metavar="LAB")
     more="Submitting it again goes on.",
 )
 def cancel(lab: str, sweep: str, yes: bool, address: str | None) -> int:
-    from raylab.lab import Lab
+    from raylab.client.attachment import Client
+    from raylab.client.resting import look
 
-    # This very one, whoever has its name once the question is answered.
-    meant = Lab(lab, address=address, create=False).sweep(sweep)
-    left = meant.progress().outstanding
+    found = look(lab, address)  # a lab at rest is started only where there is something to cancel
+    meant = found.pinned(sweep)  # this very one, whoever has its name once the question is answered
+    left = found.outstanding(meant)
     if not left:
         print(f"{sweep}: nothing is left to cancel")
         return DONE
@@ -34,8 +35,11 @@ def cancel(lab: str, sweep: str, yes: bool, address: str | None) -> int:
         if answer.strip().lower() not in ("y", "yes"):
             print("nothing was cancelled")
             return NOT_READY
-    cancelled = meant.cancel()
+    at_work = found if isinstance(found, Client) else Client(lab, address=address)
+    cancelled = at_work.cancel(meant)
     print(f"{sweep}: {cancelled:,} trials are cancelled; what is recorded stays, submitting again goes on")
+    if at_work is not found:
+        print(f"the lab {lab!r} was started for it; `raylab shutdown {lab}` ends it")
     return DONE
 
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.errors import SweepNotFound
 from raylab.terminal.screen import Canvas, aligned, table
 from raylab.terminal.words import ADDRESS, DONE, JSON, NOT_READY, Misuse, number, verb, word
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from raylab.client.attachment import Client
     from raylab.client.resting import Resting
 
@@ -25,7 +28,12 @@ SUFFIXES = (".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson")
 
 LAB = word("lab", nargs="?", metavar="LAB", help="the lab's name")
 SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
-ONLY = "the only one there is; several are not put together"
+SWEEPS = word(
+    "sweeps",
+    nargs="*",
+    metavar="SWEEP",
+    help="of this sweep (default: the only one there is); of several, with a column _sweep in front",
+)
 NOTEBOOK = word(
     "--notebook", type=Path, metavar="PATH", help="read this folder; needs no cluster, and no LAB before SWEEP"
 )
@@ -129,9 +137,9 @@ def _statuses(text: str) -> list[str]:
 
 
 @verb(
-    "show or write what a sweep has brought so far",
+    "show or write what sweeps have brought so far",
     LAB,
-    word("sweep", nargs="?", metavar="SWEEP", help=f"of one sweep (default: {ONLY})"),
+    SWEEPS,
     ADDRESS,
     NOTEBOOK,
     word(
@@ -149,7 +157,7 @@ def _statuses(text: str) -> list[str]:
 )
 def results(
     lab: str | None,
-    sweep: str | None,
+    sweeps: list[str],
     address: str | None,
     notebook: Path | None,
     output: Path | None,
@@ -162,13 +170,13 @@ def results(
         check_place(output)
     # Of trials that came to nothing also what became of them.
     columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
-    if notebook is None:
-        frame = _look(lab, address).results(sweep, status, columns)
-    else:
-        from raylab.notebook.notebook import Notebook
-
-        name = _only_sweep(lab, sweep)
-        frame = Notebook(notebook).results(name, status=status, metadata=columns)
+    try:
+        frame = _rows(lab, sweeps, address, notebook, status, columns)
+    except SweepNotFound as error:
+        text, several, _ = str(error).partition(". Several are read with")  # the rest is Python's way
+        where = lab if notebook is None else f"--notebook {notebook}"
+        ways = f"; `raylab results {where} SWEEP ...` takes one or several of them" if several else ""
+        raise SweepNotFound(text + ways) from None
     if output is not None:
         write(frame, output)
         say(f"{frame.height:,} rows written to {output}")
@@ -177,3 +185,24 @@ def results(
     else:
         sys.stdout.write(plain(frame).write_csv())
     return DONE
+
+
+def _rows(
+    lab: str | None,
+    sweeps: list[str],
+    address: str | None,
+    notebook: Path | None,
+    status: list[str],
+    columns: bool | list[str],
+) -> pl.DataFrame:
+    if notebook is None:
+        return _look(lab, address).results(_one_or_several(sweeps), status, columns)
+    from raylab.notebook.notebook import Notebook
+
+    names = [*([] if lab is None else [lab]), *sweeps]  # with --notebook, no lab's
+    return Notebook(notebook).results(_one_or_several(names), status=status, metadata=columns)
+
+
+def _one_or_several(names: list[str]) -> str | list[str] | None:
+    """What `results` of Python takes: of one name it makes no column `_sweep`."""
+    return names if len(names) > 1 else next(iter(names), None)

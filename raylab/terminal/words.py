@@ -23,7 +23,7 @@ exit codes:
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on
-  130  Ctrl-C; nothing was cancelled
+  130  Ctrl-C; it cancels nothing, and of a change that was under way a line says what is known
 """
 
 Word: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]

@@ -5,6 +5,8 @@ A new version of Ray may change any of these. `tests/ray/test_ray.py` holds what
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 CALLS = ("ray", "ray._private.worker")
@@ -50,6 +52,21 @@ def read_settings_again() -> None:
     from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack it
 
     Config.initialize("")
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """A connection that is made inside prints nothing. What a cluster tells all its drivers (`14 PYTHON worker
+    processes have been started on node …`) Ray prints on stdout, in a thread of the connection, whatever
+    `log_to_driver` says."""
+    from ray._private import worker
+
+    listen = worker.listen_error_messages
+    worker.listen_error_messages = lambda *_: None  # Ray joins the thread at the end, so there has to be one
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
 
 
 def nearby() -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import Any
 
+import pytest
 from statuses import progress
 
-from raylab.client.bar import Bar, remarks
+from raylab.client.bar import Bar, Lines, remarks, shown_progress
 from raylab.core.status import Progress
 
 
@@ -83,6 +85,84 @@ def test_a_silent_bar_writes_nothing() -> None:
     with Bar("coarse", at(60), shown=False, file=screen) as bar:
         bar.show(at(70, failed=3, reason="x", state="disk_full"))
     assert screen.getvalue() == ""
+
+
+# -- where nobody watches a screen
+
+
+def said_of(capsys: pytest.CaptureFixture[str], *steps: tuple[float, Progress]) -> list[str]:
+    """What is said where these steps are seen at these times; the first twice, as a wait does."""
+    now = [steps[0][0]]
+    with Lines("coarse", steps[0][1], clock=lambda: now[0]) as shown:
+        for now[0], step in steps:
+            shown.show(step)
+    said = capsys.readouterr().err
+    assert "\r" not in said
+    return said.splitlines()
+
+
+def test_off_a_screen_a_line_comes_when_the_share_has_grown_and_the_last_one_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    end = progress(total=100, done=99, failed=1)
+    assert said_of(capsys, *((done / 100, at(done)) for done in range(100)), (1.0, end), (1.5, end)) == [
+        "raylab: coarse: 0%, 0 of 100 trials are ready, 2 min left",
+        *(f"raylab: coarse: {done}.0%, {done} of 100 trials are ready, 2 min left" for done in range(10, 100, 10)),
+        "raylab: coarse: 100%, 100 of 100 trials are ready, 1 failed",
+    ]
+    assert len(said_of(capsys, (0.0, end))) == 1
+
+
+def test_off_a_screen_what_is_slow_is_told_of_now_and_then_and_never_twice_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hours = [(20.0 * poll, at(60)) for poll in range(3 * 180)]
+    assert len(said_of(capsys, *hours)) == 1
+    day = [(20.0 * poll, progress(total=10**6, done=poll, waiting=1, state="running")) for poll in range(24 * 180)]
+    assert 100 < len(said_of(capsys, *day)) < 200
+    at_29, at_30 = ([(0.0, at(60)), (later, at(61))] for later in (29.0, 30.0))
+    slow = [(50.0, at(62))]
+    assert [len(said_of(capsys, *each, *slow)) for each in (at_29, at_30)] == [2, 3]
+
+
+def test_off_a_screen_a_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    full = at(60, state="disk_full", reason="no space left on device")
+    said = said_of(capsys, (0.0, at(60)), (1.0, full), (2.0, full))
+    assert said.count("raylab: no space left on device") == 1
+    assert said[-1].startswith("raylab: coarse: 60.0%, 60 of 100 trials are ready, disk full")
+
+
+def test_off_a_screen_an_interrupt_is_told_by_the_wait_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Lines("coarse", at(60))
+    shown.show(at(61))
+    shown.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_bar_is_drawn_only_where_it_can_be_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return screen
+
+    class Cell(io.StringIO):
+        """As Jupyter's, where no widget is drawn."""
+
+    Cell.__module__ = "ipykernel.iostream"
+    screen, other = os.openpty()
+    try:
+        for stream, kind in ((io.StringIO(), Lines), (Screen(), Bar), (Cell(), Bar)):
+            monkeypatch.setattr("sys.stderr", stream)
+            shown = shown_progress("coarse", at(60), shown=True)
+            with shown:
+                assert type(shown) is kind
+            with shown_progress("coarse", at(60), shown=False) as silent:
+                assert type(silent) is Bar
+    finally:
+        os.close(screen)
+        os.close(other)
 
 
 def test_remarks_are_none_while_all_is_well() -> None:

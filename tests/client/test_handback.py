@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,33 @@ def test_failures_handed_back_are_their_points_each_once(given: Any) -> None:
     design, (told,) = without_metadata(given)
     assert design == Points(x=[1, 2], k=["a", "b"])
     assert told == (
-        "_repeat, _status, _error: these columns are about trials, so they are left out of the design; of 3 rows 2 are "
-        "points"
+        "_repeat, _status, _error: these columns are about trials, so they are left out of the design; 3 failed trials "
+        "are 2 points: repeats of a point are not told apart, repeats= says how often each point runs"
     )
+
+
+def test_nothing_is_said_of_repeats_where_each_point_failed_once() -> None:
+    for rows in (ROWS[1:], ROWS[1:].drop("_error")):
+        _, (told,) = without_metadata(rows)
+        assert told.endswith("left out of the design")
+    _, (told,) = without_metadata(ROWS.drop("_error"))
+    assert "; 3 rows are 2 points: " in told
+
+
+@pytest.mark.parametrize(
+    "convert", [pl.DataFrame.clone, pl.DataFrame.lazy, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow]
+)
+def test_where_nothing_failed_there_is_nothing_to_submit(convert: Callable[[pl.DataFrame], Any]) -> None:
+    with pytest.raises(DesignError, match=r"^no trial failed, so there is nothing to submit"):
+        without_metadata(convert(ROWS[:0]))
+    with pytest.raises(DesignError, match=r"^there are no rows, so there is nothing to submit"):
+        without_metadata(convert(ROWS[:0].drop("_error")))
+
+
+def test_failures_of_an_experiment_without_parameters_are_its_only_point() -> None:
+    for rows in (ROWS.drop("x", "k"), ROWS.drop("x", "k").to_dicts()):
+        design, _ = without_metadata(rows)
+        assert (design.size, design.parameters) == (1, ())
 
 
 def test_all_that_results_tell_about_trials_is_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from statuses import status
 
 import raylab
 from raylab.client.address import check_address
+from raylab.client.calls import Connection
 from raylab.client.speech import Interruptible, Meanwhile, say
 from raylab.client.waiting import is_over, tell_end
 from raylab.core.schedule import TROUBLES
@@ -60,12 +62,32 @@ def test_a_reason_is_a_sentence(error: Exception, sentence: str) -> None:
     assert told(error) == sentence
 
 
-def test_what_takes_long_says_so_once_and_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Meanwhile("quick", after=60):
+def test_what_is_quick_says_nothing_and_only_what_takes_long_speaks_of_a_busy_machine(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Meanwhile("a quick thing", after=60) as quick:
         pass
-    with Meanwhile("slow", after=0.01) as slow:
-        slow._timer.join(20)
-    assert capsys.readouterr().err == "raylab: slow\n"
+    quick._thread.join(20)
+    assert not quick._thread.is_alive(), "it waits for nothing any more"
+    assert capsys.readouterr().err == ""
+    with Meanwhile("starting a lab", after=0, long=60):
+        said = until_said(capsys)
+    assert said == "raylab: starting a lab\n"
+    with Meanwhile("starting a lab", after=0, long=0.01) as slow:
+        slow._thread.join(20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["raylab: starting a lab", "raylab: still starting a lab; a busy machine takes a while"]
+    assert Meanwhile("")._after < 6, "a lab that starts is told of"
+    assert Meanwhile("")._long >= 10, "it takes 6 to 7 s on any machine"
+
+
+def until_said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The first that is said."""
+    for _ in range(2_000):
+        if said := capsys.readouterr().err:
+            return said
+        threading.Event().wait(0.01)
+    raise AssertionError("nothing is said")
 
 
 def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +110,39 @@ def test_an_interrupt_arrives_without_the_frames_that_led_to_it(capsys: pytest.C
     assert len(names) == 1
     assert caught.value.__context__ is None
     assert capsys.readouterr().err == "raylab: interrupted; nothing was cancelled\n"
+
+
+def test_of_several_around_each_other_the_outermost_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wait makes many calls; it knows how far it is, the call does not."""
+
+    def call() -> None:
+        with Interruptible(lambda: "a call was interrupted"):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), Interruptible(lambda: "a wait was interrupted"):
+            call()
+        assert capsys.readouterr().err == "raylab: a wait was interrupted\n"
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        assert capsys.readouterr().err == "raylab: a call was interrupted\n"
+
+
+def test_an_interrupted_wait_for_the_end_of_a_lab_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    class Ending(Connection):
+        """The lab was told to end; somebody loses patience."""
+
+        def call(self, verb: str, *args: object, within: float = 0) -> None:
+            assert verb == "close"
+
+        def find(self) -> bool:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Ending("lab").end(force=True)
+    said = capsys.readouterr().err
+    assert said.startswith("raylab: interrupted; whether the lab was shut down is not known")
+    assert said.count("\n") == 1
 
 
 def sweep(**words: Any) -> Status:

@@ -149,7 +149,7 @@ def test_a_bug_that_is_mended_takes_the_name_and_its_failures_are_a_design(clust
         lab.submit(fit, {"x": range(4)}, repeats=3, name="fit")
 
     again, told = said(lambda: lab.submit(fit, failures, name="again"))
-    assert "_repeat, _status, _attempt, _error" in told[0] and "of 12 rows 4 are points" in told[0], told
+    assert "_repeat, _status, _attempt, _error" in told[0] and "12 failed trials are 4 points: repeats" in told[0], told
     assert again.wait(timeout=90, progress=False) and again.results()["y"].to_list() == [0, -1, -2, -3]
     rows = mended.results(metadata=True).select("x", "_seq", "_repeat")
     some, told = said(lambda: lab.submit(fit, rows, name="some"))

@@ -46,7 +46,8 @@ def commands(cluster: Cluster, *lines: list[str], far: bool = False, address: st
 
 def without_waiting(err: str) -> str:
     """What a command said, but for what it says where the machine is busy."""
-    return "".join(line for line in err.splitlines(keepends=True) if "a busy machine takes a while" not in line)
+    waiting = ("raylab: connecting to", "raylab: attaching to", "raylab: starting the lab", "raylab: still ")
+    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(waiting))
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
@@ -133,6 +134,23 @@ def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_try
     cluster.client("assert raylab.Lab(name).cancel('absent') == 20", name=lab_name)
 
 
+def test_attaching_is_told_while_it_lasts_and_a_lab_that_starts_is_told_of(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import functools
+    from raylab.client import attaching, cluster
+    cluster.Meanwhile = attaching.Meanwhile = functools.partial(cluster.Meanwhile, after=0.0, long=600)
+    raylab.Lab(name)
+    """
+    told = []
+    for _ in range(2):
+        with cluster.begin(script, name=lab_name) as client:
+            assert client.ended() == 0, client.stderr
+            told.append([line.partition(" ")[2].partition(" ")[0] for line in client.stderr.splitlines()])
+            assert "busy" not in client.stderr
+    kept = f"'{lab_name}'"
+    assert told == [["connecting", "attaching", kept, "starting"], ["connecting", "attaching"]]
+
+
 def test_what_no_node_has_is_waited_for(cluster: Cluster, lab_name: str) -> None:
     script = """
     sweep = raylab.Lab(name).submit(lambda x: {"y": x}, {"x": [1]}, name="greedy", num_gpus=8)
@@ -163,7 +181,7 @@ try:
     raylab.Lab("any", create=False)
 except raylab.VersionMismatch as error:
     print(error)
-assert not ray.is_initialized()
+assert not ray.is_initialized() and ray._private.worker._global_node is None, "nothing is left half made"
 sys.exit(command.main(["ls"]))
 """
     env = cluster.environment() | {"RAY_ADDRESS": address}
@@ -230,6 +248,69 @@ def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
     cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)
 
 
+HELD_UP = """
+import os, signal, sys, threading, traceback
+from raylab.client.calls import Connection
+ask = Connection._ask
+lab = raylab.Lab(name)
+sweep = lab.submit(gated, {"x": range(9)}, name="held")
+pid = lab.info()["pid"]
+def interrupted(verb, call):
+    def held_up(self, asked, args, left):
+        if asked == verb:
+            os.kill(pid, signal.SIGSTOP)                # a lab that takes its time
+            threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        return ask(self, asked, args, left)
+    Connection._ask = held_up
+    try:
+        call()
+        raise AssertionError(f"{verb} was not interrupted")
+    except KeyboardInterrupt as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        assert not [frame for frame in frames if "site-packages" in frame.filename], frames
+    finally:
+        Connection._ask = ask
+        os.kill(pid, signal.SIGCONT)
+    print(verb, file=sys.stderr, flush=True)
+again = lambda: lab.submit(gated, {"x": range(5)}, name="other")
+interrupted("submit", again)
+assert again().progress().total == 5 and lab.sweeps().height == 2
+interrupted("overview", sweep.progress)
+interrupted("hello", lambda: raylab.Lab(name))
+interrupted("record", sweep.results)
+interrupted("lock", sweep.lock)
+interrupted("cancel", lambda: lab.cancel("other"))
+lab.cancel("other")
+assert lab.progress("other").cancelled == 5
+interrupted("close", lambda: lab.shutdown(force=True))
+try:
+    lab.shutdown(force=True)
+except raylab.LabUnavailable:
+    pass                                                # the first one did it
+"""
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+def test_an_interrupted_call_is_safe_to_repeat(cluster: Cluster, lab_name: str, tmp_path: Path, way: str) -> None:
+    gate = tmp_path / "gate"
+    with cluster.begin(GATED + HELD_UP, address=getattr(cluster, way), name=lab_name, gate=str(gate)) as client:
+        assert client.ended() == 0, client.stderr
+        lines = without_waiting(client.stderr).splitlines()[1:]  # the first tells of a new lab
+    gate.touch()
+    verbs = lines[1::2]
+    assert verbs == ["submit", "overview", "hello", "record", "lock", "cancel", "close"], lines
+    said = dict(zip(verbs, lines[::2], strict=True))
+    assert said.pop("overview") == "raylab: interrupted; nothing was cancelled or changed"
+    assert said.pop("hello").startswith("raylab: interrupted while attaching to 'test-"), (
+        "it waited for more than a call"
+    )
+    assert said.pop("record").startswith("raylab: interrupted while reading; nothing was cancelled"), lines
+    unknown = {"submit": "took the sweep", "lock": "locked the", "cancel": "cancelled the", "close": "was shut down"}
+    for verb, words in unknown.items():
+        assert said[verb].startswith(f"raylab: interrupted; whether the lab {words}"), said
+        assert "is not known" in said[verb], said
+
+
 def test_a_file_that_has_no_place_and_an_address_that_is_none_are_said_before_anything_is_asked(
     cluster: Cluster, lab_name: str
 ) -> None:
@@ -245,6 +326,16 @@ def test_a_file_that_has_no_place_and_an_address_that_is_none_are_said_before_an
     assert "HOST:PORT" in address[2]
     with pytest.raises(ValueError, match="ray://head:10001"):
         raylab.labs("foo")
+    script = """
+    raylab.labs()
+    try:
+        raylab.labs("foo")                      # also in a process that is connected
+    except ValueError as error:
+        assert "HOST:PORT" in str(error), error
+    else:
+        raise AssertionError("no error")
+    """
+    cluster.client(script)
 
 
 def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
@@ -256,6 +347,38 @@ def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_na
     assert "4 trials" in refused[2]
     assert "shutdown(" not in refused[2]
     assert refused[2].count("\n") == 1
+
+
+@pytest.mark.parametrize("way", ["address", "client_address"])
+def test_what_a_cluster_tells_all_its_drivers_reaches_nobody_who_came_by_raylab(
+    cluster: Cluster, tmp_path: Path, way: str
+) -> None:
+    """It would stand in the piped table of `raylab results`."""
+    stays = """
+    import os, time
+    raylab.labs()
+    print("attached", flush=True)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    """
+    tells = """
+    import os, ray, sys, time
+    from ray._private.utils import publish_error_to_driver
+    sys.stdout.reconfigure(line_buffering=True)
+    ray.init(logging_level="ERROR")                     # a user's own connection, which Ray tells
+    publish_error_to_driver("any", "told to all", ray._private.worker.global_worker.gcs_client)
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    """
+    gate = tmp_path / "gate"
+    with cluster.begin(stays, address=getattr(cluster, way), gate=str(gate)) as quiet:
+        quiet.printed("attached")
+        with cluster.begin(tells, gate=str(gate)) as told:
+            told.printed("told to all")
+            gate.touch()
+            assert (told.ended(), quiet.ended()) == (0, 0)
+        assert quiet.stdout == "attached\n"
+        assert "told" not in quiet.stderr
 
 
 def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
@@ -276,6 +399,7 @@ def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
 def test_what_answers_and_is_no_ray_is_said(cluster: Cluster) -> None:
     """Ray itself would try for two minutes and then end the process."""
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)  # a client that has given up by then does not come again
         port = server.getsockname()[1]
         script = f"""
     import signal, threading

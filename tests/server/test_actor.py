@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from verbs import SUBMISSION, NoNodes, S, Verbs, until
 from raylab.core.design import Factorial
 from raylab.core.handle import Handle
 from raylab.core.request import Submission
-from raylab.errors import RaylabError, SweepExists, SweepLocked, SweepNotFound
+from raylab.errors import LabUnavailable, RaylabError, SweepExists, SweepLocked, SweepNotFound
 from raylab.notebook.notebook import Notebook
 
 FIXED = replace(SUBMISSION, ingredients={"function f": "source 2"})
@@ -210,6 +212,18 @@ def test_what_runs_of_a_replaced_sweep_is_stopped_by_force(told: Any, monkeypatc
         before = list(launched)
         await replaced(lab, OTHER)
         assert stopped == before
+
+    told(story)
+
+
+def test_what_a_disk_says_is_told_as_a_sentence(told: Any) -> None:
+    async def fails() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def story(lab: Verbs) -> None:
+        with pytest.raises(LabUnavailable) as caught:
+            await lab._durably(fails())
+        assert str(caught.value) == "the notebook's disk says: No space left on device. It is safe to ask again"
 
     told(story)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def test_a_sweep_that_the_disk_does_not_give_is_taken_up_as_soon_as_it_does(
         await lab.opened.wait()
         assert lab.refusal is None, lab.refusal
         assert lab.ledger.queues.keys() == {"sweeps/b"}
-        assert "goes on by itself" in lab.sweeps.named("a").trouble
+        assert lab.sweeps.named("a").trouble == (
+            "the notebook cannot be read: Input/output error; the sweep goes on by itself when it can"
+        )
         disk.away = None
         await until(lambda: "sweeps/a" in lab.ledger.queues)
         assert lab.ledger.queues["sweeps/a"].recorded.count == done
@@ -84,6 +87,25 @@ def test_why_a_sweep_cannot_be_worked_on_is_a_sentence(
         await lab.retire()
 
     asyncio.run(story())
+
+
+def test_why_a_lab_cannot_start_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "labs"))
+    (tmp_path / "file").write_text("a file, where a folder should be")
+
+    def fails() -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def refusal(folder: Path, restarted: Any) -> str:
+        lab = Conductor("lab", Writer(folder, WHO), "ada", restarted=restarted, make_pool=NoNodes)
+        await lab.opened.wait()
+        await lab.retire()
+        return str(lab.refusal)
+
+    said = asyncio.run(refusal(tmp_path / "lab", fails))
+    assert said == "the lab could not start: Input/output error. Mend that, shut the lab down, attach again"
+    said = asyncio.run(refusal(tmp_path / "file", lambda: False))
+    assert re.fullmatch(r"the notebook cannot be made in .*: [A-Z][a-z ]+ \(.*\); give another folder", said), said
 
 
 def test_what_is_asked_later_holds_however_long_the_disk_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,3 +189,8 @@ def test_a_notebook_that_may_not_be_read_is_not_taken_for_gone(own_home: Path, t
         assert Path(place_of("b", None)) == there
     finally:
         there.chmod(0o700)
+
+
+def test_why_a_notebook_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / layout.NOTEBOOK).mkdir()
+    assert look("lab", tmp_path).trouble == f"Is a directory ({tmp_path / layout.NOTEBOOK})"

@@ -19,6 +19,7 @@ from clusters import Client, Cluster, clean_environment, eventually, free_port
 from sweeps import Bench
 
 from raylab import __version__, errors
+from raylab.client.cluster import NoCluster
 from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
 from raylab.terminal.command import VERBS, exit_code, main
@@ -74,6 +75,18 @@ def notebook(tmp_path: Path) -> Path:
     return bench.root
 
 
+@pytest.fixture
+def lab_at_rest(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the lab of that notebook, on a machine without a cluster."""
+
+    def none(*_: object, **__: object) -> None:
+        raise NoCluster("no Ray cluster runs on this machine")
+
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    monkeypatch.setattr("raylab.client.resting.connect", none)
+    return Notebook(notebook).name
+
+
 # -- words and codes
 
 
@@ -109,7 +122,7 @@ finally:
         "wait LAB --timeout nan",
         "results LAB -o x.txt",
         "results LAB --status good",
-        "results --notebook PATH LAB SWEEP",
+        "status --notebook PATH LAB SWEEP",
         "cancel LAB",
         "shutdown",
         "ls LAB",
@@ -254,6 +267,68 @@ def test_statuses_are_words_with_commas(notebook: Path, tmp_path: Path) -> None:
     assert found["x"].to_list() == [0]
     assert found["_status"].to_list() == ["failed"]
     assert "ZeroDivisionError" in found["_error"][0]
+
+
+def test_what_the_help_of_results_promises_is_taken(
+    notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["results", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    suffixes = told.partition("as its suffix says: ")[2].partition(" --status")[0].split()
+    statuses = re.findall(
+        r"[a-z_]+", told.partition("--status WORDS ")[2].partition("several")[0].replace("(default)", "")
+    )
+    assert len(suffixes) == len(statuses) + 1 == 6, told
+    words = ["results", "--notebook", str(notebook), "done"]
+    for number, suffix in enumerate(suffixes):
+        assert main([*words, "-o", str(tmp_path / f"{number}{suffix}")]) == 0
+    for status in [*statuses, ",".join(statuses), "all"]:
+        assert main([*words, "--status", status]) == 0
+    assert "the only one there is); of several, with a column _sweep in front" in told
+
+
+def test_several_sweeps_are_one_table(notebook: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    assert main(["results", "--notebook", str(notebook), "half", "done", "-o", str(path)]) == 0
+    found = pl.read_parquet(path)
+    assert found.columns == ["_sweep", "x", "y"]
+    assert found["_sweep"].to_list() == ["half"] * 4 + ["done"] * 3
+    assert main(["results", "--notebook", str(notebook), "done", "-o", str(path)]) == 0
+    assert pl.read_parquet(path).columns == ["x", "y"]
+
+
+def test_where_no_sweep_is_named_of_several_the_command_is_advised(
+    notebook: Path, tmp_path: Path, lab_at_rest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--notebook", str(notebook)], [lab_at_rest]):
+        assert main(["results", *words]) == 3
+        said = capsys.readouterr().err
+        assert "its sweeps: 'done', 'half'; `raylab results " + " ".join(words) + " SWEEP ...` takes one" in said
+        assert "results([" not in said
+    assert main(["results", lab_at_rest, "done", "nope"]) == 3
+    said = capsys.readouterr().err
+    assert "no sweep 'nope'" in said
+    assert "SWEEP ..." not in said
+    assert main(["results", lab_at_rest, "done", "half", "-o", str(tmp_path / "out.csv")]) == 0
+    assert pl.read_csv(tmp_path / "out.csv")["_sweep"].n_unique() == 2
+
+
+def test_nothing_is_started_where_nothing_is_left_to_cancel(
+    lab_at_rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = []
+    monkeypatch.setattr("raylab.client.attachment.attach", lambda name, **_: started.append(name))
+    monkeypatch.setattr("raylab.client.attachment.connect", lambda *_, **__: None)
+    assert main(["cancel", lab_at_rest, "done", "--yes"]) == 0
+    assert capsys.readouterr().out == "done: nothing is left to cancel\n"
+    assert main(["cancel", lab_at_rest, "nope", "--yes"]) == 3
+    with pytest.raises(SystemExit):
+        main(["cancel", lab_at_rest, "half"])  # nobody is there to ask
+    assert started == []
+    with pytest.raises(AttributeError):  # there is no lab behind this one
+        main(["cancel", lab_at_rest, "half", "--yes"])
+    assert started == [lab_at_rest]
 
 
 def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -447,7 +522,7 @@ def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, 
     Client("raylab.Lab('kept')", None, env=background.env).wait()
     done = raylab(background.env, "wait", "kept", "--timeout", "60")
     assert done.returncode == 0, done.stderr
-    assert "40/40" in done.stderr
+    assert "40 of 40 trials" in done.stderr
     assert raylab(background.env, "results", "kept").stdout.count("\n") == 41
 
 
@@ -478,8 +553,7 @@ def test_a_lab_from_the_command_line(cluster: Cluster, lab_name: str, tmp_path: 
     assert raylab(env, "watch", lab_name, "coarse").stdout == status.stdout
     wait = raylab(env, "wait", lab_name, "--timeout", "5")
     assert wait.returncode == 0
-    assert "10/10" in wait.stderr
-    assert "1 failed" in wait.stderr
+    assert "coarse: 100%, 10 of 10 trials are ready, 1 failed\n" in wait.stderr
     results = raylab(env, "results", lab_name)
     assert sorted(results.stdout.split()) == sorted(["x,y", *(f"{x},{2 * x}" for x in range(10) if x != 3)])
     assert raylab(env, "cancel", lab_name, "coarse").stdout == "coarse: nothing is left to cancel\n"
@@ -517,6 +591,8 @@ def test_a_lab_with_work_left(cluster: Cluster, lab_name: str, tmp_path: Path) -
     finally:
         gate.touch()
     assert raylab(env, "shutdown", lab_name, "--force").returncode == 0
+    assert raylab(env, "cancel", lab_name, "held", "--yes").stdout == "held: nothing is left to cancel\n"
+    assert raylab(env, "shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
 
 
 @pytest.mark.ray
@@ -531,7 +607,8 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: s
             watch.send_signal(signal.SIGINT)
             _, complaint = watch.communicate(timeout=20)
         assert watch.returncode == 130
-        assert complaint == b"raylab: interrupted; nothing was cancelled\n"
+        assert complaint.splitlines()[-1] == b"raylab: interrupted; nothing was cancelled"
+        assert complaint.count(b"interrupted") == 1
     finally:
         gate.touch()
     assert raylab(on(cluster), "wait", lab_name, "--timeout", "50", "--quiet").returncode == 0

@@ -227,7 +227,7 @@ def test_a_failed_trial_is_a_row_and_the_others_go_on() -> None:
     ]
     assert rows[0]["_traceback"] is None
     assert 'raise ValueError(f"{p} is bad")' in rows[1]["_traceback"]
-    assert "raylab/cluster" not in rows[1]["_traceback"]
+    assert "raylab/worker" not in rows[1]["_traceback"]
 
 
 def test_modules_that_travel_are_there_for_the_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
