@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raylab.client.attachment import Client, _deadline
+from raylab.client.attachment import Client
+from raylab.client.waiting import deadline
 from raylab.core.handle import Handle
 
 
@@ -29,5 +30,5 @@ def test_what_is_no_number_of_seconds_is_refused_before_anything_is_asked(timeou
 
 @pytest.mark.parametrize("timeout", [0, 2.5, np.int64(3), np.float32(0.5), Fraction(1, 2), float("inf")])
 def test_every_number_of_seconds_is_a_timeout(timeout: Any) -> None:
-    assert _deadline(timeout) is not None
-    assert _deadline(None) is None
+    assert deadline(timeout) is not None
+    assert deadline(None) is None
