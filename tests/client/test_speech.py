@@ -8,18 +8,13 @@ import os
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
 
 import pytest
-from statuses import status
 
 import raylab
 from raylab.client.address import check_address
 from raylab.client.calls import Connection
 from raylab.client.speech import Interruptible, Meanwhile, say
-from raylab.client.waiting import is_over, tell_end
-from raylab.core.schedule import TROUBLES
-from raylab.core.status import Status
 from raylab.errors import LabUnavailable, told
 from raylab.server.joining import differing
 
@@ -142,22 +137,6 @@ def test_an_interrupted_wait_for_the_end_of_a_lab_says_what_is_known(capsys: pyt
         Ending("lab").end(force=True)
     said = capsys.readouterr().err
     assert said.startswith("raylab: interrupted; whether the lab was shut down is not known")
-    assert said.count("\n") == 1
-
-
-def sweep(**words: Any) -> Status:
-    return status(**{"name": "a", "waiting": 3, "total": 3, "state": "running", "reason": "no y", **words})
-
-
-def test_a_wait_ends_after_three_failures_of_an_environment_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert not is_over([sweep(troubles=TROUBLES - 1)], None)
-    assert is_over([sweep(troubles=TROUBLES)], None)
-    assert not is_over([sweep(troubles=TROUBLES), sweep(name="b")], None), "the other one goes on"
-    assert not is_over([sweep(troubles=TROUBLES, running=1)], None)
-    assert not is_over([sweep(state="infeasible")], None)
-    tell_end([sweep(troubles=TROUBLES)], failures=False)
-    said = capsys.readouterr().err
-    assert said.startswith("raylab: a stands still: no y (3 times in a row")
     assert said.count("\n") == 1
 
 
