@@ -7,7 +7,9 @@ from __future__ import annotations
 import errno
 import random
 import shutil
+import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +111,27 @@ class Disk:
         return copy / "lab"
 
 
-def crash_everywhere(folder: Path, rng: random.Random, *, kills: bool, power_losses: int) -> Disk:
-    """One life; at each of its operations, and in the middle of each write, the disk as a crash would leave it."""
+EVERYWHERE = range(sys.maxsize)
+
+
+def crash_everywhere(
+    folder: Path, rng: random.Random, *, kills: bool, power_losses: int, moments: range = EVERYWHERE
+) -> Disk:
+    """One life; at each of its operations, and in the middle of each write, the disk as a crash would leave it.
+
+    Args:
+        folder: where it is played.
+        rng: the dice.
+        kills: whether processes die.
+        power_losses: how many of them at each moment.
+        moments: only at these, counted from 0.
+    """
     disk = Disk(folder)
+    clock = count()
 
     def look(number: int = 0, name: str = "") -> None:
+        if next(clock) not in moments:
+            return
         images = [disk.model.killed()] if kills else []
         for image in images + [disk.model.lost(rng) for _ in range(power_losses)]:
             disk.check(image, life.claims)

@@ -43,6 +43,7 @@ def a_rename_takes_the_place_of_the_link(wrong: Wrong) -> None:
 def files_are_written_under_their_own_names(wrong: Wrong) -> None:
     def put(self: PosixStore, path: str, data: bytes, ident: bytes) -> bool:
         target = self.path(path)
+        self._make_ready(path.rpartition("/")[0] or ".")
         try:
             fd = self.calls.create(target)
         except FileExistsError:

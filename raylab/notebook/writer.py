@@ -109,18 +109,15 @@ class Writer:
             NameRefused: the notebook there is another lab's, or a new one would lie where everybody may write.
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
-        try:
-            found = self.store.get(layout.NOTEBOOK)
-        except FileNotFoundError:
-            self._found(name, user)
-            found = self.store.get(layout.NOTEBOOK)
-        identity = layout.Identity.loads(found, self.place)
+        ours = layout.NOTEBOOK not in self.store.names("") and self._found(name, user)
+        identity = layout.Identity.loads(self.store.get(layout.NOTEBOOK), self.place)
         if identity.name != name:
             raise NameRefused(
                 f"{self.place} is the notebook of the lab {identity.name!r}, not of {name!r}; "
                 f"attach to {identity.name!r}, or give another folder"
             )
-        self.store.ready()
+        if not ours:
+            self.store.ready()
         return identity
 
     def is_there(self) -> bool:
@@ -130,14 +127,15 @@ class Writer:
         except OSError:
             return False
 
-    def _found(self, name: str, user: str) -> None:
+    def _found(self, name: str, user: str) -> bool:
+        """Make the notebook; whether nobody else was quicker."""
         self.store.ready(new=True)
         text = layout.readme(name).encode()
         self.store.put(layout.README, text, text)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         version = self.writer.get("raylab", "")
         identity = layout.Identity(id=uuid.uuid4().hex, name=name, user=user, created=created, raylab=version)
-        self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
+        return self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
 
     def last_writer(self) -> dict[str, str] | None:
         """Who opened the requests last; None if nobody ever did."""

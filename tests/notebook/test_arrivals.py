@@ -119,9 +119,12 @@ def seen(notebook: Notebook, **words: Any) -> list[pl.DataFrame]:
     return [notebook.results("SWEEP", status=status, metadata=about) for status in ("done", "all", "failed")]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows(), st.integers(1, 2), st.data())
-def test_the_same_rows_are_the_same_frame(trials: list[Any], repeats: int, data: st.DataObject) -> None:
+def test_the_same_rows_are_the_same_frame(rounds: int) -> None:
+    how = settings(max_examples=25 * rounds, deadline=None, suppress_health_check=list(HealthCheck))
+    how(given(rows(), st.integers(1, 2), st.data())(check_frames))()
+
+
+def check_frames(trials: list[Any], repeats: int, data: st.DataObject) -> None:
     with (
         tempfile.TemporaryDirectory() as one,
         tempfile.TemporaryDirectory() as other,

@@ -11,7 +11,7 @@ from lives import judged
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import listing
 
-KILLS = 25
+KILLS = 15
 
 NURSERY = '''
 """Forks a lab, hears what it acknowledges, kills it at a random moment soon after; so often as it is told."""

@@ -6,6 +6,7 @@ import errno
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mistakes
 import pytest
@@ -16,18 +17,26 @@ from wrong import Mistake, Wrong
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
+MOMENTS = 20
+
 Case = Callable[[Path], object]
 Hazard = Callable[[], Iterator[Case]]
 """What happens to a notebook, case by case; one that finds a broken promise raises an AssertionError."""
 
 
 def kills() -> Iterator[Case]:
-    yield lambda folder: crash_everywhere(folder, random.Random(1), kills=True, power_losses=0)
+    yield from _crashes(kills=True, power_losses=0)
 
 
 def power_losses() -> Iterator[Case]:
-    for seed in range(3):
-        yield lambda folder, s=seed: crash_everywhere(folder, random.Random(s), kills=False, power_losses=1)
+    yield from _crashes(kills=False, power_losses=2)
+
+
+def _crashes(**how: Any) -> Iterator[Case]:
+    """Some moments of a life, case by case."""
+    for start in range(0, 600, MOMENTS):
+        moments = range(start, start + MOMENTS)
+        yield lambda folder, at=moments: crash_everywhere(folder, random.Random(at.start), moments=at, **how)
 
 
 def lost_replies() -> Iterator[Case]:
@@ -78,6 +87,17 @@ def a_reader() -> Iterator[Case]:
     yield read_along
 
 
+KNOWN = {
+    mistakes.files_are_not_synced: 1,
+    mistakes.folders_are_not_synced: 2,
+    mistakes.a_name_that_was_there_is_taken_for_durable: 2,
+    mistakes.an_opening_is_not_compared_with_the_end_of_the_table: 4,
+    mistakes.sealing_deletes_before_the_part_is_there: 6,
+    mistakes.a_part_of_another_is_taken_for_all_of_the_journal: 3,
+    mistakes.a_lab_from_which_a_table_was_taken_gives_up: 17,
+}
+"""Which case finds a mistake, where it is not the first: it comes first then, and the others follow."""
+
 MUTANTS: list[tuple[Mistake, Hazard]] = [
     (mistakes.files_are_not_synced, power_losses),
     (mistakes.folders_are_not_synced, power_losses),
@@ -113,7 +133,9 @@ MUTANTS: list[tuple[Mistake, Hazard]] = [
 )
 def test_a_mistake_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutant: Mistake, hazard: Hazard) -> None:
     """In a case in which all is well without it, and by what was put in."""
-    for number, case in enumerate(hazard()):
+    cases = list(hazard())
+    cases.insert(0, cases.pop(KNOWN.get(mutant, 0)))
+    for number, case in enumerate(cases):
         with monkeypatch.context() as patch:
             wrong = Wrong(patch)
             mutant(wrong)

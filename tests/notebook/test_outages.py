@@ -28,8 +28,8 @@ def operations(root: Path) -> list[str]:
 
 
 def test_outages_at_every_operation_are_sat_out(tmp_path: Path, rounds: int) -> None:
-    """By default some outages in each life, so that each operation has its turn; with `--rounds` also one in a life."""
-    for begin in range(EVERY):
+    """Some outages in each life: by default at a third of the operations, in a long run at each, also alone."""
+    for begin in random.Random(1).sample(range(EVERY), EVERY if rounds > 1 else EVERY // 3):
         length, after = (1, 3, 7)[begin % 3], begin % 2 == 1
         rng = random.Random(begin)
         outage(
@@ -67,7 +67,8 @@ def test_a_folder_whose_sync_failed_is_synced_before_anything_relies_on_it(tmp_p
     for begin in range(0, every, 8):
         how = {"only": "sync_folder", "every": every, "code": errno.EIO}
         outage(tmp_path / f"o{begin}", random.Random(begin), fail_at=begin, **how)
-        watch(tmp_path / f"w{begin}", fail_at=begin + 2, **how)
+        if begin % 16:
+            watch(tmp_path / f"w{begin}", fail_at=begin + 2, **how)
 
 
 @pytest.mark.parametrize("length", [1, 7])

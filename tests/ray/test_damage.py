@@ -1,4 +1,4 @@
-"""A disk that lost something, a lab that says so, and the way out: repair, attach again, submit again."""
+"""A disk that lost something, a lab that says so, and the way out: salvage, attach to that, submit again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.notebook.damage import UNKNOWN_ROWS
 from raylab.terminal.command import main
 
 SUBMIT = """
@@ -30,17 +29,6 @@ assert (said.state, said.ready) == ("paused", 0), said
 print(json.dumps(said.reason))
 """
 
-FENCED = """
-lab = raylab.Lab(lab, create=False)
-try:
-    lab.submit(lambda x: {}, {"x": [1]}, name="new")
-except raylab.LabFenced as error:
-    assert "raylab repair" in str(error), error
-else:
-    raise AssertionError("the repair did not take the notebook over")
-lab.shutdown(force=True)
-"""
-
 HEAL = """
 import json
 
@@ -48,7 +36,15 @@ import json
 def halved(x, seed):
     return {"half": x / 2, "drawn": seed}
 
-lab = raylab.Lab(lab)
+try:
+    raylab.Lab(lab, notebook=new)
+except raylab.NameRefused as error:
+    assert f"raylab shutdown {lab}" in str(error), error
+else:
+    raise AssertionError("the lab is at work on another notebook")
+raylab.Lab(lab).shutdown(force=True)
+lab = raylab.Lab(lab, notebook=new)
+assert lab.info()["notebook"] == new
 said = lab.progress("sick")
 assert said.state == "paused" and "submit the sweep again as it was" in said.reason, said
 assert lab.update_results("sick") == 0
@@ -56,17 +52,15 @@ sweep = lab.submit(halved, {"x": range(40)}, name="sick", seed=1)
 assert sweep.name == "sick"
 assert sweep.wait(timeout=90)
 assert sweep.number_of_results() == sweep.update_results() == 40
-late = [seq for frame in sweep.updates(since=40) for seq in frame["_seq"]]     # a cursor of before
 rows = sweep.results(metadata=True).sort("x")
-assert sorted(late) == sorted(rows["_seq"])
+assert sorted(rows["_seq"]) == list(range(40))
 assert rows["half"].to_list() == [x / 2 for x in range(40)]
 assert rows["drawn"].to_list() == lab.results("well").sort("x")["drawn"].to_list()
-print(json.dumps(min(late)))
 """
 
 
-def test_damaged_results_and_code_are_said_repaired_and_run_again(
-    cluster: Cluster, lab_name: str, capsys: pytest.CaptureFixture[str]
+def test_damaged_results_and_code_are_said_salvaged_and_run_again(
+    cluster: Cluster, lab_name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.client(SUBMIT, lab=lab_name)
     root: Path = cluster.home / lab_name
@@ -76,14 +70,15 @@ def test_damaged_results_and_code_are_said_repaired_and_run_again(
         path.write_bytes(path.read_bytes()[:-1])
     reason = answer(cluster.client(LOOK, lab=lab_name))
     assert part.name in reason
-    assert "`raylab repair FOLDER`" in reason
+    assert "`raylab copy OLD NEW --salvage`" in reason
 
     assert main(["verify", str(root)]) == 1
     assert part.name in capsys.readouterr().out
-    assert main(["repair", str(root)]) == 0
-    assert "has to be shut down and attached again" in capsys.readouterr().out
-    assert main(["verify", str(root)]) == 0
+    new = tmp_path / "new"
+    assert main(["copy", str(root), str(new), "--salvage"]) == 0
+    assert "the sweeps concerned are paused" in capsys.readouterr().out
+    assert main(["verify", str(new)]) == 0
 
-    cluster.client(FENCED, lab=lab_name)
-    assert answer(cluster.client(HEAL, lab=lab_name)) >= UNKNOWN_ROWS
-    assert raylab.Notebook(root).verify().is_empty()
+    cluster.client(HEAL, lab=lab_name, new=str(new))
+    assert raylab.Notebook(new).verify().is_empty()
+    assert raylab.Notebook(new).results("sick").height == 40
