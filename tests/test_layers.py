@@ -42,6 +42,7 @@ HOMES = {
         "raylab.lab",
         "raylab.sweep",
         "raylab.terminal.export",
+        "raylab.terminal.verbs_read",
     ),
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),

@@ -63,7 +63,7 @@ def test_a_wait_ends_at_its_time_also_if_the_lab_is_silent() -> None:
     assert not wait(Story(LabUnavailable("no answer")), "a", 0.0, False)
     with pytest.raises(LabUnavailable, match="no answer"):
         wait(Story(LabUnavailable("no answer")), "a", None, False)
-    with pytest.raises(ValueError, match="cannot be negative, got -1"):
+    with pytest.raises(ValueError, match="a number from 0 on, or None; got -1"):
         deadline(-1)
 
 

@@ -93,18 +93,19 @@ def test_why_a_lab_cannot_start_is_a_sentence(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "labs"))
     (tmp_path / "file").write_text("a file, where a folder should be")
 
-    def fails() -> bool:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    class Unsure(Nowhere):
+        def restarted(self) -> bool:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    async def refusal(folder: Path, restarted: Any) -> str:
-        lab = Conductor("lab", Writer(folder, WHO), "ada", restarted=restarted, make_pool=NoNodes)
+    async def refusal(folder: Path, surroundings: Nowhere) -> str:
+        lab = Conductor("lab", Writer(folder, WHO), "ada", surroundings)
         await lab.opened.wait()
         await lab.retire()
         return str(lab.refusal)
 
-    said = asyncio.run(refusal(tmp_path / "lab", fails))
+    said = asyncio.run(refusal(tmp_path / "lab", Unsure()))
     assert said == "the lab could not start: Input/output error. Mend that, shut the lab down, attach again"
-    said = asyncio.run(refusal(tmp_path / "file", lambda: False))
+    said = asyncio.run(refusal(tmp_path / "file", Nowhere()))
     assert re.fullmatch(r"the notebook cannot be made in .*: [A-Z][a-z ]+ \(.*\); give another folder", said), said
 
 
