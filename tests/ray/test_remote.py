@@ -34,8 +34,8 @@ def check_both_ways(cluster: Cluster, name: str) -> None:
     """Submit by each kind of connection, come back by the other."""
     for there, back in ((cluster.address, cluster.client_address), (cluster.client_address, cluster.address)):
         own = f"{name}-{'client' if there.startswith('ray://') else 'driver'}"
-        cluster.client(SUBMIT, address=there, name=own)
-        cluster.client(LOOK, address=back, name=own)
+        cluster.client(SUBMIT, address=there, name=own, fresh=True)
+        cluster.client(LOOK, address=back, name=own, fresh=True)
         assert raylab.Notebook(cluster.home / own).results().height == 100
 
 
@@ -115,6 +115,6 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     assert [frame["_seq"].to_list() for frame in followed.updates(since=15)] == [list(range(15, 20))]
     assert list(followed.updates(since=20)) == []
     """
-    cluster.client(script, address=cluster.client_address, name=lab_name)
+    cluster.client(script, address=cluster.client_address, name=lab_name, fresh=True)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
     assert max(file.stat().st_size for file in files) > 8 * 2**20
