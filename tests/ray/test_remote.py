@@ -91,7 +91,7 @@ def test_an_address_where_nothing_is_answers_within_a_minute(cluster: Cluster) -
 
 def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Cluster, lab_name: str) -> None:
     script = """
-    import random
+    import random, warnings
     from polars.testing import assert_frame_equal
     from raylab.client.remote import RemoteReader
     from raylab.notebook.notebook import Tables
@@ -99,6 +99,7 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     def big(x, seed):
         if x == 3:
             raise ValueError("three")
+        warnings.warn(f"no convergence after {x} steps")
         return {"y": x, "blob": random.Random(seed).randbytes(20_000_000 if x == 7 else 1_000)}
     near = raylab.Lab(name)
     sweep = near.submit(big, {"x": range(20)}, name="big")
@@ -108,6 +109,8 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     for arguments in ({}, {"status": "all", "metadata": True}):
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)
+    assert_frame_equal(near.warnings("big"), far.warnings("big"))
+    assert far.warnings("big").height == 1
     assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
     followed = far.sweep("big")
     assert sum(frame.height for frame in followed.updates(timeout=90)) == 20
