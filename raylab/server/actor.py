@@ -296,7 +296,7 @@ class LabActor:
         if queue is not None:
             counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
         else:  # its table is being opened, so nothing is recorded yet
-            counts, (state, reason) = recorded(record, {}), _unopened(record, lab.fits(record))
+            counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.fits(record))
         if state == "infeasible":
             reason = f"{reason}: {_amounts(record)}"
         if sweep.trouble:

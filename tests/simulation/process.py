@@ -235,7 +235,7 @@ class SimWriter(Writer):
         found = super().open_requests(*args, **words)
         life, process = self.process.life, self.process
         life.note(f"{process} has the notebook")
-        before = _openers(self.root)[-2:-1]
+        before = _openers(Path(self.place))[-2:-1]
         if process.again and before not in ([], [process.actor_id]):
             life.broken(f"{process}, which Ray started again, took the notebook back from {before}")
         life.owner = process.actor_id
