@@ -60,6 +60,7 @@ NOTEBOOK = {
     "progress": "name=None",
     "warnings": "name=None",
     "verify": "",
+    "copy": "place, *, salvage=False",
 }
 EXPERIMENT = {"set_up": "params", "do": "params", "tear_down": ""}
 PROGRESS = {"total", "done", "failed", "cancelled", "running", "waiting", "retrying", "by_status", "eta_s"}

@@ -51,8 +51,8 @@ class Condition:
 
     held: tuple[FileInfo, ...] = ()
     """Whole files, openings included, in the order of their commits; none has the commits of another."""
-    opening: FileInfo | None = None
-    """The newest opening that is whole."""
+    openings: tuple[FileInfo, ...] = ()
+    """Those that are whole, the newest first."""
     findings: tuple[Finding, ...] = ()
     missing: bool = False
     """Whether files are missing: somebody may only have been sealing."""
@@ -106,7 +106,7 @@ def assess(folder: str, seen: Sequence[Seen]) -> Condition:
     whole = [each.info for each in seen if each.info]
     return Condition(
         held=tuple(held),
-        opening=max((info for info in whole if info.kind == OPENING), key=lambda info: info.first, default=None),
+        openings=tuple(sorted((i for i in whole if i.kind == OPENING), key=lambda info: info.first, reverse=True)),
         findings=tuple(sorted(found, key=lambda finding: finding.file)),
         missing=any(each.sick is None for each in lost),
         passing=next((each.path for each in sick if each.passing), ""),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
+from typing import Any
 
 from raylab import __version__
 from raylab.core.request import Request, fold
@@ -79,11 +80,15 @@ def _identity(source: Reader, found: Inspection) -> Identity:
     """Whose notebook it is; if `notebook.json` does not say, the openings of the requests repeat it."""
     if found.identity is None:
         return origin_of(source)
-    opening = found.tables[layout.REQUESTS].opening
-    if opening is None or IDENTITY not in opening.meta:
+    said = _repeated(found.tables[layout.REQUESTS], IDENTITY)
+    if not said:
         return Identity(id="", name=PurePosixPath(source.place).name, user="", created="")
-    said = opening.meta[IDENTITY]
     return Identity(**{**said, "origins": tuple(said["origins"])})
+
+
+def _repeated(table: Condition, what: str) -> dict[str, Any]:
+    """What the openings of a table repeat; of several the newest."""
+    return next((info.meta[what] for info in table.openings if info.meta.get(what)), {})
 
 
 # -- rows
@@ -105,7 +110,7 @@ def _written_anew(copying: Copying, folder: str, table: Condition, by: Mapping[s
         return
     _clear(copying.target, folder)
     new = Table(copying.target, folder, by)
-    new.open({REQUEST: table.opening.meta.get(REQUEST, {}) if table.opening else {}})
+    new.open({REQUEST: _repeated(table, REQUEST)})
     for info in table.held:
         if info.rows:
             rows = load(copying.source.get(info.path), info.path).table
@@ -149,8 +154,7 @@ def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> li
     requests = list(asked)
     known = {request.folder for request in asked if request.kind == "submitted"}
     for folder, table in found.tables.items():
-        said = table.opening.meta.get(REQUEST) if table.opening else None
-        if folder not in known and said:
+        if folder not in known and (said := _repeated(table, REQUEST)):
             _insert(requests, Request(**said))
     return requests + _pauses(requests, found, target)
 

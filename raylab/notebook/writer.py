@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import uuid
@@ -30,7 +31,7 @@ from raylab.notebook.rows import summary
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.table import Opened, Table
-from raylab.notebook.table_files import infos, last_opening, listing
+from raylab.notebook.table_files import file_names, infos, last_opening, listing
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ IDENTITY = "notebook"
 
 REQUEST = "request"
 """Under which name an opening of a sweep's table repeats what was asked."""
+
+REPEATED_BYTES = 2**16
+"""A larger request, such as a level of 2 MB makes, is repeated in the first opening of its table only."""
 
 CODE_WAY_OUT = "put it back from a copy of the notebook; or delete it, and then submit the sweep again as it was"
 
@@ -295,7 +299,8 @@ class Writer:
     def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, Opened]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        opened = table.open({REQUEST: request})
+        is_large = len(json.dumps(request)) > REPEATED_BYTES and any(file_names(self.store, folder))
+        opened = table.open({} if is_large else {REQUEST: request})
         self._check_ours()  # another lab may have come in between
         return table, opened
 

@@ -23,6 +23,7 @@ from raylab.core.design import Factorial
 from raylab.core.request import Request
 from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
+from raylab.notebook import writer as writer_module
 from raylab.notebook.copy import copy
 from raylab.notebook.damage import Finding
 from raylab.notebook.file import load
@@ -313,6 +314,18 @@ def test_rows_whose_request_is_lost_in_every_place_are_nobodys(lab: tuple[Path, 
     writer = Writer(new, WHO, store_of(new))
     assert writer.free_generation("plain", 1) == 2  # a lab asks this before it takes a new sweep on
     assert writer.free_generation("other", 1) == 1
+
+
+def test_a_large_request_is_repeated_once_and_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "REPEATED_BYTES", 10)
+    root = tmp_path / "lab"
+    bench = Bench(root, store=store_of(root))
+    table = bench.submit("plain", made(), SWEEPS["plain"])
+    table.writer.open_sweep("sweeps/plain", table.request)
+    assert [bool(load(path.read_bytes(), str(path)).info.meta) for path in journal(root, "plain")] == [True, False]
+    (root / "requests/journal/000000000002.arrow").write_bytes(b"")
+    salvaged(root, tmp_path / "new")
+    assert Notebook(tmp_path / "new")._records()["plain"].total == 5
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing"])

@@ -314,9 +314,9 @@ class Reader(Client):
 
     async def _read(self) -> None:
         with contextlib.suppress(LabUnavailable, LabFenced, Lost, NotebookDamaged):
-            (names,) = await self.once("names", ["requests/journal"], limit=OPEN_S + DURABLE_S)
+            names = await self.once("names", "requests/journal", limit=OPEN_S + DURABLE_S)
             if names:
-                await self.once("pieces", [f"requests/journal/{name}" for name in names], 0, limit=OPEN_S + DURABLE_S)
+                await self.once("files", [f"requests/journal/{name}" for name in names], limit=OPEN_S + DURABLE_S)
 
     async def _look_back(self) -> None:
         """What was set aside has the rows that were counted, for ever."""
