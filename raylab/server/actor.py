@@ -279,7 +279,7 @@ class LabActor:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if record.replaced is None:
             return self._counts(lab, record.name)
-        return counts(record, await lab.recorder.read(lambda: lab.register.writer.survey(record.folder)))
+        return counts(record, await self._durably(lab.recorder.read(lambda: lab.register.writer.survey(record.folder))))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
