@@ -176,7 +176,7 @@ def meta(table: SweepTable, rows: int) -> dict[str, object]:
 
 
 def journal_of(writer: Writer, table: SweepTable) -> list[Path]:
-    return sorted((writer.root / table.table.folder / "journal").iterdir())
+    return sorted((Path(writer.place) / table.table.folder / "journal").iterdir())
 
 
 # -- the plain side
