@@ -257,7 +257,8 @@ class LabActor:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if sweep.stage != "set aside":
             return self._status(lab, sweep)
-        return on_disk(sweep.record, await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key)))
+        survey = lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
+        return on_disk(sweep.record, await self._durably(survey))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float

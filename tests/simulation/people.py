@@ -121,10 +121,10 @@ class Client:
         """The overview, or news; what is ready never becomes less."""
         before = dict(self.ready)
         if seen is None:
-            mark, found = None, await self.until("overview", names, limit=OPEN_S)
+            mark, found = None, await self.until("overview", names, limit=OPEN_S + DURABLE_S)
         else:
             longest = self.rng.choice((0.0, 3.0, 20.0))
-            mark, found = await self.until("news", names, seen, longest, limit=2 * OPEN_S + longest)
+            mark, found = await self.until("news", names, seen, longest, limit=OPEN_S + DURABLE_S + longest)
         for each in found:
             unread = each.state == "paused" and "cannot be read" in each.reason  # it counts nothing, and says why
             if each.ready < before.get(each.folder, 0) and not unread:
