@@ -1,13 +1,13 @@
 """raylab: an experiment lab on a Ray cluster. Submit a sweep, close the laptop, come back to the results.
 
-    lab.py  sweep.py  cli.py                  what a person touches
-    client.py  submission.py  progress.py  …  what these do: ask, check what is asked for, show a bar
-    cluster/                                  the Ray shell: actor, leases, workers, connections
-    code/                                     experiments as bytes: what travels
-    experiment.py  signature.py  outcome.py   how one trial is run
-    notebook/                                 the disk: put-if-absent, numbered Arrow tables, rows and columns
+    lab.py  sweep.py  errors.py  testing.py   what a person touches
+    terminal/                                 the command `raylab`
+    client/                                   a person's process: submission, the way to a lab, waiting, reading
+    server/                                   the lab's actor: its verbs, its loop, what writes, leases as Ray tasks
+    code/                                     an experiment as bytes: what travels
+    worker/                                   a lease's process: how one trial is run
+    notebook/                                 the files: put if absent, numbered Arrow tables, rows and columns
     core/                                     pure decisions: designs, run order, the ledger
-    errors.py
 
 The face is lazy: a worker process imports parts of raylab without paying for polars or tqdm.
 """
@@ -101,6 +101,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     import importlib
 
+    if name == "testing":
+        return importlib.import_module("raylab.testing")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'raylab' has no attribute {name!r}")

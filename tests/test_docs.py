@@ -267,3 +267,16 @@ def test_what_is_printed_otherwise_is_noticed() -> None:
 def test_a_block_is_not_left_out_without_a_reason() -> None:
     with pytest.raises(AssertionError, match="say why"):
         sessions("<!-- not run: -->\n```python\n1\n```\n")
+
+
+def test_the_tree_in_the_architecture_has_a_line_for_each_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    tree = page[page.index("## The tree") : page.index("## The walk of a submit")]
+    drawn = re.findall(r"^[│ ]*[├└]── ((?:\w+\.py *)+)", tree, re.M)
+    named = [word for line in drawn for word in line.split()]
+    there = [
+        path.name
+        for path in (ROOT / "raylab").rglob("*.py")
+        if path.parent.name == "raylab" or path.name != "__init__.py"
+    ]
+    assert sorted(named) == sorted(there)

@@ -6,10 +6,12 @@ disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from raylab.notebook.file import DATA, OPENING, PART, FileInfo
+from raylab.notebook.file import OPENING, PART, FileInfo
 from raylab.notebook.table_files import misplaced
 
 __all__ = ["Condition", "Finding", "Seen", "assess"]
@@ -50,8 +52,8 @@ class Condition:
 
     held: tuple[FileInfo, ...] = ()
     """Whole files, openings included, in the order of their commits; none has the commits of another."""
-    opening: FileInfo | None = None
-    """The newest opening that is whole."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the openings that are whole say, the newest of them the last word."""
     findings: tuple[Finding, ...] = ()
     missing: bool = False
     """Whether files are missing: somebody may only have been sealing."""
@@ -62,15 +64,29 @@ class Condition:
     bytes: int = 0
 
 
-@dataclass(slots=True)
-class _Hole:
-    """Commits between two files that know their `_seq`, or after the last of them, of which some are lost."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lost:
+    """Commits that no whole file has."""
 
-    seq: int
-    stop: int | None = None
-    ranges: list[tuple[int, int, bool]] = field(default_factory=list)
-    """First and last commit, and whether a part follows."""
-    sick: list[Seen] = field(default_factory=list)
+    first: int
+    last: int
+    sick: Seen | None = None
+    """The damaged file that had them; None if a file is not there."""
+
+    @property
+    def guess(self) -> FileInfo | None:
+        return _believed(self.sick) if self.sick else None
+
+    @property
+    def had_rows(self) -> bool:
+        return self.guess is None or self.guess.kind != OPENING
+
+
+def _said(whole: Iterable[FileInfo]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for info in sorted((each for each in whole if each.kind == OPENING), key=lambda each: each.first):
+        said |= info.meta
+    return said
 
 
 def assess(folder: str, seen: Sequence[Seen]) -> Condition:
@@ -86,28 +102,38 @@ def assess(folder: str, seen: Sequence[Seen]) -> Condition:
         [('t/journal/000000000001.arrow', 'it is empty')]
     """
     held, sick = _walk(sorted(seen, key=lambda each: (each.in_journal, each.number)))
-    parts_end = max((info.last for info in held if info.kind == PART), default=0)
-    holes = _holes(held, sick)
-    found, missing = _found(folder, holes, sick, parts_end)
+    held = _with_rescued(held, [each.info for each in seen if each.info])
+    lost = _lost(held, sick)
+    found = [_finding(folder, held, each, lost) for each in lost]
+    in_lost = [each.sick for each in lost]
+    found += [
+        Finding(file=each.path, what=f"{each.trouble}; other files hold its rows", rows=0)
+        for each in sick
+        if each not in in_lost
+    ]
     whole = [each.info for each in seen if each.info]
     return Condition(
-        held=_with_rescued(held, whole),
-        opening=max((info for info in whole if info.kind == OPENING), key=lambda info: info.first, default=None),
+        held=tuple(held),
+        said=_said(whole),
         findings=tuple(sorted(found, key=lambda finding: finding.file)),
-        missing=missing,
+        missing=any(each.sick is None for each in lost),
         passing=next((each.path for each in sick if each.passing), ""),
         files=len(whole),
         bytes=sum(info.size for info in whole),
     )
 
 
-def _with_rescued(held: Sequence[FileInfo], whole: Sequence[FileInfo]) -> tuple[FileInfo, ...]:
+def _with_rescued(held: Sequence[FileInfo], whole: Sequence[FileInfo]) -> list[FileInfo]:
     """What is held, and what a seal that was cut has left of a part that is damaged."""
     kept = list(held)
     for info in sorted(whole, key=lambda info: info.first):
-        if misplaced(info) is None and all(info.last < other.first or other.last < info.first for other in kept):
+        if (
+            info.kind != OPENING
+            and misplaced(info) is None
+            and all(info.last < other.first or other.last < info.first for other in kept)
+        ):
             kept.append(info)
-    return tuple(sorted(kept, key=lambda info: info.first))
+    return sorted(kept, key=lambda info: info.first)
 
 
 def _walk(seen: Iterable[Seen]) -> tuple[list[FileInfo], list[Seen]]:
@@ -149,137 +175,72 @@ def _believed(each: Seen) -> FileInfo | None:
     return guess if guess is not None and misplaced(guess) is None and 0 <= guess.seq <= guess.stop else None
 
 
-def _holes(held: Sequence[FileInfo], sick: Sequence[Seen]) -> list[_Hole]:
-    """Where commits are lost, and the damaged files that may have held them."""
-    found: list[_Hole] = []
-    number, hole = 1, _Hole(seq=0)
-    for info in held:
-        if info.first > number:
-            hole.ranges.append((number, info.first - 1, info.kind == PART))
-        number = info.last + 1
-        if info.kind != OPENING:
-            hole.stop = info.seq
-            found.append(hole)
-            hole = _Hole(seq=info.stop)
-    limit = _last(held, sick)
-    if number <= limit and any(_end(each, limit) >= number for each in sick):
-        hole.ranges.append((number, limit, False))
-    holes = [each for each in [*found, hole] if each.ranges]
-    for each in sick:
-        reaches = [h for h in holes if each.number <= h.ranges[-1][1] and _end(each, limit) >= h.ranges[0][0]]
-        if reaches:
-            reaches[0].sick.append(each)
-    if holes and holes[-1].stop is None:
-        holes[-1].stop = _told_stop(holes[-1])
-    return holes
+def _lost(held: Sequence[FileInfo], sick: Sequence[Seen]) -> list[_Lost]:
+    """What is lost: with the damaged files, and between all files."""
+    found = [_Lost(first=each.number, last=_end(each, held), sick=each) for each in sick]
+    found = [each for each in found if not _are_held(each, held)]
+    spans = [(info.first, info.last) for info in held] + [(each.first, each.last) for each in found]
+    number = 1
+    for first, last in sorted(spans):
+        if first > number:
+            found.append(_Lost(first=number, last=first - 1))
+        number = max(number, last + 1)
+    return found
 
 
-def _last(held: Sequence[FileInfo], sick: Sequence[Seen]) -> int:
-    """The last commit, as far as it can be told; one more where a part does not say where it ends."""
-    top = max([*(info.last for info in held), *(_end(each, each.number) for each in sick)], default=0)
-    silent = max((each.number for each in sick if not each.in_journal and not _believed(each)), default=0)
-    # Openings above such a part tell nothing, for they may lie inside.
-    telling = [info.last for info in held if info.kind != OPENING] + [each.number for each in sick if each.in_journal]
-    return top + (silent > max(telling, default=0))
-
-
-def _end(each: Seen, limit: int) -> int:
-    """The last commit of a damaged file; as far as it may reach, if it does not say."""
+def _end(each: Seen, held: Sequence[FileInfo]) -> int:
+    """The last commit of a damaged file. A part that does not say it reaches up to the next rows."""
     guess = _believed(each)
     if guess is not None:
         return guess.last
-    return each.number if each.in_journal else limit
+    above = (info.first - 1 for info in held if info.kind != OPENING and info.first > each.number)
+    return each.number if each.in_journal else next(above, sys.maxsize)
 
 
-def _told_stop(hole: _Hole) -> int | None:
-    """Where the `_seq` of a hole ends after which no file tells: what the last of its own files said, if anything."""
-    guesses = [guess for guess in map(_believed, hole.sick) if guess]
-    for first, last, _ in reversed(hole.ranges):
-        at = last
-        while at >= first:
-            guess = next((guess for guess in guesses if guess.first <= at <= guess.last), None)
-            if guess is None:
-                return None
-            if guess.kind != OPENING:
-                return max(guess.stop, hole.seq)
-            at = guess.first - 1
-    return hole.seq
+def _are_held(lost: _Lost, held: Sequence[FileInfo]) -> bool:
+    """Whether other files have these commits."""
+    shared = (min(info.last, lost.last) - max(info.first, lost.first) + 1 for info in held)
+    return sum(max(0, count) for count in shared) == lost.last - lost.first + 1
 
 
-def _split(first: int, last: int, named: set[int]) -> list[tuple[int, int]]:
-    """A range of numbers in pieces: each of the named ones alone."""
-    pieces, start = [], first
-    for number in sorted(n for n in named if first <= n <= last):
-        if start < number:
-            pieces.append((start, number - 1))
-        pieces.append((number, number))
-        start = number + 1
-    return [*pieces, (start, last)] if start <= last else pieces
+def _between(lost: _Lost, held: Sequence[FileInfo]) -> tuple[int, int | None]:
+    """The `_seq` that the rows before and after these commits leave for them; None if nothing is after them."""
+    rows = [info for info in held if info.kind != OPENING]
+    before = max((info.stop for info in rows if info.first < lost.first), default=0)
+    return before, min((info.seq for info in rows if info.first > lost.first), default=None)
 
 
-def _found(folder: str, holes: Sequence[_Hole], sick: Sequence[Seen], parts_end: int) -> tuple[list[Finding], bool]:
-    """What to tell of all this, and whether some of it is files that are not there."""
-    found: list[Finding] = []
-    absent = False
-    for hole in holes:
-        gone = list(_gone(hole))
-        absent = absent or bool(gone)
-        counting = [each for each in hole.sick if not _is_opening(each)]
-        single = len(counting) + len(gone) == 1
-        for first, last, before_part in gone:
-            # Where several are missing after the parts, the next part is more likely than all of them.
-            beside = before_part or (first == parts_end + 1 and first < last)
-            found.append(_missing(folder, first, last, beside, hole, single))
-        found += [_damaged(each, hole, single and each in counting) for each in hole.sick]
-    in_hole = {each.path for hole in holes for each in hole.sick}
-    covered = [each for each in sick if each.path not in in_hole]
-    found += [Finding(file=each.path, what=f"{each.trouble}; other files hold its rows", rows=0) for each in covered]
-    return found, absent
-
-
-def _is_opening(each: Seen) -> bool:
-    guess = _believed(each)
-    return guess is not None and guess.kind == OPENING
-
-
-def _gone(hole: _Hole) -> Iterator[tuple[int, int, bool]]:
-    """Commits that no damaged file explains. (A damaged part explains all: nobody knows which were its own.)"""
-    if any(not each.in_journal for each in hole.sick):
-        return
-    named = {each.number for each in hole.sick}
-    for first, last, before_part in hole.ranges:
-        for start, end in _split(first, last, named):
-            if start not in named:
-                yield start, end, before_part
-
-
-def _missing(folder: str, first: int, last: int, beside: bool, hole: _Hole, single: bool) -> Finding:
-    what = f"commit {first} is missing" if first == last else f"commits {first} to {last} are missing"
-    known = single and hole.stop is not None
-    return Finding(
-        file=f"{folder}/{'' if beside else 'journal/'}{first:012d}.arrow",
-        what=what if first == last else f"{what}: a part, or that many files of the journal",
-        first_row=hole.seq if known else None,
-        rows=hole.stop - hole.seq if known and hole.stop is not None else None,
-    )
-
-
-def _damaged(each: Seen, hole: _Hole, single: bool) -> Finding:
-    """What is lost with a damaged file: by its neighbours, if it is the only one between them, or by what it says."""
-    guess = _believed(each)
-    seq, stop = (hole.seq, hole.stop) if single else (None, None)
-    if guess is not None and guess.kind == OPENING:
-        return Finding(file=each.path, what=f"{each.trouble}; it is an opening, which holds no rows", rows=0)
-    if stop is None and guess is not None:
+def _finding(folder: str, held: Sequence[FileInfo], lost: _Lost, others: Sequence[_Lost]) -> Finding:
+    """What to tell: by the neighbours, if nothing else is lost between them, or by what a damaged file says."""
+    guess = lost.guess
+    if lost.sick and not lost.had_rows:
+        return Finding(file=lost.sick.path, what=f"{lost.sick.trouble}; it is an opening, which holds no rows", rows=0)
+    seq, stop = _between(lost, held)
+    alone = [_between(each, held) for each in others if each.had_rows].count((seq, stop)) == 1
+    if guess is not None and (stop is None or not alone):
         seq, stop = guess.seq, guess.stop
-    trials = None
-    if guess is not None and guess.kind in (DATA, PART):
-        trials = sum(end - start for start, end in guess.meta.get("positions", ()))
-    known = seq is not None and stop is not None and stop >= seq
+    elif not alone:
+        stop = None
+    known = stop is not None and stop >= seq
     return Finding(
-        file=each.path,
-        what=each.trouble,
+        file=lost.sick.path if lost.sick else _missing_path(folder, held, lost),
+        what=lost.sick.trouble if lost.sick else _missing(lost),
         first_row=seq if known else None,
-        rows=stop - seq if known and seq is not None and stop is not None else None,
-        trials=trials,
+        rows=stop - seq if known and stop is not None else None,
+        trials=sum(end - start for start, end in guess.meta.get("positions", ())) if guess else None,
     )
+
+
+def _missing_path(folder: str, held: Sequence[FileInfo], lost: _Lost) -> str:
+    """Where the file lay, as far as it can be told: where several are missing after the parts, it was a part."""
+    ends = [info.last for info in held if info.kind == PART]
+    is_part = any(end > lost.last for end in ends) or (
+        lost.first == max(ends, default=0) + 1 and lost.first < lost.last
+    )
+    return f"{folder}/{'' if is_part else 'journal/'}{lost.first:012d}.arrow"
+
+
+def _missing(lost: _Lost) -> str:
+    if lost.first == lost.last:
+        return f"commit {lost.first} is missing"
+    return f"commits {lost.first} to {lost.last} are missing: a part, or that many files of the journal"

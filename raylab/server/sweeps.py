@@ -285,8 +285,9 @@ class Sweeps:
 
     async def put_away(self, sweep: AtWork) -> None:
         """A sweep is complete: one file for its journal, and nothing of it in memory but its counts."""
+        complete = sweep.record.positions
         await self.recorder.seal(sweep)
-        if sweep.stage == "open":
+        if sweep.stage == "open" and sweep.record.positions == complete:  # else it has grown meanwhile
             sweep.close("known")
 
     def break_off(self, sweep: AtWork, error: Exception) -> None:

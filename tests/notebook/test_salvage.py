@@ -147,7 +147,8 @@ def _harm_and_salvage(base: tuple[Path, Truth], data: st.DataObject) -> None:
         shutil.copytree(base[0], old)
         for file in sick:
             kind, harmed = data.draw(st.sampled_from(list(harms((old / file).read_bytes(), rng))))
-            (old / file).unlink() if kind == "foreign" else (old / file).write_bytes(harmed)
+            removed = kind == "foreign" and file not in newest(base[0])  # whose absence nobody can notice
+            (old / file).unlink() if removed else (old / file).write_bytes(harmed)
         salvaged(old, new)
         assert_law(old, new, base[1])
 
@@ -312,6 +313,19 @@ def test_rows_whose_request_is_lost_in_every_place_are_nobodys(lab: tuple[Path, 
     writer = Writer(new, WHO, store_of(new))
     assert writer.free_generation("plain", 1) == 2  # a lab asks this before it takes a new sweep on
     assert writer.free_generation("other", 1) == 1
+
+
+def test_a_request_is_repeated_by_the_opening_that_first_says_it_and_is_not_lost(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    bench = Bench(root, store=store_of(root))
+    table = bench.submit("plain", made(), SWEEPS["plain"])
+    table.writer.open_sweep("sweeps/plain", table.request)
+    table.writer.open_sweep("sweeps/plain", {**table.request, "user": "another"})
+    said = [load(path.read_bytes(), str(path)).info.meta.get("request") for path in journal(root, "plain")]
+    assert [None if each is None else each["user"] for each in said] == ["ada", None, "another"]
+    (root / "requests/journal/000000000002.arrow").write_bytes(b"")
+    salvaged(root, tmp_path / "new")
+    assert Notebook(tmp_path / "new")._records()["plain"].total == 5
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing"])

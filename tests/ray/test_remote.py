@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from clusters import Cluster
@@ -89,7 +90,9 @@ def test_an_address_where_nothing_is_answers_within_a_minute(cluster: Cluster) -
     cluster.begin(script).wait(timeout=130)
 
 
-def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Cluster, lab_name: str) -> None:
+def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
+    cluster: Cluster, lab_name: str, tmp_path: Path
+) -> None:
     script = """
     import random, warnings
     from polars.testing import assert_frame_equal
@@ -117,7 +120,21 @@ def test_results_come_the_same_where_the_folder_cannot_be_reached(cluster: Clust
     far._client._files = Tables(RemoteReader(far._client.connection, ""))  # as one that has just attached
     assert [frame["_seq"].to_list() for frame in followed.updates(since=15)] == [list(range(15, 20))]
     assert list(followed.updates(since=20)) == []
+
+    from raylab.client import attachment, resting
+    from raylab.terminal.command import main
+    attachment.local_store = resting.local_store = lambda place, ident: None
+    for number in range(3):     # of the lab at work, once more, and of the lab at rest
+        assert main(["copy", name, new]) == 0
+        copied = raylab.Notebook(new)
+        assert copied.verify().is_empty()
+        assert_frame_equal(copied.results("big"), near.results("big")) if number < 2 else None
+        if number == 1:
+            near.shutdown()
     """
-    cluster.client(script, address=cluster.client_address, name=lab_name, fresh=True)
+    elsewhere = {"RAYLAB_HOME": str(tmp_path / "home")}  # as on another machine, which knows no lab
+    new = str(tmp_path / "new")
+    cluster.client(script, address=cluster.client_address, env=elsewhere, name=lab_name, new=new, fresh=True)
+    assert raylab.Notebook(new).identity.origins == (raylab.Notebook(cluster.home / lab_name).identity.id,)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
     assert max(file.stat().st_size for file in files) > 8 * 2**20

@@ -123,7 +123,8 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     others = answer(cluster.client(look, name=lab_name, fresh=True))
     notebook = raylab.Notebook(cluster.home / lab_name)
     workers = set(notebook.results("trap")["pid"])
-    for path in (cluster.home, notebook.path, *notebook.path.rglob("*")):
+    root = Path(notebook.place)
+    for path in (cluster.home, root, *root.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
     assert notebook.verify().is_empty()
 

@@ -553,7 +553,7 @@ def test_a_lab_from_the_command_line(cluster: Cluster, lab_name: str, tmp_path: 
     assert raylab(env, "watch", lab_name, "coarse").stdout == status.stdout
     wait = raylab(env, "wait", lab_name, "--timeout", "5")
     assert wait.returncode == 0
-    assert "coarse: 100%, 10 of 10 trials are ready, 1 failed\n" in wait.stderr
+    assert ": 100%, 10 of 10 trials are ready, 1 failed\n" in wait.stderr
     results = raylab(env, "results", lab_name)
     assert sorted(results.stdout.split()) == sorted(["x,y", *(f"{x},{2 * x}" for x in range(10) if x != 3)])
     assert raylab(env, "cancel", lab_name, "coarse").stdout == "coarse: nothing is left to cancel\n"
