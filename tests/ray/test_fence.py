@@ -63,6 +63,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Clu
         assert lab.sweep("slow").wait(timeout=90)
         """
         second_cluster.client(take_over, notebook=str(notebook))
+        eventually(lambda: not list(notebook.glob("sweeps/slow/journal/*.arrow")), 30)  # sealed: nothing is left to do
         before = files(notebook)
     finally:
         os.kill(pid, signal.SIGCONT)
