@@ -17,8 +17,7 @@ from typing import Any
 from ray.runtime_env import RuntimeEnv
 
 from raylab.code.named_files import py_modules, working_dir
-from raylab.code.source import digest
-from raylab.code.value_text import value_text
+from raylab.code.value_text import digest, value_text
 from raylab.errors import DesignError
 
 __all__ = ["Environment", "environment", "environment_ingredients"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from raylab.code.source import parse
+from raylab.code.source import parse_file
 
 __all__ = ["ADVICE", "GeneratorMetError", "in_module", "in_source", "is_generator", "own_name", "own_reference"]
 
@@ -91,7 +91,7 @@ def in_module(module: ModuleType) -> list[str]:
 
 def in_source(file: Path, name: str) -> list[str]:
     """As `in_module`, of a module that is not loaded: what the assignments at its top make."""
-    tree = parse(file.read_bytes()) if file.suffix == ".py" else None
+    tree = parse_file(file)
     found: list[str] = []
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _makes(node.value):

@@ -15,7 +15,7 @@ from types import CodeType
 
 from raylab.code.local_modules import Finder, Local
 from raylab.code.packages import requires
-from raylab.code.source import parse
+from raylab.code.source import parse_file
 
 __all__ = ["DYNAMIC", "is_dynamic", "runs_text", "seeds"]
 
@@ -88,7 +88,7 @@ def _is_unknown(module: Local) -> bool:
     """A local module that is compiled, cannot be parsed, or makes code when it runs."""
     if module.file is None:  # a package without __init__
         return False
-    tree = parse(module.file.read_bytes()) if module.file.suffix == ".py" else None
+    tree = parse_file(module.file)
     if tree is None:
         return True
     return any(

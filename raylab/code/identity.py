@@ -17,13 +17,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FunctionType, MethodType
 
-from raylab.code.definitions import class_text, function_text
-from raylab.code.digest import is_computed, known_parts
+from raylab.code.digest import CACHED, is_computed, known_parts, steady_digest
 from raylab.code.local_modules import Local
 from raylab.code.references import Captured, by_reference, captured
-from raylab.code.source import digest, parse, source_digest
-from raylab.code.steady import steady_digest
-from raylab.code.value_text import IncomparableError, by_name, value_text
+from raylab.code.source import class_text, function_text, parse_file, source_digest
+from raylab.code.value_text import IncomparableError, by_name, digest, value_text
 from raylab.worker.experiment import Experiment, label
 
 __all__ = ["file_ingredients", "object_ingredients"]
@@ -37,8 +35,6 @@ _NEVER_COUNTED = frozenset({".ipynb", ".pyc"})
 
 # Up to so many entries are named one by one where they are no plain data; above, the whole has one digest.
 _MAX_ENTRIES = 50
-
-_CACHED = type(functools.cache(len))
 
 _DATA_KINDS = frozenset({"global", "closure", "default", "argument", "attribute", "member"})
 
@@ -246,7 +242,7 @@ def _has_plain_keys(value: dict[object, object]) -> bool:
 
 def _unwrapped(value: object) -> object:
     """The function inside a functools.cache; what has more to it than the function stays as it is."""
-    wrapped = getattr(value, "__wrapped__", None) if type(value) is _CACHED else None
+    wrapped = getattr(value, "__wrapped__", None) if type(value) is CACHED else None
     return wrapped if isinstance(wrapped, FunctionType) else value
 
 
@@ -261,8 +257,6 @@ def _part_name(owner: str, part: Captured) -> str:
     return f"{owner}[{part.name}]" if part.kind == "item" else f"{owner}.{part.name}"
 
 
-def _file_digest(path: Path | None) -> str:
-    assert path is not None
-    data = path.read_bytes()
-    tree = parse(data) if path.suffix == ".py" else None
-    return f"source {source_digest(tree)}" if tree is not None else f"content {digest(data)}"
+def _file_digest(path: Path) -> str:
+    tree = parse_file(path)
+    return f"source {source_digest(tree)}" if tree is not None else f"content {digest(path.read_bytes())}"

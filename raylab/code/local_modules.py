@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from raylab.code.references import import_names
-from raylab.code.source import parse
+from raylab.code.source import parse_file
 from raylab.errors import ExperimentError
 
 __all__ = ["Finder", "Local", "folder_files", "imports", "included", "module_files", "reach"]
@@ -113,7 +113,7 @@ def reach(names: Iterable[str], finder: Finder) -> tuple[dict[str, Local], set[s
 
 def imports(file: Path, package: str) -> list[str]:
     """What a source file imports, as absolute names; names imported from a module count as modules here."""
-    tree = parse(file.read_bytes()) if file.suffix == ".py" else None
+    tree = parse_file(file)
     found: list[str] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Import):

@@ -13,6 +13,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import hashlib
 import pathlib
 import re
 import sys
@@ -22,15 +23,13 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from raylab.code.source import digest
-
-__all__ = ["IncomparableError", "array_bytes", "by_name", "value_text"]
+__all__ = ["ATOMS", "IncomparableError", "array_bytes", "by_name", "digest", "plain_repr", "value_text"]
 
 # Above this an error message shows that a value has changed, not from what to what.
 SHOWN_CHARS = 60
 
-_REPR_TYPES: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
-_MORE_REPR_TYPES: frozenset[type] = _REPR_TYPES | {
+ATOMS: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
+_REPR_TYPES: frozenset[type] = ATOMS | {
     bytearray, range, type(...), uuid.UUID, decimal.Decimal, fractions.Fraction,
     datetime.date, datetime.timedelta, datetime.timezone, zoneinfo.ZoneInfo,
 }  # fmt: skip
@@ -39,6 +38,11 @@ _ZONES = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})  # others
 
 class IncomparableError(Exception):
     """There is no telling whether two such values are equal; the message is the type's name."""
+
+
+def digest(data: bytes) -> str:
+    """128 bits of sha256: short enough to be stored by the hundred, and nobody attacks his own sweep."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def value_text(value: object) -> str:
@@ -79,8 +83,8 @@ def by_name(value: Any) -> str | None:
 
 def _text(value: Any) -> str:
     kind = type(value)
-    if kind in _MORE_REPR_TYPES or (kind in (datetime.datetime, datetime.time) and type(value.tzinfo) in _ZONES):
-        return _repr(value)
+    if kind in _REPR_TYPES or (kind in (datetime.datetime, datetime.time) and type(value.tzinfo) in _ZONES):
+        return plain_repr(value)
     # Of these types only: what inherits from them may hold more than the text would tell.
     write = _WRITERS.get(kind)
     if write is not None:
@@ -101,7 +105,8 @@ def _text(value: Any) -> str:
     return named
 
 
-def _repr(value: object) -> str:
+def plain_repr(value: object) -> str:
+    """The text of an atom, or of a list or tuple of atoms."""
     try:
         return repr(value)
     except ValueError:  # an int of more digits than Python writes
@@ -110,9 +115,8 @@ def _repr(value: object) -> str:
 
 def _sequence(value: Any) -> str:
     name = "" if type(value) in (list, tuple) else type(value).__qualname__
-    plain = _REPR_TYPES.issuperset(map(type, value))
-    if plain and not name:
-        return _repr(value)
+    if not name and ATOMS.issuperset(map(type, value)):
+        return plain_repr(value)
     opening, closing = "[]" if isinstance(value, list) else "()"
     return f"{name}{opening}{', '.join(map(_text, value))}{',' if len(value) == 1 else ''}{closing}"
 
@@ -189,7 +193,6 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     dict: _mapping,
     collections.Counter: _mapping,
     slice: _slice,
-    types.ModuleType: lambda value: f"module {value.__name__}",
     re.Pattern: lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})",
 }
 
