@@ -59,7 +59,7 @@ def value_text(value: object) -> str:
     """
     try:
         text = _text(value)
-    except RecursionError:  # it contains itself
+    except (RecursionError, ValueError):  # it contains itself, or numbers of more digits than Python writes
         raise IncomparableError(type(value).__name__) from None
     if len(text) <= SHOWN_CHARS:
         return text
@@ -109,8 +109,10 @@ def plain_repr(value: object) -> str:
     """The text of an atom, or of a list or tuple of atoms."""
     try:
         return repr(value)
-    except ValueError:  # an int of more digits than Python writes
-        return hex(value) if isinstance(value, int) else str(value)
+    except ValueError:  # more digits than Python writes
+        if not isinstance(value, int):
+            raise
+        return hex(value)
 
 
 def _sequence(value: Any) -> str:
