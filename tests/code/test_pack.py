@@ -29,8 +29,8 @@ from raylab.worker.unpack import load, unpack
 from raylab.worker.experiment import adapt
 code = pickle.load(open(sys.argv[1], "rb"))
 path = unpack(code.modules, Path(sys.argv[2])) if code.modules else None
-outcome = adapt(load(code.pickle, path).experiment).run(json.loads(sys.argv[3]), 11, (7, 3))
-print(json.dumps([outcome.rows, outcome.error]))
+made = adapt(load(code.pickle, path).experiment).attempt(json.loads(sys.argv[3]), 11, (7, 3))
+print(json.dumps([[made], None] if isinstance(made, dict) else [made.rows, made.error]))
 """
 
 PACK = """
