@@ -47,22 +47,13 @@ _GONE = (
 
 
 class Calls(Protocol):
-    """What a client does with a connection to a lab, however that is made."""
+    """What a client does with a connection to a lab, however that is made; see `Connection`."""
 
-    def check(self) -> None:
-        """Make sure that the connection is there."""
-
-    def job_environment(self) -> dict[str, Any]:
-        """The runtime_env of this process's own job."""
-
-    def info(self) -> dict[str, Any]:
-        """What `Lab.info()` gives."""
-
-    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any:
-        """Call a verb of the lab."""
-
-    def end(self, force: bool) -> None:
-        """Shut the lab down; its notebook stays."""
+    def check(self) -> None: ...
+    def job_environment(self) -> dict[str, Any]: ...
+    def info(self) -> dict[str, Any]: ...
+    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any: ...
+    def end(self, force: bool) -> None: ...
 
 
 class Connection:
@@ -118,6 +109,7 @@ class Connection:
         return dict(patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S))
 
     def info(self) -> dict[str, Any]:
+        """What `Lab.info()` gives."""
         found: dict[str, Any] = self.call("info")
         return found
 

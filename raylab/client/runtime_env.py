@@ -20,8 +20,6 @@ from raylab.code.named_files import py_modules, working_dir
 from raylab.code.value_text import digest, value_text
 from raylab.errors import DesignError
 
-__all__ = ["Environment", "environment", "environment_ingredients"]
-
 TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
 """Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""
 
