@@ -18,8 +18,6 @@ from typing import Any
 
 from raylab.code.source import parse_file
 
-__all__ = ["ADVICE", "GeneratorMetError", "in_module", "in_source", "is_generator", "own_name", "own_reference"]
-
 ADVICE = (
     "Take `rng` or `seed` as an argument, which is each trial's own; or make the generator inside the experiment, "
     "from its seed."

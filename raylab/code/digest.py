@@ -33,8 +33,6 @@ from raylab.code.source import class_text, code_digest, function_text
 from raylab.code.value_text import ATOMS, array_bytes, by_name, plain_repr
 from raylab.worker.experiment import Experiment
 
-__all__ = ["CACHED", "is_computed", "known_parts", "steady_digest"]
-
 # What libraries write into an object's state and is none of its value: networkx' cache for its backends, and the
 # version that scikit-learn warns by (versions are told, they make nothing another experiment).
 _NO_VALUE = frozenset({"__networkx_cache__", "_sklearn_version"})
@@ -111,10 +109,8 @@ class _Walk:
             return _node(kind.__name__, sorted(self._visit(k) + self._visit(v) for k, v in value.items()))
         if kind is np.ndarray or isinstance(value, np.generic):
             return self._of_array(value)
-        if isinstance(value, FunctionType):
-            return self._of_function(value)
-        if isinstance(value, type):
-            return self._of_class(value)
+        if isinstance(value, FunctionType | type):
+            return self._of_code(value)
         return self._of_object(value)
 
     def _of_array(self, value: Any) -> bytes:
@@ -123,19 +119,17 @@ class _Walk:
         about = f"{type(value).__name__} {value.shape} {value.dtype.str}"
         return _node(about, [self._visit(item) for item in np.asarray(value).ravel().tolist()])
 
-    def _of_function(self, function: FunctionType) -> bytes:
-        if by_reference(function):
-            return _leaf("named", str(by_name(function)).encode())
-        if self._met is not None:
-            self._met(function)
-        parts = [(str(part), part.value) for part in captured(function) if part.kind != "global"]
-        return _node(f"function {function_text(function)}", [self._visit(part) for part in parts])
-
-    def _of_class(self, cls: type) -> bytes:
-        if by_reference(cls):
-            return _leaf("named", str(by_name(cls)).encode())
-        parts = [(str(part), part.value) for part in captured(cls)]
-        return _node(f"class {cls.__qualname__} {class_text(cls)}", [self._visit(part) for part in parts])
+    def _of_code(self, value: FunctionType | type) -> bytes:
+        if by_reference(value):
+            return _leaf("named", str(by_name(value)).encode())
+        if isinstance(value, type):
+            about = f"class {value.__qualname__} {class_text(value)}"
+        else:
+            about = f"function {function_text(value)}"
+            if self._met is not None:
+                self._met(value)
+        parts = [(str(part), part.value) for part in captured(value) if part.kind != "global"]
+        return _node(about, [self._visit(part) for part in parts])
 
     def _of_object(self, value: Any) -> bytes:
         kind = type(value)

@@ -24,8 +24,6 @@ from raylab.code.source import class_text, function_text, parse_file, source_dig
 from raylab.code.value_text import IncomparableError, by_name, digest, value_text
 from raylab.worker.experiment import Experiment, label
 
-__all__ = ["file_ingredients", "object_ingredients"]
-
 # Stored with the ingredients. Lists of different rules are not compared: an update of raylab that changes
 # what they are would otherwise make every running sweep look edited.
 RULE = "2"
@@ -77,8 +75,7 @@ class _Survey:
         self._seen: dict[tuple[int, str], tuple[object, str]] = {}  # the objects too: no address is used twice
         self._way = ""  # the global, closure or attribute that led here; none from the experiment's own code
         self._ways: dict[str, set[str]] = {}
-        self._kept: list[object] = []
-        self._walked: set[tuple[int, str]] = set()
+        self._walked: dict[tuple[int, str], object] = {}
 
     def ways(self) -> dict[str, str]:
         """Which names lead to an ingredient, where nothing else does: with the name, that is ignored too."""
@@ -93,13 +90,10 @@ class _Survey:
         if by_name(value) is None:
             value = _unwrapped(value)
         is_code = isinstance(value, FunctionType | type)
-        if not is_root and not (is_code and not by_reference(value)):
-            try:
-                self._note(name, value_text(value))
-                return
-            except IncomparableError:
-                pass
-        if is_code:
+        text = None if is_root or (is_code and not by_reference(value)) else _plain_text(value)
+        if text is not None:
+            self._note(name, text)
+        elif is_code:
             self._look_at_code(value, name, is_root)
         elif is_root and by_name(value) is not None:  # compiled code, or a decorator's object
             inner = getattr(value, "__wrapped__", None)
@@ -151,8 +145,7 @@ class _Survey:
     def _look_at_globals(self, function: FunctionType) -> None:
         """Of a function inside of something that has one digest: each is an ingredient of its own."""
         if (id(function), self._way) not in self._seen and (id(function), self._way) not in self._walked:
-            self._walked.add((id(function), self._way))
-            self._kept.append(function)
+            self._walked[id(function), self._way] = function
             for part in captured(function):
                 if part.kind == "global":
                     self._look_at_part(part, str(part))
@@ -182,7 +175,8 @@ class _Survey:
         """Whether the parts say all: of containers, and of objects whose class is the user's own."""
         cls = type(value)
         if cls in (list, tuple, dict):
-            return len(value) <= _MAX_ENTRIES and (cls is not dict or _has_plain_keys(value))  # type: ignore[arg-type]
+            assert isinstance(value, list | tuple | dict)
+            return len(value) <= _MAX_ENTRIES and (cls is not dict or None not in map(_plain_text, value))
         if cls in (functools.partial, MethodType):
             return True
         if known_parts(value) is not None:
@@ -231,13 +225,11 @@ def _is_plain_class(cls: type) -> bool:
     return bool(cls.__flags__ & (1 << 9)) and all(getattr(f, "__module__", "") == "dataclasses" for f in found)
 
 
-def _has_plain_keys(value: dict[object, object]) -> bool:
+def _plain_text(value: object) -> str | None:
     try:
-        for key in value:
-            value_text(key)
+        return value_text(value)
     except IncomparableError:
-        return False
-    return True
+        return None
 
 
 def _unwrapped(value: object) -> object:

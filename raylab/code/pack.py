@@ -59,7 +59,7 @@ def pack(
     experiment: object,
     include: Include | Iterable[Include] = (),
     *,
-    extra: Mapping[str, Path] | None = None,
+    extra: Mapping[str, Path] = {},
     reached: Iterable[str] = (),
 ) -> Code:
     """Pack an experiment with all local code it reaches.
@@ -81,7 +81,7 @@ def pack(
             "a global, a default, a closure or an attribute. Load the data inside the experiment."
         )
     finder = Finder()
-    found = _gather({*met, *reached}, include, extra or {}, finder)
+    found = _gather({*met, *reached}, include, extra, finder)
     _check_size(name, found.files)
     ingredients = object_ingredients(experiment, set(found.modules))
     ingredients |= file_ingredients(found.modules, found.files, found.included)
@@ -90,7 +90,7 @@ def pack(
     outer = {
         "python": this_python(),
         "seeds": seeds(found.names, found.modules, finder),
-        "files": tuple(sorted(found.brought)),
+        "files": tuple(sorted(found.included.union(extra))),
         "experiment": data,
     }
     return Code(
@@ -117,7 +117,6 @@ class _Load:
     names: set[str]  # of all modules that were met
     files: dict[str, Path]
     included: set[str]  # names in `files` that `include=` brought
-    brought: set[str]  # these, and what else was named to be found by trials
 
 
 def _gather(
@@ -136,13 +135,7 @@ def _gather(
     together = module_files(modules.values(), finder)
     for name, path in (*asked.items(), *extra.items()):
         _add(together, name, path)
-    return _Load(
-        modules=modules,
-        names=names,
-        files=dict(sorted(together.items())),
-        included=set(asked),
-        brought={*asked, *extra},
-    )
+    return _Load(modules=modules, names=names, files=dict(sorted(together.items())), included=set(asked))
 
 
 def _copied_generators(modules: Mapping[str, Local]) -> list[str]:

@@ -23,8 +23,6 @@ from raylab.code.value_text import ATOMS, by_name
 from raylab.errors import ExperimentError
 from raylab.worker.experiment import Experiment, label
 
-__all__ = ["pickled"]
-
 _OBJECT_REFS = frozenset({"ObjectRef", "ClientObjectRef", "ObjectRefGenerator"})
 
 # How deep the search for the thing to blame goes; what is deeper is blamed as a whole.

@@ -17,8 +17,6 @@ from types import CodeType, FunctionType
 from raylab.code.references import by_reference, captured
 from raylab.code.value_text import by_name, digest
 
-__all__ = ["class_text", "code_digest", "function_text", "parse", "parse_file", "source_digest"]
-
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 # `kind` tells u"" from "", `type_comment` is a comment, `ctx` follows from the place.

@@ -23,7 +23,7 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["ATOMS", "IncomparableError", "array_bytes", "by_name", "digest", "plain_repr", "value_text"]
+import numpy as np
 
 # Above this an error message shows that a value has changed, not from what to what.
 SHOWN_CHARS = 60
@@ -96,8 +96,7 @@ def _text(value: Any) -> str:
     if _is_data(value):
         parts = ((field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value))
         return f"{kind.__qualname__}({', '.join(f'{name}={_text(part)}' for name, part in parts)})"
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and (kind is numpy.ndarray or isinstance(value, numpy.generic)):  # a masked array is more
+    if kind is np.ndarray or isinstance(value, np.generic):  # a masked array is more
         return _numpy_text(value)
     named = _global_name(value) if callable(value) else None
     if named is None:
@@ -127,10 +126,6 @@ def _named_tuple(value: Any) -> str:
     if not hasattr(type(value), "_fields") or by_name(type(value)) is None:
         raise IncomparableError(type(value).__name__)
     return _sequence(value)
-
-
-def _slice(value: Any) -> str:
-    return f"slice({_text(value.start)}, {_text(value.stop)}, {_text(value.step)})"
 
 
 def _member(value: Any) -> str:
@@ -194,7 +189,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     frozenset: _set,
     dict: _mapping,
     collections.Counter: _mapping,
-    slice: _slice,
+    slice: lambda value: f"slice{_text((value.start, value.stop, value.step))}",
     re.Pattern: lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})",
 }
 

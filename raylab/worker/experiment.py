@@ -29,8 +29,6 @@ from raylab.worker.signature import check_takes, takes
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-__all__ = ["Experiment", "Outcome", "Runner", "adapt", "check_parameters", "failure", "label"]
-
 
 class Experiment:
     """An experiment that wants to prepare and to clean up. Subclass it and write at least `do`.

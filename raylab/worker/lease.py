@@ -24,9 +24,9 @@ from raylab.core.request import Policy
 from raylab.core.segment import Segment
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
-from raylab.worker.experiment import Outcome, Runner, adapt
+from raylab.worker.experiment import Runner, adapt
 from raylab.worker.generators import imports_apart, seed_all
-from raylab.worker.outcome import Row
+from raylab.worker.outcome import Outcome, Row
 from raylab.worker.ray_guard import guarded
 from raylab.worker.shown_warnings import Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named

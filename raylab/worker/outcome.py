@@ -18,8 +18,6 @@ from pathlib import Path
 from types import CoroutineType, TracebackType
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ATOMS", "Outcome", "Row", "UnfitResultError", "failure", "known_names", "read", "read_epyc"]
-
 Row: TypeAlias = dict[str, object]
 
 # What a notebook reader can still look at; a message that embeds an array's repr can have megabytes.

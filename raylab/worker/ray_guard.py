@@ -17,8 +17,6 @@ from typing import Any
 
 from raylab.worker.ray_internals import CALLS
 
-__all__ = ["guarded"]
-
 _DEFAULTS = (None, "auto")
 """Addresses that mean the cluster of this process."""
 

@@ -15,8 +15,6 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["VARIABLES", "limit_threads", "named"]
-
 OPENMP = "OMP_NUM_THREADS"
 """What a library goes by that has no variable of its own, or finds that unset."""
 
