@@ -13,7 +13,6 @@ from raylab.client.session import (
     bounded,
     disconnected,
     is_channels,
-    is_client,
     is_forgotten,
     is_lost,
     patiently,
@@ -22,6 +21,7 @@ from raylab.client.session import (
 from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.errors import LabUnavailable, RaylabError, VersionMismatch
 from raylab.server.protocol import NAMESPACE, PROTOCOL, versions
+from raylab.worker.ray_internals import client_worker
 
 SLACK_S = 1.0
 """Ray's own timeout comes first, where it works."""
@@ -37,13 +37,7 @@ INTERRUPTED = {
 }
 """What is known when a call that changes something is interrupted; the other verbs change nothing."""
 
-_GONE = (
-    ray.exceptions.ActorDiedError,
-    ray.exceptions.ActorUnavailableError,
-    ray.exceptions.RayActorError,
-    ray.exceptions.OwnerDiedError,
-    ray.exceptions.RpcError,
-)
+_GONE = (ray.exceptions.RayActorError, ray.exceptions.OwnerDiedError, ray.exceptions.RpcError)
 
 
 class Calls(Protocol):
@@ -179,7 +173,7 @@ class Connection:
         `ray://`: a question that is given up there goes on, and may connect anew by itself when the connection breaks.
         """
         patience = BACK_S
-        while not is_client() and (left := until - time.monotonic()) > 0:
+        while client_worker() is None and (left := until - time.monotonic()) > 0:
             try:
                 self._ask("hello", (), min(patience, left))
             except ray.exceptions.GetTimeoutError:

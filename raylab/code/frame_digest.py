@@ -17,7 +17,8 @@ import pyarrow as pa
 
 def content(value: Any) -> tuple[object, ...] | None:
     """The parts of a frame, a series, an index, a table or an array; None of anything else."""
-    top = next((cls.__module__.partition(".")[0] for cls in type(value).__mro__ if _is_known(cls)), None)
+    tops = (cls.__module__.partition(".")[0] for cls in type(value).__mro__)
+    top = next((top for top in tops if top in _READERS and top in sys.modules), None)
     if top is None:
         return None
     try:
@@ -25,11 +26,6 @@ def content(value: Any) -> tuple[object, ...] | None:
     except Exception:  # of a kind, or a version of the library, that was not met here: its pickle decides
         return None
     return None if made is None else (f"{type(value).__module__}.{type(value).__qualname__}", *made)
-
-
-def _is_known(cls: type) -> bool:
-    top = cls.__module__.partition(".")[0]
-    return top in _READERS and top in sys.modules
 
 
 # pandas -------------------------------------------------------------------------------------------------------------

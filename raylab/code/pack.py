@@ -2,7 +2,7 @@
 
 `pack` makes the pickle and a zip of the local modules the experiment reaches; `raylab.worker.unpack` undoes it on
 a worker. Promises: equal modules give an equal zip; the worker needs nothing of the client;
-what cannot travel is refused on the client, by name. Nothing here needs a running Ray.
+what cannot travel is refused on the client, by name.
 """
 
 from __future__ import annotations

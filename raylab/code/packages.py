@@ -55,9 +55,7 @@ def _distributions(top: str) -> tuple[str, ...]:
     return tuple(sorted(set(_all_distributions().get(top, ()))))
 
 
-@functools.cache
-def _all_distributions() -> dict[str, list[str]]:
-    return dict(metadata.packages_distributions())
+_all_distributions = functools.cache(metadata.packages_distributions)
 
 
 @functools.cache

@@ -1,8 +1,7 @@
 """The pickle of an experiment, the modules it names, and what stands in the way if there is none.
 
 Promises: every module that loading the pickle will import is named, however deep it is hidden; an error names
-the one thing that cannot be pickled and the way to it; no generator of random numbers travels as a copy. Works without
-a running Ray.
+the one thing that cannot be pickled and the way to it; no generator of random numbers travels as a copy.
 """
 
 from __future__ import annotations

@@ -169,6 +169,4 @@ def _normalised(node: ast.AST) -> Iterator[str]:
 def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
     if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return body
-    first = body[0]
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return body[1:] if is_text and isinstance(first.value.value, str) else body  # type: ignore[attr-defined]
+    return body if ast.get_docstring(node, clean=False) is None else body[1:]

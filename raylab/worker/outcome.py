@@ -169,8 +169,6 @@ def _name(key: object) -> str:
 
 def _snapshot(value: Any) -> object:
     """A copy of what a later trial could still change: rows wait some time before they are written."""
-    if type(value) in ATOMS:
-        return value
     try:
         return _copied(value, {})
     except RecursionError:  # too deep to be copied; the notebook will find a way to keep it
