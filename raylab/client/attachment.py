@@ -149,14 +149,14 @@ class Client:
     # reading ----------------------------------------------------------------------------------------------------
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
-        found: pl.DataFrame = self._told(results, together, sweep, status, metadata)
+        found: pl.DataFrame = self._joined(results, together, sweep, status, metadata)
         return found
 
     def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
-        found: pl.LazyFrame = self._told(scan, scanned, sweep, status, metadata)
+        found: pl.LazyFrame = self._joined(scan, scanned, sweep, status, metadata)
         return found
 
-    def _told(
+    def _joined(
         self,
         read: Callable[..., Any],
         join: Callable[..., Any],

@@ -127,7 +127,7 @@ class _Survey:
             return
         name = "" if part.kind == "class" else f"global {part.name}" if part.kind == "global" else name
         before = self._way
-        if not before and part.kind in _DATA_KINDS and not _is_code(part.value):
+        if not before and part.kind in _DATA_KINDS and not isinstance(_unwrapped(part.value), FunctionType | type):
             self._way = _head(name)
         try:
             self.look(part.value, name)
@@ -190,10 +190,9 @@ class _Survey:
     def _look_at_compiled(self, value: object, function: FunctionType, name: str, is_root: bool) -> None:
         """The function, and with what it was compiled."""
         self.look(function, name, is_root=is_root)
-        parts = known_parts(value)
         options = [
-            {key: part for key, part in part.items() if part is not function} if isinstance(part, dict) else part
-            for part in parts or ()
+            {key: each for key, each in part.items() if each is not function} if isinstance(part, dict) else part
+            for part in known_parts(value) or ()
         ]
         found = steady_digest(options, self._look_at_globals)
         self._note(f"compilation of {label(function)}", f"{type(value).__name__}, sha256:{found}")
@@ -211,10 +210,6 @@ class _Survey:
         self.ingredients[key] = text
         self._ways.setdefault(key, set()).add(self._way)
         return key
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(_unwrapped(value), FunctionType | type)
 
 
 def _is_plain_class(cls: type) -> bool:

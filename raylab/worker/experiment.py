@@ -258,8 +258,7 @@ class _ExperimentRunner(Runner):
         object.__setattr__(self._experiment, "_rng", params.get("rng"))
         times: dict[str, float] = {}
         try:
-            with _Timed(times, "_set_up_s"):
-                self._experiment.set_up(params)
+            _timed(times, "_set_up_s", self._experiment.set_up, params)
             made = self._do_and_tear_down(params, times)
         except BaseException as error:
             if self._is_cancelled():
@@ -269,22 +268,17 @@ class _ExperimentRunner(Runner):
 
     def _do_and_tear_down(self, params: dict[str, Any], times: dict[str, float]) -> Row | list[Row]:
         try:
-            with _Timed(times, "_do_s"):
-                made = read(self._experiment.do(params))
+            made: Row | list[Row] = _timed(times, "_do_s", lambda: read(self._experiment.do(params)))
         except BaseException:
             try:
-                self._tear_down(times)
+                _timed(times, "_tear_down_s", self._experiment.tear_down)
             except BaseException:
                 # do's error is the one that explains the trial; but a cancellation must not be lost here.
                 if self._is_cancelled():
                     raise
             raise
-        self._tear_down(times)
+        _timed(times, "_tear_down_s", self._experiment.tear_down)
         return made
-
-    def _tear_down(self, times: dict[str, float]) -> None:
-        with _Timed(times, "_tear_down_s"):
-            self._experiment.tear_down()
 
 
 class _EpycRunner(Runner):
@@ -308,19 +302,13 @@ _RUNNERS: dict[str, type[Runner]] = {
 }
 
 
-class _Timed:
-    """Notes the seconds of its block, however the block ends."""
-
-    __slots__ = ("_name", "_started", "_times")
-
-    def __init__(self, times: dict[str, float], name: str) -> None:
-        self._times, self._name = times, name
-
-    def __enter__(self) -> None:
-        self._started = perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._times[self._name] = perf_counter() - self._started
+def _timed(times: dict[str, float], name: str, call: Callable[..., Any], *args: Any) -> Any:
+    """Call something, and note its seconds, however it ends."""
+    started = perf_counter()
+    try:
+        return call(*args)
+    finally:
+        times[name] = perf_counter() - started
 
 
 def _kind(experiment: object) -> Literal["experiment", "epyc", "function"]:
