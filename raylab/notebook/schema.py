@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
-from raylab.notebook.columns import KIND, OF, SHUFFLED, clean_name, column
+from raylab.notebook.columns import KIND, OF, SHUFFLED, column
 from raylab.notebook.exact import about, marks
 
-__all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union", "wire_batch"]
+__all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union"]
 
 SEQ = "_seq"
 MORE = "_more"
@@ -36,37 +36,6 @@ APART = frozenset({b"pickle", b"text"})
 Pair: TypeAlias = tuple[Field, Array]
 
 
-def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Array], rows: int) -> pa.RecordBatch:
-    """What a worker sends: the fixed arrays, then the columns, several of which may share a name.
-
-    Args:
-        columns: Values by column, as `column` takes them.
-        fixed: Arrays that are there already, such as the metadata and the parameters.
-        rows: How many rows every one of them must have.
-
-    Raises:
-        ValueError: A column is longer or shorter, or is given twice.
-    """
-    fields, arrays = [], []
-    for name, array in fixed.items():
-        fields.append(pa.field(clean_name(name), array.type))
-        arrays.append(array)
-    for name, values in columns.items():
-        if len(values) != rows or name in fixed:
-            raise ValueError(f"column {name!r}: one list of {rows} values is expected, got {len(values)}")
-        for field, array in column(name, values):
-            fields.append(field)
-            arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-class HasSchema(Protocol):
-    """Anything that tells the columns of a file, such as `file.FileInfo`."""
-
-    @property
-    def schema(self) -> pa.Schema: ...
-
-
 class Schema:
     """The columns in force of one sweep: every commit carries all of them.
 
@@ -76,59 +45,31 @@ class Schema:
 
     Example:
         >>> schema = Schema()
-        >>> schema.conform(wire_batch({"loss": [1]}, {}, 1)).to_pylist()
+        >>> schema.concat([pa.record_batch({"loss": [1]})]).to_pylist()
         [{'loss': 1}]
-        >>> schema.conform(wire_batch({"loss": ["diverged"]}, {}, 1)).to_pylist()
+        >>> schema.concat([pa.record_batch({"loss": ["diverged"]})]).to_pylist()
         [{'loss': None, 'loss__string': 'diverged'}]
     """
 
-    def __init__(self, fields: Iterable[Field] = ()) -> None:
+    def __init__(self, schemas: Iterable[pa.Schema] = ()) -> None:
+        """The columns in force after files of these schemas, oldest first; the newest file with rows alone will do."""
         self._fields: dict[str, Field] = {}
-        self._columns: dict[str | bytes, list[str]] = {}  # by `_identity` the columns that hold the values
+        self._columns: dict[str | bytes, list[str]] = {}  # by `identity` the columns that hold the values
         self._last: tuple[pa.Schema, list[str]] = (pa.schema([]), [])  # what was placed last, and where
-        for field in fields:
-            self._add(field)
-
-    @classmethod
-    def from_files(cls, infos: Iterable[HasSchema]) -> Schema:
-        """The schema in force after these files, oldest first; the newest file with rows alone will do."""
-        schema = cls()
-        for each in _changes(info.schema for info in infos):
-            for field in each:
-                if field.name != SEQ:
-                    schema._add(field)
-        return schema
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The columns in force, in order."""
-        return tuple(self._fields.values())
+        for field in union(schemas):
+            if field.name != SEQ:
+                self._columns.setdefault(identity(field), []).append(field.name)
+                self._fields[field.name] = field
 
     @property
     def arrow(self) -> pa.Schema:
         """The columns in force, as Arrow has it."""
         return pa.schema(self._fields.values())
 
-    def conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """A wire batch in the columns in force, which it may widen or add to."""
-        pairs = _tidy(batch)
-        return self._built(pairs, self._placed(pairs), batch.num_rows)
-
     def concat(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
-        """Several wire batches in the columns that are in force after the last of them."""
+        """Wire batches in the columns in force, which each of them may widen or add to."""
         tidy = [(pairs := _tidy(batch), self._placed(pairs), batch.num_rows) for batch in _merged(batches)]
         return pa.Table.from_batches([self._built(*each) for each in tidy], self.arrow)
-
-    def _add(self, field: Field) -> None:
-        """A column of an earlier file."""
-        known = self._fields.get(field.name)
-        if known is None:
-            self._columns.setdefault(identity(field), []).append(field.name)
-            self._fields[field.name] = field
-        else:
-            wider = unify(known.type, field.type)
-            wider = field.type if wider is None else wider
-            self._fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
 
     def _placed(self, pairs: Sequence[Pair]) -> list[str]:
         """The column in force of each array, made or widened where needed; nearly always the same as before."""

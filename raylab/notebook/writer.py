@@ -30,7 +30,7 @@ from raylab.notebook.requests import from_rows, to_rows
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.survey import combined, summaries, survey
-from raylab.notebook.table import Opened, Table
+from raylab.notebook.table import Table
 from raylab.notebook.table_files import last_opening, listing
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,8 @@ class Writer:
             allowed: asked before it is taken from another writer; what it raises ends this.
         """
         table = Table(self.store, layout.REQUESTS, self.writer)
-        self.opening = table.open({IDENTITY: self._identity()}, allowed=allowed).number
+        table.open({IDENTITY: self._identity()}, allowed=allowed)
+        self.opening = table.number - 1
         self._requests = table
         requests: list[Request] = []
         for loaded in listing(self.store, layout.REQUESTS):
@@ -256,14 +257,9 @@ class Writer:
                 a table that it had not opened before.
         """
         request = request or {}
-        table, opened = self._take(folder, request)
-        return SweepTable(
-            writer=self,
-            request=request,
-            table=table,
-            schema=Schema.from_files(opened.files),
-            summary=together(summaries(opened.files)),
-        )
+        table, files = self._take(folder, request)
+        schema = Schema(info.schema for info in files)
+        return SweepTable(self, request, table, schema, together(summaries(files)))
 
     def retake(self, sweep: SweepTable) -> bool:
         """Open a sweep's table again that was taken from us although the notebook was not.
@@ -279,8 +275,8 @@ class Writer:
         """
         if not self.is_ours():
             return False
-        table, opened = self._take(sweep.table.folder, sweep.request)
-        if opened.seq != sweep.table.seq:
+        table, _ = self._take(sweep.table.folder, sweep.request)
+        if table.seq != sweep.table.seq:
             return False
         sweep.table = table
         return True
@@ -293,12 +289,12 @@ class Writer:
             return False
         return self._requests is not None
 
-    def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, Opened]:
+    def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, list[FileInfo]]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        opened = table.open({REQUEST: request})
+        files = table.open({REQUEST: request})
         self._check_ours()  # another lab may have come in between
-        return table, opened
+        return table, files
 
     def _check_ours(self) -> None:
         if self._requests is not None:
