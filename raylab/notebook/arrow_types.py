@@ -23,8 +23,6 @@ import pyarrow as pa
 from raylab.notebook.arrow_zones import zone_name
 from raylab.notebook.exact import ITEMS, Path, inexact
 
-__all__ = ["Unfit", "cast", "describe", "differs", "plain", "unify", "word"]
-
 # pyarrow has types of its own only since lately, generic ones that say nothing here.
 DataType: TypeAlias = Any
 Array: TypeAlias = Any

@@ -27,8 +27,6 @@ from raylab.notebook.arrow_types import (
 from raylab.notebook.exact import Path, about, inexact, inexact_ints
 from raylab.notebook.pickled import PICKLED, attempt, packed
 
-__all__ = ["KIND", "OF", "SHUFFLED", "clean_name", "column", "renamed"]
-
 KIND = b"raylab.kind"
 """Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
 

@@ -15,8 +15,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["EXACT", "ITEMS", "Path", "about", "fits", "inexact", "inexact_ints", "marks"]
-
 EXACT: Final = b"raylab.exact"
 """Field metadata: the places with integers that no float holds, as a JSON list of paths."""
 

@@ -17,22 +17,6 @@ import pyarrow as pa
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 
-__all__ = [
-    "DATA",
-    "OPENING",
-    "PART",
-    "FileInfo",
-    "Loaded",
-    "damaged",
-    "decode",
-    "encode",
-    "ends_bytes",
-    "glimpse",
-    "header_of_ends",
-    "load",
-    "told",
-]
-
 FORMAT = 1
 OPENING, DATA, PART = "opening", "data", "part"
 

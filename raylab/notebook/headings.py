@@ -19,8 +19,6 @@ from raylab.notebook.columns import clean_name
 from raylab.notebook.rows import METADATA, RESERVED, TIMES
 from raylab.notebook.schema import MORE, SEQ, identity
 
-__all__ = ["ALWAYS", "SOMETIMES", "Heading", "headings", "labels"]
-
 ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
 """The metadata of every sweep, in the order people see."""
 

@@ -16,8 +16,6 @@ from raylab.notebook.arrow_types import FLOAT, NULL, Array, DataType, Field, dif
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.exact import ITEMS, Path, inexact, marks
 
-__all__ = ["by_name", "put_together"]
-
 
 def put_together(fields: Sequence[Field], columns: Sequence[Sequence[Any]]) -> list[Array]:
     """The values of these columns, all lists or all structs, in as few columns as their types allow.

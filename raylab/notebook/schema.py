@@ -19,8 +19,6 @@ from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, U
 from raylab.notebook.columns import KIND, OF, SHUFFLED, column
 from raylab.notebook.exact import about, marks
 
-__all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union"]
-
 SEQ = "_seq"
 MORE = "_more"
 

@@ -33,8 +33,6 @@ from raylab.notebook.arrow_types import (
 from raylab.notebook.nested import put_together
 from raylab.notebook.schema import kept_apart
 
-__all__ = ["Kind", "settled"]
-
 _NUMBERS = (FLOAT, INT, UINT, DECIMAL)
 _ORDER = (*_NUMBERS, BOOL, STRING, DATE, DATETIME)
 _REST = (TIME, DURATION, BINARY)

@@ -17,19 +17,6 @@ from raylab.errors import NotebookDamaged
 from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, ends_bytes, header_of_ends, load
 from raylab.notebook.store import Reader
 
-__all__ = [
-    "Known",
-    "file_header",
-    "file_names",
-    "file_number",
-    "in_force",
-    "infos",
-    "last_number",
-    "last_opening",
-    "listing",
-    "misplaced",
-]
-
 T = TypeVar("T")
 
 # A listing that a seal overtook is made again. What still has a gap after so many is damaged.

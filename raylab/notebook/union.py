@@ -33,8 +33,6 @@ from raylab.notebook.arrow_types import (
 )
 from raylab.notebook.siblings import settled
 
-__all__ = ["SWEEP", "parameters_of", "scanned", "together"]
-
 SWEEP = "_sweep"
 """The column with the sweeps' names."""
 
