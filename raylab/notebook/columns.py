@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from raylab.notebook.arrow_types import (
@@ -22,6 +21,7 @@ from raylab.notebook.arrow_types import (
     Field,
     describe,
     differs,
+    fitted,
     unify,
 )
 from raylab.notebook.exact import Path, about, inexact, inexact_ints
@@ -156,7 +156,7 @@ def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int])
         pass
     for row, value in some.items():
         try:
-            cells[row] = _coerced(value, kind)
+            cells[row] = fitted(value, kind)
             pa.array([cells[row]], kind)
         except _REFUSALS:
             cells[row] = None
@@ -165,16 +165,3 @@ def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int])
 
 
 _REFUSALS = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
-
-
-def _coerced(value: object, kind: DataType) -> object:
-    """Ints made floats where the type says so: Arrow does it itself, but only up to 2^53."""
-    if value is None:
-        return None
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64) if kind.value_type.equals(FLOAT) else value
-    if pa.types.is_list(kind) and isinstance(value, list):
-        return [_coerced(item, kind.value_type) for item in value]
-    if pa.types.is_struct(kind) and isinstance(value, dict):
-        return {field.name: _coerced(value[field.name], field.type) for field in kind if field.name in value}
-    return float(value) if kind.equals(FLOAT) and isinstance(value, int) else value

@@ -91,7 +91,7 @@ class Schema:
         if pa.types.is_null(known.type):
             if _is_pattern(name):
                 return False
-            kind = {KIND: _word(field).encode()}
+            kind = {KIND: kind_word(field).encode()}
             self._fields[name] = _grown(known, field, field.type, kind)
             return True
         if kept_apart(known) != kept_apart(field):
@@ -106,7 +106,7 @@ class Schema:
         if len(self._fields) - (MORE in self._fields) >= MAX_COLUMNS:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
-        kind = _word(field)
+        kind = kind_word(field)
         plain_name = name = self._plain_name(field)
         count = 1
         while name in self._fields or name in {SEQ, MORE}:
@@ -166,7 +166,8 @@ def kept_apart(field: Field) -> bytes | None:
     return kind if kind in APART else None
 
 
-def _word(field: Field) -> str:
+def kind_word(field: Field) -> str:
+    """The word for a field's kind, which names sibling columns."""
     apart = kept_apart(field)
     return apart.decode() if apart else word(field.type)
 
@@ -273,8 +274,7 @@ def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = []
     for field in schema:
         if field.name in table.column_names:
-            chunks = [cast(chunk, field.type) for chunk in table.column(field.name).chunks]
-            columns.append(pa.chunked_array(chunks, field.type))
+            columns.append(cast(table.column(field.name), field.type))
         else:
             columns.append(pa.nulls(table.num_rows, field.type))
     return pa.Table.from_arrays(columns, schema=schema)

@@ -17,39 +17,11 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
-from raylab.notebook.arrow_types import (
-    BINARY,
-    BOOL,
-    DATE,
-    DECIMAL,
-    DURATION,
-    FLOAT,
-    INT,
-    SIBLING,
-    STRING,
-    TIME,
-    UINT,
-    word,
-)
+from raylab.notebook.arrow_types import SIBLING, plain, word
 from raylab.notebook.siblings import settled
 
 SWEEP = "_sweep"
 """The column with the sweeps' names."""
-
-TYPES: dict[Any, Any] = {
-    pl.String: STRING,
-    pl.Int64: INT,
-    pl.UInt64: UINT,
-    pl.Float64: FLOAT,
-    pl.Boolean: BOOL,
-    pl.Date: DATE,
-    pl.Time: TIME,
-    pl.Duration: DURATION,
-    pl.Binary: BINARY,
-    pl.Decimal: DECIMAL,
-    pl.Null: pa.null(),
-}
-
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -149,11 +121,11 @@ def _families(frame: pl.DataFrame, clashing: set[str], parameters: Sequence[str]
     taken = {(name, str(kind)) for name, kind in frame.schema.items() if name not in texts_of}
     for name, kind in frame.schema.items():
         match = SIBLING.fullmatch(name)
-        plain = match["name"] if match and match["name"] in clashing and match["name"] in frame.columns else name
+        of = match["name"] if match and match["name"] in clashing and match["name"] in frame.columns else name
         # A result may be called as a sibling would be: it is one if it has that kind, and no other column has it.
-        is_one = name.startswith(f"{plain}__{word(_type(kind))}") and (plain, str(kind)) not in taken
-        is_one = is_one and (plain in texts_of or plain not in parameters)
-        found[name] = plain if is_one else name
+        is_one = name.startswith(f"{of}__{word(_type(kind))}") and (of, str(kind)) not in taken
+        is_one = is_one and (of in texts_of or of not in parameters)
+        found[name] = of if is_one else name
         if name not in texts_of:
             taken.add((found[name], str(kind)))
     return found
@@ -231,10 +203,4 @@ def _parameter(name: str, parts: Sequence[Part]) -> list[tuple[str, pl.Series]]:
 
 def _type(dtype: Any) -> Any:
     """The type that a column of this one has on disk."""
-    if isinstance(dtype, pl.List):
-        return pa.list_(_type(dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        return pa.struct([(field.name, _type(field.dtype)) for field in dtype.fields])
-    if isinstance(dtype, pl.Datetime):
-        return pa.timestamp("us", dtype.time_zone)
-    return TYPES.get(dtype.base_type()) or pl.Series([], dtype=dtype).to_arrow().type
+    return plain(pl.Series([], dtype=dtype).to_arrow().type)
