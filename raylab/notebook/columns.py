@@ -6,7 +6,7 @@ hold is kept pickled beside its repr. Must never let one odd value sink its neig
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -66,6 +66,22 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
 def clean_name(name: str) -> str:
     """The name, as readers can bear it: polars panics at a NUL, nobody can write a lone surrogate."""
     return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def result_name(name: str, used: Container[str]) -> str:
+    """The name, with as many `__result` as it takes to be nobody else's."""
+    while name in used:
+        name += "__result"
+    return name
+
+
+def numbered_name(name: str, used: Container[str]) -> str:
+    """The name, with the lowest number from 2 on if it is another's."""
+    free, count = name, 1
+    while free in used:
+        count += 1
+        free = f"{name}{count}"
+    return free
 
 
 def renamed(field: Field, name: str) -> Field:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from raylab.core.summary import Names
 from raylab.notebook.arrow_types import DATETIME_UTC, FLOAT, INT, STRING
-from raylab.notebook.columns import clean_name, column, renamed
+from raylab.notebook.columns import clean_name, column, renamed, result_name
 from raylab.notebook.parameters import Parameters
 
 METADATA: dict[str, Any] = {
@@ -124,11 +124,8 @@ def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str
     used.update(kept)
     for name in results:
         if name not in kept:
-            free = clean_name(name)
-            while free in used:
-                free += "__result"
-            kept[name] = free
-            used.add(free)
+            kept[name] = result_name(clean_name(name), used)
+            used.add(kept[name])
     return kept
 
 

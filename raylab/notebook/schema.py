@@ -9,14 +9,14 @@ Must never rename or drop a column, narrow its type, or look at rows to decide: 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
-from raylab.notebook.columns import KIND, OF, SHUFFLED, column
+from raylab.notebook.columns import KIND, OF, SHUFFLED, column, numbered_name
 from raylab.notebook.exact import about, marks
 
 SEQ = "_seq"
@@ -88,13 +88,7 @@ class Schema:
     def _takes(self, name: str, field: Field) -> bool:
         """Whether this column holds the field's values, widened where needed."""
         known = self._fields[name]
-        if pa.types.is_null(known.type):
-            if _is_pattern(name):
-                return False
-            kind = {KIND: kind_word(field).encode()}
-            self._fields[name] = _grown(known, field, field.type, kind)
-            return True
-        if kept_apart(known) != kept_apart(field):
+        if kept_apart(known) != kept_apart(field) and not pa.types.is_null(known.type):
             return False
         wider = unify(known.type, field.type, marks(known) | marks(field))
         if wider is None or (_is_pattern(name) and not wider.equals(known.type)):
@@ -107,11 +101,9 @@ class Schema:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
         kind = kind_word(field)
-        plain_name = name = self._plain_name(field)
-        count = 1
-        while name in self._fields or name in {SEQ, MORE}:
-            name = f"{plain_name}__{kind}{count if count > 1 else ''}"
-            count += 1
+        name, taken = self._plain_name(field), {*self._fields, SEQ, MORE}
+        if name in taken:
+            name = numbered_name(f"{name}__{kind}", taken)
         self._columns.setdefault(identity(field), []).append(name)
         also = {key: value for key, value in (field.metadata or {}).items() if key not in (NAME, KIND)}
         self._fields[name] = pa.field(name, field.type, metadata={**also, NAME: field.name, KIND: kind})
@@ -172,16 +164,12 @@ def kind_word(field: Field) -> str:
     return apart.decode() if apart else word(field.type)
 
 
-def _kind_after(known: Field, field: Field) -> dict[bytes, bytes]:
-    """The kind of what came first in a column of nulls."""
-    kind = (field.metadata or {}).get(KIND)
-    return {KIND: kind} if kind and pa.types.is_null(known.type) else {}
-
-
-def _grown(known: Field, field: Field, kind: DataType, also: Mapping[bytes, bytes] | None = None) -> Field:
+def _grown(known: Field, field: Field, kind: DataType) -> Field:
     """A column in force that takes in a field: of this type, with what both say of the values that came."""
     before, after = known.metadata or {}, field.metadata or {}
-    merged = {**before, **about(marks(known) | marks(field)), **(also or {})}
+    merged = {**before, **about(marks(known) | marks(field))}
+    if pa.types.is_null(known.type) and not pa.types.is_null(kind):  # a column of nulls is of the kind that comes first
+        merged[KIND] = after.get(KIND) or kind_word(field).encode()
     if SHUFFLED in after or differs(known.type, field.type):
         merged[SHUFFLED] = b"1"
     return pa.field(known.name, kind, metadata=merged)
@@ -258,7 +246,7 @@ def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
             wider = unify(known.type, field.type)
             if wider is None:
                 raise ValueError(f"column {field.name!r} is {known.type} in one file and {field.type} in another")
-            fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
+            fields[field.name] = _grown(known, field, wider)
     return pa.schema(fields.values())
 
 

@@ -18,6 +18,7 @@ from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
 from raylab.notebook.arrow_types import SIBLING, plain, word
+from raylab.notebook.columns import numbered_name, result_name
 from raylab.notebook.siblings import settled
 
 SWEEP = "_sweep"
@@ -78,7 +79,7 @@ def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> p
             continue
         found = _parameter(family, parts) if family in parameters else _kinds_apart(family, _placed(parts))
         for at, (kind, values) in enumerate(found):
-            name = _free(f"{family}__{kind}", used) if at else family
+            name = numbered_name(f"{family}__{kind}", used) if at else family
             used.add(name)
             columns[name] = values.alias(name)
     names = pl.Series(SWEEP, [name for name, frame in frames.items() for _ in range(frame.height)], dtype=pl.String)
@@ -102,9 +103,7 @@ def scanned(frames: Mapping[str, pl.LazyFrame], parameters: Sequence[str]) -> pl
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     """A result that is called as our column is has the name that results get for that."""
-    name = SWEEP
-    while name in frame.columns:
-        name += "__result"
+    name = result_name(SWEEP, frame.columns)
     return frame.rename({SWEEP: name}) if name != SWEEP else frame
 
 
@@ -141,14 +140,6 @@ def _merged(orders: Iterable[Sequence[str]]) -> list[str]:
                 merged.insert(at, name)
             at = max(at, merged.index(name) + 1)
     return merged
-
-
-def _free(name: str, used: set[str]) -> str:
-    free, count = name, 1
-    while free in used:
-        count += 1
-        free = f"{name}{count}"
-    return free
 
 
 Part: TypeAlias = tuple[int, list[pl.Series]]
