@@ -15,7 +15,7 @@ from raylab.core.status import Progress, Status, on_disk
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
-from raylab.notebook.file import OPENING, Loaded
+from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
@@ -195,9 +195,8 @@ class Tables:
         self._known: dict[str, Known] = {}
 
     def of(self, folder: str, since: int = 0) -> list[Loaded]:
-        """The files of a table in force, in order, that are there for their rows; at least those from `since` on."""
-        found = listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
-        return [loaded for loaded in found if loaded.info.kind != OPENING]
+        """The files of a table in force, as `listing` has them."""
+        return listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
 
 
 def choose(records: dict[str, SweepRecord], name: Which, lab: str) -> SweepRecord:

@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -118,11 +119,11 @@ class Table:
                 return self._start(files, number)
         raise LabFenced(f"{self.folder} is being opened by other labs all the time: shut them down, and try again")
 
-    def commit(self, batch: pa.RecordBatch | pa.Table, meta: Mapping[str, Any]) -> FileInfo:
+    def commit(self, rows: pa.Table, meta: Mapping[str, Any]) -> FileInfo:
         """Add rows, durably, under the next number.
 
         Args:
-            batch: The rows; a first column `_seq` is added.
+            rows: What to add; a first column `_seq` is added.
             meta: The caller's own metadata of this commit, as JSON has it.
 
         Raises:
@@ -133,7 +134,6 @@ class Table:
         self._check_fence()
         if self.number == 0 or self._pending is not None:
             raise RuntimeError(f"{self.folder}: " + ("open it first" if self.number == 0 else "resume() first"))
-        rows = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         rows = rows.add_column(0, SEQ, pa.array(np.arange(self.seq, self.seq + rows.num_rows, dtype=np.int64)))
         with self._lock:
             known = self._columns
@@ -176,15 +176,10 @@ class Table:
         known = self.number  # below it nothing is new; a file of our other thread is no opening
         for name in file_names(self.store, self.folder)[0]:
             path = f"{self.folder}/journal/{name}"
-            if file_number(name) >= known and self._is_opening(path):
-                self._fenced = self._who(path)
-                self._check_fence()
-
-    def _is_opening(self, path: str) -> bool:
-        try:
-            return file_header(self.store, path).kind == OPENING
-        except FileNotFoundError:  # sealed meanwhile, so it was none
-            return False
+            with suppress(FileNotFoundError):  # sealed meanwhile, so it was no opening
+                if file_number(name) >= known and file_header(self.store, path).kind == OPENING:
+                    self._fenced = self._who(path)
+                    self._check_fence()
 
     def seal(self, combine: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> FileInfo | None:
         """Put the journal of this moment into one part, then delete its files.

@@ -45,7 +45,7 @@ class Known:
 
 
 def listing(reader: Reader, folder: str, known: Known | None = None, since: int = 0) -> list[Loaded]:
-    """The files in force, in order: parts, then the journal above them, openings included.
+    """The files in force that are there for their rows, in order: parts, then the journal above them.
 
     Args:
         reader: Whoever gives names and bytes.
@@ -60,7 +60,8 @@ def listing(reader: Reader, folder: str, known: Known | None = None, since: int 
         NotebookDamaged: A file is not what was written, or numbers are missing; the message names them.
     """
     known = known or Known()
-    return _settled(lambda: _listed(reader, folder, known, since), lambda file: file.info, folder)
+    found = _settled(lambda: _listed(reader, folder, known, since), lambda file: file.info, folder)
+    return [file for file in found if file.info.kind != OPENING]
 
 
 def _listed(reader: Reader, folder: str, known: Known, since: int) -> tuple[Start, list[Loaded]]:

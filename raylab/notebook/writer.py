@@ -152,11 +152,7 @@ class Writer:
         table.open({IDENTITY: self._identity()}, allowed=allowed)
         self.opening = table.number - 1
         self._requests = table
-        requests: list[Request] = []
-        for loaded in listing(self.store, layout.REQUESTS):
-            if loaded.info.kind != "opening":
-                requests += from_rows(loaded.table)
-        return requests
+        return [request for loaded in listing(self.store, layout.REQUESTS) for request in from_rows(loaded.table)]
 
     def _identity(self) -> dict[str, Any]:
         """What `notebook.json` says: each opening of the requests repeats it, so that it can be made again."""
@@ -183,24 +179,21 @@ class Writer:
         Raises:
             NotebookDamaged: a file of the name that one of them must have is there, with other bytes.
         """
-        digest = hashlib.sha256(pickle).hexdigest()
-        self._put(layout.pickle_path(digest), pickle)
-        if modules is None:
-            return digest, None
-        zipped = hashlib.sha256(modules).hexdigest()
-        self._put(layout.modules_path(zipped), modules)
-        return digest, zipped
+        digest = self._put(layout.pickle_path, pickle)
+        return digest, None if modules is None else self._put(layout.modules_path, modules)
 
-    def _put(self, path: str, data: bytes) -> None:
-        """Have a file there, durably; what is there already is read, and not written once more."""
-        found: bytes | None = None
+    def _put(self, path_of: Callable[[str], str], data: bytes) -> str:
+        """Have a file of code there, durably, and tell its hash; what is there already is not written once more."""
+        digest = hashlib.sha256(data).hexdigest()
+        path, found = path_of(digest), None
         with suppress(FileNotFoundError):
             found = self.store.get(path)
         if found is None and self.store.put(path, data, data):
-            return
+            return digest
         if found != data:  # or another writer was quicker, with other bytes
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         self.store.settle(layout.CODE)  # whoever made it may have died before its name was durable
+        return digest
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.
@@ -210,17 +203,17 @@ class Writer:
         """
         if not digest:
             raise NotebookDamaged("the experiment is lost; submit the sweep again as it was")
-        pickle = self._bytes(layout.pickle_path(digest), digest)
-        return pickle, self._bytes(layout.modules_path(modules), modules) if modules else None
+        pickle = self._bytes(layout.pickle_path(digest))
+        return pickle, self._bytes(layout.modules_path(modules)) if modules else None
 
-    def _bytes(self, path: str, digest: str) -> bytes:
+    def _bytes(self, path: str) -> bytes:
         try:
             data = self.store.get(path)
         except FileNotFoundError as error:
             raise NotebookDamaged(
                 f"{path} is missing; submit the sweep again as it was, or put the file back from a copy of the notebook"
             ) from error
-        if hashlib.sha256(data).hexdigest() != digest:
+        if not layout.fits_name(path, data):
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         return data
 

@@ -19,12 +19,12 @@ from raylab.notebook.table_files import infos, last_opening, listing
 def test_commits_number_their_rows(tmp_path: Path) -> None:
     table = opened(tmp_path)
     one = table.commit(rows(5, 6), {"n": 1})
-    two = table.commit(pa.record_batch({"x": [7]}), {"n": 2})
+    two = table.commit(rows(7), {"n": 2})
     assert [(i.first, i.seq, i.rows) for i in (one, two)] == [(2, 0, 2), (3, 2, 1)]
     files = listing(PosixStore(tmp_path), "t")
-    assert [file.info.kind for file in files] == ["opening", "data", "data"]
-    assert files[1].info == one
-    assert files[2].table.to_pydict() == {"_seq": [2], "x": [7]}
+    assert [file.info.kind for file in files] == ["data", "data"]
+    assert files[0].info == one
+    assert files[1].table.to_pydict() == {"_seq": [2], "x": [7]}
 
 
 def test_opening_finds_what_is_there(tmp_path: Path) -> None:
