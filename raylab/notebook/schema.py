@@ -111,9 +111,9 @@ class Schema:
 
     def _plain_name(self, field: Field) -> str:
         """Its own, unless a renamed result has it, or it is one and another has it: then with one more `__result`."""
-        name: str = field.name
-        while (known := self._fields.get(name)) is not None and identity(known) != identity(field):
-            if not (_is_renamed(known) or _is_renamed(field)):
+        name, own = str(field.name), identity(field)
+        while name in self._fields and (other := identity(self._fields[name])) != own:
+            if isinstance(other, str) and isinstance(own, str):
                 break
             name += "__result"
         return name
@@ -146,7 +146,7 @@ def _note(more: list[dict[str, object]], name: str, array: Array) -> None:
 
 
 def identity(field: Field) -> str | bytes:
-    """What tells the results apart: the name, or of a renamed one what the experiment called it."""
+    """What tells the results apart: the name, or of a renamed one, as bytes, what the experiment called it."""
     about = field.metadata or {}
     found: str | bytes = about[OF] if OF in about else about.get(NAME, field.name.encode()).decode()
     return found
@@ -178,10 +178,6 @@ def _grown(known: Field, field: Field, kind: DataType) -> Field:
 def _is_pattern(name: str) -> bool:
     """Polars takes such a name for many; it reads the column, and cannot put two together that differ in type."""
     return name == "*" or (name.startswith("^") and name.endswith("$"))
-
-
-def _is_renamed(field: Field) -> bool:
-    return OF in (field.metadata or {})
 
 
 def _merged(batches: Sequence[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:

@@ -27,11 +27,6 @@ SWEEP = "_sweep"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
-def parameters_of(records: Iterable[SweepRecord]) -> list[str]:
-    """The parameters of all these sweeps, in the order in which they first appear."""
-    return list(dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters))
-
-
 def of_sweeps(
     records: Sequence[SweepRecord],
     read: Callable[[SweepRecord], Frame],
@@ -47,8 +42,10 @@ def of_sweeps(
         join: `together` for frames, `scanned` for lazy ones.
         several: whether a list was asked for, be it of one.
     """
-    frames = {record.name: read(record) for record in records}
-    return join(frames, parameters_of(records)) if several else frames[records[0].name]
+    if not several:
+        return read(records[0])
+    parameters = dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters)
+    return join({record.name: read(record) for record in records}, list(parameters))
 
 
 def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> pl.DataFrame:
@@ -114,9 +111,8 @@ def _kinds(name: str, frames: Sequence[pl.DataFrame]) -> set[Any]:
 def _families(frame: pl.DataFrame, clashing: set[str], parameters: Sequence[str]) -> dict[str, str]:
     """The name whose values each column has: of a sibling the plain one, where that has to be put together anew."""
     found: dict[str, str] = {}
-    texts_of = {
-        name for name in parameters if frame.schema.get(name) == pl.String
-    }  # beside them is a column of strings
+    # Beside a parameter's texts is a column of strings.
+    texts_of = {name for name in parameters if frame.schema.get(name) == pl.String}
     taken = {(name, str(kind)) for name, kind in frame.schema.items() if name not in texts_of}
     for name, kind in frame.schema.items():
         match = SIBLING.fullmatch(name)
