@@ -171,13 +171,10 @@ class Notebook:
             copied(self._reader, target)
         return Notebook(place)
 
-    def _overview(self, name: Which) -> list[Status]:
-        return [on_disk(record, survey(self._reader, record.folder)) for record in self._chosen(name)]
-
 
 def overview(notebook: Notebook, name: Which = None) -> list[Status]:
     """How far a sweep of a notebook is, or several, or each of them, as a lab says it of its own."""
-    return notebook._overview(name)
+    return [on_disk(record, survey(notebook._reader, record.folder)) for record in notebook._chosen(name)]
 
 
 def through(reader: Reader) -> Notebook:

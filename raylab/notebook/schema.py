@@ -124,7 +124,9 @@ class Schema:
         for (field, array), name in zip(pairs, names, strict=True):
             if name == MORE:
                 more = more or [{} for _ in range(rows)]
-                _note(more, field.name, array)
+                for row, value in enumerate(array.to_pylist()):
+                    if value is not None:
+                        more[row][field.name] = value
                 continue
             if pa.types.is_null(array.type):
                 continue
@@ -137,12 +139,6 @@ class Schema:
             filled[name] if name in filled else pa.nulls(rows, field.type) for name, field in self._fields.items()
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.arrow)
-
-
-def _note(more: list[dict[str, object]], name: str, array: Array) -> None:
-    for row, value in enumerate(array.to_pylist()):
-        if value is not None:
-            more[row][name] = value
 
 
 def identity(field: Field) -> str | bytes:
@@ -255,10 +251,6 @@ def align(tables: Sequence[pa.Table]) -> pa.Table:
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if table.schema.equals(schema):
         return pa.Table.from_arrays(table.columns, schema=schema)
-    columns = []
-    for field in schema:
-        if field.name in table.column_names:
-            columns.append(cast(table.column(field.name), field.type))
-        else:
-            columns.append(pa.nulls(table.num_rows, field.type))
+    there = dict(zip(table.column_names, table.columns, strict=True))
+    columns = [cast(there.get(field.name, pa.nulls(table.num_rows)), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
