@@ -11,13 +11,14 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from raylab.client.attachment import Client
 from raylab.client.session import ANSWER_S
+from raylab.core.schedule import slots
 from raylab.errors import LabUnavailable, told
 from raylab.lab import Lab
 from raylab.server.actor import LabActor
@@ -106,7 +107,6 @@ class _Connection:
         if self._actor is not None:
             self.call("close", force)
             self._actor = None
-            self._process.ended.wait(ANSWER_S)
             self._run(_end_tasks(), ANSWER_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(ANSWER_S)
@@ -114,11 +114,12 @@ class _Connection:
 
 
 async def _end_tasks() -> None:
-    """Whatever still waits for something waits for nothing any more."""
+    """Whatever still waits for something waits for nothing any more; what is being written is written."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_default_executor()
 
 
 class _Process:
@@ -129,7 +130,6 @@ class _Process:
     def __init__(self, loop: asyncio.AbstractEventLoop, resources: dict[str, float]) -> None:
         self._loop = loop
         self._resources = resources
-        self.ended = threading.Event()
 
     def restarted(self) -> bool:
         return False
@@ -141,7 +141,7 @@ class _Process:
         return ThreadPool(self._loop, self._resources, report, room)
 
     def end(self) -> None:
-        self.ended.set()
+        """The connection ends the thread."""
 
 
 class ThreadPool:
@@ -157,6 +157,7 @@ class ThreadPool:
         self._waiting: SimpleQueue[tuple[LeaseOrder, Package] | None] = SimpleQueue()
         self._stopped: set[int] = set()
         self._out: set[int] = set()
+        self._homeless: set[int] = set()  # no node has what they ask for, and none joins
         self._thread = threading.Thread(target=self._work, name="leases", daemon=True)
         self._thread.start()
 
@@ -170,30 +171,44 @@ class ThreadPool:
         """The only node is always there."""
 
     def launch(self, order: LeaseOrder, package: Package, modules: str | None) -> None:
+        if not slots([self._resources], order.policy.resources):
+            self._homeless.add(order.lease)
+            return
         self._out.add(order.lease)
         self._waiting.put((order, package))
 
     def stop(self, lease: int) -> None:
-        self._stopped.add(lease)
+        if lease in self._homeless:
+            self._homeless.remove(lease)
+            self._tell(lease, Ended(end="stopped"))
+        if lease in self._out:
+            self._stopped.add(lease)
 
     def stop_all(self) -> None:
-        self._stopped |= self._out
+        for lease in [*self._homeless, *self._out]:
+            self.stop(lease)
         self._waiting.put(None)
 
     def _work(self) -> None:
         while (asked := self._waiting.get()) is not None:
             order, package = asked
-            self._tell(order.lease, self._run(order, package))
-            self._out.discard(order.lease)
-            self._stopped.discard(order.lease)
+            ended = self._run(order, package)
+            with suppress(RuntimeError):  # the lab ended before the trial
+                self._loop.call_soon_threadsafe(self._forget, order.lease)
+                self._tell(order.lease, ended)
+
+    def _forget(self, lease: int) -> None:
+        self._out.discard(lease)
+        self._stopped.discard(lease)
 
     def _run(self, order: LeaseOrder, package: Package) -> Ended:
         began = False
         try:
             for item in () if order.lease in self._stopped else run_lease(order, package):
-                asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
+                if order.lease not in self._stopped:
+                    asyncio.run_coroutine_threadsafe(self._wait_for_room(), self._loop).result()
                 if order.lease in self._stopped:
-                    return Ended(end="stopped", words="cancelled")
+                    break
                 began = True
                 self._tell(order.lease, item)
         except Exception as error:

@@ -2,7 +2,8 @@
 
 A `Cluster` is a private Ray head on free ports with a temporary `RAYLAB_HOME`. `kill()` ends all of it at once with
 SIGKILL (GCS, raylet, workers, the lab's actor), as a power cut would; `restart()` starts another one on the same
-`RAYLAB_HOME`. A `Client` is a "laptop": Python code in a process and a folder of its own.
+`RAYLAB_HOME`. A `Client` is a "laptop": Python code in a process and a folder of its own. A `WarmClient` is a process
+that runs one script after the other, as a Jupyter kernel does.
 
 Nothing outlives the tests: each tree is a session of the operating system, and a small guard process ends it when the
 process that started it is gone, however it went. Only what was started here is ever ended. The same holds for a
@@ -15,6 +16,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -36,12 +38,11 @@ IDLE = {"RAY_kill_idle_workers_interval_ms": "5000"}
 """Of what `raylab start` sets a part: a test's sweeps share their processes, and the labs of many tests keep few."""
 
 END_LABS = """
-import os, ray
+import ray
 from raylab.server.protocol import NAMESPACE
-ray.init(os.environ["RAY_ADDRESS"], namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
 for name in names:
     try:
-        ray.kill(ray.get_actor(name))
+        ray.kill(ray.get_actor(name, NAMESPACE))
     except ValueError:
         pass                                     # it was not running
 """
@@ -102,17 +103,17 @@ def end_session(session: int, timeout: float = 20.0) -> None:
 class Tree:
     """A process and all that it starts, in a session of their own."""
 
-    def __init__(self, command: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, command: list[str], *, cwd: Path, env: Mapping[str, str], **more: Any) -> None:
         self.out, self.err = cwd / "stdout.txt", cwd / "stderr.txt"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
                 command,
                 cwd=cwd,
                 env=dict(env),
-                stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                **{"stdin": subprocess.DEVNULL, **more},
             )
         self.session = self.process.pid
         # The guard's stdin closes when this process is gone; then it ends the session.
@@ -167,7 +168,7 @@ class Cluster:
         self._env = dict(env)
         self._tree: Tree | None = None
         self._nodes: list[Tree] = []
-        self._ending: Client | None = None
+        self._warm: dict[str, WarmClient] = {}
         self._starts = 0
 
     def __enter__(self) -> Cluster:
@@ -237,9 +238,9 @@ class Cluster:
 
     def kill(self) -> None:
         """All of it is gone at once, by SIGKILL; the labs' folder stays."""
-        if self._ending is not None:
-            self._ending.kill()
-            self._ending = None
+        for warm in self._warm.values():
+            warm.kill()
+        self._warm.clear()
         for node in self._nodes:
             node.kill()
         self._nodes.clear()
@@ -263,9 +264,16 @@ class Cluster:
         (home / ".ray").mkdir(parents=True, exist_ok=True)
         env = clean_environment() | {"HOME": str(home)}
         if head:
-            from raylab.terminal.settings import FORKS  # here: the guard below runs without any package
+            from raylab.terminal.settings import FORKS, HASHES  # here: the guard below runs without any package
 
-            env |= {"RAYLAB_HOME": str(self.home), "RAY_num_workers_soft_limit": "6", **FORKS, **IDLE, **self._env}
+            env |= {
+                "RAYLAB_HOME": str(self.home),
+                "RAY_num_workers_soft_limit": "6",
+                **FORKS,
+                **HASHES,
+                **IDLE,
+                **self._env,
+            }
         if self.token:
             (home / ".ray" / "auth_token").write_text(self.token)
         if self.token and head:
@@ -273,15 +281,29 @@ class Cluster:
         return env
 
     def end_labs(self) -> None:
-        """End the labs that are there, without waiting for it: each takes a hundredth of a core and two processes."""
+        """End the labs that are there: each takes a hundredth of a core and two processes."""
         names = [path.name for path in self.home.iterdir()] if self.home.exists() else []
-        if self._ending is not None:
-            self._ending.kill()
-        self._ending = self.begin(END_LABS, names=names)
+        self.client(END_LABS, names=names)
 
-    def client(self, code: str, *, address: str | None = None, **more: Any) -> str:
-        """Run code in a client of this cluster; see the function `client`."""
-        return self.begin(code, address=address, **more).wait()
+    def client(self, code: str, *, address: str | None = None, fresh: bool = False, **values: Any) -> str:
+        """Run a script as a client of this cluster; what it printed.
+
+        In the process that ran the last one, unless it changed that; so it must not be the subject of the test.
+
+        Args:
+            code: the script.
+            address: of the cluster, if it is another one than `self.address`.
+            fresh: in a process of its own. So are those with a folder or an environment of their own.
+            values: as for `Client`.
+        """
+        if fresh or address == "" or {"cwd", "env"} & values.keys():
+            return self.begin(code, address=address, **values).wait()
+        address = address or self.address
+        if address in self._warm and not self._warm[address].usable:
+            self._warm.pop(address).kill()
+        if address not in self._warm:
+            self._warm[address] = WarmClient(address, self.environment())
+        return self._warm[address].run(code, **values)
 
     def begin(self, code: str, *, address: str | None = None, env: Mapping[str, str] = {}, **more: Any) -> Client:
         """Start a client of this cluster without waiting for it."""
@@ -369,6 +391,14 @@ def _title(pid: int) -> str:
 # -- clients
 
 
+def _script(folder: Path, code: str, values: Mapping[str, Any]) -> Path:
+    """Write a script that has these values as variables."""
+    path = folder / f"client_{os.getpid()}_{next(_names)}.py"
+    known = "".join(f"{name} = {value!r}\n" for name, value in values.items())
+    path.write_text(f"import raylab\n{known}{textwrap.dedent(code)}")
+    return path
+
+
 class Client:
     """A laptop: Python code that runs as a script, in a process and a folder of its own.
 
@@ -390,10 +420,7 @@ class Client:
         **values: Any,
     ) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="rl-client-", dir="/tmp"))
-        self._scripts = cwd or self._scratch
-        script = self._scripts / f"client_{os.getpid()}_{next(_names)}.py"
-        known = "".join(f"{name} = {value!r}\n" for name, value in values.items())
-        script.write_text(f"import raylab\n{known}{textwrap.dedent(code)}")
+        script = _script(cwd or self._scratch, code, values)
         environment = dict(clean_environment() if env is None else env)
         if address is not None:
             environment["RAY_ADDRESS"] = address
@@ -452,6 +479,58 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+class WarmClient:
+    """A process that stays connected and runs one script after the other; see the module `warm`.
+
+    Attributes:
+        usable: whether it lives, and the last script left it as it was.
+    """
+
+    def __init__(self, address: str, env: Mapping[str, str]) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="rl-warm-", dir="/tmp"))
+        self._answers, answers = os.pipe()
+        command = [sys.executable, str(Path(__file__).with_name("warm.py")), str(answers)]
+        more = {"stdin": subprocess.PIPE, "pass_fds": (answers,)}
+        self._tree = Tree(command, cwd=self._scratch, env={**env, "RAY_ADDRESS": address}, **more)
+        os.close(answers)
+        self.usable = True
+
+    def run(self, code: str, timeout: float = ANSWER_S, **values: Any) -> str:
+        """Run a script and wait for its end; what it printed.
+
+        Raises:
+            AssertionError: it failed, or took too long; with all that it wrote.
+        """
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        stdin = self._tree.process.stdin
+        assert stdin is not None
+        self.usable = False
+        with contextlib.suppress(BrokenPipeError):
+            stdin.write(json.dumps([str(_script(folder, code, values)), str(folder)]).encode() + b"\n")
+            stdin.flush()
+        answered, _, _ = select.select([self._answers], [], [], timeout)
+        line = os.read(self._answers, 2**16) if answered else b""
+        written = [path.read_text() for path in (folder / "stdout.txt", folder / "stderr.txt") if path.exists()]
+        said = "".join(written) or self._tree.said()
+        if not line:
+            why = f"ended with {self._tree.process.wait(timeout)}" if answered else f"runs for {timeout:.0f} s"
+            self.kill()
+            raise AssertionError(f"the client {why}:\n{said}")
+        end = json.loads(line)
+        self.usable = not end["changed"]
+        assert end["code"] == 0, f"the client ended with {end['code']}:\n{said}"
+        return written[0]
+
+    def kill(self) -> None:
+        if self._scratch.exists():
+            self._tree.kill()
+            os.close(self._answers)
+            assert self._tree.process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                self._tree.process.stdin.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def client(code: str, address: str | None, **more: Any) -> str:

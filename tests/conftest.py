@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import pytest
 from clusters import Cluster
+
+import raylab
 
 WITH_CLUSTERS = ("test_bench.py", "test_command.py", "test_docs.py", "test_examples.py")
 """Beside all of tests/ray."""
@@ -107,6 +109,23 @@ def own_cluster() -> Iterator[Cluster]:
 def lab_name(request: pytest.FixtureRequest) -> str:
     """A lab's name that no other test has."""
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:60].strip("-")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[raylab.Lab]:
+    """A lab in memory, without Ray."""
+    import raylab.testing  # here: it brings Ray along
+
+    with raylab.testing.lab(notebook=tmp_path / "lab") as made:
+        yield made
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A file that trials wait for. If the test does not make it, the fixture does: nobody waits for ever."""
+    path = tmp_path / "gate"
+    yield path
+    path.touch()
 
 
 @pytest.fixture(scope="session")

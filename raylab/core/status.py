@@ -184,12 +184,12 @@ def status(
     )
 
 
-def recorded(record: SweepRecord, by_status: Mapping[str, int]) -> Counts:
-    """The trials of a sweep of which nothing runs: these are recorded, the others wait or were given up."""
+def recorded(record: SweepRecord, positions: int, by_status: Mapping[str, int]) -> Counts:
+    """The trials of a sweep of which nothing runs: so many positions are recorded, the others wait or were given up."""
     found = Counter(by_status)
     for segment in record.segments:
         found.subtract(segment.taken_back)
-    ready = sum(found.values())
+    ready = positions - (record.positions - record.total)
     rest = record.total - ready
     given_up = rest if record.cancelled or record.replaced else 0
     return Counts(
@@ -207,7 +207,7 @@ def recorded(record: SweepRecord, by_status: Mapping[str, int]) -> Counts:
 
 def on_disk(record: SweepRecord, found: Summary) -> Status:
     """All that is said of a sweep that no lab is at work on, by what its table holds."""
-    counts = recorded(record, found.by_status)
+    counts = recorded(record, found.recorded, found.by_status)
     return status(record, counts, *_standing(record, counts), rows=found.rows, first_error=found.error)
 
 

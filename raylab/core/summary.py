@@ -47,6 +47,11 @@ class Summary:
         """How many trials."""
         return sum(stop - start for start, stop in self.positions)
 
+    @property
+    def again(self) -> bool:
+        """Whether a position is recorded more than once. A lab never does that; whoever reads counts the newest."""
+        return sum(self.by_status.values()) > self.recorded
+
     def dumps(self) -> dict[str, Any]:
         """As plain data for a file's metadata."""
         return {

@@ -7,8 +7,9 @@ disk.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from raylab.notebook.file import OPENING, PART, FileInfo
 from raylab.notebook.table_files import misplaced
@@ -51,8 +52,8 @@ class Condition:
 
     held: tuple[FileInfo, ...] = ()
     """Whole files, openings included, in the order of their commits; none has the commits of another."""
-    opening: FileInfo | None = None
-    """The newest opening that is whole."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the openings that are whole say, the newest of them the last word."""
     findings: tuple[Finding, ...] = ()
     missing: bool = False
     """Whether files are missing: somebody may only have been sealing."""
@@ -81,6 +82,13 @@ class _Lost:
         return self.guess is None or self.guess.kind != OPENING
 
 
+def _said(whole: Iterable[FileInfo]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for info in sorted((each for each in whole if each.kind == OPENING), key=lambda each: each.first):
+        said |= info.meta
+    return said
+
+
 def assess(folder: str, seen: Sequence[Seen]) -> Condition:
     """Tell the condition of a table.
 
@@ -106,7 +114,7 @@ def assess(folder: str, seen: Sequence[Seen]) -> Condition:
     whole = [each.info for each in seen if each.info]
     return Condition(
         held=tuple(held),
-        opening=max((info for info in whole if info.kind == OPENING), key=lambda info: info.first, default=None),
+        said=_said(whole),
         findings=tuple(sorted(found, key=lambda finding: finding.file)),
         missing=any(each.sick is None for each in lost),
         passing=next((each.path for each in sick if each.passing), ""),

@@ -140,7 +140,7 @@ class _View:
             names=found.names if self._sorts else [],
             metadata=metadata,
         )
-        self._filters = _filters(found.by_status, record.runs_again, words, since or 0)
+        self._filters = _filters(found.by_status, record.runs_again or found.again, words, since or 0)
         self.columns = [field.name for heading in self._seen for field in heading.fields]
 
     @property

@@ -81,10 +81,9 @@ def _identity(source: Reader, found: Inspection) -> Identity:
     """Whose notebook it is; if `notebook.json` does not say, the openings of the requests repeat it."""
     if found.identity is None:
         return origin_of(source)
-    opening = found.tables[layout.REQUESTS].opening
-    if opening is None or IDENTITY not in opening.meta:
+    said = found.tables[layout.REQUESTS].said.get(IDENTITY)
+    if said is None:
         return Identity(id="", name=PurePosixPath(source.place).name, user="", created="")
-    said = opening.meta[IDENTITY]
     return Identity(**{**said, "origins": tuple(said["origins"])})
 
 
@@ -107,7 +106,7 @@ def _written_anew(copying: Copying, folder: str, table: Condition, by: Mapping[s
         return
     _clear(copying.target, folder)
     new = Table(copying.target, folder, by)
-    new.open({REQUEST: table.opening.meta.get(REQUEST, {}) if table.opening else {}})
+    new.open({REQUEST: table.said.get(REQUEST, {})})
     for info in table.held:
         if info.rows:
             rows = load(copying.source.get(info.path), info.path).table
@@ -151,7 +150,7 @@ def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> li
     requests = list(asked)
     known = {request.folder for request in asked if request.kind == "submitted"}
     for folder, table in found.tables.items():
-        said = table.opening.meta.get(REQUEST) if table.opening else None
+        said = table.said.get(REQUEST)
         if folder not in known and said:
             _insert(requests, Request(**said))
     return requests + _pauses(requests, found, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import uuid
@@ -39,7 +40,10 @@ IDENTITY = "notebook"
 """Under which name an opening of the requests repeats `notebook.json`."""
 
 REQUEST = "request"
-"""Under which name an opening of a sweep's table repeats what was asked."""
+"""Under which name an opening of a sweep's table repeats what was asked, if the opening before said something else."""
+
+DIGEST = "request_sha256"
+"""Under which name each opening of a sweep's table has the digest of what was asked."""
 
 CODE_WAY_OUT = "put it back from a copy of the notebook; or delete it, and then submit the sweep again as it was"
 
@@ -285,9 +289,17 @@ class Writer:
     def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, list[FileInfo]]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        files = table.open({REQUEST: request})
+        files = table.open(self._repeated(folder, request))
         self._check_ours()  # another lab may have come in between
         return table, files
+
+    def _repeated(self, folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What an opening says of the request: all of it if the opening before said something else. A request may have
+        64 MB, and each start of a lab opens the tables of what is not complete."""
+        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        before = last_opening(self.store, folder)
+        known = before is not None and before.meta.get(DIGEST) == digest
+        return {DIGEST: digest} if known else {DIGEST: digest, REQUEST: request}
 
     def _check_ours(self) -> None:
         if self._requests is not None:

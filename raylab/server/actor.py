@@ -257,7 +257,8 @@ class LabActor:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if sweep.stage != "set aside":
             return self._status(lab, sweep)
-        return on_disk(sweep.record, await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key)))
+        survey = lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
+        return on_disk(sweep.record, await self._durably(survey))
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
@@ -296,7 +297,7 @@ class LabActor:
         if queue is not None:
             counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
         else:  # its table is being opened, so nothing is recorded yet
-            counts, (state, reason) = recorded(record, {}), _unopened(record, lab.fits(record))
+            counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.fits(record))
         if state == "infeasible":
             reason = f"{reason}: {_amounts(record)}"
         if sweep.trouble:

@@ -69,8 +69,8 @@ def _here(lab: str) -> tuple[str | None, str]:
         "sweeps are paused",
     ),
     ADDRESS,
-    more="A copy is a notebook of its own. It can be taken while the lab works, also of a lab on another machine; cut, "
-    "it goes on when it is repeated. raylab.Lab(LAB, notebook=NEW) goes on with it.",
+    more="A copy is a notebook of its own: raylab.Lab(LAB, notebook=NEW)\ngoes on with it. It can be taken while the "
+    "lab works, also of a lab on another machine; cut, it goes on when it is\nrepeated.",
 )
 def copy(old: str, new: str, salvage: bool, address: str | None) -> int:
     from raylab.notebook.copy import copy as copied

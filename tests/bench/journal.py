@@ -179,7 +179,7 @@ def said(table: SweepTable, rows: int) -> Summary:
 
 
 def journal_of(writer: Writer, table: SweepTable) -> list[Path]:
-    return sorted((writer.root / table.table.folder / "journal").iterdir())
+    return sorted((Path(writer.place) / table.table.folder / "journal").iterdir())
 
 
 # -- the plain side

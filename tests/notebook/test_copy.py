@@ -231,11 +231,11 @@ def test_what_comes_while_it_copies_is_left_for_the_next_time(tmp_path: Path) ->
     def meanwhile(number: int, name: str) -> None:
         step = next(steps)
         bench.run("first", step, step + 1)
-        if step % 3 == 0:
+        if name == "read":  # so the journal is gone before it is read
             bench.seal("first")
 
     copy(PosixStore(old, Faulty(hook=meanwhile)), store_of(tmp_path / "new"))
-    assert Notebook(tmp_path / "new").progress().ready < 100
+    assert Notebook(tmp_path / "new").progress().ready < 10
 
 
 # -- refused

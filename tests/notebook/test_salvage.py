@@ -315,6 +315,19 @@ def test_rows_whose_request_is_lost_in_every_place_are_nobodys(lab: tuple[Path, 
     assert writer.free_generation("other", 1) == 1
 
 
+def test_a_request_is_repeated_by_the_opening_that_first_says_it_and_is_not_lost(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    bench = Bench(root, store=store_of(root))
+    table = bench.submit("plain", made(), SWEEPS["plain"])
+    table.writer.open_sweep("sweeps/plain", table.request)
+    table.writer.open_sweep("sweeps/plain", {**table.request, "user": "another"})
+    said = [load(path.read_bytes(), str(path)).info.meta.get("request") for path in journal(root, "plain")]
+    assert [None if each is None else each["user"] for each in said] == ["ada", None, "another"]
+    (root / "requests/journal/000000000002.arrow").write_bytes(b"")
+    salvaged(root, tmp_path / "new")
+    assert Notebook(tmp_path / "new")._records()["plain"].total == 5
+
+
 @pytest.mark.parametrize("how", ["damaged", "missing"])
 def test_a_sweep_whose_code_is_lost_says_so_and_the_same_bytes_heal_it(tmp_path: Path, how: str) -> None:
     root, new = tmp_path / "lab", tmp_path / "new"

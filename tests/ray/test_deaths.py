@@ -9,6 +9,7 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
 from clusters import Cluster, answer, eventually
 
 import raylab
@@ -20,6 +21,12 @@ def slow(x, seed):
     time.sleep(0.02)
     return {"y": x, "pid": os.getpid()}
 """
+
+
+@pytest.fixture
+def lab_name() -> str:
+    """One lab, which is killed in some of these tests."""
+    return "deaths"
 
 
 def check_each_once(notebook: Path, sweep: str, total: int, status: dict[str, int] | None = None) -> None:
@@ -61,7 +68,7 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
     killer.join()
     assert lab.update_results() == 600 and lab.update_results() == 0
     """
-    cluster.begin(SLOW + _dedent(script), name=lab_name).wait()
+    cluster.client(SLOW + _dedent(script), name=lab_name)
     check_each_once(cluster.home / lab_name, "slow", 600)
     openings = list((cluster.home / lab_name / "requests").rglob("*.arrow"))
     assert len(openings) >= 4, "the actor was started again three times"
@@ -141,7 +148,7 @@ def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_ar
     assert (row["x"], row["_status"]) == (777, "crashed") and row["_error"], row
     assert sweep.results(status="crashed", metadata=True)["_attempt"].to_list() == [3]
     """
-    cluster.begin(_dedent(script), name=lab_name).wait()
+    cluster.client(_dedent(script), name=lab_name)
     check_each_once(cluster.home / lab_name, "deadly", 3000, {"done": 2999, "crashed": 1})
 
 
@@ -164,7 +171,7 @@ def test_a_trial_that_never_ends_is_ended_at_its_time_limit_and_its_neighbours_a
     for error in failures["_error"]:
         assert "time limit of 1 s" in error, error
     """
-    cluster.begin(_dedent(script), name=lab_name).wait()
+    cluster.client(_dedent(script), name=lab_name)
     check_each_once(cluster.home / lab_name, "endless", 300, {"done": 298, "timed_out": 2})
 
 
@@ -184,7 +191,7 @@ def test_a_time_limit_given_later_ends_what_hangs_already(cluster: Cluster, lab_
     assert sweep.wait()
     assert dict(sweep.progress().by_status) == {"done": 7, "timed_out": 1}, sweep.progress()
     """
-    cluster.begin(_dedent(script), name=lab_name, mark=str(tmp_path / "mark")).wait()
+    cluster.client(_dedent(script), name=lab_name, mark=str(tmp_path / "mark"))
 
 
 def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
@@ -206,7 +213,7 @@ def test_strikes_survive_the_actor(cluster: Cluster, lab_name: str, tmp_path: Pa
     print(json.dumps([dict(sweep.progress().by_status), sweep.failures()["_attempt"].to_list()]))
     """
     log = tmp_path / "log"
-    by_status, attempts = answer(cluster.begin(_dedent(script), name=lab_name, log=str(log)).wait())
+    by_status, attempts = answer(cluster.client(_dedent(script), name=lab_name, log=str(log)))
     assert by_status == {"crashed": 1}
     assert len(log.read_text().splitlines()) <= 8, "a death that the lab saw is not forgotten with the lab"
     assert attempts[0] >= schedule.STRIKES, json.dumps(attempts)

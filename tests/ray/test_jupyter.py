@@ -9,6 +9,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 
+@pytest.fixture
+def lab_name() -> str:
+    """One lab has the sweeps of all these tests."""
+    return "jupyter"
+
+
 def run_cells(cluster: Cluster, *cells: str) -> list[str]:
     """Run cells in a kernel of their own, which ends with the last; what each printed."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -55,7 +61,7 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
         "def fit(x):\n    return {'y': x / 2}",
         submit,
         "print(sweep.results().height, sweep.failures().height, sweep.update_results())",
-        submit + "\nprint(lab.sweeps().height)",
+        submit + "\nprint(lab.sweeps().filter(name='fit').height)",
         "def fit(x):\n    return {'y': x / 3}",
         refused,
         "print(lab.submit(fit, {'x': range(20)}).name)",

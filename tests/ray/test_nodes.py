@@ -127,7 +127,7 @@ def test_what_waits_for_a_node_runs_when_it_joins_whatever_became_of_its_client(
         return {"greeting": os.environ.get("GREETING", "none"), "cwd": os.getcwd()}
     lab.submit(other, {"x": range(3)}, name="other", num_gpus=1)
     """
-    pid = answer(own_cluster.client("import warnings; warnings.simplefilter('ignore')\n" + _dedent(use)))
+    pid = answer(own_cluster.client("import warnings; warnings.simplefilter('ignore')\n" + _dedent(use), fresh=True))
     os.kill(pid, signal.SIGKILL)  # Ray starts the lab again without what its creator brought
     eventually(lambda: set(own_cluster.workers("ray::LabActor")) - {pid})
     own_cluster.add_node(num_cpus=1, num_gpus=8)
@@ -165,7 +165,7 @@ def test_the_loss_of_a_node_is_no_trials_fault(tmp_path: Path, gate: Path) -> No
 
     with Cluster(env=QUICK_TO_MISS) as cluster:
         nodes = [cluster.add_node(num_gpus=1)]
-        cluster.client(LOST, log=str(log), gate=str(gate))
+        cluster.client(LOST, log=str(log), gate=str(gate), fresh=True)
         for number in range(2):
             eventually(lambda number=number: len(runs()) > number, 60)
             at = next(node for node in nodes if runs()[-1] in node.pids())

@@ -49,7 +49,7 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
         assert got == list(range(len(got))) and len(got) >= (6 if instant else 7), (turn, got)
         assert ahead <= AHEAD + 1, ahead
     """
-    cluster.client(script, folder=str(tmp_path), instant=instant)
+    cluster.client(script, folder=str(tmp_path), instant=instant, fresh=True)
 
 
 @pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
@@ -84,5 +84,5 @@ def test_a_repeated_attempt_of_a_task_knows_that_it_is_one(cluster: Cluster, tmp
     assert got == ["header"], got
     """
     log = tmp_path / "attempts"
-    cluster.client(script.replace("DEATH", death), log=str(log))
+    cluster.client(script.replace("DEATH", death), log=str(log), fresh=True)
     assert log.read_text() == "01"

@@ -35,8 +35,8 @@ def check_both_ways(cluster: Cluster, name: str) -> None:
     """Submit by each kind of connection, come back by the other."""
     for there, back in ((cluster.address, cluster.client_address), (cluster.client_address, cluster.address)):
         own = f"{name}-{'client' if there.startswith('ray://') else 'driver'}"
-        cluster.client(SUBMIT, address=there, name=own)
-        cluster.client(LOOK, address=back, name=own)
+        cluster.client(SUBMIT, address=there, name=own, fresh=True)
+        cluster.client(LOOK, address=back, name=own, fresh=True)
         assert raylab.Notebook(cluster.home / own).results().height == 100
 
 
@@ -131,7 +131,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     """
     elsewhere = {"RAYLAB_HOME": str(tmp_path / "home")}  # as on another machine, which knows no lab
     new = str(tmp_path / "new")
-    cluster.client(script, address=cluster.client_address, env=elsewhere, name=lab_name, new=new)
+    cluster.client(script, address=cluster.client_address, env=elsewhere, name=lab_name, new=new, fresh=True)
     assert raylab.Notebook(new).identity.origins == (raylab.Notebook(cluster.home / lab_name).identity.id,)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
     assert max(file.stat().st_size for file in files) > 8 * 2**20

@@ -119,8 +119,8 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     assert lab.info()["pid"] != first
     print(json.dumps([first, lab.info()["pid"], os.getpid()]))
     """
-    submitter = answer(cluster.client(TRAPS + _dedent(submit), name=lab_name, log=str(log)))
-    others = answer(cluster.client(look, name=lab_name))
+    submitter = answer(cluster.client(TRAPS + _dedent(submit), name=lab_name, log=str(log), fresh=True))
+    others = answer(cluster.client(look, name=lab_name, fresh=True))
     notebook = raylab.Notebook(cluster.home / lab_name)
     workers = set(notebook.results("trap")["pid"])
     root = Path(notebook.place)

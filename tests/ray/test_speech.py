@@ -40,7 +40,7 @@ print(json.dumps(found))
 
 def commands(cluster: Cluster, *lines: list[str], far: bool = False, address: str = "") -> list[tuple[int, str, str]]:
     """Run commands one after the other in one process; of each the exit code, stdout, stderr."""
-    said = cluster.client(COMMANDS, address=address or None, far=far, commands=list(lines))
+    said = cluster.client(COMMANDS, address=address or None, fresh=far, far=far, commands=list(lines))
     return [(code, out, without_waiting(err)) for code, out, err in answer(said)]
 
 
@@ -102,7 +102,7 @@ def openings(cluster: Cluster, lab: str) -> list[str]:
 
 
 def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_trying(
-    cluster: Cluster, lab_name: str, tmp_path: Path
+    cluster: Cluster, one_lab: str, tmp_path: Path
 ) -> None:
     """The module is there for the client and not on the cluster, as an installed package may be."""
     site = tmp_path / "site-packages"
@@ -122,16 +122,16 @@ def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_try
     assert now.state == "running" and "absent_here" in now.reason and now.waiting == 20, now
     print("ended")
     """
-    with cluster.begin(script, name=lab_name, site=str(site)) as client:
+    with cluster.begin(script, name=one_lab, site=str(site)) as client:
         assert client.ended() == 0, client.stderr
         said = [line for line in client.stderr.splitlines() if line.startswith("raylab: absent stands still")]
         assert len(said) == 1, client.stderr
         assert "absent_here" in said[0]
         assert client.stdout == "ended\n"
-    ((code, _, err),) = commands(cluster, ["wait", lab_name, "--timeout", "80", "--quiet"])
+    ((code, _, err),) = commands(cluster, ["wait", one_lab, "--timeout", "80", "--quiet"])
     assert code == 1
     assert "absent stands still" in err
-    cluster.client("assert raylab.Lab(name).cancel('absent') == 20", name=lab_name)
+    cluster.client("assert raylab.Lab(name).cancel('absent') == 20", name=one_lab)
 
 
 def test_attaching_is_told_while_it_lasts_and_a_lab_that_starts_is_told_of(cluster: Cluster, lab_name: str) -> None:
@@ -151,13 +151,13 @@ def test_attaching_is_told_while_it_lasts_and_a_lab_that_starts_is_told_of(clust
     assert told == [["connecting", "attaching", kept, "starting"], ["connecting", "attaching"]]
 
 
-def test_what_no_node_has_is_waited_for(cluster: Cluster, lab_name: str) -> None:
+def test_what_no_node_has_is_waited_for(cluster: Cluster, one_lab: str) -> None:
     script = """
     sweep = raylab.Lab(name).submit(lambda x: {"y": x}, {"x": [1]}, name="greedy", num_gpus=8)
     assert sweep.wait(timeout=3, progress=False) is False and sweep.progress().state == "infeasible"
     sweep.cancel()
     """
-    with cluster.begin(script, name=lab_name) as client:
+    with cluster.begin(script, name=one_lab) as client:
         assert client.ended() == 0, client.stderr
         assert "stands still" not in client.stderr
 
@@ -209,6 +209,18 @@ def test_another_patch_of_python_is_the_same(cluster: Cluster) -> None:
         assert client.ended() == 0, client.stderr
 
 
+@pytest.fixture
+def held_lab() -> str:
+    """One lab, which has no other sweep than the one that is held."""
+    return "held"
+
+
+@pytest.fixture
+def one_lab() -> str:
+    """One lab for the tests that look at their own sweep, or at none."""
+    return "speech"
+
+
 INTERRUPTED = """
 import traceback
 from raylab.client import attachment, waiting
@@ -227,10 +239,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("way", ["address", "client_address"])
 @pytest.mark.parametrize("call", ["sweep.wait(progress=False)", "lab.wait()", "list(sweep.updates())"])
 def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
-    cluster: Cluster, lab_name: str, tmp_path: Path, way: str, call: str
+    cluster: Cluster, held_lab: str, tmp_path: Path, way: str, call: str
 ) -> None:
     script = GATED + INTERRUPTED.replace("CALL", call)
-    with cluster.begin(script, address=getattr(cluster, way), name=lab_name, gate=str(tmp_path / "gate")) as client:
+    with cluster.begin(script, address=getattr(cluster, way), name=held_lab, gate=str(tmp_path / "gate")) as client:
         client.printed("looked", timeout=60)
         os.kill(client._tree.process.pid, signal.SIGINT)
         client.printed("reached")
@@ -243,9 +255,9 @@ def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
         trace = lines[lines.index("Traceback (most recent call last):") :]
         assert len([line for line in trace if line.startswith("  File")]) <= 3, client.stderr
         assert "ray/" not in "".join(line for line in trace if line.startswith("  File") and "raylab" not in line)
-    counts = raylab.Notebook(cluster.home / lab_name).progress("held")
+    counts = raylab.Notebook(cluster.home / held_lab).progress("held")
     assert (counts.cancelled, counts.total) == (0, 9)
-    cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)
+    cluster.client("raylab.Lab(name).cancel('held')", name=held_lab)
 
 
 HELD_UP = """
@@ -381,7 +393,7 @@ def test_what_a_cluster_tells_all_its_drivers_reaches_nobody_who_came_by_raylab(
         assert "told" not in quiet.stderr
 
 
-def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
+def test_times_are_times(cluster: Cluster, one_lab: str) -> None:
     script = """
     import datetime as dt
     import polars as pl
@@ -393,7 +405,7 @@ def test_times_are_times(cluster: Cluster, lab_name: str) -> None:
     for time in (created, lab.info()["started"]):
         assert time.utcoffset() == dt.timedelta(0) and abs(now - time) < dt.timedelta(minutes=5), time
     """
-    cluster.client(script, name=lab_name)
+    cluster.client(script, name=one_lab)
 
 
 def test_what_answers_and_is_no_ray_is_said(cluster: Cluster) -> None:

@@ -8,7 +8,6 @@ import pytest
 from clusters import Cluster, answer
 
 import raylab
-from raylab.terminal.settings import HASHES
 
 
 @pytest.fixture
@@ -28,7 +27,9 @@ DRAWS = {
 }
 
 
-def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_time(tmp_path: Path) -> None:
+def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_time(
+    cluster: Cluster, lab_name: str, tmp_path: Path
+) -> None:
     """Also where a module of one's own seeds at its top, and with processes that hash strings as those of
     `raylab start` do."""
     (tmp_path / "simulator.py").write_text(
@@ -37,7 +38,7 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
     script = """
     import json, time
     import simulator
-    lab = raylab.Lab("draws")
+    lab = raylab.Lab(name)
     def made(body):
         space = {"__name__": "__main__"}
         exec("import random, numpy as np, scipy.stats\\nrandom.seed(1)\\nnp.random.seed(1)", space)
@@ -46,18 +47,17 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
         return space["walk"]
     experiments = {**{name: made(body) for name, body in draws.items()}, "module": simulator.walk}
     for again, order in (("", "random"), ("-again", "design")):
-        for name, experiment in experiments.items():
-            lab.submit(experiment, {"x": [0.0]}, name=name + again, repeats=400, seed=1, order=order)
+        for sweep, experiment in experiments.items():
+            lab.submit(experiment, {"x": [0.0]}, name=sweep + again, repeats=400, seed=1, order=order)
         assert lab.wait(timeout=90), lab.progress()
     """
-    with Cluster(env=HASHES) as cluster:
-        cluster.client(script, cwd=tmp_path, draws=DRAWS)
-        notebook = raylab.Notebook(cluster.home / "draws")
-        for name in [*DRAWS, "module"]:
-            frames = [notebook.results(f"{name}{again}", metadata=["_pid"]).sort("_repeat") for again in ("", "-again")]
-            assert frames[0]["y"].to_list() == frames[1]["y"].to_list(), name
-            assert frames[0]["y"].n_unique() == 400, name
-            assert frames[0]["_pid"].n_unique() > 1, name
+    cluster.client(script, cwd=tmp_path, draws=DRAWS, name=lab_name)
+    notebook = raylab.Notebook(cluster.home / lab_name)
+    for name in [*DRAWS, "module"]:
+        frames = [notebook.results(f"{name}{again}", metadata=["_pid"]).sort("_repeat") for again in ("", "-again")]
+        assert frames[0]["y"].to_list() == frames[1]["y"].to_list(), name
+        assert frames[0]["y"].n_unique() == 400, name
+        assert frames[0]["_pid"].n_unique() > 1, name
 
 
 def test_the_threads_of_a_trial_are_its_cpus_in_any_order_of_sweeps(cluster: Cluster, lab_name: str) -> None:
@@ -132,7 +132,7 @@ def test_warnings_are_each_trials_own_and_their_texts_are_grouped(cluster: Clust
         ["UserWarning", "odd", 200, 200, "odd", 1, 0],
     ]
     assert answer(cluster.client(script, name=lab_name)) == expected
-    assert answer(cluster.client(script, name=lab_name, address=cluster.client_address)) == expected
+    assert answer(cluster.client(script, name=lab_name, address=cluster.client_address, fresh=True)) == expected
     assert raylab.Notebook(cluster.home / lab_name).warnings("fits").rows() == list(map(tuple, expected))
 
 

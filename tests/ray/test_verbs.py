@@ -1,4 +1,6 @@
-"""The lab's verbs: cancel, submit again, lock, shut down, attach; and what is refused."""
+"""The verbs where Ray is the subject: cancelling what runs, shutting down, attaching, several clients at once.
+
+All else about them is in tests/server/test_verbs.py."""
 
 from __future__ import annotations
 
@@ -25,6 +27,15 @@ def refused(kind, *words):
     return check()
 """
 
+SAID = """
+import time, warnings
+def said(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = call()
+    return made, [str(each.message) for each in caught]
+"""
+
 GATED = """
 import os, time
 def gated(x, gate):
@@ -46,15 +57,15 @@ def test_cancelling_gives_up_what_is_not_recorded_and_submitting_again_goes_on(
     script = """
     lab = raylab.Lab(name)
     axes = {"x": range(50), "gate": [gate]}
-    sweep = lab.submit(gated, axes, name="gated", seed=3)
-    assert sweep.cancel() == 50 and lab.cancel("gated") == 50
+    sweep = lab.submit(gated, axes, name="cancelled", seed=3)
+    assert sweep.cancel() == 50 and lab.cancel("cancelled") == 50
     progress = sweep.progress()
     assert (progress.cancelled, progress.waiting, progress.running, progress.state) == (50, 0, 0, "cancelled"), progress
     assert sweep.ready() and sweep.ready_fraction() == 1.0 and sweep.wait(timeout=5)
-    assert lab.sweeps().filter(name="gated").select("state", "cancelled").rows() == [("cancelled", 50)]
+    assert lab.sweeps().filter(name="cancelled").select("state", "cancelled").rows() == [("cancelled", 50)]
     assert sweep.results().height == 0 and sweep.results().columns[:2] == ["x", "gate"]
 
-    again = lab.submit(gated, axes, name="gated")        # no seed: matches
+    again = lab.submit(gated, axes, name="cancelled")    # no seed: matches
     assert again.progress().cancelled == 0 and again.info()["seed"] == 3
     assert again.wait(timeout=1, progress=False) is False
     open(gate, "w").close()
@@ -65,71 +76,61 @@ def test_cancelling_gives_up_what_is_not_recorded_and_submitting_again_goes_on(
     cluster.client(GATED + REFUSED + _dedent(script), name=busy_lab, gate=str(gate))
 
 
-def test_another_policy_reaches_what_was_never_started(cluster: Cluster, busy_lab: str) -> None:
-    script = """
-    import warnings
-    lab = raylab.Lab(name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        greedy = lab.submit(lambda x: {"y": x}, {"x": range(5)}, name="greedy", num_gpus=8)
-    assert not greedy.wait(timeout=1, progress=False) and greedy.progress().state == "infeasible"
-    again = lab.submit(lambda x: {"y": x}, {"x": range(5)}, name="greedy")
-    assert again.wait(timeout=60, progress=False), again.progress()
-    assert again.results().height == 5
-    """
-    cluster.client(script, name=busy_lab)
-
-
-def test_policy_is_no_part_of_identity_and_changes_on_submitting_again(
-    cluster: Cluster, busy_lab: str, gate: Path, tmp_path: Path
+def test_a_running_sweep_gives_way_only_when_told_to_and_its_handle_says_so(
+    cluster: Cluster, busy_lab: str, gate: Path
 ) -> None:
     script = """
-    def flaky(x, folder, gate):
-        while not os.path.exists(gate):
-            time.sleep(0.02)
-        open(f"{folder}/{x}-{time.time_ns()}", "w").close()
-        runs = len([name for name in os.listdir(folder) if name.startswith(f"{x}-")])
-        if runs < 3:
-            raise RuntimeError(f"run {runs}")
-        return {"runs": runs}
+    import threading
     lab = raylab.Lab(name)
-    axes = {"x": range(5), "folder": [folder], "gate": [gate]}
-    sweep = lab.submit(flaky, axes, name="flaky", description="first")
-    sweep.cancel()                                      # leases that are out keep the policy they went with
+    mine = lab.submit(gated, {"x": range(4), "gate": [gate]}, name="coarse")
+    other = {"x": [7], "gate": [gate]}
+    with refused(raylab.SweepExists, "another name with name=", "if_exists='replace'", "lab.results('coarse')"):
+        lab.submit(gated, other, name="coarse")
+    with refused(raylab.DesignError, "'extend' is not there yet"):
+        lab.submit(gated, other, name="coarse", if_exists="extend")
+    theirs, told = said(lambda: lab.submit(gated, other))
+    assert theirs.name == "gated" and mine.progress().total == 4
+
+    ends = []
+    def watch(call):
+        try:
+            ends.append(call())
+        except raylab.SweepNotFound as error:
+            ends.append(str(error))
+    calls = (lambda: mine.wait(timeout=90, progress=False), lambda: list(mine.updates(timeout=90)),
+             lambda: lab.wait("coarse", timeout=90, progress=False))
+    threads = [threading.Thread(target=watch, args=[call]) for call in calls]
+    [thread.start() for thread in threads]
+    until = time.monotonic() + 60
+    while not mine.progress().running and time.monotonic() < until:
+        time.sleep(0.02)
+    new, told = said(lambda: lab.submit(gated, other, name="coarse", if_exists="replace"))
+    assert len(told) == 1 and told[0].endswith("The rows of that one are read as 'coarse~1'"), told
+    [thread.join(timeout=60) for thread in threads]
+    assert len(ends) == 3 and all("was replaced by" in str(end) and "'coarse~1'" in str(end) for end in ends), ends
+
+    verbs = (mine.info, mine.progress, mine.ready, mine.ready_fraction, mine.number_of_results, mine.update_results,
+             mine.results, mine.scan, mine.failures, mine.warnings, mine.cancel, mine.lock, lambda: mine.design,
+             lambda: mine.wait(timeout=1), lambda: next(mine.updates(timeout=1)))
+    for verb in verbs:
+        with refused(raylab.SweepNotFound, "was replaced by", "UTC", "'coarse~1'"):
+            verb()
     open(gate, "w").close()
-    again = lab.submit(flaky, axes, name="flaky", retries=2, description="second")
-    assert [name for name in lab.sweeps()["name"] if "flaky" in name] == ["flaky"]
-    assert (again.info()["retries"], again.info()["description"]) == (2, "second")
-    assert again.wait(timeout=90)
-    rows = again.results(metadata=True)
-    assert set(rows["runs"]) == {3} and set(rows["_attempt"]) == {3}, rows
+    assert new.wait(timeout=90, progress=False) and new.results()["x"].to_list() == [7]
+    old = lab.sweep("coarse~1")
+    assert old.wait(timeout=5, progress=False) and old.progress().total == 4 and old.info()["replaced_by"]
+    assert old.results().height == lab.results("coarse~1").height == old.number_of_results()
+    for verb in (old.cancel, old.lock, lambda: lab.cancel("coarse~1")):
+        with refused(raylab.SweepLocked, "'coarse~1' was set aside for another 'coarse'"):
+            verb()
+    with refused(raylab.NameRefused, "'coarse~1' cannot be the name of a new sweep"):
+        lab.submit(gated, other, name="coarse~1")
+    assert "coarse~1" not in lab.sweeps()["name"] and lab.cancel("coarse") == 0
+    again = lab.submit(gated, other, name="coarse", if_exists="replace")     # the same: nothing is replaced
+    assert again.results().height == 1
     """
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    cluster.client(GATED + _dedent(script), name=busy_lab, gate=str(gate), folder=str(folder))
-
-
-def test_a_locked_sweep_takes_no_change(cluster: Cluster, busy_lab: str) -> None:
-    script = """
-    def done(x):
-        return {"y": x}
-    def other(x):
-        return {"y": -x}
-    lab = raylab.Lab(name)
-    sweep = lab.submit(done, {"x": [1, 2]}, name="kept")
-    assert sweep.wait(timeout=90)
-    sweep.lock()
-    sweep.lock()
-    assert sweep.progress().state == "locked"
-    with refused(raylab.SweepLocked, "kept"):
-        sweep.cancel()
-    with refused(raylab.SweepLocked, "kept"):
-        lab.submit(done, {"x": [1, 2]}, name="kept", retries=5)
-    with refused(raylab.SweepExists, "kept", "other"):
-        lab.submit(other, {"x": [1, 2]}, name="kept")
-    assert lab.submit(done, {"x": [1, 2]}, name="kept").results().height == 2
-    """
-    cluster.client(REFUSED + _dedent(script), name=busy_lab)
+    cluster.client(GATED + REFUSED + SAID + _dedent(script), name=busy_lab, gate=str(gate))
+    assert raylab.Notebook(cluster.home / busy_lab).results("coarse")["x"].to_list() == [7]
 
 
 def test_shutdown_refuses_while_trials_are_outstanding_and_force_keeps_them(
@@ -175,123 +176,7 @@ def test_attaching_finds_a_lab_and_makes_none_when_told_so(cluster: Cluster, lab
     assert not (cluster.home / "no-such-lab").exists()
 
 
-def test_what_cannot_be_right_is_refused_before_anything_is_stored(cluster: Cluster, lab_name: str) -> None:
-    script = """
-    import threading
-    lock = threading.Lock()
-    def fine(x):
-        return {"y": x}
-    def unpicklable(x):
-        return {"y": lock.locked()}
-    def needs(x, z):
-        return {}
-    async def coroutine(x):
-        return {}
-
-    lab = raylab.Lab(name)
-    axes = {"x": [1, 2]}
-    for kind, words, call in [
-        (raylab.DesignError, ["'x'"], lambda: lab.submit(fine, {"x": []})),
-        (raylab.DesignError, ["x", "w"], lambda: lab.submit(fine, raylab.Points(x=[1, 2], w=[1, 2, 3]))),
-        (raylab.DesignError, ["_x"], lambda: lab.submit(fine, {"_x": [1]})),
-        (raylab.DesignError, ["x", "set"], lambda: lab.submit(fine, {"x": {1, 2}})),
-        (raylab.DesignError, ["x", "object"], lambda: lab.submit(fine, {"x": [object()]})),
-        (raylab.DesignError, [], lambda: lab.submit(fine, 42)),
-        (raylab.DesignError, ["repeats", "0"], lambda: lab.submit(fine, axes, repeats=0)),
-        (raylab.DesignError, ["seed", "-1"], lambda: lab.submit(fine, axes, seed=-1)),
-        (raylab.DesignError, ["order", "sorted"], lambda: lab.submit(fine, axes, order="sorted")),
-        (raylab.DesignError, ["retries"], lambda: lab.submit(fine, axes, retries=-1)),
-        (raylab.DesignError, ["CPU"], lambda: lab.submit(fine, axes, num_cpus=-1)),
-        (raylab.DesignError, ["num_cpus"], lambda: lab.submit(fine, axes, ray_remote_args={"num_cpus": 2})),
-        (raylab.DesignError, ["runtime_env"], lambda: lab.submit(fine, axes, runtime_env={"env_vars": {"A": lock}})),
-        (raylab.ExperimentError, ["unpicklable", "lock"], lambda: lab.submit(unpicklable, axes)),
-        (raylab.ExperimentError, ["z"], lambda: lab.submit(needs, axes)),
-        (raylab.ExperimentError, ["w"], lambda: lab.submit(fine, {"x": [1], "w": [1]})),
-        (raylab.ExperimentError, [], lambda: lab.submit(42, axes)),
-        (raylab.ExperimentError, ["coroutine"], lambda: lab.submit(coroutine, axes)),
-        (raylab.ExperimentError, ["no-such-file"], lambda: lab.submit(fine, axes, include="no-such-file")),
-        (raylab.NameRefused, ["a/b"], lambda: lab.submit(fine, axes, name="a/b")),
-        (raylab.NameRefused, [], lambda: lab.submit(fine, axes, name="")),
-        (raylab.SweepNotFound, ["nothing", "none yet"], lambda: lab.sweep("nothing")),
-        (raylab.SweepNotFound, ["nothing"], lambda: lab.cancel("nothing")),
-        (ValueError, ["-1"], lambda: lab.wait(timeout=-1)),
-    ]:
-        with refused(kind, *words):
-            call()
-    assert lab.sweeps().height == 0 and lab.wait(timeout=0)
-    """
-    cluster.client(REFUSED + _dedent(script), name=lab_name)
-    notebook = cluster.home / lab_name
-    assert list((notebook / "code").iterdir()) == []
-    assert list((notebook / "sweeps").iterdir()) == []
-
-
-def test_a_wait_that_times_out_cancels_nothing_and_what_no_node_has_is_infeasible(
-    cluster: Cluster, lab_name: str, gate: Path
-) -> None:
-    script = """
-    import warnings
-    lab = raylab.Lab(name)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        greedy = lab.submit(gated, {"x": range(3), "gate": [gate]}, name="greedy", num_gpus=8)
-    assert any("'greedy'" in str(warning.message) and "GPU" in str(warning.message) for warning in caught), caught
-    sweep = lab.submit(gated, {"x": range(4), "gate": [gate]}, name="gated")
-    assert sweep.wait(timeout=1.5) is False
-    assert sweep.wait(timeout=0) is False
-    assert sweep.progress().cancelled == 0 and sweep.progress().total == 4
-    progress = greedy.progress()
-    assert progress.state == "infeasible" and "GPU" in progress.reason, progress
-    open(gate, "w").close()
-    assert sweep.wait(timeout=90)
-    assert greedy.progress().state == "infeasible" and greedy.wait(timeout=0.1) is False
-    greedy.cancel()
-    assert lab.wait(timeout=1)
-    """
-    cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
-
-
-def test_a_sweep_whose_first_hundred_trials_fail_pauses_itself(cluster: Cluster, lab_name: str) -> None:
-    fails = """
-    import json
-    def fit(x):
-        raise KeyError("typo")
-    lab = raylab.Lab(name)
-    sweep = lab.submit(fit, {"x": range(500)}, name="fit")
-    assert sweep.wait(timeout=90) is False
-    progress = sweep.progress()
-    assert (progress.state, progress.running) == ("paused", 0) and "typo" in progress.reason, progress
-    assert 100 <= progress.failed < 500, progress
-    lab.update_results()
-
-    while not sweep.ready():                             # each hundred more of failures pauses it again
-        before = sweep.progress().failed
-        lab.submit(fit, {"x": range(500)}, name="fit")   # goes on; a hundred may have failed before anybody looks
-        ended = sweep.wait(timeout=90)
-        assert sweep.progress().failed >= min(before + 100, 500)
-    assert ended is True and sweep.progress().failed == 500
-    """
-    fixed = """
-    def fit(x):
-        return {"y": x}
-    lab = raylab.Lab(name)
-    lab.update_results()
-    sweep = lab.submit(fit, {"x": range(500)}, name="fit")
-    assert sweep.wait(timeout=90)
-    assert sweep.update_results() == 500, "the rows of the sweep that was replaced do not count"
-    assert sweep.results().height == 500 and sweep.failures().height == 0
-    assert lab.sweeps().select("name", "done", "failed").rows() == [("fit", 500, 0)]
-    """
-    with cluster.begin(fails, name=lab_name) as client:
-        assert client.ended() == 0, client.stderr
-        assert client.stdout == "", "what is said to a person goes to stderr"
-        assert "raylab: fit is paused" in client.stderr
-        assert "500 of 500 trials failed, the first with KeyError" in client.stderr
-    cluster.client(fixed, name=lab_name)
-    assert raylab.Notebook(cluster.home / lab_name).results("fit")["y"].sort().to_list() == list(range(500))
-
-
-def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster, lab_name: str) -> None:
+def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster, busy_lab: str) -> None:
     script = """
     def same(x):
         return {"y": x}
@@ -300,10 +185,10 @@ def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster
     assert {sweep.name for sweep in sweeps} == {"same"}
     assert sweeps[0].wait(timeout=90)
     """
-    with cluster.begin(script, name=lab_name) as one, cluster.begin(script, name=lab_name) as two:
+    with cluster.begin(script, name=busy_lab) as one, cluster.begin(script, name=busy_lab) as two:
         one.wait()
         two.wait()
-    assert raylab.Notebook(cluster.home / lab_name).sweeps()["rows"].to_list() == [20]
+    assert raylab.Notebook(cluster.home / busy_lab).sweeps().filter(name="same")["rows"].to_list() == [20]
 
 
 def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(lab_name: str) -> None:

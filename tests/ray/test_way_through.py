@@ -10,6 +10,8 @@ import pytest
 from clusters import Cluster, answer, client
 from polars.testing import assert_frame_equal
 
+import raylab
+
 SUBMIT = """
 def percolation(p, L, seed, rng):
     if p > 0.85:
@@ -69,8 +71,8 @@ print(json.dumps(lab.info(), default=str))
 def found(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a second client read after a first one submitted and ended."""
     out = tmp_path_factory.mktemp("way")
-    cluster.client(SUBMIT, lab="way")
-    info = answer(cluster.client(LOOK, lab="way", out=str(out)))
+    cluster.client(SUBMIT, lab="way", fresh=True)
+    info = answer(cluster.client(LOOK, lab="way", out=str(out), fresh=True))
     assert info["notebook"] == str(cluster.home / "way")
     assert {"name", "notebook", "node", "pid", "started", "user", "raylab", "ray", "python", "format"} <= info.keys()
     return out
@@ -116,17 +118,12 @@ def test_failures_tell_the_error_and_leave_the_rest_alone(found: Path) -> None:
     assert failed.select("largest", "drawn", "first").null_count().row(0) == (10, 10, 10)
 
 
-def test_the_same_seed_gives_the_same_results_in_another_lab(cluster: Cluster, found: Path) -> None:
-    again = """
-    lab = raylab.Lab(lab)
-    assert lab.wait(timeout=90)
-    lab.results().write_ipc(out + "/again.arrow")
-    """
-    cluster.client(
-        SUBMIT.replace("sweep = ", "sweep = other = ") + "\n" + _dedent(again), lab="way-again", out=str(found)
-    )
+def test_the_same_seed_gives_the_same_results_in_another_lab(lab: raylab.Lab, found: Path) -> None:
+    """In one that is in memory."""
+    exec(SUBMIT.replace("raylab.Lab(lab)", "lab"), {"raylab": raylab, "lab": lab, "__name__": "__main__"})
+    assert lab.wait(timeout=60)
     order = ["p", "L", "_repeat"]
-    assert_frame_equal(pl.read_ipc(found / "again.arrow").sort(order), pl.read_ipc(found / "done.arrow").sort(order))
+    assert_frame_equal(lab.results().sort(order), pl.read_ipc(found / "done.arrow").sort(order))
 
 
 def test_the_notebook_reads_the_same_without_ray(cluster: Cluster, found: Path) -> None:
@@ -189,40 +186,6 @@ def test_the_page_this_project_started_from_reads_naturally(cluster: Cluster, la
     """
     said = cluster.client(script, name=lab_name)
     assert re.search(r"We have \d+ results available", said)
-
-
-def test_a_lab_without_sweeps_is_ready(cluster: Cluster, lab_name: str) -> None:
-    script = """
-    lab = raylab.Lab(name)
-    assert lab.ready() and lab.ready_fraction() == 1.0 and lab.number_of_results() == 0 and lab.update_results() == 0
-    assert lab.wait(timeout=0) and lab.sweeps().height == 0
-    try:
-        lab.results()
-    except raylab.SweepNotFound as error:
-        assert "none yet" in str(error)
-    else:
-        raise AssertionError("no error")
-    """
-    cluster.client(script, name=lab_name)
-
-
-def test_updates_give_each_row_once_as_it_comes(cluster: Cluster, lab_name: str, gate: Path) -> None:
-    script = """
-    import os, time
-    def slow(x, gate):
-        while x >= 50 and not os.path.exists(gate):
-            time.sleep(0.01)
-        return {"y": x}
-    sweep = raylab.Lab(name).submit(slow, raylab.Factorial(x=range(100), gate=[gate]), order="design")
-    seen = []
-    for frame in sweep.updates(timeout=90):
-        seen += frame["_seq"].to_list()
-        open(gate, "w").close()
-    assert seen == list(range(100)), seen
-    last = [frame["_seq"].to_list() for frame in sweep.updates(since=90)]
-    assert last == [list(range(90, 100))], last
-    """
-    cluster.client(script, name=lab_name, gate=str(gate))
 
 
 def _dedent(code: str) -> str:

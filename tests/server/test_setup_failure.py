@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import ray.exceptions
 
-from raylab.server.pool import judge
+from raylab.server.lease_ends import judge
 from raylab.server.setup_failure import setup_failure
 
 FRAMES = '  File "/x/ray/_private/runtime_env/agent/runtime_env_agent.py", line 561, in _create_runtime_env\n' * 9

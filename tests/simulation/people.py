@@ -121,10 +121,10 @@ class Client:
         """The overview, or news; what is ready never becomes less."""
         before = dict(self.ready)
         if seen is None:
-            mark, found = None, await self.until("overview", names, limit=OPEN_S)
+            mark, found = None, await self.until("overview", names, limit=OPEN_S + DURABLE_S)
         else:
             longest = self.rng.choice((0.0, 3.0, 20.0))
-            mark, found = await self.until("news", names, seen, longest, limit=2 * OPEN_S + longest)
+            mark, found = await self.until("news", names, seen, longest, limit=OPEN_S + DURABLE_S + longest)
         for each in found:
             unread = each.state == "paused" and "cannot be read" in each.reason  # it counts nothing, and says why
             if each.ready < before.get(each.folder, 0) and not unread:
@@ -314,9 +314,9 @@ class Reader(Client):
 
     async def _read(self) -> None:
         with contextlib.suppress(LabUnavailable, LabFenced, Lost, NotebookDamaged):
-            (names,) = await self.once("names", ["requests/journal"], limit=OPEN_S + DURABLE_S)
+            names = await self.once("names", "requests/journal", limit=OPEN_S + DURABLE_S)
             if names:
-                await self.once("pieces", [f"requests/journal/{name}" for name in names], 0, limit=OPEN_S + DURABLE_S)
+                await self.once("files", [f"requests/journal/{name}" for name in names], limit=OPEN_S + DURABLE_S)
 
     async def _look_back(self) -> None:
         """What was set aside has the rows that were counted, for ever."""

@@ -217,7 +217,7 @@ class SimActor(LabActor):
         self.ended = False
         super().__init__(NAME, str(process.life.root), "ada", process)
 
-    def _conductor(self, name: str, notebook: Path, user: str) -> Conductor:
+    def _conductor(self, name: str, notebook: str, user: str) -> Conductor:
         process = self.process
         writer = SimWriter(process, notebook)
         lab = Conductor(name, writer, user, process)
@@ -226,8 +226,8 @@ class SimActor(LabActor):
 
 
 class SimWriter(Writer):
-    def __init__(self, process: Process, root: Path) -> None:
-        super().__init__(root, who("0", process.actor_id), PosixStore(root, LabFiles(process)))
+    def __init__(self, process: Process, place: str) -> None:
+        super().__init__(place, who("0", process.actor_id), PosixStore(place, LabFiles(process)))
         self.process = process
         self.asked: dict[int, tuple[Sequence[Request], float]] = {}
 
@@ -235,7 +235,7 @@ class SimWriter(Writer):
         found = super().open_requests(*args, **words)
         life, process = self.process.life, self.process
         life.note(f"{process} has the notebook")
-        before = _openers(self.root)[-2:-1]
+        before = _openers(Path(self.place))[-2:-1]
         if process.again and before not in ([], [process.actor_id]):
             life.broken(f"{process}, which Ray started again, took the notebook back from {before}")
         life.owner = process.actor_id
@@ -263,9 +263,9 @@ class SimWriter(Writer):
                     life.broken(f"{request.folder} took the name of a sweep of which nothing failed")
 
 
-def _openers(root: Path) -> list[str]:
+def _openers(place: str) -> list[str]:
     """The actors that opened the requests, in order."""
-    store = PosixStore(root)
+    store = PosixStore(place)
     journal, _ = file_names(store, layout.REQUESTS)
     headers = [file_header(store, f"{layout.REQUESTS}/journal/{name}") for name in journal]
     return [header.writer["actor"] for header in headers if header.kind == OPENING]

@@ -149,9 +149,9 @@ def replaces_what_has_results(wrong: Wrong) -> None:
 BUGS: list[tuple[Mistake, int, str]] = [
     (acknowledges_too_early, 1, "finds what was not asked|took the name of a sweep of which nothing failed"),
     (counts_too_early, 5, "counted, and not there any more"),
-    (keeps_stale_batches, 0, "were counted, and are run again"),
+    (keeps_stale_batches, 0, "was counted twice|were counted, and are run again"),
     (comes_back_when_fenced, 6, "took the notebook back"),
-    (replaces_what_has_results, 3, "took the name of a sweep of which nothing failed"),
+    (replaces_what_has_results, 3, "took the name of a sweep (with results|of which nothing failed)"),
 ]
 """With the profile of lives in which it shows, and the promise that it breaks, as the life tells it."""
 
