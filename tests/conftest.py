@@ -11,11 +11,14 @@ from clusters import Cluster
 
 import raylab
 
-WITH_CLUSTERS = ("test_bench.py", "test_command.py", "test_docs.py", "test_examples.py")
+WITH_CLUSTERS = "bench command docs examples"
 """Beside all of tests/ray."""
 
-WITH_CLIENTS = ("test_chaos.py", "test_client_deaths.py", "test_connections.py", "test_many.py", "test_remote.py")
+WITH_CLIENTS = "chaos client_deaths connections many remote speech"
 """Those that make `ray://` connections to their clusters."""
+
+WITH_OWN = "bench command docs examples fence joining memory no_cluster nodes"
+"""Those that mostly start clusters of their own."""
 
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
@@ -32,10 +35,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file's tests stay together, and those with clusters are two queues, which begin first.
+    """On several processes a file's tests stay together, and those with clusters are three queues, which begin first.
 
     Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port:
-    so those that use `ray://` are one of the queues. One queue of all clusters leaves a third of two cores idle.
+    so those that use `ray://` are one of the queues. Each queue waits most of the time: for processes to start.
     (xdist's own groups had no effect: with this pytest it cannot write them into the names of the tests.)
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -49,14 +52,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduler(config, log)
 
 
-QUEUES = ("clusters with ray://", "clusters", "")
+QUEUES = ("clusters with ray://", "clusters of their own", "the shared cluster", "")
 
 
 def _queue(path: PurePath) -> int:
-    """Which of the queues a file's tests stand in; 2: none."""
-    if path.name in WITH_CLIENTS:
+    """Which of the queues a file's tests stand in; 3: none."""
+    name = path.stem.removeprefix("test_")
+    if path.parent.name != "ray" and name not in WITH_CLUSTERS.split():
+        return 3
+    if name in WITH_CLIENTS.split():
         return 0
-    return 1 if path.parent.name == "ray" or path.name in WITH_CLUSTERS else 2
+    return 1 if name in WITH_OWN.split() else 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from clusters import Client, SmallDisk, eventually
+from clusters import LAB, Client, SmallDisk, eventually
 
 import raylab
 from chaos.arena import Arena
@@ -118,7 +118,7 @@ class Round:
         def alive() -> int:
             opening = last_opening(PosixStore(self.notebook), "requests")
             pid = int(opening.writer["pid"]) if opening else 0
-            return pid if pid in self.arena.active.workers("ray::LabActor") else 0
+            return pid if pid in self.arena.active.workers(LAB) else 0
 
         return eventually(alive, BACK_S)
 

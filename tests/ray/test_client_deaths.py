@@ -13,7 +13,6 @@ import raylab
 VICTIM = """
 import os, threading
 import ray
-from raylab.client.cluster import connect
 
 LOAD = bytes(1_000_000)
 def victim(x, seed):
@@ -34,10 +33,10 @@ elif moment == "sent":                                  # the call is on its way
     def get(*_, **__):
         threading.Event().wait(delay)
         die()
-    connect.ray.get = get
+    ray.get = get
 elif moment == "answered":
-    answer = connect.ray.get
-    connect.ray.get = lambda *given, **words: (answer(*given, **words), die())
+    answer = ray.get
+    ray.get = lambda *given, **words: (answer(*given, **words), die())
 submit(sweep)
 print("acknowledged", flush=True)
 die()

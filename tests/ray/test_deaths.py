@@ -118,17 +118,16 @@ def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: 
     assert not (own_cluster.home / "there").exists()
 
 
-def test_killed_workers_cost_nobody_a_result(own_cluster: Cluster) -> None:
-    script = SLOW + 'raylab.Lab("lab").submit(slow, {"x": range(500)}, name="slow")\n'
-    own_cluster.client(script)
-    notebook = own_cluster.home / "lab"
+def test_killed_workers_cost_nobody_a_result(cluster: Cluster, lab_name: str) -> None:
+    cluster.client(SLOW + 'raylab.Lab(name).submit(slow, {"x": range(500)}, name="killed")', name=lab_name)
+    notebook = cluster.home / lab_name
     chance = random.Random(1)
     for _ in range(6):
-        before = recorded(notebook, "slow")
-        eventually(lambda before=before: recorded(notebook, "slow") > before + 20, 30)
-        kill(chance.choice(eventually(lambda: own_cluster.workers("ray::_lease"))))
-    eventually(lambda: recorded(notebook, "slow") == 500, 60)
-    check_each_once(notebook, "slow", 500)
+        before = recorded(notebook, "killed")
+        eventually(lambda before=before: recorded(notebook, "killed") > before + 20, 30)
+        kill(chance.choice(eventually(lambda: cluster.workers("ray::_lease"))))
+    eventually(lambda: recorded(notebook, "killed") == 500, 60)
+    check_each_once(notebook, "killed", 500)
 
 
 def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_are_done(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, answer, eventually
+from clusters import LAB, Cluster, answer, eventually
 
 import raylab
 
@@ -52,11 +52,9 @@ def files(notebook: Path) -> set[str]:
     return {str(path) for path in notebook.rglob("*.arrow")}
 
 
-def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
-    own_cluster: Cluster, second_cluster: Cluster
-) -> None:
-    notebook = own_cluster.home / "shared"
-    pid = answer(own_cluster.client(SUBMIT))
+def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Cluster, second_cluster: Cluster) -> None:
+    notebook = cluster.home / "shared"
+    pid = answer(cluster.client(SUBMIT))
     eventually(lambda: raylab.Notebook(notebook).progress("slow").ready > 20, 30)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -69,12 +67,13 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
     finally:
         os.kill(pid, signal.SIGCONT)
 
-    for said in answer(own_cluster.client(REFUSED)):
+    for said in answer(cluster.client(REFUSED)):
         assert "shut this one down and attach again" in said
-    assert own_cluster.workers("ray::LabActor") == [pid]
+    labs = set(cluster.workers(LAB))
+    assert pid in labs
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: set(own_cluster.workers("ray::LabActor")) - {pid}, 30)
-    for said in answer(own_cluster.client(REFUSED)):
+    eventually(lambda: set(cluster.workers(LAB)) - labs, 30)
+    for said in answer(cluster.client(REFUSED)):
         assert "shut this one down and attach again" in said
     assert files(notebook) == before, "a fenced lab writes nothing"
 
@@ -90,7 +89,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(
     lab.submit(lambda x: {"y": x}, {"x": [1]}, name="new")
     assert lab.wait(timeout=90)
     """
-    own_cluster.client(take_back)
+    cluster.client(take_back)
     submit = """
     try:
         raylab.Lab("shared").submit(lambda x: {"y": x}, {"x": [2]}, name="newer")

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import polars as pl
-from clusters import Cluster, answer, eventually
+from clusters import LAB, Cluster, answer, eventually
 
 import raylab
 
@@ -129,7 +129,7 @@ def test_what_waits_for_a_node_runs_when_it_joins_whatever_became_of_its_client(
     """
     pid = answer(own_cluster.client("import warnings; warnings.simplefilter('ignore')\n" + _dedent(use), fresh=True))
     os.kill(pid, signal.SIGKILL)  # Ray starts the lab again without what its creator brought
-    eventually(lambda: set(own_cluster.workers("ray::LabActor")) - {pid})
+    eventually(lambda: set(own_cluster.workers(LAB)) - {pid})
     own_cluster.add_node(num_cpus=1, num_gpus=8)
     gate.touch()
     own_cluster.client("""

@@ -94,7 +94,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     cluster: Cluster, lab_name: str, tmp_path: Path
 ) -> None:
     script = """
-    import random
+    import random, warnings
     from polars.testing import assert_frame_equal
     from raylab.client.remote import RemoteReader
     from raylab.notebook.notebook import Tables
@@ -102,6 +102,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     def big(x, seed):
         if x == 3:
             raise ValueError("three")
+        warnings.warn(f"no convergence after {x} steps")
         return {"y": x, "blob": random.Random(seed).randbytes(20_000_000 if x == 7 else 1_000)}
     near = raylab.Lab(name)
     sweep = near.submit(big, {"x": range(20)}, name="big")
@@ -111,6 +112,8 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     for arguments in ({}, {"status": "all", "metadata": True}):
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)
+    assert_frame_equal(near.warnings("big"), far.warnings("big"))
+    assert far.warnings("big").height == 1
     assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
     followed = far.sweep("big")
     assert sum(frame.height for frame in followed.updates(timeout=90)) == 20

@@ -132,7 +132,6 @@ def test_warnings_are_each_trials_own_and_their_texts_are_grouped(cluster: Clust
         ["UserWarning", "odd", 200, 200, "odd", 1, 0],
     ]
     assert answer(cluster.client(script, name=lab_name)) == expected
-    assert answer(cluster.client(script, name=lab_name, address=cluster.client_address, fresh=True)) == expected
     assert raylab.Notebook(cluster.home / lab_name).warnings("fits").rows() == list(map(tuple, expected))
 
 
