@@ -134,8 +134,7 @@ def gate(tmp_path: Path) -> Iterator[Path]:
     path.touch()
 
 
-@pytest.fixture(scope="session")
-def rounds(pytestconfig: pytest.Config) -> int:
-    """How far random tests go: 1 by default, more by `--rounds`."""
-    factor: int = pytestconfig.getoption("--rounds")
-    return factor
+@pytest.fixture(params=[1, pytest.param(4, marks=pytest.mark.long)], ids=["some", "many"])
+def rounds(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> int:
+    """How far random tests go: 1 by default, 4 in a long run, more by `--rounds`."""
+    return int(request.param * pytestconfig.getoption("--rounds"))

@@ -26,12 +26,6 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_module, "PAUSE_S", 0.0)
 
 
-@pytest.fixture(params=[1, pytest.param(4, marks=pytest.mark.long)], ids=["some", "many"])
-def rounds(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> int:
-    """How far random tests go: 1 by default, 4 in a long run, more by `--rounds`."""
-    return int(request.param * pytestconfig.getoption("--rounds"))
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
     """A whole notebook that nobody may change, and what is true of it."""

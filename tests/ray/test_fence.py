@@ -48,6 +48,11 @@ def second_cluster() -> Iterator[Cluster]:
         yield other
 
 
+def is_sealed(sweep: Path) -> bool:
+    """Of the journal only the openings are left, one for each part."""
+    return {path.name for path in sweep.glob("*.arrow")} == {path.name for path in sweep.glob("journal/*.arrow")}
+
+
 def files(notebook: Path) -> set[str]:
     return {str(path) for path in notebook.rglob("*.arrow")}
 
@@ -63,6 +68,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Clu
         assert lab.sweep("slow").wait(timeout=90)
         """
         second_cluster.client(take_over, notebook=str(notebook))
+        eventually(lambda: is_sealed(notebook / "sweeps" / "slow"), 30)  # the other lab has nothing left to do
         before = files(notebook)
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -112,8 +112,8 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     for arguments in ({}, {"status": "all", "metadata": True}):
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)
-    assert_frame_equal(near.warnings("big"), far.warnings("big"))
-    assert far.warnings("big").height == 1
+    assert_frame_equal(near.sweep("big").warnings(), far.sweep("big").warnings())
+    assert far.sweep("big").warnings().height == 1
     assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
     followed = far.sweep("big")
     assert sum(frame.height for frame in followed.updates(timeout=90)) == 20
