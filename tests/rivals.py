@@ -181,7 +181,7 @@ class Rivalry:
 
     def _open(self, mine: Rival) -> None:
         with judged(mine.name):
-            mine.seen = [k for info in mine.table.open().files for k in info.meta["ks"]]
+            mine.seen = [k for info in mine.table.open() for k in info.meta["ks"]]
 
     def _commit(self, mine: Rival) -> None:
         k = next(self._ks)

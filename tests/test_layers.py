@@ -48,7 +48,7 @@ HOMES = {
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
     "tqdm": ("raylab.client.bar",),
-    "pyarrow": ("raylab.notebook.", "raylab.worker.batch"),
+    "pyarrow": ("raylab.notebook.", "raylab.worker.batch", "raylab.code.frame_digest"),
     "numpy": ("raylab.",),
 }
 

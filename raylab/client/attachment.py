@@ -5,7 +5,7 @@ Holds a connection, the notebook's files that cannot change, and a cursor for ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,28 +149,29 @@ class Client:
     # reading ----------------------------------------------------------------------------------------------------
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
-        check_status(status)
-        with Interruptible(lambda: READING):
-            return of_sweeps(
-                self._records(sweep),
-                lambda record: results(record, self._read(record.folder), status=status, metadata=metadata),
-                together,
-                several=is_list(sweep),
-            )
+        found: pl.DataFrame = self._joined(results, together, sweep, status, metadata)
+        return found
 
     def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
+        found: pl.LazyFrame = self._joined(scan, scanned, sweep, status, metadata)
+        return found
+
+    def _joined(
+        self,
+        read: Callable[..., Any],
+        join: Callable[..., Any],
+        sweep: Which,
+        status: str | Sequence[str],
+        metadata: bool | Sequence[str],
+    ) -> Any:
         check_status(status)
         with Interruptible(lambda: READING):
             return of_sweeps(
-                self._records(sweep),
-                lambda record: scan(record, self._read(record.folder), status=status, metadata=metadata),
-                scanned,
+                [self.record(each) for each in handles(sweep) or (None,)],  # None: the only one there is
+                lambda record: read(record, self._read(record.folder), status=status, metadata=metadata),
+                join,
                 several=is_list(sweep),
             )
-
-    def _records(self, sweep: Which) -> list[SweepRecord]:
-        """Those whose rows are wanted; the only one there is for None."""
-        return [self.record(each) for each in handles(sweep) or (None,)]
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):
@@ -186,7 +187,7 @@ class Client:
     def reader(self) -> Reader:
         """The notebook's folder where it is reachable, else the files through the lab."""
         info = self.connection.info()
-        return local_store(info["notebook"], info["id"]) or RemoteReader(self.connection, info["notebook"])
+        return local_store(info["notebook"], info["id"]) or RemoteReader(self.connection.call, info["notebook"])
 
 
 def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:

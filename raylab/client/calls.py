@@ -13,7 +13,6 @@ from raylab.client.session import (
     bounded,
     disconnected,
     is_channels,
-    is_client,
     is_forgotten,
     is_lost,
     patiently,
@@ -22,6 +21,7 @@ from raylab.client.session import (
 from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.errors import LabUnavailable, RaylabError, VersionMismatch
 from raylab.server.protocol import NAMESPACE, PROTOCOL, versions
+from raylab.worker.ray_internals import client_worker
 
 SLACK_S = 1.0
 """Ray's own timeout comes first, where it works."""
@@ -37,32 +37,17 @@ INTERRUPTED = {
 }
 """What is known when a call that changes something is interrupted; the other verbs change nothing."""
 
-_GONE = (
-    ray.exceptions.ActorDiedError,
-    ray.exceptions.ActorUnavailableError,
-    ray.exceptions.RayActorError,
-    ray.exceptions.OwnerDiedError,
-    ray.exceptions.RpcError,
-)
+_GONE = (ray.exceptions.RayActorError, ray.exceptions.OwnerDiedError, ray.exceptions.RpcError)
 
 
 class Calls(Protocol):
-    """What a client does with a connection to a lab, however that is made."""
+    """What a client does with a connection to a lab, however that is made; see `Connection`."""
 
-    def check(self) -> None:
-        """Make sure that the connection is there."""
-
-    def job_environment(self) -> dict[str, Any]:
-        """The runtime_env of this process's own job."""
-
-    def info(self) -> dict[str, Any]:
-        """What `Lab.info()` gives."""
-
-    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any:
-        """Call a verb of the lab."""
-
-    def end(self, force: bool) -> None:
-        """Shut the lab down; its notebook stays."""
+    def check(self) -> None: ...
+    def job_environment(self) -> dict[str, Any]: ...
+    def info(self) -> dict[str, Any]: ...
+    def call(self, verb: str, *args: Any, within: float = ANSWER_S) -> Any: ...
+    def end(self, force: bool) -> None: ...
 
 
 class Connection:
@@ -118,6 +103,7 @@ class Connection:
         return dict(patiently(lambda: ray.get_runtime_context().runtime_env, ANSWER_S))
 
     def info(self) -> dict[str, Any]:
+        """What `Lab.info()` gives."""
         found: dict[str, Any] = self.call("info")
         return found
 
@@ -187,7 +173,7 @@ class Connection:
         `ray://`: a question that is given up there goes on, and may connect anew by itself when the connection breaks.
         """
         patience = BACK_S
-        while not is_client() and (left := until - time.monotonic()) > 0:
+        while client_worker() is None and (left := until - time.monotonic()) > 0:
             try:
                 self._ask("hello", (), min(patience, left))
             except ray.exceptions.GetTimeoutError:

@@ -23,11 +23,6 @@ T = TypeVar("T")
 
 _connecting = threading.Lock()
 
-_TOKEN_HINT = (
-    "A cluster that wants a token looks like this to a client without one: put the token into ~/.ray/auth_token or "
-    "RAY_AUTH_TOKEN and set RAY_AUTH_MODE=token"
-)
-
 
 class NoCluster(LabUnavailable):
     """No cluster runs on this machine, and nobody said that another one is meant."""
@@ -78,7 +73,10 @@ def _connect(address: str | None, start: bool) -> None:
         try:
             join(found)
         except ConnectionError as error:
-            raise LabUnavailable(f"no Ray cluster answers at {found} ({told(error)}). {_TOKEN_HINT}") from error
+            raise LabUnavailable(
+                f"no Ray cluster answers at {found} ({told(error)}). A cluster that wants a token looks like this to a "
+                "client without one: put the token into ~/.ray/auth_token or RAY_AUTH_TOKEN and set RAY_AUTH_MODE=token"
+            ) from error
 
 
 def _here() -> str | None:

@@ -4,8 +4,9 @@ tasks on the head node. Both give the same `Reader`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from raylab.client.cluster import on_head
 from raylab.notebook.store import Span
@@ -14,41 +15,25 @@ from raylab.server import pieces
 T = TypeVar("T")
 
 
-class Answers(Protocol):
-    """Whoever answers `names`, `files` and `pieces`: see `server.pieces`."""
-
-    def call(self, verb: str, *args: Any) -> Any: ...
-
-
-class Desk:
-    """Answers for a notebook that no lab works on, by a task on the head node for each call.
-
-    Args:
-        place: the notebook's, on the head node.
-    """
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def call(self, verb: str, *args: Any) -> Any:
-        """One of the verbs of `server.pieces`."""
-        return on_head(pieces.serve, self._place, verb, *args)
+def at_rest(place: str) -> RemoteReader:
+    """A notebook on the head node that no lab works on: each call is a task there."""
+    return RemoteReader(partial(on_head, pieces.serve, place), place)
 
 
 class RemoteReader:
     """The notebook's files through somebody who reaches them.
 
     Args:
-        source: the connection to the lab, or a desk.
-        place: the notebook's, as the source knows it.
+        call: asks somebody who knows the verbs of `server.pieces`, as a connection's `call`.
+        place: the notebook's, as that one knows it.
     """
 
-    def __init__(self, source: Answers, place: str) -> None:
-        self._source = source
+    def __init__(self, call: Callable[..., Any], place: str) -> None:
+        self._call = call
         self.place = place
 
     def names(self, folder: str) -> list[str]:
-        found: list[str] = self._source.call("names", folder)
+        found: list[str] = self._call("names", folder)
         return found
 
     def get(self, path: str) -> bytes:
@@ -57,7 +42,7 @@ class RemoteReader:
     def get_many(self, paths: Iterable[str]) -> Iterator[bytes]:
         wanted = list(paths)
         while wanted:  # the first comes, and others as far as they are small
-            for found in self._source.call("files", wanted):
+            for found in self._call("files", wanted):
                 yield self._whole(wanted.pop(0), found)
 
     def _whole(self, path: str, found: tuple[bytes, int] | None) -> bytes:
@@ -69,7 +54,7 @@ class RemoteReader:
         return data
 
     def pieces(self, path: str, *spans: Span) -> tuple[list[bytes], int]:
-        found: tuple[list[bytes], int] | None = self._source.call("pieces", path, spans)
+        found: tuple[list[bytes], int] | None = self._call("pieces", path, spans)
         return _there(path, found)
 
 

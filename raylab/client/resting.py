@@ -13,7 +13,7 @@ import polars as pl
 from raylab.client import attaching
 from raylab.client.attachment import Client, local_store
 from raylab.client.cluster import NoCluster, connect
-from raylab.client.remote import Desk, RemoteReader
+from raylab.client.remote import at_rest
 from raylab.client.speech import say
 from raylab.client.waiting import Mark, tell_end
 from raylab.core.handle import Handle, Which
@@ -53,7 +53,7 @@ class Resting:
 
     def __init__(self, place: Place, *, here: bool = False) -> None:
         self.name = place.name
-        self.reader = local_store(place.notebook, place.id) or RemoteReader(Desk(place.notebook), place.notebook)
+        self.reader = local_store(place.notebook, place.id) or at_rest(place.notebook)
         self._notebook = through(self.reader)
         left = self.outstanding(None)
         first = "`raylab start` and then " if here else ""

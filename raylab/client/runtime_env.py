@@ -17,11 +17,8 @@ from typing import Any
 from ray.runtime_env import RuntimeEnv
 
 from raylab.code.named_files import py_modules, working_dir
-from raylab.code.source import digest
-from raylab.code.value_text import value_text
+from raylab.code.value_text import digest, value_text
 from raylab.errors import DesignError
-
-__all__ = ["Environment", "environment", "environment_ingredients"]
 
 TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
 """Parts of a runtime_env that Ray collects soon after the client is gone. What they hold travels as code."""

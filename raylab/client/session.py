@@ -45,11 +45,6 @@ def session() -> object | None:
     return context.gcs_address, context.get_job_id()
 
 
-def is_client() -> bool:
-    """Whether this process talks to Ray over `ray://`; else it is a driver."""
-    return client_worker() is not None
-
-
 def is_lost() -> bool:
     """Whether this process had a `ray://` connection that broke for good, and has no other: which cluster is meant, Ray
     does not know any more, and would start one."""

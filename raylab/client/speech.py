@@ -18,7 +18,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 SLOW_S = 2.0
@@ -107,9 +106,7 @@ class Interruptible:
             _here.outermost = self
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         if self._is_outermost:
             _here.outermost = None
         if isinstance(error, KeyboardInterrupt):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +67,6 @@ def running_address() -> str | None:
 def parse(text: str) -> Started | None:
     """What was started, from its line; None if nothing was, or if another version wrote it."""
     try:
-        found = json.loads(text)
-        return Started(**found) if isinstance(found, Mapping) else None
+        return Started(**json.loads(text))
     except (ValueError, TypeError):
         return None

@@ -27,7 +27,6 @@ LIMIT_BYTES = 64 * 2**20
 MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
 
-
 IF_EXISTS = ("fail", "replace")
 """What a submission can say of something else that has its name."""
 

@@ -16,9 +16,7 @@ from pathlib import Path
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from raylab.code.source import parse
-
-__all__ = ["ADVICE", "GeneratorMetError", "in_module", "in_source", "is_generator", "own_name", "own_reference"]
+from raylab.code.source import parse_file
 
 ADVICE = (
     "Take `rng` or `seed` as an argument, which is each trial's own; or make the generator inside the experiment, "
@@ -91,7 +89,7 @@ def in_module(module: ModuleType) -> list[str]:
 
 def in_source(file: Path, name: str) -> list[str]:
     """As `in_module`, of a module that is not loaded: what the assignments at its top make."""
-    tree = parse(file.read_bytes()) if file.suffix == ".py" else None
+    tree = parse_file(file)
     found: list[str] = []
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _makes(node.value):

@@ -2,7 +2,9 @@
 
 The bytes of a pickle depend on what else the process did: which strings are interned, which objects are shared, how
 strings are hashed. So a value is walked through instead: containers by their items, arrays and frames by their
-content, functions and classes by their source or name, and everything else by its own reduction.
+content, functions and classes by their source or name, and everything else by its own reduction. A reduction may say
+something else each time. So the data of such a value makes the way through a pickle and back, and the digest must be
+the same there.
 Promises: the digest is the same in every process, whatever the order of sets and dicts and whoever shares what; a
 value that was only looked at keeps it. Nothing of the value is changed, no code of it is run but its reductions.
 """
@@ -13,6 +15,8 @@ import collections
 import enum
 import functools
 import hashlib
+import io
+import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,53 +27,62 @@ import numpy as np
 from ray import cloudpickle
 
 from raylab.code.captured_generators import own_name
-from raylab.code.definitions import class_text, function_text
 from raylab.code.frame_digest import content
 from raylab.code.references import LEFT_BY_RUNS, by_reference, captured
-from raylab.code.source import code_digest
-from raylab.code.value_text import array_bytes, by_name
+from raylab.code.source import class_text, code_digest, function_text
+from raylab.code.value_text import ATOMS, array_bytes, by_name, plain_repr
 from raylab.worker.experiment import Experiment
-
-__all__ = ["Walk", "is_computed", "known_parts"]
-
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 # What libraries write into an object's state and is none of its value: networkx' cache for its backends, and the
 # version that scikit-learn warns by (versions are told, they make nothing another experiment).
 _NO_VALUE = frozenset({"__networkx_cache__", "_sklearn_version"})
 
-_CACHED = type(functools.cache(len))
+CACHED = type(functools.cache(len))
+"""The type of what `functools.cache` and `lru_cache` make."""
 
 _DEEP = 20_000  # frames; whatever pickle could write within the limit of a thousand is walked through within this one
 
 
-class Walk:
-    """Digests values, each object once.
+def steady_digest(value: object, met: Callable[[FunctionType], None] | None = None) -> str | None:
+    """The digest of a value; None if it has none that lasts: a clock, an address, a number drawn stands in its pickle.
 
     Args:
+        value: whatever can be pickled.
         met: is told every function that travels by value: its globals are for the caller to look at, by their names.
+    """
+    try:
+        walk = _Walk(met)
+        found = walk.digest(value)
+        if not walk.reduced:
+            return found
+        travelled = _travelled(value)
+        there = _Walk().digest(travelled)
+        # Some values become what they will be only by their first way: what is computed when they are made again.
+        return there if there == found or there == _Walk().digest(_travelled(travelled)) else None
+    except Exception:  # the user's code; what it cannot do is no value that lasts
+        return None
+
+
+class _Walk:
+    """Digests values, each object once.
 
     Attributes:
-        reduced: the types that were taken apart by their own reduction, which may not be steady.
+        reduced: whether something was taken apart by its own reduction, which may say something else each time.
     """
 
     def __init__(self, met: Callable[[FunctionType], None] | None = None) -> None:
-        self.reduced: set[type] = set()
+        self.reduced = False
         self._met = met
         self._done: dict[int, tuple[object, bytes]] = {}  # the objects too, so that no address is used twice
         self._open: dict[int, int] = {}
 
     def digest(self, value: object) -> str:
-        """128 bits.
-
-        Raises:
-            Exception: whatever a reduction raises.
-        """
+        """128 bits. What a reduction raises is raised."""
         with _deep():
             return self._visit(value).hex()
 
     def _visit(self, value: object) -> bytes:
-        if type(value) in _ATOMS:
+        if type(value) in ATOMS:
             return _leaf(type(value).__name__, _atom(value))
         known = self._done.get(id(value))
         if known is not None:
@@ -87,7 +100,7 @@ class Walk:
     def _of(self, value: Any) -> bytes:
         kind = type(value)
         if kind in (list, tuple):
-            if _ATOMS.issuperset(map(type, value)):
+            if ATOMS.issuperset(map(type, value)):
                 return _leaf(kind.__name__, b",".join(map(_long_atom, value)))
             return _node(kind.__name__, map(self._visit, value))
         if kind in (set, frozenset):
@@ -96,10 +109,8 @@ class Walk:
             return _node(kind.__name__, sorted(self._visit(k) + self._visit(v) for k, v in value.items()))
         if kind is np.ndarray or isinstance(value, np.generic):
             return self._of_array(value)
-        if isinstance(value, FunctionType):
-            return self._of_function(value)
-        if isinstance(value, type):
-            return self._of_class(value)
+        if isinstance(value, FunctionType | type):
+            return self._of_code(value)
         return self._of_object(value)
 
     def _of_array(self, value: Any) -> bytes:
@@ -108,19 +119,17 @@ class Walk:
         about = f"{type(value).__name__} {value.shape} {value.dtype.str}"
         return _node(about, [self._visit(item) for item in np.asarray(value).ravel().tolist()])
 
-    def _of_function(self, function: FunctionType) -> bytes:
-        if by_reference(function):
-            return _leaf("named", str(by_name(function)).encode())
-        if self._met is not None:
-            self._met(function)
-        parts = [(str(part), part.value) for part in captured(function) if part.kind != "global"]
-        return _node(f"function {function_text(function)}", [self._visit(part) for part in parts])
-
-    def _of_class(self, cls: type) -> bytes:
-        if by_reference(cls):
-            return _leaf("named", str(by_name(cls)).encode())
-        parts = [(str(part), part.value) for part in captured(cls)]
-        return _node(f"class {cls.__qualname__} {class_text(cls)}", [self._visit(part) for part in parts])
+    def _of_code(self, value: FunctionType | type) -> bytes:
+        if by_reference(value):
+            return _leaf("named", str(by_name(value)).encode())
+        if isinstance(value, type):
+            about = f"class {value.__qualname__} {class_text(value)}"
+        else:
+            about = f"function {function_text(value)}"
+            if self._met is not None:
+                self._met(value)
+        parts = [(str(part), part.value) for part in captured(value) if part.kind != "global"]
+        return _node(about, [self._visit(part) for part in parts])
 
     def _of_object(self, value: Any) -> bytes:
         kind = type(value)
@@ -138,7 +147,7 @@ class Walk:
 
     def _of_reduced(self, value: Any) -> bytes:
         """By what the object itself says that pickle should keep of it."""
-        self.reduced.add(type(value))
+        self.reduced = True
         reduce = cloudpickle.CloudPickler.dispatch_table.get(type(value))
         # Not 5: arrays would give their buffers, which stand beside a pickle.
         reduced: Any = value.__reduce_ex__(4) if reduce is None else reduce(value)
@@ -156,7 +165,7 @@ class Walk:
 def known_parts(value: Any) -> tuple[object, ...] | None:
     """What counts of objects whose reduction tells more, or other things, than their value; None of any other."""
     kind = type(value)
-    if kind is _CACHED:
+    if kind is CACHED:
         return ("cached", value.__wrapped__)
     if kind.__module__.startswith("numba.") and hasattr(kind, "_reduce_states"):
         return (by_name(kind), _numba_states(value))
@@ -209,10 +218,7 @@ def _atom(value: Any) -> bytes:
         return value
     if type(value) is str:
         return value.encode("utf-8", "surrogatepass")
-    try:
-        return repr(value).encode()
-    except ValueError:  # an int of more digits than Python writes
-        return hex(value).encode()
+    return plain_repr(value).encode()
 
 
 def _long_atom(value: Any) -> bytes:
@@ -237,3 +243,37 @@ def _deep() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+class _Pickler(cloudpickle.CloudPickler):
+    """Keeps functions, classes and modules as they are: made again in this process, cloudpickle would change the very
+    classes that a person's session uses."""
+
+    def __init__(self, file: io.BytesIO, kept: list[object]) -> None:
+        super().__init__(file)  # type: ignore[no-untyped-call]
+        self._kept = kept
+
+    def persistent_id(self, value: Any) -> int | None:
+        is_code = isinstance(value, FunctionType | type | ModuleType)
+        if is_code or own_name(value) is not None or known_parts(value) is not None:
+            self._kept.append(value)
+            return len(self._kept) - 1
+        return None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, kept: list[object]) -> None:
+        super().__init__(file)
+        self._kept = kept
+
+    def persistent_load(self, number: int) -> object:
+        return self._kept[number]
+
+
+def _travelled(value: object) -> object:
+    kept: list[object] = []
+    with io.BytesIO() as file:
+        _Pickler(file, kept).dump(value)  # type: ignore[no-untyped-call]
+        file.seek(0)
+        made: object = _Unpickler(file, kept).load()
+        return made

@@ -15,9 +15,7 @@ from types import CodeType
 
 from raylab.code.local_modules import Finder, Local
 from raylab.code.packages import requires
-from raylab.code.source import parse
-
-__all__ = ["DYNAMIC", "is_dynamic", "runs_text", "seeds"]
+from raylab.code.source import parse_file
 
 # Modules of the standard library that never draw from the generators of `random`, by what is at the top of their names;
 # below, what C code and newer Pythons call them. None of their sources imports random (searched in 3.11). Not: random,
@@ -70,11 +68,10 @@ def seeds(names: Iterable[str], modules: Mapping[str, Local], finder: Finder) ->
 
 def is_dynamic(code: CodeType) -> bool:
     """Whether code takes what may make other code: then nobody can tell what it reaches."""
-    for instruction in dis.get_instructions(code):
-        named = instruction.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME"))
-        if str(instruction.argval) in (_TEXT_NAMES if named else _TEXT_ATTRIBUTES) and (
-            named or instruction.opname.startswith(("LOAD_ATTR", "LOAD_METHOD"))
-        ):
+    for each in dis.get_instructions(code):
+        if each.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME")) and str(each.argval) in _TEXT_NAMES:
+            return True
+        if each.opname.startswith(("LOAD_ATTR", "LOAD_METHOD")) and str(each.argval) in _TEXT_ATTRIBUTES:
             return True
     return False
 
@@ -88,7 +85,7 @@ def _is_unknown(module: Local) -> bool:
     """A local module that is compiled, cannot be parsed, or makes code when it runs."""
     if module.file is None:  # a package without __init__
         return False
-    tree = parse(module.file.read_bytes()) if module.file.suffix == ".py" else None
+    tree = parse_file(module.file)
     if tree is None:
         return True
     return any(

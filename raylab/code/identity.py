@@ -17,16 +17,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import FunctionType, MethodType
 
-from raylab.code.definitions import class_text, function_text
-from raylab.code.digest import is_computed, known_parts
+from raylab.code.digest import CACHED, is_computed, known_parts, steady_digest
 from raylab.code.local_modules import Local
 from raylab.code.references import Captured, by_reference, captured
-from raylab.code.source import digest, parse, source_digest
-from raylab.code.steady import steady_digest
-from raylab.code.value_text import IncomparableError, by_name, value_text
+from raylab.code.source import class_text, function_text, parse_file, source_digest
+from raylab.code.value_text import IncomparableError, by_name, digest, value_text
 from raylab.worker.experiment import Experiment, label
-
-__all__ = ["file_ingredients", "object_ingredients"]
 
 # Stored with the ingredients. Lists of different rules are not compared: an update of raylab that changes
 # what they are would otherwise make every running sweep look edited.
@@ -37,8 +33,6 @@ _NEVER_COUNTED = frozenset({".ipynb", ".pyc"})
 
 # Up to so many entries are named one by one where they are no plain data; above, the whole has one digest.
 _MAX_ENTRIES = 50
-
-_CACHED = type(functools.cache(len))
 
 _DATA_KINDS = frozenset({"global", "closure", "default", "argument", "attribute", "member"})
 
@@ -81,8 +75,7 @@ class _Survey:
         self._seen: dict[tuple[int, str], tuple[object, str]] = {}  # the objects too: no address is used twice
         self._way = ""  # the global, closure or attribute that led here; none from the experiment's own code
         self._ways: dict[str, set[str]] = {}
-        self._kept: list[object] = []
-        self._walked: set[tuple[int, str]] = set()
+        self._walked: dict[tuple[int, str], object] = {}
 
     def ways(self) -> dict[str, str]:
         """Which names lead to an ingredient, where nothing else does: with the name, that is ignored too."""
@@ -97,13 +90,10 @@ class _Survey:
         if by_name(value) is None:
             value = _unwrapped(value)
         is_code = isinstance(value, FunctionType | type)
-        if not is_root and not (is_code and not by_reference(value)):
-            try:
-                self._note(name, value_text(value))
-                return
-            except IncomparableError:
-                pass
-        if is_code:
+        text = None if is_root or (is_code and not by_reference(value)) else _plain_text(value)
+        if text is not None:
+            self._note(name, text)
+        elif is_code:
             self._look_at_code(value, name, is_root)
         elif is_root and by_name(value) is not None:  # compiled code, or a decorator's object
             inner = getattr(value, "__wrapped__", None)
@@ -137,7 +127,7 @@ class _Survey:
             return
         name = "" if part.kind == "class" else f"global {part.name}" if part.kind == "global" else name
         before = self._way
-        if not before and part.kind in _DATA_KINDS and not _is_code(part.value):
+        if not before and part.kind in _DATA_KINDS and not isinstance(_unwrapped(part.value), FunctionType | type):
             self._way = _head(name)
         try:
             self.look(part.value, name)
@@ -155,8 +145,7 @@ class _Survey:
     def _look_at_globals(self, function: FunctionType) -> None:
         """Of a function inside of something that has one digest: each is an ingredient of its own."""
         if (id(function), self._way) not in self._seen and (id(function), self._way) not in self._walked:
-            self._walked.add((id(function), self._way))
-            self._kept.append(function)
+            self._walked[id(function), self._way] = function
             for part in captured(function):
                 if part.kind == "global":
                     self._look_at_part(part, str(part))
@@ -186,7 +175,8 @@ class _Survey:
         """Whether the parts say all: of containers, and of objects whose class is the user's own."""
         cls = type(value)
         if cls in (list, tuple, dict):
-            return len(value) <= _MAX_ENTRIES and (cls is not dict or _has_plain_keys(value))  # type: ignore[arg-type]
+            assert isinstance(value, list | tuple | dict)
+            return len(value) <= _MAX_ENTRIES and (cls is not dict or None not in map(_plain_text, value))
         if cls in (functools.partial, MethodType):
             return True
         if known_parts(value) is not None:
@@ -200,10 +190,9 @@ class _Survey:
     def _look_at_compiled(self, value: object, function: FunctionType, name: str, is_root: bool) -> None:
         """The function, and with what it was compiled."""
         self.look(function, name, is_root=is_root)
-        parts = known_parts(value)
         options = [
-            {key: part for key, part in part.items() if part is not function} if isinstance(part, dict) else part
-            for part in parts or ()
+            {key: each for key, each in part.items() if each is not function} if isinstance(part, dict) else part
+            for part in known_parts(value) or ()
         ]
         found = steady_digest(options, self._look_at_globals)
         self._note(f"compilation of {label(function)}", f"{type(value).__name__}, sha256:{found}")
@@ -223,10 +212,6 @@ class _Survey:
         return key
 
 
-def _is_code(value: object) -> bool:
-    return isinstance(_unwrapped(value), FunctionType | type)
-
-
 def _is_plain_class(cls: type) -> bool:
     """Made by a class statement, and pickled as Python does by itself."""
     special = ("__getstate__", "__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")
@@ -235,18 +220,16 @@ def _is_plain_class(cls: type) -> bool:
     return bool(cls.__flags__ & (1 << 9)) and all(getattr(f, "__module__", "") == "dataclasses" for f in found)
 
 
-def _has_plain_keys(value: dict[object, object]) -> bool:
+def _plain_text(value: object) -> str | None:
     try:
-        for key in value:
-            value_text(key)
+        return value_text(value)
     except IncomparableError:
-        return False
-    return True
+        return None
 
 
 def _unwrapped(value: object) -> object:
     """The function inside a functools.cache; what has more to it than the function stays as it is."""
-    wrapped = getattr(value, "__wrapped__", None) if type(value) is _CACHED else None
+    wrapped = getattr(value, "__wrapped__", None) if type(value) is CACHED else None
     return wrapped if isinstance(wrapped, FunctionType) else value
 
 
@@ -261,8 +244,6 @@ def _part_name(owner: str, part: Captured) -> str:
     return f"{owner}[{part.name}]" if part.kind == "item" else f"{owner}.{part.name}"
 
 
-def _file_digest(path: Path | None) -> str:
-    assert path is not None
-    data = path.read_bytes()
-    tree = parse(data) if path.suffix == ".py" else None
-    return f"source {source_digest(tree)}" if tree is not None else f"content {digest(data)}"
+def _file_digest(path: Path) -> str:
+    tree = parse_file(path)
+    return f"source {source_digest(tree)}" if tree is not None else f"content {digest(path.read_bytes())}"

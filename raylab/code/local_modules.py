@@ -20,13 +20,11 @@ from pathlib import Path
 from types import ModuleType
 
 from raylab.code.references import import_names
-from raylab.code.source import parse
+from raylab.code.source import parse_file
 from raylab.errors import ExperimentError
 
-__all__ = ["Finder", "Local", "folder_files", "imports", "included", "module_files", "reach"]
-
 # They are on every worker anyway, in the lab's version; `__main__` is pickled by value.
-_NEVER_LOCAL = frozenset({"raylab", "ray", "__main__", "__mp_main__"})
+NEVER_LOCAL = frozenset({"raylab", "ray", "__main__", "__mp_main__"})
 
 # A package has less. What has more is a home folder or a data set that looks like a package.
 MAX_FILES = 20_000
@@ -53,7 +51,7 @@ class Finder:
     def find(self, name: str) -> Local | None:
         """The module if it is local; None if it is not, or if there is none of that name."""
         if name not in self._found:
-            self._found[name] = None if name.partition(".")[0] in _NEVER_LOCAL else self._look(name)
+            self._found[name] = None if name.partition(".")[0] in NEVER_LOCAL else self._look(name)
         return self._found[name]
 
     def _look(self, name: str) -> Local | None:
@@ -113,7 +111,7 @@ def reach(names: Iterable[str], finder: Finder) -> tuple[dict[str, Local], set[s
 
 def imports(file: Path, package: str) -> list[str]:
     """What a source file imports, as absolute names; names imported from a module count as modules here."""
-    tree = parse(file.read_bytes()) if file.suffix == ".py" else None
+    tree = parse_file(file)
     found: list[str] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Import):
@@ -139,12 +137,9 @@ def module_files(modules: Iterable[Local], finder: Finder) -> dict[str, Path]:
 
 
 def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda name: False) -> dict[str, Path]:
-    """All files of a folder, but for caches, hidden ones and virtual environments.
+    """All files of a folder, but for caches, hidden ones, virtual environments, and what `leave` says of names in it.
 
-    Args:
-        folder: where they are.
-        place: what stands before their names.
-        leave: is asked for the name of each, within the folder, whether it is left out.
+    `place` stands before the names.
     """
     files: dict[str, Path] = {}
     seen: set[str] = set()
@@ -155,11 +150,8 @@ def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda
             continue
         seen.add(real)
         inner = Path(current).relative_to(folder).as_posix()
-        folders[:] = [
-            name
-            for name in folders
-            if name != "__pycache__" and not name.startswith(".") and not leave(f"{inner}/{name}/".removeprefix("./"))
-        ]
+        plain = (name for name in folders if name != "__pycache__" and not name.startswith("."))
+        folders[:] = [name for name in plain if not leave(f"{inner}/{name}/".removeprefix("./"))]
         for name in names:
             path = Path(current, name)
             inner = path.relative_to(folder).as_posix()
@@ -198,15 +190,10 @@ def _place_of_loaded(module: object) -> tuple[str | None, list[str]] | None:
         return None
     # vars, not getattr: lazy modules import themselves when they are asked.
     file, path = vars(module).get("__file__"), vars(module).get("__path__")
-    try:
-        folders = [str(entry) for entry in path or ()]
-    except TypeError:
-        folders = []
+    folders = [str(entry) for entry in path] if isinstance(path, Iterable) else []
     return file if isinstance(file, str) else None, folders
 
 
-def _suffix(file: Path | None) -> str:
+def _suffix(file: Path) -> str:
     """`.py`, or all of `.cpython-311-x86_64-linux-gnu.so`."""
-    if file is None:
-        return ""
     return file.suffix if file.suffix == ".py" else file.name[file.name.index(".") :]

@@ -18,8 +18,6 @@ from pathspec import GitIgnoreSpec
 from raylab.code.local_modules import folder_files
 from raylab.errors import DesignError
 
-__all__ = ["py_modules", "working_dir"]
-
 _IGNORE_FILE = ".rayignore"
 
 
@@ -70,9 +68,7 @@ def _python(item: object) -> str:
 
 
 def _local(word: str, given: object, wanted: str) -> str:
-    if not isinstance(given, str | os.PathLike):
-        raise DesignError(f"runtime_env's {word} takes {wanted}; got {given!r}")
-    path = os.fspath(given)
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
     if not isinstance(path, str):
         raise DesignError(f"runtime_env's {word} takes {wanted}; got {given!r}")
     if "://" in path:

@@ -1,13 +1,12 @@
 """What travels: an experiment as bytes, made on a client, stored in the notebook, loaded by a worker.
 
 `pack` makes the pickle and a zip of the local modules the experiment reaches; `raylab.worker.unpack` undoes it on
-a worker. Promises: equal modules give an equal zip, so equal hashes; the worker needs nothing of the client;
-what cannot travel is refused on the client, by name. Nothing here needs a running Ray.
+a worker. Promises: equal modules give an equal zip; the worker needs nothing of the client;
+what cannot travel is refused on the client, by name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import pickle
@@ -28,9 +27,9 @@ from raylab.errors import ExperimentError
 from raylab.worker.experiment import label
 from raylab.worker.unpack import this_python
 
-# The notebook keeps the code of every version and every worker unpacks it. 50 MB is a hundred times what one
-# writes by hand; what is larger is data, and data has better ways.
-LIMIT_BYTES = 50 * 1024 * 1024
+LIMIT_BYTES = 50 * 2**20
+"""Of the pickle, and of the files before they are packed: the notebook keeps the code of every version, and workers
+unpack it. 50 MB is a hundred times what one writes by hand; what is larger is data, and data has better ways."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold; any fixed one would do
 
@@ -44,8 +43,6 @@ class Code:
     Attributes:
         pickle: the experiment; for `load` only.
         modules: a zip of the local modules and included files; None if there are none.
-        pickle_hash: sha256 of the pickle.
-        modules_hash: sha256 of the zip.
         ingredients: what makes the experiment the same as another; see `raylab.core.difference`.
         label: what the experiment is called where nobody named it.
         warnings: sentences for the person who submits it.
@@ -53,8 +50,6 @@ class Code:
 
     pickle: bytes
     modules: bytes | None
-    pickle_hash: str
-    modules_hash: str | None
     ingredients: dict[str, str]
     label: str
     warnings: list[str]
@@ -63,9 +58,8 @@ class Code:
 def pack(
     experiment: object,
     include: Include | Iterable[Include] = (),
-    limit_bytes: int = LIMIT_BYTES,
     *,
-    extra: Mapping[str, Path] | None = None,
+    extra: Mapping[str, Path] = {},
     reached: Iterable[str] = (),
 ) -> Code:
     """Pack an experiment with all local code it reaches.
@@ -73,7 +67,6 @@ def pack(
     Args:
         experiment: anything `raylab.worker.experiment.adapt` takes.
         include: files, folders or modules that travel too: a file under its name, a folder under its name.
-        limit_bytes: how large the pickle, and the files before they are packed, may be.
         extra: more files, by the names that trials find them by. They count by their content, but for unused Python.
         reached: modules that trials import beside those of the experiment: of the classes of levels.
 
@@ -82,15 +75,14 @@ def pack(
     """
     name = label(experiment)
     data, met = pickled(experiment)
-    if len(data) > limit_bytes:
+    if len(data) > LIMIT_BYTES:
         raise ExperimentError(
-            f"{name} has {_megabytes(len(data))} when pickled, more than {_megabytes(limit_bytes)}: it "
-            f"carries data in a global, a default, a closure or an attribute. "
-            f"Load the data inside the experiment."
+            f"{name} has {_megabytes(len(data))} when pickled, more than {_megabytes(LIMIT_BYTES)}: it carries data in "
+            "a global, a default, a closure or an attribute. Load the data inside the experiment."
         )
     finder = Finder()
-    found = _gather({*met, *reached}, include, extra or {}, finder)
-    _check_size(name, found.files, limit_bytes)
+    found = _gather({*met, *reached}, include, extra, finder)
+    _check_size(name, found.files)
     ingredients = object_ingredients(experiment, set(found.modules))
     ingredients |= file_ingredients(found.modules, found.files, found.included)
     ingredients |= package_ingredients(found.names, finder)
@@ -98,15 +90,12 @@ def pack(
     outer = {
         "python": this_python(),
         "seeds": seeds(found.names, found.modules, finder),
-        "files": tuple(sorted(found.brought)),
+        "files": tuple(sorted(found.included.union(extra))),
         "experiment": data,
     }
-    data = pickle.dumps(outer, protocol=4)
     return Code(
-        pickle=data,
+        pickle=pickle.dumps(outer, protocol=4),
         modules=zipped,
-        pickle_hash=hashlib.sha256(data).hexdigest(),
-        modules_hash=hashlib.sha256(zipped).hexdigest() if zipped is not None else None,
         ingredients=ingredients,
         label=name,
         warnings=_copied_generators(found.modules),
@@ -128,7 +117,6 @@ class _Load:
     names: set[str]  # of all modules that were met
     files: dict[str, Path]
     included: set[str]  # names in `files` that `include=` brought
-    brought: set[str]  # these, and what else was named to be found by trials
 
 
 def _gather(
@@ -147,13 +135,7 @@ def _gather(
     together = module_files(modules.values(), finder)
     for name, path in (*asked.items(), *extra.items()):
         _add(together, name, path)
-    return _Load(
-        modules=modules,
-        names=names,
-        files=dict(sorted(together.items())),
-        included=set(asked),
-        brought={*asked, *extra},
-    )
+    return _Load(modules=modules, names=names, files=dict(sorted(together.items())), included=set(asked))
 
 
 def _copied_generators(modules: Mapping[str, Local]) -> list[str]:
@@ -180,15 +162,15 @@ def _add(files: dict[str, Path], name: str, path: Path) -> None:
         raise ExperimentError(f"{there} and {path} would both travel as {name}. Rename one of them.")
 
 
-def _check_size(name: str, files: Mapping[str, Path], limit_bytes: int) -> None:
+def _check_size(name: str, files: Mapping[str, Path]) -> None:
     sizes = {file: path.stat().st_size for file, path in files.items()}
-    if sum(sizes.values()) <= limit_bytes:
+    if sum(sizes.values()) <= LIMIT_BYTES:
         return
     largest = sorted(sizes, key=lambda file: (-sizes[file], file))[:5]
     listed = "".join(f"\n  {_megabytes(sizes[file]):>10}  {file}" for file in largest)
     raise ExperimentError(
         f"The code that {name} reaches has {_megabytes(sum(sizes.values()))}, more than "
-        f"{_megabytes(limit_bytes)}. Move data out of the package and give the experiment its path. "
+        f"{_megabytes(LIMIT_BYTES)}. Move data out of the package and give the experiment its path. "
         f"The largest files:{listed}"
     )
 

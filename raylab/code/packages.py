@@ -11,12 +11,7 @@ import sys
 from collections.abc import Iterable
 from importlib import metadata
 
-from raylab.code.local_modules import Finder
-
-__all__ = ["package_ingredients", "requires"]
-
-# In the lab's own version on every worker, which is checked elsewhere.
-_NOT_COUNTED = frozenset({"raylab", "ray"})
+from raylab.code.local_modules import NEVER_LOCAL, Finder
 
 
 def package_ingredients(names: Iterable[str], finder: Finder) -> dict[str, str]:
@@ -48,7 +43,7 @@ def requires(names: Iterable[str], finder: Finder, package: str) -> bool:
 
 
 def _foreign(names: Iterable[str], finder: Finder) -> set[str]:
-    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - _NOT_COUNTED
+    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - NEVER_LOCAL
     return {top for top in tops if top.isidentifier() and not top.startswith("__") and finder.find(top) is None}
 
 
@@ -60,9 +55,7 @@ def _distributions(top: str) -> tuple[str, ...]:
     return tuple(sorted(set(_all_distributions().get(top, ()))))
 
 
-@functools.cache
-def _all_distributions() -> dict[str, list[str]]:
-    return dict(metadata.packages_distributions())
+_all_distributions = functools.cache(metadata.packages_distributions)
 
 
 @functools.cache

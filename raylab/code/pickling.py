@@ -1,8 +1,7 @@
 """The pickle of an experiment, the modules it names, and what stands in the way if there is none.
 
 Promises: every module that loading the pickle will import is named, however deep it is hidden; an error names
-the one thing that cannot be pickled and the way to it; no generator of random numbers travels as a copy. Works without
-a running Ray.
+the one thing that cannot be pickled and the way to it; no generator of random numbers travels as a copy.
 """
 
 from __future__ import annotations
@@ -16,16 +15,13 @@ from typing import Any
 from ray import cloudpickle
 
 from raylab.code.captured_generators import ADVICE, GeneratorMetError, is_generator, own_reference
+from raylab.code.digest import CACHED
 from raylab.code.drawing import DYNAMIC, is_dynamic, runs_text
 from raylab.code.references import Captured, body_imports, by_reference, captured, codes
-from raylab.code.value_text import by_name
+from raylab.code.value_text import ATOMS, by_name
 from raylab.errors import ExperimentError
 from raylab.worker.experiment import Experiment, label
 
-__all__ = ["pickled"]
-
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
-_CACHED = type(functools.cache(len))
 _OBJECT_REFS = frozenset({"ObjectRef", "ClientObjectRef", "ObjectRefGenerator"})
 
 # How deep the search for the thing to blame goes; what is deeper is blamed as a whole.
@@ -69,7 +65,7 @@ class _Pickler(cloudpickle.CloudPickler):
     def persistent_id(self, value: Any) -> None:
         """Called by pickle for every object, before anything else; None means: go on as usual."""
         kind = type(value)
-        if kind in _ATOMS:
+        if kind in ATOMS:
             return
         if kind not in self._types:
             self._types.add(kind)
@@ -94,7 +90,7 @@ class _Pickler(cloudpickle.CloudPickler):
             self._note(getattr(value, "__module__", None))
             if runs_text(value):
                 self.met.add(DYNAMIC)
-            if kind is not _CACHED:
+            if kind is not CACHED:
                 self._look_through(getattr(value, "__wrapped__", None))
 
     def _look_through(self, wrapped: object) -> None:
@@ -109,7 +105,7 @@ class _Pickler(cloudpickle.CloudPickler):
     def reducer_override(self, value: Any) -> Any:
         """Called by pickle for every object that is no plain data."""
         # cloudpickle writes `__main__.name` for what functools.cache makes, and no worker has that.
-        if type(value) is _CACHED and by_name(value) is None:
+        if type(value) is CACHED and by_name(value) is None:
             return _cached, (value.__wrapped__, value.cache_parameters())
         if type(value) in self._generators:
             return own_reference(value)

@@ -20,8 +20,6 @@ from ray import cloudpickle
 from raylab.code.value_text import IncomparableError, by_name, value_text
 from raylab.worker.experiment import Experiment
 
-__all__ = ["LEFT_BY_RUNS", "Captured", "body_imports", "by_reference", "captured", "codes"]
-
 Kind = Literal[
     "function", "class", "object", "global", "closure", "default", "argument", "attribute", "member", "item"
 ]  # fmt: skip
@@ -66,12 +64,9 @@ def captured(value: object) -> Iterator[Captured]:
     elif isinstance(value, MethodType):
         yield Captured(kind="function", name=value.__func__.__name__, value=value.__func__)
         yield Captured(kind="object", name="", value=value.__self__)
-    elif isinstance(value, FunctionType):
+    elif isinstance(value, FunctionType | type):
         if not by_reference(value):
-            yield from _of_function(value)
-    elif isinstance(value, type):
-        if not by_reference(value):
-            yield from _of_class(value)
+            yield from _of_class(value) if isinstance(value, type) else _of_function(value)
     elif isinstance(value, dict):
         for key, entry in value.items():
             yield Captured(kind="item", name=_key(key), value=entry)
@@ -156,11 +151,8 @@ def _of_instance(value: object) -> Iterator[Captured]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("__") and hasattr(value, name):
                 attributes[name] = getattr(value, name)
-    left: frozenset[str] = frozenset()
-    if isinstance(value, Experiment):
-        left = LEFT_BY_RUNS
-    elif hasattr(type(value), "set") and hasattr(type(value), "run"):
-        left = _LEFT_BY_EPYC_RUNS
+    is_epyc = hasattr(type(value), "set") and hasattr(type(value), "run")
+    left = LEFT_BY_RUNS if isinstance(value, Experiment) else _LEFT_BY_EPYC_RUNS if is_epyc else ()
     for name in sorted(attributes.keys() - left):
         yield Captured(kind="attribute", name=name, value=attributes[name])
 
@@ -173,12 +165,8 @@ def _defaults(function: FunctionType) -> dict[str, object]:
 
 
 def _global_names(code: CodeType) -> list[str]:
-    names: dict[str, None] = {}  # a dict keeps the order of the code
-    for part in codes(code):
-        for instruction in dis.get_instructions(part):
-            if instruction.opname in _LOADS:
-                names[str(instruction.argval)] = None
-    return sorted(names)
+    instructions = (each for part in codes(code) for each in dis.get_instructions(part))
+    return sorted({str(each.argval) for each in instructions if each.opname in _LOADS})
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:

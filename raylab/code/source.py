@@ -1,29 +1,26 @@
-"""Sources, normalised: what a function, a class or a module says, whatever its layout.
+"""What a function, a class or a module says: its source, normalised, or its compiled code where there is none.
 
 Promises: comments, blank lines, layout and docstrings do not count, and the digest of a source is the same in
-every process and on every Python that parses it. It reads source files; it never imports or runs anything.
+every process and on every Python that parses it. Source files are read; nothing is imported or run.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
+import inspect
 import linecache
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType, FunctionType
 
-__all__ = ["class_source", "code_digest", "digest", "function_source", "parse", "source_digest"]
+from raylab.code.references import by_reference, captured
+from raylab.code.value_text import by_name, digest
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 # `kind` tells u"" from "", `type_comment` is a comment, `ctx` follows from the place.
 _IGNORED_FIELDS = {"kind", "type_comment", "ctx"}
-
-
-def digest(data: bytes) -> str:
-    """128 bits of sha256: short enough to be stored by the hundred, and nobody attacks his own sweep."""
-    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def parse(text: str | bytes) -> ast.Module | None:
@@ -34,20 +31,53 @@ def parse(text: str | bytes) -> ast.Module | None:
         return None
 
 
+def parse_file(file: Path) -> ast.Module | None:
+    """None also for what is no Python source."""
+    return parse(file.read_bytes()) if file.suffix == ".py" else None
+
+
 def source_digest(node: ast.AST) -> str:
     """The digest of a piece of source."""
     return digest("".join(_normalised(node)).encode("utf-8", "surrogatepass"))
 
 
-def function_source(function: FunctionType) -> ast.AST | None:
+def function_text(function: FunctionType) -> str:
+    """What a function says; not what the function takes along."""
+    node = _function_source(function)
+    if node is not None:
+        return f"source {source_digest(node)}"
+    if by_reference(function):  # its module counts, with the file that travels
+        return f"named {by_name(function)}"
+    return f"code-{sys.version_info[0]}.{sys.version_info[1]} {code_digest(function.__code__, function.__doc__)}"
+
+
+def class_text(cls: type) -> str:
+    """What a class says: its source, or in a notebook its members' names and its methods."""
+    node = _class_source(cls)
+    if node is not None:
+        return f"source {source_digest(node)}"
+    names = [str(part) for part in captured(cls)] + sorted(inspect.get_annotations(cls))
+    methods = [part.value for part in captured(cls) if isinstance(part.value, FunctionType)]
+    texts = [function_text(method) for method in methods if not _is_dataclasses(cls, method)]
+    if not texts:
+        return f"members {digest(repr(names).encode())}"
+    kinds = sorted({text.partition(" ")[0] for text in texts})
+    return f"members-{'-'.join(kinds)} {digest(repr([names, texts]).encode())}"
+
+
+def _is_dataclasses(cls: type, method: FunctionType) -> bool:
+    """Whether `dataclass` wrote the method."""
+    return method.__code__.co_filename == "<string>" and hasattr(cls, "__dataclass_fields__")
+
+
+def _function_source(function: FunctionType) -> ast.AST | None:
     """The definition of a function, found in its file (or notebook cell) by name and line.
 
     The whole file is parsed, not the function's lines: those of a lambda are a fragment of some statement.
     None if there is no source, or another one than the function was made from.
     """
     code = function.__code__
-    linecache.checkcache(code.co_filename)
-    tree = parse("".join(linecache.getlines(code.co_filename, function.__globals__)))
+    tree = _tree(code.co_filename, function.__globals__)
     if tree is None:
         return None
     found = [node for node in ast.walk(tree) if isinstance(node, _Definition) and _is_of(node, code)]
@@ -57,20 +87,24 @@ def function_source(function: FunctionType) -> ast.AST | None:
     return found[0] if len(found) == 1 else None
 
 
-def class_source(cls: type) -> ast.AST | None:
+def _class_source(cls: type) -> ast.AST | None:
     """The definition of a class, found in its module's file by its qualified name; None in a notebook."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py"):
         return None
-    linecache.checkcache(file)
-    node: ast.AST | None = parse("".join(linecache.getlines(file)))
+    node: ast.AST | None = _tree(file)
     for name in cls.__qualname__.split("."):
         if node is None:
             return None
         found = [n for n in _scope(node) if isinstance(n, ast.ClassDef | _Definition) and _name(n) == name]
         node = found[-1] if found else None  # the last definition of a name is the one in force
     return node if isinstance(node, ast.ClassDef) else None
+
+
+def _tree(file: str, module: dict[str, object] | None = None) -> ast.Module | None:
+    linecache.checkcache(file)
+    return parse("".join(linecache.getlines(file, module)))
 
 
 def code_digest(code: CodeType, docstring: str | None = None) -> str:
@@ -135,6 +169,4 @@ def _normalised(node: ast.AST) -> Iterator[str]:
 def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
     if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return body
-    first = body[0]
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return body[1:] if is_text and isinstance(first.value.value, str) else body  # type: ignore[attr-defined]
+    return body if ast.get_docstring(node, clean=False) is None else body[1:]

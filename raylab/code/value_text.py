@@ -13,6 +13,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import hashlib
 import pathlib
 import re
 import sys
@@ -22,15 +23,13 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from raylab.code.source import digest
-
-__all__ = ["IncomparableError", "array_bytes", "by_name", "value_text"]
+import numpy as np
 
 # Above this an error message shows that a value has changed, not from what to what.
 SHOWN_CHARS = 60
 
-_REPR_TYPES: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
-_MORE_REPR_TYPES: frozenset[type] = _REPR_TYPES | {
+ATOMS: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
+_REPR_TYPES: frozenset[type] = ATOMS | {
     bytearray, range, type(...), uuid.UUID, decimal.Decimal, fractions.Fraction,
     datetime.date, datetime.timedelta, datetime.timezone, zoneinfo.ZoneInfo,
 }  # fmt: skip
@@ -39,6 +38,11 @@ _ZONES = frozenset({type(None), datetime.timezone, zoneinfo.ZoneInfo})  # others
 
 class IncomparableError(Exception):
     """There is no telling whether two such values are equal; the message is the type's name."""
+
+
+def digest(data: bytes) -> str:
+    """128 bits of sha256: short enough to be stored by the hundred, and nobody attacks his own sweep."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def value_text(value: object) -> str:
@@ -55,7 +59,7 @@ def value_text(value: object) -> str:
     """
     try:
         text = _text(value)
-    except RecursionError:  # it contains itself
+    except (RecursionError, ValueError):  # it contains itself, or numbers of more digits than Python writes
         raise IncomparableError(type(value).__name__) from None
     if len(text) <= SHOWN_CHARS:
         return text
@@ -79,8 +83,8 @@ def by_name(value: Any) -> str | None:
 
 def _text(value: Any) -> str:
     kind = type(value)
-    if kind in _MORE_REPR_TYPES or (kind in (datetime.datetime, datetime.time) and type(value.tzinfo) in _ZONES):
-        return _repr(value)
+    if kind in _REPR_TYPES or (kind in (datetime.datetime, datetime.time) and type(value.tzinfo) in _ZONES):
+        return plain_repr(value)
     # Of these types only: what inherits from them may hold more than the text would tell.
     write = _WRITERS.get(kind)
     if write is not None:
@@ -92,8 +96,7 @@ def _text(value: Any) -> str:
     if _is_data(value):
         parts = ((field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value))
         return f"{kind.__qualname__}({', '.join(f'{name}={_text(part)}' for name, part in parts)})"
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and (kind is numpy.ndarray or isinstance(value, numpy.generic)):  # a masked array is more
+    if kind is np.ndarray or isinstance(value, np.generic):  # a masked array is more
         return _numpy_text(value)
     named = _global_name(value) if callable(value) else None
     if named is None:
@@ -101,18 +104,20 @@ def _text(value: Any) -> str:
     return named
 
 
-def _repr(value: object) -> str:
+def plain_repr(value: object) -> str:
+    """The text of an atom, or of a list or tuple of atoms."""
     try:
         return repr(value)
-    except ValueError:  # an int of more digits than Python writes
-        return hex(value) if isinstance(value, int) else str(value)
+    except ValueError:  # more digits than Python writes
+        if not isinstance(value, int):
+            raise
+        return hex(value)
 
 
 def _sequence(value: Any) -> str:
     name = "" if type(value) in (list, tuple) else type(value).__qualname__
-    plain = _REPR_TYPES.issuperset(map(type, value))
-    if plain and not name:
-        return _repr(value)
+    if not name and ATOMS.issuperset(map(type, value)):
+        return plain_repr(value)
     opening, closing = "[]" if isinstance(value, list) else "()"
     return f"{name}{opening}{', '.join(map(_text, value))}{',' if len(value) == 1 else ''}{closing}"
 
@@ -121,10 +126,6 @@ def _named_tuple(value: Any) -> str:
     if not hasattr(type(value), "_fields") or by_name(type(value)) is None:
         raise IncomparableError(type(value).__name__)
     return _sequence(value)
-
-
-def _slice(value: Any) -> str:
-    return f"slice({_text(value.start)}, {_text(value.stop)}, {_text(value.step)})"
 
 
 def _member(value: Any) -> str:
@@ -188,8 +189,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     frozenset: _set,
     dict: _mapping,
     collections.Counter: _mapping,
-    slice: _slice,
-    types.ModuleType: lambda value: f"module {value.__name__}",
+    slice: lambda value: f"slice{_text((value.start, value.stop, value.step))}",
     re.Pattern: lambda value: f"re.compile({value.pattern!r}, {int(value.flags)})",
 }
 

@@ -217,13 +217,6 @@ class SweepRecord:
         replaced = Replaced(name=self.name, user=by.user, time_us=by.time_us)
         return replace(self, name=self.name_aside, replaced=replaced, earlier=(), strikes={})
 
-    def acquitted(self, runs: Iterable[range]) -> SweepRecord:
-        """Without what is held against trials that are recorded now."""
-        recorded = {position for run in runs for position in self.strikes if position in run}
-        if not recorded:
-            return self
-        return replace(self, strikes={at: held for at, held in self.strikes.items() if at not in recorded})
-
 
 def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
     """The sweeps in force after these requests, by name, in the order of their first submission.

@@ -23,8 +23,6 @@ import pyarrow as pa
 from raylab.notebook.arrow_zones import zone_name
 from raylab.notebook.exact import ITEMS, Path, inexact
 
-__all__ = ["Unfit", "cast", "describe", "differs", "plain", "unify", "word"]
-
 # pyarrow has types of its own only since lately, generic ones that say nothing here.
 DataType: TypeAlias = Any
 Array: TypeAlias = Any
@@ -41,20 +39,21 @@ DATE, TIME, DURATION = pa.date32(), pa.time64("us"), pa.duration("us")
 DECIMAL = pa.decimal128(38, 18)
 
 WORDS = {
-    STRING: "string",
+    FLOAT: "float",
     INT: "int",
     UINT: "uint",
-    FLOAT: "float",
+    DECIMAL: "decimal",
     BOOL: "bool",
-    NULL: "null",
-    BINARY: "binary",
+    STRING: "string",
     DATE: "date",
-    TIME: "time",
-    DURATION: "duration",
     DATETIME: "datetime",
     DATETIME_UTC: "datetime_utc",
-    DECIMAL: "decimal",
+    TIME: "time",
+    DURATION: "duration",
+    BINARY: "binary",
+    NULL: "null",
 }
+"""The types that hold no others, in the order in which readers see the kinds of one name."""
 
 SIBLING = re.compile(rf"(?P<name>.+)__(?:{'|'.join(WORDS.values())}|datetime_\w+|list|struct)\d*")
 """How a column is called that holds the values of a name that are of another kind than those of its plain column."""
@@ -312,10 +311,25 @@ def differs(a: DataType, b: DataType) -> bool:
     return any(differs(one.type, other.type) for one, other in zip(a, b, strict=True))
 
 
+def fitted(value: Any, kind: DataType) -> Any:
+    """A value as Arrow takes it for a wider type: ints made floats; Arrow does it itself, but only up to 2^53."""
+    if value is None:
+        return None
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64) if kind.value_type.equals(FLOAT) else value
+    if pa.types.is_list(kind):
+        return [fitted(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind):
+        return {field.name: fitted(value.get(field.name), field.type) for field in kind}
+    return float(value) if kind.equals(FLOAT) else value
+
+
 def cast(array: Array, kind: DataType) -> Array:
-    """An array in a wider type, as `unify` gives it. (Older pyarrow cannot cast structs.)"""
+    """An array, chunked or not, in a wider type, as `unify` gives it. (Older pyarrow cannot cast structs.)"""
     if array.type.equals(kind):
         return array
+    if isinstance(array, pa.ChunkedArray):
+        return pa.chunked_array([cast(chunk, kind) for chunk in array.chunks], kind)
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), kind)
     if pa.types.is_list(kind):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from functools import lru_cache
 
-__all__ = ["zone_name"]
-
 UTC = "UTC"
 _UTC_TOO = frozenset({"Etc/UTC", "UCT", "Etc/UCT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"})
 _OF_NO_PLACE = frozenset({"Factory", "localtime"})

@@ -6,10 +6,9 @@ hold is kept pickled beside its repr. Must never let one odd value sink its neig
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from raylab.notebook.arrow_types import (
@@ -22,12 +21,11 @@ from raylab.notebook.arrow_types import (
     Field,
     describe,
     differs,
+    fitted,
     unify,
 )
 from raylab.notebook.exact import Path, about, inexact, inexact_ints
 from raylab.notebook.pickled import PICKLED, attempt, packed
-
-__all__ = ["KIND", "OF", "SHUFFLED", "clean_name", "column", "renamed"]
 
 KIND = b"raylab.kind"
 """Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
@@ -68,6 +66,22 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
 def clean_name(name: str) -> str:
     """The name, as readers can bear it: polars panics at a NUL, nobody can write a lone surrogate."""
     return name.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def result_name(name: str, used: Container[str]) -> str:
+    """The name, with as many `__result` as it takes to be nobody else's."""
+    while name in used:
+        name += "__result"
+    return name
+
+
+def numbered_name(name: str, used: Container[str]) -> str:
+    """The name, with the lowest number from 2 on if it is another's."""
+    free, count = name, 1
+    while free in used:
+        count += 1
+        free = f"{name}{count}"
+    return free
 
 
 def renamed(field: Field, name: str) -> Field:
@@ -158,7 +172,7 @@ def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int])
         pass
     for row, value in some.items():
         try:
-            cells[row] = _coerced(value, kind)
+            cells[row] = fitted(value, kind)
             pa.array([cells[row]], kind)
         except _REFUSALS:
             cells[row] = None
@@ -167,16 +181,3 @@ def _array(some: Mapping[int, object], kind: DataType, rows: int, odd: set[int])
 
 
 _REFUSALS = (pa.ArrowException, ArithmeticError, TypeError, ValueError)
-
-
-def _coerced(value: object, kind: DataType) -> object:
-    """Ints made floats where the type says so: Arrow does it itself, but only up to 2^53."""
-    if value is None:
-        return None
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64) if kind.value_type.equals(FLOAT) else value
-    if pa.types.is_list(kind) and isinstance(value, list):
-        return [_coerced(item, kind.value_type) for item in value]
-    if pa.types.is_struct(kind) and isinstance(value, dict):
-        return {field.name: _coerced(value[field.name], field.type) for field in kind if field.name in value}
-    return float(value) if kind.equals(FLOAT) and isinstance(value, int) else value

@@ -8,14 +8,11 @@ can, because nearly no integer is beyond 2^53.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-
-__all__ = ["EXACT", "ITEMS", "Path", "about", "fits", "inexact", "inexact_ints", "marks"]
 
 EXACT: Final = b"raylab.exact"
 """Field metadata: the places with integers that no float holds, as a JSON list of paths."""
@@ -25,6 +22,8 @@ ITEMS: Final = 0
 
 Path: TypeAlias = tuple[str | int, ...]
 """A place in a column: `()` is the column itself, `("a", 0)` what the lists in its field `a` hold."""
+
+_NOWHERE: Final = frozenset[Path]()
 
 LIMIT: Final = 2**53
 """Up to here a float holds every integer."""
@@ -40,33 +39,21 @@ def fits(number: int) -> bool:
     return -LIMIT <= number <= LIMIT or int(float(number)) == number
 
 
-def inexact(value: object, kind: Any, path: Path = ()) -> frozenset[Path]:
+def inexact(value: Any, kind: Any, path: Path = ()) -> frozenset[Path]:
     """The places of a value, as `describe` gives it, where it has integers that no float holds."""
-    if value is None:
-        return frozenset()
     t = pa.types
+    if value is None:
+        return _NOWHERE
     if t.is_integer(kind):
-        return frozenset() if fits(value) else frozenset([path])  # type: ignore[arg-type]
-    if t.is_list(kind) and _has_ints(kind):
-        return _inexact_items(value, kind.value_type, (*path, ITEMS))
-    found: frozenset[Path] = frozenset()
-    if t.is_struct(kind) and isinstance(value, Mapping):
-        for field in kind:
-            found |= inexact(value.get(field.name), field.type, (*path, field.name))
-    return found
-
-
-def _inexact_items(items: Any, kind: Any, path: Path) -> frozenset[Path]:
-    if isinstance(items, np.ndarray):
-        return frozenset([path]) if _any_inexact(items) else frozenset()
-    some = [item for item in items if item is not None]
-    if pa.types.is_integer(kind):
-        whole = not some or (min(some) >= -LIMIT and max(some) <= LIMIT) or all(map(fits, some))
-        return frozenset() if whole else frozenset([path])
-    found: frozenset[Path] = frozenset()
-    for item in some:
-        found |= inexact(item, kind, path)
-    return found
+        return _NOWHERE if fits(value) else frozenset([path])
+    if t.is_struct(kind):
+        return _NOWHERE.union(*(inexact(value.get(each.name), each.type, (*path, each.name)) for each in kind))
+    if not t.is_list(kind) or not _has_ints(kind):
+        return _NOWHERE
+    inner, path = kind.value_type, (*path, ITEMS)
+    if t.is_integer(inner):
+        return frozenset([path]) if _any_inexact(value) else _NOWHERE
+    return _NOWHERE.union(*(inexact(item, inner, path) for item in value))
 
 
 def _has_ints(kind: Any) -> bool:
@@ -79,13 +66,17 @@ def inexact_ints(array: Any) -> frozenset[Path]:
     """The mark of a plain array of 64-bit integers. (What stands under nulls is 0 in arrays that Arrow built.)"""
     buffer = array.buffers()[1]
     if buffer is None or not len(array):
-        return frozenset()
+        return _NOWHERE
     numbers = np.frombuffer(buffer, array.type.to_pandas_dtype())[array.offset : array.offset + len(array)]
-    return frozenset([()]) if _any_inexact(numbers) else frozenset()
+    return frozenset([()]) if _any_inexact(numbers) else _NOWHERE
 
 
 def _any_inexact(numbers: Any) -> bool:
-    if numbers.dtype.kind not in "iu" or not numbers.size or (numbers.min() >= -LIMIT and numbers.max() <= LIMIT):
+    """Of integers, in an array or in a list with None among them."""
+    if not isinstance(numbers, np.ndarray):
+        some = [number for number in numbers if number is not None]
+        return bool(some) and (min(some) < -LIMIT or max(some) > LIMIT) and not all(map(fits, some))
+    if not numbers.size or (numbers.min() >= -LIMIT and numbers.max() <= LIMIT):
         return False
     return not all(map(fits, numbers[(numbers < -LIMIT) | (numbers > LIMIT)].tolist()))
 
@@ -96,7 +87,7 @@ def marks(field: Any) -> frozenset[Path]:
     return frozenset(tuple(path) for path in json.loads(told)) if told else frozenset()
 
 
-def about(paths: AbstractSet[Path] | Iterable[Path]) -> dict[bytes, bytes]:
+def about(paths: Iterable[Path]) -> dict[bytes, bytes]:
     """These marks as a field's metadata; the same text for the same marks."""
     found = sorted(map(list, paths), key=repr)
     return {EXACT: json.dumps(found).encode()} if found else {}

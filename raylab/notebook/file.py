@@ -17,22 +17,6 @@ import pyarrow as pa
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 
-__all__ = [
-    "DATA",
-    "OPENING",
-    "PART",
-    "FileInfo",
-    "Loaded",
-    "damaged",
-    "decode",
-    "encode",
-    "ends_bytes",
-    "glimpse",
-    "header_of_ends",
-    "load",
-    "told",
-]
-
 FORMAT = 1
 OPENING, DATA, PART = "opening", "data", "part"
 
@@ -131,17 +115,8 @@ def _write(table: pa.Table, sink: Any) -> None:
                 writer.write_batch(batch)
 
 
-def decode(data: bytes | memoryview, path: str) -> pa.Table:
-    """The rows of a file, verified, without a copy.
-
-    Raises:
-        NotebookDamaged: the file is not what was written.
-    """
-    return load(data, path).table
-
-
 def load(data: bytes | memoryview, path: str) -> Loaded:
-    """A file, verified.
+    """A file, verified; its rows without a copy.
 
     Raises:
         NotebookDamaged: the file is not what was written.

@@ -165,8 +165,7 @@ class _View:
             known = self._schema.field(field.name)
             if self._sorts and SHUFFLED in (known.metadata or {}) and not pa.types.is_null(field.type):
                 kind = by_name(known.type)
-                chunks = [cast(chunk, kind) for chunk in table.column(at).chunks]
-                table = table.set_column(at, pa.field(field.name, kind), pa.chunked_array(chunks, kind))
+                table = table.set_column(at, pa.field(field.name, kind), cast(table.column(at), kind))
         return table
 
     def shown(self, frame: pl.DataFrame) -> pl.DataFrame:

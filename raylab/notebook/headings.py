@@ -15,11 +15,9 @@ import pyarrow as pa
 
 from raylab.core.summary import Names
 from raylab.notebook.arrow_types import Field
-from raylab.notebook.columns import clean_name
+from raylab.notebook.columns import clean_name, numbered_name, result_name
 from raylab.notebook.rows import METADATA, RESERVED, TIMES
 from raylab.notebook.schema import MORE, SEQ, identity
-
-__all__ = ["ALWAYS", "SOMETIMES", "Heading", "headings", "labels"]
 
 ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
 """The metadata of every sweep, in the order people see."""
@@ -93,9 +91,7 @@ def _results(keys: Iterable[str | bytes], names: Names, parameters: AbstractSet[
     for key in order:
         name = called[key]
         if isinstance(key, bytes):
-            name = clean_name(name)
-            while name in used:
-                name += "__result"
+            name = result_name(clean_name(name), used)
             used.add(name)
         found[key] = name
     return found
@@ -133,11 +129,7 @@ def labels(seen: Sequence[Heading], words: Sequence[Sequence[str]]) -> list[list
     for heading, some in zip(seen, words, strict=True):
         own = [heading.name]
         for word in some[1:]:
-            name, count = f"{heading.name}__{word}", 1
-            while name in used:
-                count += 1
-                name = f"{heading.name}__{word}{count}"
-            used.add(name)
-            own.append(name)
+            own.append(numbered_name(f"{heading.name}__{word}", used))
+            used.add(own[-1])
         found.append(own[: len(some)])
     return found

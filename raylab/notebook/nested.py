@@ -6,17 +6,15 @@ holds it, and the types, in an order of their own, are put together afresh. Valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pyarrow as pa
 
-from raylab.notebook.arrow_types import FLOAT, NULL, Array, DataType, Field, differs, unify
+from raylab.notebook.arrow_types import FLOAT, NULL, Array, DataType, Field, differs, fitted, unify
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.exact import ITEMS, Path, inexact, marks
-
-__all__ = ["by_name", "put_together"]
 
 
 def put_together(fields: Sequence[Field], columns: Sequence[Sequence[Any]]) -> list[Array]:
@@ -35,8 +33,8 @@ def put_together(fields: Sequence[Field], columns: Sequence[Sequence[Any]]) -> l
     whole = _of_all(fields)
     if whole is not None:  # they lie apart only because polars could not put them together
         cells = [next((value for value in row if value is not None), None) for row in zip(*columns, strict=True)]
-        return [pa.array([_fitted(cell, whole) for cell in cells], whole)]
-    floats, names = _floats(kinds), _names(kinds)
+        return [pa.array([fitted(cell, whole) for cell in cells], whole)]
+    floats = _floats(kinds)
     rows: list[tuple[Any, DataType] | None] = [None] * len(columns[0])
     for kind, values in zip(kinds, columns, strict=True):
         for row, value in enumerate(values):
@@ -46,8 +44,8 @@ def put_together(fields: Sequence[Field], columns: Sequence[Sequence[Any]]) -> l
     place = {kind: _place(groups, kind, floats) for kind in sorted({row[1] for row in rows if row}, key=str)}
     found = []
     for number, group in enumerate(groups):
-        kind = by_name(_filled(group, names))
-        cells = [_fitted(row[0], kind) if row and place[row[1]] == number else None for row in rows]
+        kind = by_name(_filled(group, kinds))
+        cells = [fitted(row[0], kind) if row and place[row[1]] == number else None for row in rows]
         found.append(pa.array(cells, kind))
     return found
 
@@ -101,32 +99,11 @@ def _least(value: Any, kind: DataType, floats: AbstractSet[Path], path: Path = (
     return FLOAT if pa.types.is_integer(kind) and path in floats else kind
 
 
-def _fitted(value: Any, kind: DataType) -> Any:
-    """The value as Arrow takes it for this type: ints made floats where the type says so."""
-    if value is None:
-        return None
-    if pa.types.is_list(kind):
-        return [_fitted(item, kind.value_type) for item in value]
-    if pa.types.is_struct(kind):
-        return {field.name: _fitted(value.get(field.name), field.type) for field in kind}
-    return float(value) if kind.equals(FLOAT) else value
-
-
 def _floats(kinds: Sequence[DataType], path: Path = ()) -> frozenset[Path]:
     """The places where one of the types has floats."""
     found = frozenset([path]) if FLOAT in kinds else frozenset()
     for step, inner in _inside(kinds).items():
         found |= _floats(inner, (*path, step))
-    return found
-
-
-def _names(kinds: Sequence[DataType], path: Path = ()) -> dict[Path, str]:
-    """Of the places where one of the types has structs the first of all fields' names."""
-    inside = _inside(kinds)
-    names = [step for step in inside if isinstance(step, str)]
-    found = {path: min(names)} if names else {}
-    for step, inner in inside.items():
-        found |= _names(inner, (*path, step))
     return found
 
 
@@ -142,11 +119,13 @@ def _inside(kinds: Sequence[DataType]) -> dict[str | int, list[DataType]]:
     return found
 
 
-def _filled(kind: DataType, names: Mapping[Path, str], path: Path = ()) -> DataType:
-    """The type without structs that have no field, which not all readers bear: all values there are null."""
+def _filled(kind: DataType, kinds: Sequence[DataType]) -> DataType:
+    """The type without structs that have no field, which not all readers bear: such a struct gets the first of all
+    the fields that these types have in its place, and all values there are null."""
+    inside = _inside(kinds)
     if pa.types.is_list(kind):
-        return pa.list_(_filled(kind.value_type, names, (*path, ITEMS)))
+        return pa.list_(_filled(kind.value_type, inside[ITEMS]))
     if not pa.types.is_struct(kind):
         return kind
-    fields = [(field.name, _filled(field.type, names, (*path, field.name))) for field in kind]
-    return pa.struct(fields or [(names[path], NULL)])
+    fields = [(field.name, _filled(field.type, inside[field.name])) for field in kind]
+    return pa.struct(fields or [(min(name for name in inside if isinstance(name, str)), NULL)])

@@ -15,7 +15,7 @@ from raylab.core.status import Progress, Status, on_disk
 from raylab.errors import LabNotFound, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
-from raylab.notebook.file import OPENING, Loaded
+from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
@@ -171,13 +171,10 @@ class Notebook:
             copied(self._reader, target)
         return Notebook(place)
 
-    def _overview(self, name: Which) -> list[Status]:
-        return [on_disk(record, survey(self._reader, record.folder)) for record in self._chosen(name)]
-
 
 def overview(notebook: Notebook, name: Which = None) -> list[Status]:
     """How far a sweep of a notebook is, or several, or each of them, as a lab says it of its own."""
-    return notebook._overview(name)
+    return [on_disk(record, survey(notebook._reader, record.folder)) for record in notebook._chosen(name)]
 
 
 def through(reader: Reader) -> Notebook:
@@ -195,9 +192,8 @@ class Tables:
         self._known: dict[str, Known] = {}
 
     def of(self, folder: str, since: int = 0) -> list[Loaded]:
-        """The files of a table in force, in order, that are there for their rows; at least those from `since` on."""
-        found = listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
-        return [loaded for loaded in found if loaded.info.kind != OPENING]
+        """The files of a table in force, as `listing` has them."""
+        return listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
 
 
 def choose(records: dict[str, SweepRecord], name: Which, lab: str) -> SweepRecord:

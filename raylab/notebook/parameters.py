@@ -24,8 +24,6 @@ from raylab.core.texts import is_long, shortened, texts
 from raylab.core.values import decode, encode, key_of
 from raylab.notebook.columns import KIND, clean_name, column
 
-__all__ = ["TEXT", "Parameters"]
-
 TEXT = b"text"
 """The kind of a column that holds the texts of an axis of mixed kinds."""
 

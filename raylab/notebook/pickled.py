@@ -15,8 +15,6 @@ import pyarrow as pa
 
 from raylab.notebook.arrow_types import BINARY, STRING, Unfit
 
-__all__ = ["PICKLED", "attempt", "packed"]
-
 PICKLED = pa.struct([("repr", STRING), ("pickle", BINARY)])
 
 MAX_REPR_CHARS = 10_000

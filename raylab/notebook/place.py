@@ -8,8 +8,6 @@ from pathlib import Path
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.store import Store
 
-__all__ = ["absolute", "store_at"]
-
 
 def absolute(place: str | os.PathLike[str]) -> str:
     """The place that is meant here and now, for any other process, too."""

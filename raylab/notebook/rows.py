@@ -17,26 +17,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from raylab.core.summary import Names
-from raylab.notebook.columns import clean_name, column, renamed
+from raylab.notebook.arrow_types import DATETIME_UTC, FLOAT, INT, STRING
+from raylab.notebook.columns import clean_name, column, renamed, result_name
 from raylab.notebook.parameters import Parameters
 
 METADATA: dict[str, Any] = {
-    "_point": pa.int64(),
-    "_repeat": pa.int64(),
-    "_attempt": pa.int64(),
-    "_status": pa.string(),
-    "_warnings": pa.int64(),
-    "_seed": pa.int64(),
-    "_started": pa.timestamp("us", tz="UTC"),
-    "_elapsed_s": pa.float64(),
-    "_error": pa.string(),
-    "_traceback": pa.string(),
-    "_node": pa.string(),
-    "_pid": pa.int64(),
+    "_point": INT,
+    "_repeat": INT,
+    "_attempt": INT,
+    "_status": STRING,
+    "_warnings": INT,
+    "_seed": INT,
+    "_started": DATETIME_UTC,
+    "_elapsed_s": FLOAT,
+    "_error": STRING,
+    "_traceback": STRING,
+    "_node": STRING,
+    "_pid": INT,
 }
 """What every row says about its trial, beside `_seq`, which the table adds."""
 
-TIMES: dict[str, Any] = {"_set_up_s": pa.float64(), "_do_s": pa.float64(), "_tear_down_s": pa.float64()}
+TIMES: dict[str, Any] = {"_set_up_s": FLOAT, "_do_s": FLOAT, "_tear_down_s": FLOAT}
 """What a `raylab.Experiment` adds: seconds of its three parts."""
 
 NAMES = b"raylab.names"
@@ -123,11 +124,8 @@ def _kept(results: Iterable[str], parameters: AbstractSet[str]) -> dict[str, str
     used.update(kept)
     for name in results:
         if name not in kept:
-            free = clean_name(name)
-            while free in used:
-                free += "__result"
-            kept[name] = free
-            used.add(free)
+            kept[name] = result_name(clean_name(name), used)
+            used.add(kept[name])
     return kept
 
 
@@ -179,16 +177,16 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     values: dict[str, Any] = {
         "_point": pa.array(trials.points + trials.first_point),
         "_repeat": pa.array(trials.repeats),
-        "_attempt": _numbered(trials.attempt, count, trials.attempts),
-        "_status": _mostly("done", count, {at: failure[0] for at, failure in failures.items()}),
-        "_warnings": _numbered(0, count, trials.warnings),
+        "_attempt": _mostly(trials.attempt, INT, count, trials.attempts),
+        "_status": _mostly("done", STRING, count, {at: failure[0] for at, failure in failures.items()}),
+        "_warnings": _mostly(0, INT, count, trials.warnings),
         "_seed": pa.array(trials.seeds),
         "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
         "_elapsed_s": pa.array(trials.elapsed),
-        "_error": _mostly(None, count, {at: failure[1] for at, failure in failures.items()}),
-        "_traceback": _mostly(None, count, {at: failure[2] for at, failure in failures.items()}),
-        "_node": pa.repeat(pa.scalar(node), count),
-        "_pid": pa.repeat(pa.scalar(pid, pa.int64()), count),
+        "_error": _mostly(None, STRING, count, {at: failure[1] for at, failure in failures.items()}),
+        "_traceback": _mostly(None, STRING, count, {at: failure[2] for at, failure in failures.items()}),
+        "_node": _mostly(node, STRING, count, {}),
+        "_pid": _mostly(pid, INT, count, {}),
     }
     columns = [(pa.field(name, kind), values[name]) for name, kind in METADATA.items()]
     if trials.times is not None:
@@ -199,19 +197,11 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     return columns
 
 
-def _numbered(usual: int, count: int, exceptions: Mapping[int, int]) -> Any:
-    """A column of one number, but for a few rows."""
-    numbers = np.full(count, usual, dtype=np.int64)
-    for at, number in exceptions.items():
-        numbers[at] = number
-    return pa.array(numbers)
-
-
-def _mostly(usual: str | None, count: int, exceptions: Mapping[int, str | None]) -> Any:
-    """A column of one string, but for a few rows."""
+def _mostly(usual: object, kind: Any, count: int, exceptions: Mapping[int, object]) -> Any:
+    """A column of one value, but for a few rows."""
     if not exceptions:
-        return pa.repeat(pa.scalar(usual, pa.string()), count)
+        return pa.repeat(pa.scalar(usual, kind), count)
     values = [usual] * count
     for at, value in exceptions.items():
         values[at] = value
-    return pa.array(values, pa.string())
+    return pa.array(values, kind)

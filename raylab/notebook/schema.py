@@ -9,17 +9,15 @@ Must never rename or drop a column, narrow its type, or look at rows to decide: 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
-from raylab.notebook.columns import KIND, OF, SHUFFLED, clean_name, column
+from raylab.notebook.columns import KIND, OF, SHUFFLED, column, numbered_name
 from raylab.notebook.exact import about, marks
-
-__all__ = ["APART", "MORE", "NAME", "SEQ", "Schema", "align", "identity", "kept_apart", "union", "wire_batch"]
 
 SEQ = "_seq"
 MORE = "_more"
@@ -36,37 +34,6 @@ APART = frozenset({b"pickle", b"text"})
 Pair: TypeAlias = tuple[Field, Array]
 
 
-def wire_batch(columns: Mapping[str, Sequence[object]], fixed: Mapping[str, Array], rows: int) -> pa.RecordBatch:
-    """What a worker sends: the fixed arrays, then the columns, several of which may share a name.
-
-    Args:
-        columns: Values by column, as `column` takes them.
-        fixed: Arrays that are there already, such as the metadata and the parameters.
-        rows: How many rows every one of them must have.
-
-    Raises:
-        ValueError: A column is longer or shorter, or is given twice.
-    """
-    fields, arrays = [], []
-    for name, array in fixed.items():
-        fields.append(pa.field(clean_name(name), array.type))
-        arrays.append(array)
-    for name, values in columns.items():
-        if len(values) != rows or name in fixed:
-            raise ValueError(f"column {name!r}: one list of {rows} values is expected, got {len(values)}")
-        for field, array in column(name, values):
-            fields.append(field)
-            arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-class HasSchema(Protocol):
-    """Anything that tells the columns of a file, such as `file.FileInfo`."""
-
-    @property
-    def schema(self) -> pa.Schema: ...
-
-
 class Schema:
     """The columns in force of one sweep: every commit carries all of them.
 
@@ -76,59 +43,31 @@ class Schema:
 
     Example:
         >>> schema = Schema()
-        >>> schema.conform(wire_batch({"loss": [1]}, {}, 1)).to_pylist()
+        >>> schema.concat([pa.record_batch({"loss": [1]})]).to_pylist()
         [{'loss': 1}]
-        >>> schema.conform(wire_batch({"loss": ["diverged"]}, {}, 1)).to_pylist()
+        >>> schema.concat([pa.record_batch({"loss": ["diverged"]})]).to_pylist()
         [{'loss': None, 'loss__string': 'diverged'}]
     """
 
-    def __init__(self, fields: Iterable[Field] = ()) -> None:
+    def __init__(self, schemas: Iterable[pa.Schema] = ()) -> None:
+        """The columns in force after files of these schemas, oldest first; the newest file with rows alone will do."""
         self._fields: dict[str, Field] = {}
-        self._columns: dict[str | bytes, list[str]] = {}  # by `_identity` the columns that hold the values
+        self._columns: dict[str | bytes, list[str]] = {}  # by `identity` the columns that hold the values
         self._last: tuple[pa.Schema, list[str]] = (pa.schema([]), [])  # what was placed last, and where
-        for field in fields:
-            self._add(field)
-
-    @classmethod
-    def from_files(cls, infos: Iterable[HasSchema]) -> Schema:
-        """The schema in force after these files, oldest first; the newest file with rows alone will do."""
-        schema = cls()
-        for each in _changes(info.schema for info in infos):
-            for field in each:
-                if field.name != SEQ:
-                    schema._add(field)
-        return schema
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The columns in force, in order."""
-        return tuple(self._fields.values())
+        for field in union(schemas):
+            if field.name != SEQ:
+                self._columns.setdefault(identity(field), []).append(field.name)
+                self._fields[field.name] = field
 
     @property
     def arrow(self) -> pa.Schema:
         """The columns in force, as Arrow has it."""
         return pa.schema(self._fields.values())
 
-    def conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """A wire batch in the columns in force, which it may widen or add to."""
-        pairs = _tidy(batch)
-        return self._built(pairs, self._placed(pairs), batch.num_rows)
-
     def concat(self, batches: Sequence[pa.RecordBatch]) -> pa.Table:
-        """Several wire batches in the columns that are in force after the last of them."""
+        """Wire batches in the columns in force, which each of them may widen or add to."""
         tidy = [(pairs := _tidy(batch), self._placed(pairs), batch.num_rows) for batch in _merged(batches)]
         return pa.Table.from_batches([self._built(*each) for each in tidy], self.arrow)
-
-    def _add(self, field: Field) -> None:
-        """A column of an earlier file."""
-        known = self._fields.get(field.name)
-        if known is None:
-            self._columns.setdefault(identity(field), []).append(field.name)
-            self._fields[field.name] = field
-        else:
-            wider = unify(known.type, field.type)
-            wider = field.type if wider is None else wider
-            self._fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
 
     def _placed(self, pairs: Sequence[Pair]) -> list[str]:
         """The column in force of each array, made or widened where needed; nearly always the same as before."""
@@ -149,13 +88,7 @@ class Schema:
     def _takes(self, name: str, field: Field) -> bool:
         """Whether this column holds the field's values, widened where needed."""
         known = self._fields[name]
-        if pa.types.is_null(known.type):
-            if _is_pattern(name):
-                return False
-            kind = {KIND: _word(field).encode()}
-            self._fields[name] = _grown(known, field, field.type, kind)
-            return True
-        if kept_apart(known) != kept_apart(field):
+        if kept_apart(known) != kept_apart(field) and not pa.types.is_null(known.type):
             return False
         wider = unify(known.type, field.type, marks(known) | marks(field))
         if wider is None or (_is_pattern(name) and not wider.equals(known.type)):
@@ -167,12 +100,10 @@ class Schema:
         if len(self._fields) - (MORE in self._fields) >= MAX_COLUMNS:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
-        kind = _word(field)
-        plain_name = name = self._plain_name(field)
-        count = 1
-        while name in self._fields or name in {SEQ, MORE}:
-            name = f"{plain_name}__{kind}{count if count > 1 else ''}"
-            count += 1
+        kind = kind_word(field)
+        name, taken = self._plain_name(field), {*self._fields, SEQ, MORE}
+        if name in taken:
+            name = numbered_name(f"{name}__{kind}", taken)
         self._columns.setdefault(identity(field), []).append(name)
         also = {key: value for key, value in (field.metadata or {}).items() if key not in (NAME, KIND)}
         self._fields[name] = pa.field(name, field.type, metadata={**also, NAME: field.name, KIND: kind})
@@ -180,9 +111,9 @@ class Schema:
 
     def _plain_name(self, field: Field) -> str:
         """Its own, unless a renamed result has it, or it is one and another has it: then with one more `__result`."""
-        name: str = field.name
-        while (known := self._fields.get(name)) is not None and identity(known) != identity(field):
-            if not (_is_renamed(known) or _is_renamed(field)):
+        name, own = str(field.name), identity(field)
+        while name in self._fields and (other := identity(self._fields[name])) != own:
+            if isinstance(other, str) and isinstance(own, str):
                 break
             name += "__result"
         return name
@@ -193,7 +124,9 @@ class Schema:
         for (field, array), name in zip(pairs, names, strict=True):
             if name == MORE:
                 more = more or [{} for _ in range(rows)]
-                _note(more, field.name, array)
+                for row, value in enumerate(array.to_pylist()):
+                    if value is not None:
+                        more[row][field.name] = value
                 continue
             if pa.types.is_null(array.type):
                 continue
@@ -208,14 +141,8 @@ class Schema:
         return pa.RecordBatch.from_arrays(arrays, schema=self.arrow)
 
 
-def _note(more: list[dict[str, object]], name: str, array: Array) -> None:
-    for row, value in enumerate(array.to_pylist()):
-        if value is not None:
-            more[row][name] = value
-
-
 def identity(field: Field) -> str | bytes:
-    """What tells the results apart: the name, or of a renamed one what the experiment called it."""
+    """What tells the results apart: the name, or of a renamed one, as bytes, what the experiment called it."""
     about = field.metadata or {}
     found: str | bytes = about[OF] if OF in about else about.get(NAME, field.name.encode()).decode()
     return found
@@ -227,21 +154,18 @@ def kept_apart(field: Field) -> bytes | None:
     return kind if kind in APART else None
 
 
-def _word(field: Field) -> str:
+def kind_word(field: Field) -> str:
+    """The word for a field's kind, which names sibling columns."""
     apart = kept_apart(field)
     return apart.decode() if apart else word(field.type)
 
 
-def _kind_after(known: Field, field: Field) -> dict[bytes, bytes]:
-    """The kind of what came first in a column of nulls."""
-    kind = (field.metadata or {}).get(KIND)
-    return {KIND: kind} if kind and pa.types.is_null(known.type) else {}
-
-
-def _grown(known: Field, field: Field, kind: DataType, also: Mapping[bytes, bytes] | None = None) -> Field:
+def _grown(known: Field, field: Field, kind: DataType) -> Field:
     """A column in force that takes in a field: of this type, with what both say of the values that came."""
     before, after = known.metadata or {}, field.metadata or {}
-    merged = {**before, **about(marks(known) | marks(field)), **(also or {})}
+    merged = {**before, **about(marks(known) | marks(field))}
+    if pa.types.is_null(known.type) and not pa.types.is_null(kind):  # a column of nulls is of the kind that comes first
+        merged[KIND] = after.get(KIND) or kind_word(field).encode()
     if SHUFFLED in after or differs(known.type, field.type):
         merged[SHUFFLED] = b"1"
     return pa.field(known.name, kind, metadata=merged)
@@ -250,10 +174,6 @@ def _grown(known: Field, field: Field, kind: DataType, also: Mapping[bytes, byte
 def _is_pattern(name: str) -> bool:
     """Polars takes such a name for many; it reads the column, and cannot put two together that differ in type."""
     return name == "*" or (name.startswith("^") and name.endswith("$"))
-
-
-def _is_renamed(field: Field) -> bool:
-    return OF in (field.metadata or {})
 
 
 def _merged(batches: Sequence[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
@@ -318,7 +238,7 @@ def union(schemas: Iterable[pa.Schema]) -> pa.Schema:
             wider = unify(known.type, field.type)
             if wider is None:
                 raise ValueError(f"column {field.name!r} is {known.type} in one file and {field.type} in another")
-            fields[field.name] = _grown(known, field, wider, _kind_after(known, field))
+            fields[field.name] = _grown(known, field, wider)
     return pa.schema(fields.values())
 
 
@@ -331,11 +251,6 @@ def align(tables: Sequence[pa.Table]) -> pa.Table:
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if table.schema.equals(schema):
         return pa.Table.from_arrays(table.columns, schema=schema)
-    columns = []
-    for field in schema:
-        if field.name in table.column_names:
-            chunks = [cast(chunk, field.type) for chunk in table.column(field.name).chunks]
-            columns.append(pa.chunked_array(chunks, field.type))
-        else:
-            columns.append(pa.nulls(table.num_rows, field.type))
+    there = dict(zip(table.column_names, table.columns, strict=True))
+    columns = [cast(there.get(field.name, pa.nulls(table.num_rows)), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)

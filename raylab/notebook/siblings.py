@@ -14,30 +14,9 @@ from typing import Any, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from raylab.notebook.arrow_types import (
-    BINARY,
-    BOOL,
-    DATE,
-    DATETIME,
-    DECIMAL,
-    DURATION,
-    FLOAT,
-    INT,
-    STRING,
-    TIME,
-    UINT,
-    DataType,
-    Field,
-    word,
-)
+from raylab.notebook.arrow_types import DATETIME_UTC, FLOAT, INT, NULL, UINT, WORDS, DataType, Field
 from raylab.notebook.nested import put_together
-from raylab.notebook.schema import kept_apart
-
-__all__ = ["Kind", "settled"]
-
-_NUMBERS = (FLOAT, INT, UINT, DECIMAL)
-_ORDER = (*_NUMBERS, BOOL, STRING, DATE, DATETIME)
-_REST = (TIME, DURATION, BINARY)
+from raylab.notebook.schema import kept_apart, kind_word
 
 Rank: TypeAlias = tuple[int, str]
 
@@ -63,7 +42,7 @@ def settled(fields: Sequence[Field], columns: Sequence[pl.Series]) -> list[Kind]
         columns: their values.
     """
     kinds = [
-        Kind(rank=_rank(field), word=_word(field), values=values)
+        Kind(rank=_rank(field), word=kind_word(field), values=values)
         for field, values in zip(fields, columns, strict=True)
         if kept_apart(field) or not _is_nested(field.type)
     ]
@@ -75,25 +54,18 @@ def settled(fields: Sequence[Field], columns: Sequence[pl.Series]) -> list[Kind]
     return there or kinds[:1] or [Kind(rank=_LAST, word="null", values=pl.Series([None] * len(columns[0])))]
 
 
-_TEXT, _PICKLE, _LAST = (-1, ""), (98, ""), (99, "")
-_FLOAT, _INTS = (0, ""), ((1, ""), (2, ""))
-_ZONED, _LIST, _STRUCT = len(_ORDER), 90, 91
+_RANKS = {kind: (at, "") for at, kind in enumerate(WORDS) if kind != NULL}
+_TEXT, _LIST, _STRUCT, _PICKLE, _LAST = (-1, ""), (90, ""), (91, ""), (98, ""), (99, "")
+_FLOAT, _INTS = _RANKS[FLOAT], (_RANKS[INT], _RANKS[UINT])
 
 
 def _rank(field: Field) -> Rank:
     apart, kind = kept_apart(field), field.type
     if apart:
         return _TEXT if apart == b"text" else _PICKLE
-    if kind in _ORDER:
-        return _ORDER.index(kind), ""
-    if pa.types.is_timestamp(kind):
-        return _ZONED, kind.tz
-    return (_ZONED + 1 + _REST.index(kind), "") if kind in _REST else _LAST
-
-
-def _word(field: Field) -> str:
-    apart = kept_apart(field)
-    return apart.decode() if apart else word(field.type)
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return _RANKS[DATETIME_UTC][0], kind.tz
+    return _RANKS.get(kind, _LAST)
 
 
 def _is_nested(kind: DataType) -> bool:
@@ -129,4 +101,4 @@ def _nested(fields: Sequence[Field], columns: Sequence[pl.Series], test: Callabl
     if len(some) > 1:
         lists = [values.to_arrow().to_pylist() for values in found]
         found = list(map(pl.Series, put_together([field for field, _ in some], lists)))
-    return [Kind(rank=(rank, ""), word=name, values=values) for values in found]
+    return [Kind(rank=rank, word=name, values=values) for values in found]

@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,30 +28,12 @@ from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
 from raylab.notebook.table_files import file_header, file_names, file_number, in_force, last_number
 
-__all__ = ["Opened", "Table"]
-
 log = logging.getLogger(__name__)
 
 # A part of 1,000 commits takes 0.3 s to make; a client that reads without the lab pays 0.1 ms for every file.
 SEAL_COMMITS = 1_000
 SEAL_BYTES = 32 * 2**20  # a part is made in memory
 MAX_OPENINGS = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """What a writer found when it opened the table."""
-
-    files: list[FileInfo]
-    """Parts and data commits in force, in order."""
-    openings: list[FileInfo]
-    """The openings above the last part, ours last."""
-    previous: FileInfo | None
-    """The newest opening before ours."""
-    seq: int
-    """The `_seq` of the next row."""
-    number: int
-    """The number of our opening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +52,8 @@ class Table:
         >>> import tempfile
         >>> from raylab.notebook.posix import PosixStore
         >>> table = Table(PosixStore(tempfile.mkdtemp()), "results", {"host": "here"})
-        >>> table.open().number
-        1
+        >>> table.open()
+        []
         >>> table.commit(pa.table({"x": [1, 2]}), {"trials": 2}).seq, table.seq
         (0, 2)
     """
@@ -80,7 +63,7 @@ class Table:
         self.folder = folder
         self.writer = dict(writer)
         self.number = 0  # of the next commit; 0 before the opening
-        self.seq = 0
+        self.seq = 0  # of the next row
         self._tail: list[FileInfo] = []  # the journal above the last part, in order
         self._columns = pa.schema([])  # of the tail, united: a part must be able to hold them all
         self._pending: _Pending | None = None
@@ -99,13 +82,18 @@ class Table:
             commits = [info.size for info in self._tail if info.kind == DATA]
         return len(commits) >= SEAL_COMMITS or sum(commits) >= SEAL_BYTES
 
-    def open(self, meta: Mapping[str, Any] | None = None, *, allowed: Callable[[], None] = lambda: None) -> Opened:
+    def open(
+        self, meta: Mapping[str, Any] | None = None, *, allowed: Callable[[], None] = lambda: None
+    ) -> list[FileInfo]:
         """Take the table over from whoever has it, by creating the next number with no rows.
 
         Args:
             meta: The caller's own metadata of the opening, as JSON has it.
             allowed: Asked before each try; what it raises ends this. Whoever opened the table before, it has seen;
                 whoever opens it after that takes the number that is tried.
+
+        Returns:
+            Parts and data commits in force, in order.
 
         Raises:
             NotebookDamaged: A file is not what was written, or missing.
@@ -121,7 +109,7 @@ class Table:
             self.store.settle(f"{self.folder}/journal")
             allowed()
             none = pa.table({SEQ: pa.array([], pa.int64())})
-            info, data = _written(self.folder, OPENING, range(number, number + 1), 0, none, self.writer, meta or {})
+            info, data = self._written(OPENING, range(number, number + 1), 0, none, meta or {})
             if not self.store.put(info.path, data, info.ident.encode()):
                 continue
             files = in_force(self.store, self.folder)
@@ -131,11 +119,11 @@ class Table:
                 return self._start(files, number)
         raise LabFenced(f"{self.folder} is being opened by other labs all the time: shut them down, and try again")
 
-    def commit(self, batch: pa.RecordBatch | pa.Table, meta: Mapping[str, Any]) -> FileInfo:
+    def commit(self, rows: pa.Table, meta: Mapping[str, Any]) -> FileInfo:
         """Add rows, durably, under the next number.
 
         Args:
-            batch: The rows; a first column `_seq` is added.
+            rows: What to add; a first column `_seq` is added.
             meta: The caller's own metadata of this commit, as JSON has it.
 
         Raises:
@@ -146,13 +134,11 @@ class Table:
         self._check_fence()
         if self.number == 0 or self._pending is not None:
             raise RuntimeError(f"{self.folder}: " + ("open it first" if self.number == 0 else "resume() first"))
-        rows = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         rows = rows.add_column(0, SEQ, pa.array(np.arange(self.seq, self.seq + rows.num_rows, dtype=np.int64)))
         with self._lock:
             known = self._columns
         columns = known if known.equals(rows.schema) else union([known, rows.schema])
-        commits = range(self.number, self.number + 1)
-        info, data = _written(self.folder, DATA, commits, self.seq, rows, self.writer, meta)
+        info, data = self._written(DATA, range(self.number, self.number + 1), self.seq, rows, meta)
         with self._lock:
             self._columns = columns
         self._pending = _Pending(info, data)
@@ -190,15 +176,10 @@ class Table:
         known = self.number  # below it nothing is new; a file of our other thread is no opening
         for name in file_names(self.store, self.folder)[0]:
             path = f"{self.folder}/journal/{name}"
-            if file_number(name) >= known and self._is_opening(path):
-                self._fenced = self._who(path)
-                self._check_fence()
-
-    def _is_opening(self, path: str) -> bool:
-        try:
-            return file_header(self.store, path).kind == OPENING
-        except FileNotFoundError:  # sealed meanwhile, so it was none
-            return False
+            with suppress(FileNotFoundError):  # sealed meanwhile, so it was no opening
+                if file_number(name) >= known and file_header(self.store, path).kind == OPENING:
+                    self._fenced = self._who(path)
+                    self._check_fence()
 
     def seal(self, combine: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> FileInfo | None:
         """Put the journal of this moment into one part, then delete its files.
@@ -249,45 +230,32 @@ class Table:
         rows = align([found.table.replace_schema_metadata() for found in loaded])
         meta = combine([info.meta for info in data_files])
         commits = range(tail[0].first, tail[-1].last + 1)
-        info, data = _written(self.folder, PART, commits, data_files[0].seq, rows, self.writer, meta)
+        info, data = self._written(PART, commits, data_files[0].seq, rows, meta)
         return info if self.store.put(path, data, info.ident.encode()) else file_header(self.store, path)
 
-    def _start(self, files: list[FileInfo], number: int) -> Opened:
+    def _start(self, files: list[FileInfo], number: int) -> list[FileInfo]:
         """Take over what was found. From here on the table is ours."""
-        last_part = max((info.last for info in files if info.kind == PART), default=0)
-        covered = self._clean(last_part)
+        self._clean(max((info.last for info in files if info.kind == PART), default=0))
         tail = [info for info in files if info.kind != PART]
-        openings = [info for info in tail if info.kind == OPENING]
         columns = union(info.schema for info in tail)
-        seq = max((info.stop for info in files), default=0)
-        self._tail, self._columns, self.number, self.seq = tail, columns, number + 1, seq
-        return Opened(
-            files=[info for info in files if info.kind != OPENING],
-            openings=openings,
-            previous=openings[-2] if len(openings) > 1 else covered,
-            seq=seq,
-            number=number,
-        )
+        self._tail, self._columns, self.number, self.seq = tail, columns, number + 1, max(info.stop for info in files)
+        return [info for info in files if info.kind != OPENING]
 
-    def _clean(self, last_part: int) -> FileInfo | None:
-        """Delete what a seal left that was cut, and tell the newest of the openings that the parts cover."""
+    def _clean(self, last_part: int) -> None:
+        """Delete what a seal left that was cut."""
         # The last part may have been made by someone who died before its name was durable.
         self.store.settle(self.folder)
-        newest = None
         for name in file_names(self.store, self.folder)[0]:
             path = f"{self.folder}/journal/{name}"
             if file_number(name) > last_part:
                 break
             try:
-                info = file_header(self.store, path)
+                kind = file_header(self.store, path).kind
             except (FileNotFoundError, NotebookDamaged) as error:
                 log.warning("%s is left as it is: a part covers it, and it cannot be read: %s", path, error)
                 continue
-            if info.kind == OPENING:
-                newest = info
-            else:
+            if kind != OPENING:
                 self.store.remove(path)
-        return newest
 
     def _who(self, path: str) -> str:
         """Whose file has the number that we wanted, as a sentence."""
@@ -305,39 +273,30 @@ class Table:
                 "or, to take it back, shut this one down and attach again"
             )
 
+    def _written(
+        self, kind: str, commits: range, seq: int, rows: pa.Table, meta: Mapping[str, Any]
+    ) -> tuple[FileInfo, memoryview]:
+        """A file of the table, ready to be put: a part beside the journal, all else into it.
 
-def _written(
-    folder: str,
-    kind: str,
-    commits: range,
-    seq: int,
-    rows: pa.Table,
-    writer: Mapping[str, str],
-    meta: Mapping[str, Any],
-) -> tuple[FileInfo, memoryview]:
-    """A file of a table, ready to be put.
-
-    Args:
-        folder: The table's.
-        kind: Where it goes: a part beside the journal, all else into it.
-        commits: The numbers it holds.
-        seq: The `_seq` of its first row.
-        rows: With their `_seq`.
-        writer: Who writes.
-        meta: The caller's own metadata, as JSON has it.
-    """
-    fields = {
-        "raylab.table": folder,
-        "raylab.kind": kind,
-        "raylab.first": str(commits.start),
-        "raylab.last": str(commits.stop - 1),
-        "raylab.seq": str(seq),
-        "raylab.rows": str(rows.num_rows),
-        "raylab.id": uuid4().hex,
-        "raylab.writer": json.dumps(dict(writer)),
-        "raylab.time": datetime.now(UTC).isoformat(),
-        "raylab.meta": json.dumps(meta),
-    }
-    data = encode(rows, fields)
-    name = f"{commits.start:012d}.arrow" if kind == PART else f"journal/{commits.start:012d}.arrow"
-    return told(fields, f"{folder}/{name}", rows.schema, len(data)), data
+        Args:
+            kind: `opening`, `data` or `part`.
+            commits: The numbers it holds.
+            seq: The `_seq` of its first row.
+            rows: With their `_seq`.
+            meta: The caller's own metadata, as JSON has it.
+        """
+        fields = {
+            "raylab.table": self.folder,
+            "raylab.kind": kind,
+            "raylab.first": str(commits.start),
+            "raylab.last": str(commits.stop - 1),
+            "raylab.seq": str(seq),
+            "raylab.rows": str(rows.num_rows),
+            "raylab.id": uuid4().hex,
+            "raylab.writer": json.dumps(self.writer),
+            "raylab.time": datetime.now(UTC).isoformat(),
+            "raylab.meta": json.dumps(meta),
+        }
+        data = encode(rows, fields)
+        path = f"{self.folder if kind == PART else f'{self.folder}/journal'}/{commits.start:012d}.arrow"
+        return told(fields, path, rows.schema, len(data)), data

@@ -17,19 +17,6 @@ from raylab.errors import NotebookDamaged
 from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, ends_bytes, header_of_ends, load
 from raylab.notebook.store import Reader
 
-__all__ = [
-    "Known",
-    "file_header",
-    "file_names",
-    "file_number",
-    "in_force",
-    "infos",
-    "last_number",
-    "last_opening",
-    "listing",
-    "misplaced",
-]
-
 T = TypeVar("T")
 
 # A listing that a seal overtook is made again. What still has a gap after so many is damaged.
@@ -58,7 +45,7 @@ class Known:
 
 
 def listing(reader: Reader, folder: str, known: Known | None = None, since: int = 0) -> list[Loaded]:
-    """The files in force, in order: parts, then the journal above them, openings included.
+    """The files in force that are there for their rows, in order: parts, then the journal above them.
 
     Args:
         reader: Whoever gives names and bytes.
@@ -73,7 +60,8 @@ def listing(reader: Reader, folder: str, known: Known | None = None, since: int 
         NotebookDamaged: A file is not what was written, or numbers are missing; the message names them.
     """
     known = known or Known()
-    return _settled(lambda: _listed(reader, folder, known, since), lambda file: file.info, folder)
+    found = _settled(lambda: _listed(reader, folder, known, since), lambda file: file.info, folder)
+    return [file for file in found if file.info.kind != OPENING]
 
 
 def _listed(reader: Reader, folder: str, known: Known, since: int) -> tuple[Start, list[Loaded]]:

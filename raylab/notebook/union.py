@@ -17,48 +17,14 @@ import pyarrow as pa
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
-from raylab.notebook.arrow_types import (
-    BINARY,
-    BOOL,
-    DATE,
-    DECIMAL,
-    DURATION,
-    FLOAT,
-    INT,
-    SIBLING,
-    STRING,
-    TIME,
-    UINT,
-    word,
-)
+from raylab.notebook.arrow_types import SIBLING, plain, word
+from raylab.notebook.columns import numbered_name, result_name
 from raylab.notebook.siblings import settled
-
-__all__ = ["SWEEP", "parameters_of", "scanned", "together"]
 
 SWEEP = "_sweep"
 """The column with the sweeps' names."""
 
-TYPES: dict[Any, Any] = {
-    pl.String: STRING,
-    pl.Int64: INT,
-    pl.UInt64: UINT,
-    pl.Float64: FLOAT,
-    pl.Boolean: BOOL,
-    pl.Date: DATE,
-    pl.Time: TIME,
-    pl.Duration: DURATION,
-    pl.Binary: BINARY,
-    pl.Decimal: DECIMAL,
-    pl.Null: pa.null(),
-}
-
-
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
-
-
-def parameters_of(records: Iterable[SweepRecord]) -> list[str]:
-    """The parameters of all these sweeps, in the order in which they first appear."""
-    return list(dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters))
 
 
 def of_sweeps(
@@ -76,8 +42,10 @@ def of_sweeps(
         join: `together` for frames, `scanned` for lazy ones.
         several: whether a list was asked for, be it of one.
     """
-    frames = {record.name: read(record) for record in records}
-    return join(frames, parameters_of(records)) if several else frames[records[0].name]
+    if not several:
+        return read(records[0])
+    parameters = dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters)
+    return join({record.name: read(record) for record in records}, list(parameters))
 
 
 def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> pl.DataFrame:
@@ -108,7 +76,7 @@ def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> p
             continue
         found = _parameter(family, parts) if family in parameters else _kinds_apart(family, _placed(parts))
         for at, (kind, values) in enumerate(found):
-            name = _free(f"{family}__{kind}", used) if at else family
+            name = numbered_name(f"{family}__{kind}", used) if at else family
             used.add(name)
             columns[name] = values.alias(name)
     names = pl.Series(SWEEP, [name for name, frame in frames.items() for _ in range(frame.height)], dtype=pl.String)
@@ -132,9 +100,7 @@ def scanned(frames: Mapping[str, pl.LazyFrame], parameters: Sequence[str]) -> pl
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     """A result that is called as our column is has the name that results get for that."""
-    name = SWEEP
-    while name in frame.columns:
-        name += "__result"
+    name = result_name(SWEEP, frame.columns)
     return frame.rename({SWEEP: name}) if name != SWEEP else frame
 
 
@@ -145,17 +111,16 @@ def _kinds(name: str, frames: Sequence[pl.DataFrame]) -> set[Any]:
 def _families(frame: pl.DataFrame, clashing: set[str], parameters: Sequence[str]) -> dict[str, str]:
     """The name whose values each column has: of a sibling the plain one, where that has to be put together anew."""
     found: dict[str, str] = {}
-    texts_of = {
-        name for name in parameters if frame.schema.get(name) == pl.String
-    }  # beside them is a column of strings
+    # Beside a parameter's texts is a column of strings.
+    texts_of = {name for name in parameters if frame.schema.get(name) == pl.String}
     taken = {(name, str(kind)) for name, kind in frame.schema.items() if name not in texts_of}
     for name, kind in frame.schema.items():
         match = SIBLING.fullmatch(name)
-        plain = match["name"] if match and match["name"] in clashing and match["name"] in frame.columns else name
+        of = match["name"] if match and match["name"] in clashing and match["name"] in frame.columns else name
         # A result may be called as a sibling would be: it is one if it has that kind, and no other column has it.
-        is_one = name.startswith(f"{plain}__{word(_type(kind))}") and (plain, str(kind)) not in taken
-        is_one = is_one and (plain in texts_of or plain not in parameters)
-        found[name] = plain if is_one else name
+        is_one = name.startswith(f"{of}__{word(_type(kind))}") and (of, str(kind)) not in taken
+        is_one = is_one and (of in texts_of or of not in parameters)
+        found[name] = of if is_one else name
         if name not in texts_of:
             taken.add((found[name], str(kind)))
     return found
@@ -171,14 +136,6 @@ def _merged(orders: Iterable[Sequence[str]]) -> list[str]:
                 merged.insert(at, name)
             at = max(at, merged.index(name) + 1)
     return merged
-
-
-def _free(name: str, used: set[str]) -> str:
-    free, count = name, 1
-    while free in used:
-        count += 1
-        free = f"{name}{count}"
-    return free
 
 
 Part: TypeAlias = tuple[int, list[pl.Series]]
@@ -233,10 +190,4 @@ def _parameter(name: str, parts: Sequence[Part]) -> list[tuple[str, pl.Series]]:
 
 def _type(dtype: Any) -> Any:
     """The type that a column of this one has on disk."""
-    if isinstance(dtype, pl.List):
-        return pa.list_(_type(dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        return pa.struct([(field.name, _type(field.dtype)) for field in dtype.fields])
-    if isinstance(dtype, pl.Datetime):
-        return pa.timestamp("us", dtype.time_zone)
-    return TYPES.get(dtype.base_type()) or pl.Series([], dtype=dtype).to_arrow().type
+    return plain(pl.Series([], dtype=dtype).to_arrow().type)

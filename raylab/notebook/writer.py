@@ -31,7 +31,7 @@ from raylab.notebook.requests import from_rows, to_rows
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
 from raylab.notebook.survey import combined, summaries, survey
-from raylab.notebook.table import Opened, Table
+from raylab.notebook.table import Table
 from raylab.notebook.table_files import last_opening, listing
 
 log = logging.getLogger(__name__)
@@ -153,13 +153,10 @@ class Writer:
             allowed: asked before it is taken from another writer; what it raises ends this.
         """
         table = Table(self.store, layout.REQUESTS, self.writer)
-        self.opening = table.open({IDENTITY: self._identity()}, allowed=allowed).number
+        table.open({IDENTITY: self._identity()}, allowed=allowed)
+        self.opening = table.number - 1
         self._requests = table
-        requests: list[Request] = []
-        for loaded in listing(self.store, layout.REQUESTS):
-            if loaded.info.kind != "opening":
-                requests += from_rows(loaded.table)
-        return requests
+        return [request for loaded in listing(self.store, layout.REQUESTS) for request in from_rows(loaded.table)]
 
     def _identity(self) -> dict[str, Any]:
         """What `notebook.json` says: each opening of the requests repeats it, so that it can be made again."""
@@ -186,24 +183,21 @@ class Writer:
         Raises:
             NotebookDamaged: a file of the name that one of them must have is there, with other bytes.
         """
-        digest = hashlib.sha256(pickle).hexdigest()
-        self._put(layout.pickle_path(digest), pickle)
-        if modules is None:
-            return digest, None
-        zipped = hashlib.sha256(modules).hexdigest()
-        self._put(layout.modules_path(zipped), modules)
-        return digest, zipped
+        digest = self._put(layout.pickle_path, pickle)
+        return digest, None if modules is None else self._put(layout.modules_path, modules)
 
-    def _put(self, path: str, data: bytes) -> None:
-        """Have a file there, durably; what is there already is read, and not written once more."""
-        found: bytes | None = None
+    def _put(self, path_of: Callable[[str], str], data: bytes) -> str:
+        """Have a file of code there, durably, and tell its hash; what is there already is not written once more."""
+        digest = hashlib.sha256(data).hexdigest()
+        path, found = path_of(digest), None
         with suppress(FileNotFoundError):
             found = self.store.get(path)
         if found is None and self.store.put(path, data, data):
-            return
+            return digest
         if found != data:  # or another writer was quicker, with other bytes
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         self.store.settle(layout.CODE)  # whoever made it may have died before its name was durable
+        return digest
 
     def code(self, digest: str, modules: str | None) -> tuple[bytes, bytes | None]:
         """The bytes that these hashes name.
@@ -213,17 +207,17 @@ class Writer:
         """
         if not digest:
             raise NotebookDamaged("the experiment is lost; submit the sweep again as it was")
-        pickle = self._bytes(layout.pickle_path(digest), digest)
-        return pickle, self._bytes(layout.modules_path(modules), modules) if modules else None
+        pickle = self._bytes(layout.pickle_path(digest))
+        return pickle, self._bytes(layout.modules_path(modules)) if modules else None
 
-    def _bytes(self, path: str, digest: str) -> bytes:
+    def _bytes(self, path: str) -> bytes:
         try:
             data = self.store.get(path)
         except FileNotFoundError as error:
             raise NotebookDamaged(
                 f"{path} is missing; submit the sweep again as it was, or put the file back from a copy of the notebook"
             ) from error
-        if hashlib.sha256(data).hexdigest() != digest:
+        if not layout.fits_name(path, data):
             raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
         return data
 
@@ -260,14 +254,9 @@ class Writer:
                 a table that it had not opened before.
         """
         request = request or {}
-        table, opened = self._take(folder, request)
-        return SweepTable(
-            writer=self,
-            request=request,
-            table=table,
-            schema=Schema.from_files(opened.files),
-            summary=together(summaries(opened.files)),
-        )
+        table, files = self._take(folder, request)
+        schema = Schema(info.schema for info in files)
+        return SweepTable(self, request, table, schema, together(summaries(files)))
 
     def retake(self, sweep: SweepTable) -> bool:
         """Open a sweep's table again that was taken from us although the notebook was not.
@@ -283,8 +272,8 @@ class Writer:
         """
         if not self.is_ours():
             return False
-        table, opened = self._take(sweep.table.folder, sweep.request)
-        if opened.seq != sweep.table.seq:
+        table, _ = self._take(sweep.table.folder, sweep.request)
+        if table.seq != sweep.table.seq:
             return False
         sweep.table = table
         return True
@@ -297,12 +286,12 @@ class Writer:
             return False
         return self._requests is not None
 
-    def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, Opened]:
+    def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, list[FileInfo]]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        opened = table.open(self._repeated(folder, request))
+        files = table.open(self._repeated(folder, request))
         self._check_ours()  # another lab may have come in between
-        return table, opened
+        return table, files
 
     def _repeated(self, folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """What an opening says of the request: all of it if the opening before said something else. A request may have

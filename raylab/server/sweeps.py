@@ -211,7 +211,6 @@ class Sweeps:
             segments=record.segments,
             pickle=pickle,
             modules=modules,
-            modules_hash=record.modules,
         )
 
     def _take_up(self, sweep: AtWork, found: Summary) -> None:

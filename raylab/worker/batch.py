@@ -20,7 +20,7 @@ from raylab.core.summary import Summary, together
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Trials, names_of, wire
-from raylab.worker.experiment import Outcome
+from raylab.worker.outcome import Outcome
 
 FIRST_ROWS = 16
 """The most rows of the first batch, whose size nobody knows yet; each later one may have 8 times as many."""

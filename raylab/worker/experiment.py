@@ -29,8 +29,6 @@ from raylab.worker.signature import check_takes, takes
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-__all__ = ["Experiment", "Outcome", "Runner", "adapt", "check_parameters", "failure", "label"]
-
 
 class Experiment:
     """An experiment that wants to prepare and to clean up. Subclass it and write at least `do`.
@@ -43,7 +41,7 @@ class Experiment:
         >>> class Coin(Experiment):
         ...     def do(self, params):
         ...         return {"heads": int(self.rng.binomial(params["tosses"], 0.5)) <= params["tosses"]}
-        >>> adapt(Coin()).run({"tosses": 10}, seed=7, rng_key=(1, 0)).rows
+        >>> adapt(Coin()).attempt({"tosses": 10}, seed=7, rng_key=(1, 0)).rows
         [{'heads': True}]
     """
 
@@ -83,23 +81,31 @@ class Runner:
     """Runs trials of one experiment; made by `adapt`.
 
     `attempt` is for tight loops: a trial that is done and has one row and nothing else to tell is that row, a
-    plain dict; everything else is an `Outcome`. `run` always gives an `Outcome`.
+    plain dict; everything else is an `Outcome`.
     """
 
-    __slots__ = ("_enter", "_is_cancelled", "_seed_globals")
+    __slots__ = ("_enter", "_experiment", "_is_cancelled", "_seed_globals")
 
     def __init__(
         self,
+        experiment: Any,
         is_cancelled: Callable[[], bool],
         seed_globals: Callable[[int], None] | None,
         enter: Callable[[], None] | None,
     ) -> None:
+        self._experiment = experiment
         self._is_cancelled = is_cancelled
         self._seed_globals = seed_globals
         self._enter = enter
 
     def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
-        """Run one trial; the row itself if there is nothing more to say."""
+        """Run one trial; the row itself if there is nothing more to say.
+
+        Args:
+            params: the point; it is not changed.
+            seed: the trial's seed.
+            rng_key: the sweep's seed and the trial's number; `rng` is made of them if it is asked for.
+        """
         try:
             if self._enter is not None:
                 self._enter()
@@ -117,26 +123,9 @@ class Runner:
     def attempts(
         self, columns: Mapping[str, Iterable[Any]], seeds: Sequence[int], rng_keys: Iterable[tuple[int, ...]]
     ) -> Iterator[Row | Outcome]:
-        """Run trials one after the other, each when it is asked for; as `attempt`.
-
-        Args:
-            columns: the parameters, one value for each trial.
-            seeds: theirs.
-            rng_keys: theirs.
-        """
+        """Run trials one after the other, each when it is asked for; as `attempt`, of columns with a value for each."""
         params = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
         return map(self.attempt, params, seeds, rng_keys)
-
-    def run(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
-        """Run one trial.
-
-        Args:
-            params: the point; it is not changed.
-            seed: the trial's seed.
-            rng_key: the sweep's seed and the trial's number; `rng` is made of them if it is asked for.
-        """
-        made = self.attempt(params, seed, rng_key)
-        return made if isinstance(made, Outcome) else Outcome(status="done", rows=[made])
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
         raise NotImplementedError
@@ -153,8 +142,7 @@ def adapt(
 
     Args:
         experiment: a callable, an `Experiment` (instance or class), or an object with epyc's `set` and `run`.
-        is_cancelled: asked after every exception; True lets that exception through (a cancelled task, a time
-            limit).
+        is_cancelled: asked after every exception; True lets that exception through (a cancelled task, a time limit).
         seeds: the global generators that it may draw from; see `generators.seeder`. They are seeded before each
             execution.
         enter: called before each execution; what it raises is the trial's failure.
@@ -163,32 +151,19 @@ def adapt(
         ExperimentError: it is nothing that can be run.
 
     Example:
-        >>> adapt(lambda p, seed: {"x": p + seed}).run({"p": 1}, seed=41, rng_key=(0, 0)).rows
-        [{'x': 42}]
+        >>> adapt(lambda p, seed: {"x": p + seed}).attempt({"p": 1}, seed=41, rng_key=(0, 0))
+        {'x': 42}
     """
-    kind = _kind(experiment)
-    words = (is_cancelled, seeder(seeds), enter)
-    if kind == "experiment":
-        instance = experiment() if isinstance(experiment, type) else experiment
-        assert isinstance(instance, Experiment)
-        return _ExperimentRunner(instance, *words)
-    if kind == "epyc":
-        return _EpycRunner(experiment, *words)
-    assert callable(experiment)
-    return _FunctionRunner(experiment, *words)
+    runner = _RUNNERS[_kind(experiment)]
+    made = experiment() if isinstance(experiment, type) else experiment
+    return runner(made, is_cancelled, seeder(seeds), enter)
 
 
 def check_parameters(experiment: object, parameters: Sequence[str], optional: Collection[str] = ()) -> None:
-    """Refuse an experiment that the design's parameters do not fit, before anything is stored.
-
-    Args:
-        experiment: anything `adapt` takes. Only functions are compared; an `Experiment` takes any parameters.
-        parameters: the names the design gives.
-        optional: those of them that some points lack; a function must have a default for each.
+    """Refuse what cannot be run, and a function that the design's parameters do not fit; see `check_takes`.
 
     Raises:
-        ExperimentError: it is nothing that can be run, does not take a parameter, or needs one that no axis
-            gives.
+        ExperimentError: as `adapt` and `check_takes`.
     """
     if _kind(experiment) == "function":
         assert callable(experiment)
@@ -211,12 +186,11 @@ def label(experiment: object) -> str:
 
 
 class _FunctionRunner(Runner):
-    __slots__ = ("_function", "_names", "_rng", "_seed")
+    __slots__ = ("_names", "_rng", "_seed")
 
     def __init__(self, function: Callable[..., object], *words: Any) -> None:
-        super().__init__(*words)
+        super().__init__(function, *words)
         names = takes(function)
-        self._function = function
         self._seed = names is not None and "seed" in names.named - names.bound
         self._rng = names is not None and "rng" in names.named - names.bound
         # In the order of a plain function's arguments; a wrapper's own may be other ones than it says.
@@ -228,7 +202,7 @@ class _FunctionRunner(Runner):
             params = {**params, "seed": seed}
         if self._rng and "rng" not in params:
             params = {**params, "rng": _generator(rng_key)}
-        return _told(self._function(**params))
+        return _told(self._experiment(**params))
 
     def attempts(
         self, columns: Mapping[str, Iterable[Any]], seeds: Sequence[int], rng_keys: Iterable[tuple[int, ...]]
@@ -239,13 +213,13 @@ class _FunctionRunner(Runner):
         if needs_params or given.keys() != set(names) or (self._rng and "rng" not in given):
             return super().attempts(columns, seeds, rng_keys)
         values = [given[name] for name in names]
-        calls = map(self._function, *values) if self._seed_globals is None else map(self._seeded, seeds, *values)
+        calls = map(self._experiment, *values) if self._seed_globals is None else map(self._seeded, seeds, *values)
         return self._in_turn(calls, len(seeds))
 
     def _seeded(self, seed: int, *values: object) -> object:
         assert self._seed_globals is not None
         self._seed_globals(seed)
-        return self._function(*values)
+        return self._experiment(*values)
 
     def _in_turn(self, calls: Iterator[object], count: int) -> Iterator[Row | Outcome]:
         """Without a dict for the parameters, and with no call but the function's own: half the cost of `attempt`,
@@ -274,11 +248,7 @@ def _told(result: object) -> Row | Outcome:
 
 
 class _ExperimentRunner(Runner):
-    __slots__ = ("_experiment",)
-
-    def __init__(self, experiment: Experiment, *words: Any) -> None:
-        super().__init__(*words)
-        self._experiment = experiment
+    __slots__ = ()
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
         params = as_read(params)
@@ -288,8 +258,7 @@ class _ExperimentRunner(Runner):
         object.__setattr__(self._experiment, "_rng", params.get("rng"))
         times: dict[str, float] = {}
         try:
-            with _Timed(times, "_set_up_s"):
-                self._experiment.set_up(params)
+            _timed(times, "_set_up_s", self._experiment.set_up, params)
             made = self._do_and_tear_down(params, times)
         except BaseException as error:
             if self._is_cancelled():
@@ -299,30 +268,21 @@ class _ExperimentRunner(Runner):
 
     def _do_and_tear_down(self, params: dict[str, Any], times: dict[str, float]) -> Row | list[Row]:
         try:
-            with _Timed(times, "_do_s"):
-                made = read(self._experiment.do(params))
+            made: Row | list[Row] = _timed(times, "_do_s", lambda: read(self._experiment.do(params)))
         except BaseException:
             try:
-                self._tear_down(times)
+                _timed(times, "_tear_down_s", self._experiment.tear_down)
             except BaseException:
                 # do's error is the one that explains the trial; but a cancellation must not be lost here.
                 if self._is_cancelled():
                     raise
             raise
-        self._tear_down(times)
+        _timed(times, "_tear_down_s", self._experiment.tear_down)
         return made
-
-    def _tear_down(self, times: dict[str, float]) -> None:
-        with _Timed(times, "_tear_down_s"):
-            self._experiment.tear_down()
 
 
 class _EpycRunner(Runner):
-    __slots__ = ("_experiment",)
-
-    def __init__(self, experiment: Any, *words: Any) -> None:
-        super().__init__(*words)
-        self._experiment = experiment
+    __slots__ = ()
 
     def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
         self._experiment.set(as_read(params))
@@ -335,25 +295,27 @@ class _EpycRunner(Runner):
         return read_epyc(record)
 
 
-class _Timed:
-    """Notes the seconds of its block, however the block ends."""
+_RUNNERS: dict[str, type[Runner]] = {
+    "experiment": _ExperimentRunner,
+    "epyc": _EpycRunner,
+    "function": _FunctionRunner,
+}
 
-    __slots__ = ("_name", "_started", "_times")
 
-    def __init__(self, times: dict[str, float], name: str) -> None:
-        self._times, self._name = times, name
-
-    def __enter__(self) -> None:
-        self._started = perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._times[self._name] = perf_counter() - self._started
+def _timed(times: dict[str, float], name: str, call: Callable[..., Any], *args: Any) -> Any:
+    """Call something, and note its seconds, however it ends."""
+    started = perf_counter()
+    try:
+        return call(*args)
+    finally:
+        times[name] = perf_counter() - started
 
 
 def _kind(experiment: object) -> Literal["experiment", "epyc", "function"]:
     name = label(experiment)
     if isinstance(experiment, type):
-        return _kind_of_class(experiment)
+        _check_class(experiment)
+        return "experiment"
     if isinstance(experiment, Experiment):
         _check_do(type(experiment))
         return "experiment"
@@ -370,7 +332,7 @@ def _kind(experiment: object) -> Literal["experiment", "epyc", "function"]:
     return "function"
 
 
-def _kind_of_class(experiment: type) -> Literal["experiment"]:
+def _check_class(experiment: type) -> None:
     name = experiment.__name__
     if not issubclass(experiment, Experiment):
         raise ExperimentError(
@@ -383,7 +345,6 @@ def _kind_of_class(experiment: type) -> Literal["experiment"]:
         raise ExperimentError(
             f"{name}() cannot be made without arguments ({error}). Give an instance: {name}(...)."
         ) from None
-    return "experiment"
 
 
 def _check_do(experiment: type[Experiment]) -> None:

@@ -26,8 +26,6 @@ from types import ModuleType
 from typing import Any
 from zipimport import zipimporter
 
-__all__ = ["common", "importing", "imports_apart", "seed_all", "seeder"]
-
 _NUMPYS = 2**32
 """What `numpy.random.seed` takes is below this."""
 

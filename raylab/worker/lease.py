@@ -24,9 +24,9 @@ from raylab.core.request import Policy
 from raylab.core.segment import Segment
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
-from raylab.worker.experiment import Outcome, Runner, adapt
+from raylab.worker.experiment import Runner, adapt
 from raylab.worker.generators import imports_apart, seed_all
-from raylab.worker.outcome import Row
+from raylab.worker.outcome import Outcome, Row
 from raylab.worker.ray_guard import guarded
 from raylab.worker.shown_warnings import Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named
@@ -34,7 +34,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import Workplace, back_again, private_folder
 
-WIRE = 4
+WIRE = 5
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -52,7 +52,6 @@ class Package:
     segments: tuple[Segment, ...]
     pickle: bytes
     modules: bytes | None = None
-    modules_hash: str | None = None
     wire: int = WIRE
 
 
@@ -145,10 +144,7 @@ class Job:
                 f"this node's raylab speaks version {WIRE} with the lab, the lab speaks {package.wire}; "
                 "install the same raylab on all nodes and start the lab again"
             )
-        path = None
-        if package.modules is not None:
-            assert package.modules_hash is not None
-            path = unpack(package.modules, folder)
+        path = None if package.modules is None else unpack(package.modules, folder)
         ending, pid = _Ending.watch(), os.getpid()
         with imports_apart(draws=True):
             # What modules and classes draw while they are made must be the same in every process.

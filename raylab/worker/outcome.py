@@ -18,8 +18,6 @@ from pathlib import Path
 from types import CoroutineType, TracebackType
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ATOMS", "Outcome", "Row", "UnfitResultError", "failure", "known_names", "read", "read_epyc"]
-
 Row: TypeAlias = dict[str, object]
 
 # What a notebook reader can still look at; a message that embeds an array's repr can have megabytes.
@@ -171,8 +169,6 @@ def _name(key: object) -> str:
 
 def _snapshot(value: Any) -> object:
     """A copy of what a later trial could still change: rows wait some time before they are written."""
-    if type(value) in ATOMS:
-        return value
     try:
         return _copied(value, {})
     except RecursionError:  # too deep to be copied; the notebook will find a way to keep it

@@ -17,8 +17,6 @@ from typing import Any
 
 from raylab.worker.ray_internals import CALLS
 
-__all__ = ["guarded"]
-
 _DEFAULTS = (None, "auto")
 """Addresses that mean the cluster of this process."""
 
@@ -34,11 +32,11 @@ def guarded() -> Iterator[None]:
     before: list[tuple[Any, str, Callable[..., Any]]] = []
     outer, _Now.trials = _Now.trials, True
     for place in places:
-        for name, guard in (("init", _init), ("shutdown", _shutdown)):
+        for name in ("init", "shutdown"):
             plain = getattr(place, name, None)
             if plain is not None:
                 before.append((place, name, plain))
-                setattr(place, name, guard(plain))
+                setattr(place, name, _guard(name, plain))
     try:
         yield
     finally:
@@ -47,30 +45,20 @@ def guarded() -> Iterator[None]:
             setattr(place, name, plain)
 
 
-def _init(plain: Callable[..., Any]) -> Callable[..., Any]:
+def _guard(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(plain)
-    def init(address: Any = None, *args: Any, **options: Any) -> Any:
-        # What is connected stays so, and Ray says no more than that: as in a notebook cell that is run again.
-        if _Now.trials and not (options.get("ignore_reinit_error") and address in _DEFAULTS):
-            raise RuntimeError(_words("init"))
-        return plain(address, *args, **options)
-
-    return init
-
-
-def _shutdown(plain: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(plain)
-    def shutdown(*args: Any, **options: Any) -> Any:
-        if _Now.trials:
-            raise RuntimeError(_words("shutdown"))
+    def call(*args: Any, **options: Any) -> Any:
+        if _Now.trials and not (name == "init" and _is_repeated(*args, **options)):
+            raise RuntimeError(
+                f"ray.{name}() was called in a trial, whose process is connected to the lab's cluster already and must "
+                "stay so: leave out ray.init() and ray.shutdown() in the experiment. Ray's tasks, actors, ray.get and "
+                "ray.put work in it as they are"
+            )
         return plain(*args, **options)
 
-    return shutdown
+    return call
 
 
-def _words(call: str) -> str:
-    return (
-        f"ray.{call}() was called in a trial, whose process is connected to the lab's cluster already and must stay "
-        "so: leave out ray.init() and ray.shutdown() in the experiment. Ray's tasks, actors, ray.get and ray.put work "
-        "in it as they are"
-    )
+def _is_repeated(address: Any = None, *_: Any, **options: Any) -> bool:
+    """What is connected stays so, and Ray says no more than that: as in a notebook cell that is run again."""
+    return bool(options.get("ignore_reinit_error")) and address in _DEFAULTS

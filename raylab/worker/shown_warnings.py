@@ -21,8 +21,6 @@ from typing import Any
 from raylab.core.trial_warnings import LIMIT, MAX_TEXT, MORE, normalised
 from raylab.worker.generators import importing
 
-__all__ = ["Heard", "hearing"]
-
 Heard = dict[tuple[str, str], list[Any]]
 """By category and normalised text how often a trial showed it, and what it said the first time."""
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 from raylab.errors import ExperimentError
 
-__all__ = ["Takes", "check_takes", "takes"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takes:

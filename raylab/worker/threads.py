@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
-
-__all__ = ["VARIABLES", "limit_threads", "named"]
 
 OPENMP = "OMP_NUM_THREADS"
 """What a library goes by that has no variable of its own, or finds that unset."""
@@ -23,13 +22,6 @@ _OWN = {"openblas": "OPENBLAS_NUM_THREADS", "mkl": "MKL_NUM_THREADS", "blis": "B
 """By threadpoolctl's name of a library."""
 
 VARIABLES = (OPENMP, *_OWN.values(), "VECLIB_MAXIMUM_THREADS")
-
-
-class _Found:
-    """The libraries of this process."""
-
-    libraries: tuple[Any, ...] = ()
-    modules = -1  # how many were imported when they were looked for
 
 
 def named(env_vars: Mapping[str, Any]) -> dict[str, str]:
@@ -46,14 +38,12 @@ def limit_threads(threads: int, own: Mapping[str, str]) -> None:
     """Let what is loaded, and what will be, have this many threads.
 
     Args:
-        threads: how many; 0 leaves everything as it is.
+        threads: how many.
         own: what the sweep itself says, by variable.
     """
-    if not threads:
-        return
     wanted = {name: own.get(name, own.get(OPENMP, str(threads))) for name in VARIABLES}
     os.environ.update(wanted)
-    for library in _libraries():
+    for library in _libraries(len(sys.modules)):
         count = _count(wanted[_OWN.get(library.internal_api, OPENMP)])
         if count is not None:
             with suppress(Exception):  # a library of its own kind must not keep a sweep from running
@@ -65,15 +55,15 @@ def limit_threads(threads: int, own: Mapping[str, str]) -> None:
             torch.set_num_threads(count)
 
 
-def _libraries() -> Iterator[Any]:
-    if _Found.modules != len(sys.modules):
-        with suppress(Exception):
-            # Here: 5 ms, and whoever only looks at the names of variables does without.
-            from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> Sequence[Any]:
+    """The libraries of this process, where so many modules are imported."""
+    with suppress(Exception):
+        # Here: 5 ms, and whoever only looks at the names of variables does without.
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-            _Found.libraries = tuple(ThreadpoolController().lib_controllers)
-        _Found.modules = len(sys.modules)
-    yield from _Found.libraries
+        return tuple(ThreadpoolController().lib_controllers)
+    return ()
 
 
 def _count(text: str) -> int | None:

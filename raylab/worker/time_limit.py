@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from time import monotonic
 from types import FrameType
 from typing import Any, TextIO
@@ -120,11 +120,7 @@ def _ring(number: int, frame: FrameType | None) -> None:
         raise TimeLimit(f"longer than {_Clock.limit:g} s")
 
 
-_sink: list[TextIO] = []
-
-
+@cache
 def _nowhere() -> TextIO:
     """Where the second clock's traceback goes: nobody could tell which trial it is of."""
-    if not _sink:
-        _sink.append(open(os.devnull, "w"))  # noqa: SIM115, PTH123  (for the life of the process)
-    return _sink[0]
+    return open(os.devnull, "w")  # noqa: PTH123  (for the life of the process)

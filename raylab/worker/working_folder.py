@@ -18,8 +18,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["Workplace", "back_again", "private_folder"]
-
 
 def private_folder(what: str) -> Path:
     """A folder of this user on this node, which nobody else can have put anything into."""

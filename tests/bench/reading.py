@@ -93,7 +93,7 @@ def client(name: str, way: str) -> Any:
 
     lab = raylab.Lab(large.NAME)
     if way != "by a driver":  # on this machine it would find the folder
-        lab._client._files = Tables(RemoteReader(lab._client.connection, ""))
+        lab._client._files = Tables(RemoteReader(lab._client.connection.call, ""))
     return lab.sweep(name)
 
 

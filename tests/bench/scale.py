@@ -19,6 +19,7 @@ from time import thread_time
 from typing import Any
 
 import numpy as np
+from asked import submitted, sweeps
 from figures import Figure, Run
 from numpy.typing import NDArray
 from simulated import SWEEP, Found, Lengths, Simulation, busy_share
@@ -197,13 +198,11 @@ def cost(run: Run, *, slots: int = 16, points: int = 10**9, finished: int = 0, a
 
     for number in range(finished):
         recorded = ((0, 1),)
-        tell(ev.SweepOpened(sweep=f"old{number}", total=1, recorded=recorded, by_status={"done": 1}, slots=slots))
+        tell(_opened(f"old{number}", 1, recorded, slots))
     for number in range(active):
         name = SWEEP if not number else f"{SWEEP}{number}"
         recorded = tuple((10 * each, 10 * each + 1) for each in range(runs)) if runs > 1 else ()
-        tell(
-            ev.SweepOpened(sweep=name, total=points, recorded=recorded, by_status={"done": len(recorded)}, slots=slots)
-        )
+        tell(_opened(name, points, recorded, slots))
     while len(out) < schedule.WINDOW * slots:
         now += 1.0
         tell(ev.Ticked())
@@ -217,6 +216,12 @@ def cost(run: Run, *, slots: int = 16, points: int = 10**9, finished: int = 0, a
             told += _serve(tell, out.pop(lease.lease))
         took.append((thread_time() - began) / told)
     return min(took)
+
+
+def _opened(sweep: str, points: int, recorded: tuple[tuple[int, int], ...], slots: int) -> ev.SweepOpened:
+    record = sweeps(submitted(sweep, size=points, repeats=1))[sweep]
+    done = {"done": len(recorded)}
+    return ev.SweepOpened(sweep=sweep, record=record, recorded=recorded, by_status=done, slots=slots)
 
 
 def _serve(tell: Any, lease: ev.Launch) -> int:

@@ -105,9 +105,7 @@ def lease() -> tuple[LeaseOrder, Package]:
     code = pack(trial)
     design = Factorial(turns=[1], n=range(10))
     segment = Segment(design=design.dumps(), size=design.size, repeats=1, order="random", key=1, seed=1)
-    package = Package(
-        key="startup", segments=(segment,), pickle=code.pickle, modules=code.modules, modules_hash=code.modules_hash
-    )
+    package = Package(key="startup", segments=(segment,), pickle=code.pickle, modules=code.modules)
     return LeaseOrder(lease=1, start=0, stop=design.size, flush_s=0.5), package
 
 

@@ -191,13 +191,13 @@ class Draws(Experiment):
 
 def test_an_experiment_that_was_tried_by_hand_travels_without_its_generator():
     experiment = Draws()
-    fresh = adapt(Draws()).run({}, 1, (1, 2)).rows
-    adapt(experiment).run({}, 9, (9, 9))
+    fresh = adapt(Draws()).attempt({}, 1, (1, 2)).rows
+    adapt(experiment).attempt({}, 9, (9, 9))
     experiment.rng.random()
 
     there = load(pack(experiment).pickle, None).experiment
     assert vars(experiment)["_rng"] is not None
-    assert adapt(there).run({}, 1, (1, 2)).rows == fresh
+    assert adapt(there).attempt({}, 1, (1, 2)).rows == fresh
     given = Draws()
     given.rng = np.random.default_rng(5)
     pack(given)

@@ -28,7 +28,7 @@ import scipy.interpolate
 import sklearn.ensemble
 import sklearn.linear_model
 
-from raylab.code.steady import steady_digest
+from raylab.code.digest import steady_digest
 
 try:
     import numba

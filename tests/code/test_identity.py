@@ -132,7 +132,7 @@ class Epyc:
 """
     for name in ("E", "Epyc"):
         fresh, tried = cell(text, name)(), cell(text, name)()
-        adapt(tried).run({}, 5, (1, 2))
+        adapt(tried).attempt({}, 5, (1, 2))
         assert changes(fresh, tried) == []
 
 

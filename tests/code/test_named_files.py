@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import raylab.code.pack as pack_module
 from raylab.code.named_files import py_modules, working_dir
 from raylab.code.pack import pack, several
 from raylab.core.difference import differences
@@ -119,11 +120,12 @@ def test_what_came_is_listed_for_the_trial_and_counts_but_for_unused_python(fold
     assert differences(first, files(include=[folder / "table.csv", folder / "a.py"])[1]) == ["file a.py: changed"]
 
 
-def test_they_lie_at_the_root_of_what_is_unpacked_and_too_much_is_refused(folder, tmp_path_factory):
+def test_they_lie_at_the_root_of_what_is_unpacked_and_too_much_is_refused(folder, tmp_path_factory, monkeypatch):
     made = pack(print, extra=working_dir(folder))
     there = unpack(made.modules, tmp_path_factory.mktemp("there"))
 
     assert (there / "table.csv").read_text() == "table.csv"
     (folder / "data/one.bin").write_bytes(b"0" * 100_000)
+    monkeypatch.setattr(pack_module, "LIMIT_BYTES", 50_000)
     with pytest.raises(ExperimentError, match=r"data/one\.bin"):
-        pack(print, extra=working_dir(folder), limit_bytes=50_000)
+        pack(print, extra=working_dir(folder))

@@ -56,7 +56,9 @@ def test_the_text_tells_shapes_types_and_nesting_apart():
 
 
 @pytest.mark.parametrize(
-    "value", [object(), [object()], {"a": lambda: 1}, iter([])], ids=["an object", "a list", "a dict", "an iterator"]
+    "value",
+    [object(), [object()], {"a": lambda: 1}, iter([]), [10**5000]],
+    ids=["an object", "a list", "a dict", "an iterator", "a number too long to be written"],
 )
 def test_what_is_no_plain_data_has_no_text(value):
     with pytest.raises(IncomparableError):

@@ -117,8 +117,6 @@ def test_what_is_held_against_a_trial_is_what_was_said_last() -> None:
     rows = [ran_alone(position=4), ran_alone(position=2), ran_alone(position=4, deaths=1, runs=2)]
     record = sweeps(submitted(), *rows)["trial"]
     assert record.strikes == {4: Strikes(deaths=1, runs=2), 2: Strikes(runs=1)}
-    assert record.acquitted([range(3), range(5, 6)]).strikes == {4: Strikes(deaths=1, runs=2)}
-    assert record.acquitted([range(2), range(5, 6)]) is record
 
 
 @pytest.mark.parametrize("late", [ran_alone(), noted("paused", reason="no"), noted("cancelled")], ids=lambda r: r.kind)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 from faulty import Faulty, Image, PowerLoss, lay_out
@@ -93,11 +93,8 @@ def test_from_a_lab_elsewhere_it_comes_in_pieces(
 ) -> None:
     monkeypatch.setattr(pieces, "PIECE_BYTES", 3_000)  # less than most of the files
 
-    class Lab:
-        def call(self, verb: str, *args: Any) -> Any:
-            return pieces.serve(str(base[0]), verb, *args)
-
-    copy(RemoteReader(Lab(), "somewhere"), store_of(tmp_path / "copy"))
+    there = RemoteReader(partial(pieces.serve, str(base[0])), "somewhere")
+    copy(there, store_of(tmp_path / "copy"))
     assert_same(base[0], tmp_path / "copy", base[1])
 
 

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import wire_batch
 
 import raylab.notebook.exact
 from raylab.notebook.arrow_types import describe, unify
 from raylab.notebook.columns import column
 from raylab.notebook.exact import EXACT, about, fits, inexact, inexact_ints, marks
-from raylab.notebook.schema import Schema, wire_batch
+from raylab.notebook.schema import Schema
 
 BIG = 2**53 + 1
 
@@ -78,10 +79,10 @@ def test_types_do_not_unite_where_one_has_such_integers() -> None:
 def test_marks_are_told_from_batch_to_batch_and_from_file_to_file() -> None:
     schema = Schema()
     for values in ([1], [BIG], [2]):
-        schema.conform(wire_batch({"x": values}, {}, 1))
-    again = Schema(schema.fields)
+        schema.concat([wire_batch({"x": values}, {}, 1)])
+    again = Schema([schema.arrow])
     for each in (schema, again):
-        assert each.conform(wire_batch({"x": [0.5]}, {}, 1)).to_pylist() == [{"x": None, "x__float": 0.5}]
+        assert each.concat([wire_batch({"x": [0.5]}, {}, 1)]).to_pylist() == [{"x": None, "x__float": 0.5}]
     late = Schema()
-    late.conform(wire_batch({"x": [0.5]}, {}, 1))
-    assert late.conform(wire_batch({"x": [BIG]}, {}, 1)).to_pylist() == [{"x": None, "x__int": BIG}]
+    late.concat([wire_batch({"x": [0.5]}, {}, 1)])
+    assert late.concat([wire_batch({"x": [BIG]}, {}, 1)]).to_pylist() == [{"x": None, "x__int": BIG}]

@@ -8,7 +8,7 @@ from tables import rows
 
 from raylab.errors import NotebookDamaged, VersionMismatch
 from raylab.notebook import file as file_module
-from raylab.notebook.file import decode, encode, ends_bytes, header_of_ends, load
+from raylab.notebook.file import encode, ends_bytes, header_of_ends, load
 
 FIELDS = {
     "raylab.kind": "data",
@@ -26,7 +26,7 @@ FIELDS = {
 def test_a_file_is_read_as_it_was_written() -> None:
     table = pa.table({"x": [1, 2], "s": ["a", None]})
     data = encode(table, FIELDS)
-    assert decode(data, "f").equals(table)
+    assert load(data, "f").table.equals(table)
     for info in (load(data, "t/f").info, header_of_ends(*both_ends(data), "t/f")):
         assert (info.kind, info.first, info.last, info.seq, info.rows) == ("data", 3, 3, 7, 2)
         assert (info.ident, info.writer, info.meta, info.size) == (
@@ -40,7 +40,7 @@ def test_a_file_is_read_as_it_was_written() -> None:
 
 def test_rows_that_hold_zeros_do_not_disturb_the_hash() -> None:
     table = pa.table({"x": ["0" * 64, "0" * 200]})
-    assert decode(encode(table, FIELDS | {"raylab.meta": '{"z": "' + "0" * 64 + '"}'}), "f").equals(table)
+    assert load(encode(table, FIELDS | {"raylab.meta": '{"z": "' + "0" * 64 + '"}'}), "f").table.equals(table)
 
 
 def test_the_hash_can_be_checked_in_three_lines() -> None:
@@ -56,12 +56,12 @@ def test_every_truncation_and_every_flipped_byte_is_found_and_named() -> None:
     data = encode(pa.table({"x": [1, 2], "s": ["long enough", "to hurt"]}), FIELDS)
     for cut in range(len(data)):
         with pytest.raises(NotebookDamaged, match="some/file"):
-            decode(data[:cut], "some/file")
+            load(data[:cut], "some/file")
     for place in range(len(data)):
         sick = bytearray(data)
         sick[place] ^= 1 << (place % 8)
         with pytest.raises(NotebookDamaged, match="some/file"):
-            decode(bytes(sick), "some/file")
+            load(bytes(sick), "some/file")
 
 
 def test_zeroed_and_empty_files_are_found() -> None:
@@ -70,7 +70,7 @@ def test_zeroed_and_empty_files_are_found() -> None:
         sick = bytearray(data)
         sick[page : page + 4096] = bytes(len(sick[page : page + 4096]))
         with pytest.raises(NotebookDamaged):
-            decode(bytes(sick), "f")
+            load(bytes(sick), "f")
     for read in (lambda: load(b"", "f").info, lambda: header_of_ends(b"", b"", 0, "f")):
         with pytest.raises(NotebookDamaged, match="empty"):
             read()
@@ -102,7 +102,7 @@ def test_the_hash_stands_once_at_either_end_and_nowhere_else() -> None:
     assert data.count(claimed) == 2
     for place in (data.index(claimed), data.rindex(claimed)):
         with pytest.raises(NotebookDamaged, match="sha256"):
-            decode(data[:place] + b"0" * 64 + data[place + 64 :], "f")
+            load(data[:place] + b"0" * 64 + data[place + 64 :], "f")
 
 
 def test_another_arrow_file_is_not_taken_for_ours() -> None:
@@ -110,7 +110,7 @@ def test_another_arrow_file_is_not_taken_for_ours() -> None:
     with pa.ipc.new_file(sink, rows(1).schema) as writer:
         writer.write_table(rows(1))
     with pytest.raises(NotebookDamaged, match="sha256"):
-        decode(sink.getvalue().to_pybytes(), "f")
+        load(sink.getvalue().to_pybytes(), "f")
     with pytest.raises(NotebookDamaged, match=r"raylab\.version"):
         header_of_ends(*both_ends(sink.getvalue().to_pybytes()), "f")
 
@@ -120,7 +120,7 @@ def test_a_newer_format_asks_for_an_update(monkeypatch: pytest.MonkeyPatch) -> N
     data = encode(rows(1, 2), FIELDS)
     monkeypatch.setattr(file_module, "FORMAT", 1)
     with pytest.raises(VersionMismatch, match="install that one or a later one"):
-        decode(data, "f")
+        load(data, "f")
 
 
 def test_batches_are_small_enough_to_stream() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tables import wire_batch
 
 import raylab.notebook.nested
 from raylab.notebook.nested import by_name, put_together
-from raylab.notebook.schema import Schema, wire_batch
+from raylab.notebook.schema import Schema
 
 
 def test_the_examples() -> None:
@@ -23,8 +24,8 @@ def stored(values: list[Any], order: list[int]) -> list[pa.Array]:
     schema = Schema()
     table = schema.concat([wire_batch({"v": [values[at]]}, {}, 1) for at in order])
     places = [order.index(at) for at in range(len(values))]
-    columns = [table[field.name].take(pa.array(places)).to_pylist() for field in schema.fields]
-    return put_together(schema.fields, columns)
+    columns = [table[field.name].take(pa.array(places)).to_pylist() for field in schema.arrow]
+    return put_together(list(schema.arrow), columns)
 
 
 CASES = {

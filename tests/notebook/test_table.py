@@ -19,12 +19,12 @@ from raylab.notebook.table_files import infos, last_opening, listing
 def test_commits_number_their_rows(tmp_path: Path) -> None:
     table = opened(tmp_path)
     one = table.commit(rows(5, 6), {"n": 1})
-    two = table.commit(pa.record_batch({"x": [7]}), {"n": 2})
+    two = table.commit(rows(7), {"n": 2})
     assert [(i.first, i.seq, i.rows) for i in (one, two)] == [(2, 0, 2), (3, 2, 1)]
     files = listing(PosixStore(tmp_path), "t")
-    assert [file.info.kind for file in files] == ["opening", "data", "data"]
-    assert files[1].info == one
-    assert files[2].table.to_pydict() == {"_seq": [2], "x": [7]}
+    assert [file.info.kind for file in files] == ["data", "data"]
+    assert files[0].info == one
+    assert files[1].table.to_pydict() == {"_seq": [2], "x": [7]}
 
 
 def test_opening_finds_what_is_there(tmp_path: Path) -> None:
@@ -36,16 +36,12 @@ def test_opening_finds_what_is_there(tmp_path: Path) -> None:
     third = first.commit(rows(2), {"n": 2})
     second = Table(store, "t", {"host": "b"})
     found = second.open()
-    assert found.files == [part, third]
-    assert (found.seq, found.number, second.number) == (2, 4, 5)
-    assert found.previous is not None
-    assert found.previous.writer == {"host": "a"}  # its file lies below the part
-    assert [info.writer for info in found.openings] == [{"host": "b"}]
+    assert found == [part, third]
+    assert (second.seq, second.number) == (2, 5)
     newest = last_opening(store, "t")
     assert newest is not None
     assert (newest.first, newest.writer) == (4, {"host": "b"})
-    assert infos(store, "t") == found.files
-    assert Table(store, "t", {"host": "c"}).open().previous == newest
+    assert infos(store, "t") == found
 
 
 def test_a_part_takes_the_place_of_its_commits(tmp_path: Path) -> None:

@@ -37,10 +37,10 @@ def test_what_is_known_is_not_fetched_again(tmp_path: Path) -> None:
     known = Known()
     listing(reader, "t", known)
     reader.fetched = None
-    assert [f.info.path for f in listing(reader, "t", known)] == list(known.files)
+    assert [f.info.path for f in listing(reader, "t", known)] == list(known.files)[1:]  # but for the opening
     assert reader.fetched is None
     new = table.commit(rows(2), {"n": 1})
-    assert len(listing(reader, "t", known)) == 3
+    assert len(listing(reader, "t", known)) == 2
     assert reader.fetched == [new.path]
 
 
@@ -167,6 +167,6 @@ def test_strange_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     table.commit(rows(1), {"n": 1})
     (tmp_path / "t" / "README.md").write_text("hello")
     (tmp_path / "t" / "journal" / "x.arrow").write_text("hello")
-    assert len(listing(table.store, "t")) == 2
+    assert len(listing(table.store, "t")) == 1
     opened(tmp_path)
     assert (tmp_path / "t" / "journal" / "x.arrow").exists()

@@ -66,7 +66,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     proxy.cut(outage=0.3)
     assert lab.wait(timeout=60)
     for after in (1_000, 250_000):
-        lab._client._files = Tables(RemoteReader(lab._client.connection, ""))
+        lab._client._files = Tables(RemoteReader(lab._client.connection.call, ""))
         proxy.cut(after=after, outage=0.3)
         assert lab.results("cut-1").height == 20
     for ask in (lambda: raylab.Lab(name, create=False), raylab.labs):

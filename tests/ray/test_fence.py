@@ -11,6 +11,9 @@ import pytest
 from clusters import LAB, Cluster, answer, eventually
 
 import raylab
+from raylab.notebook.file import OPENING
+from raylab.notebook.posix import PosixStore
+from raylab.notebook.table_files import file_header, file_names
 
 SUBMIT = """
 import json, os, time
@@ -48,9 +51,14 @@ def second_cluster() -> Iterator[Cluster]:
         yield other
 
 
-def is_sealed(sweep: Path) -> bool:
-    """Of the journal only the openings of the two labs are left."""
-    return len(list(sweep.glob("journal/*.arrow"))) == 2
+def is_sealed(notebook: Path, folder: str) -> bool:
+    """Whether only openings are left in a table's journal."""
+    store = PosixStore(notebook)
+    names, _ = file_names(store, folder)
+    try:
+        return all(file_header(store, f"{folder}/journal/{name}").kind == OPENING for name in names)
+    except FileNotFoundError:
+        return False  # it is being sealed
 
 
 def files(notebook: Path) -> set[str]:
@@ -68,7 +76,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Clu
         assert lab.sweep("slow").wait(timeout=90)
         """
         second_cluster.client(take_over, notebook=str(notebook))
-        eventually(lambda: is_sealed(notebook / "sweeps" / "slow"), 30)  # the other lab has nothing left to do
+        eventually(lambda: is_sealed(notebook, "sweeps/slow"), 30)  # the other lab has nothing left to do
         before = files(notebook)
     finally:
         os.kill(pid, signal.SIGCONT)

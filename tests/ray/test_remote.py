@@ -108,7 +108,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     sweep = near.submit(big, {"x": range(20)}, name="big")
     assert near.wait(timeout=90)
     far = raylab.Lab(name)
-    far._client._files = Tables(RemoteReader(far._client.connection, ""))
+    far._client._files = Tables(RemoteReader(far._client.connection.call, ""))
     for arguments in ({}, {"status": "all", "metadata": True}):
         here, there = near.results("big", **arguments), far.results("big", **arguments)
         assert_frame_equal(here, there)
@@ -117,7 +117,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     assert there.height == 20 and there["blob"].bin.size().max() == 20_000_000
     followed = far.sweep("big")
     assert sum(frame.height for frame in followed.updates(timeout=90)) == 20
-    far._client._files = Tables(RemoteReader(far._client.connection, ""))  # as one that has just attached
+    far._client._files = Tables(RemoteReader(far._client.connection.call, ""))  # as one that has just attached
     assert [frame["_seq"].to_list() for frame in followed.updates(since=15)] == [list(range(15, 20))]
     assert list(followed.updates(since=20)) == []
 

@@ -46,7 +46,7 @@ class SimPool:
         process.pools.append(self)
 
     def hold(self, package: Package) -> Package:
-        return replace(package, modules=None, modules_hash=None)
+        return replace(package, modules=None)
 
     def nodes(self) -> dict[str, dict[str, float]]:
         if self.life.rng.random() < self.life.plan["nodes unknown"]:

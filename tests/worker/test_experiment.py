@@ -30,8 +30,12 @@ from raylab.worker.experiment import Experiment, Outcome, adapt, check_parameter
 KEY = (7, 3)
 
 
+def outcome(made):
+    return made if isinstance(made, Outcome) else Outcome(status="done", rows=[made])
+
+
 def run(experiment, params=None, seed=11):
-    return adapt(experiment).run(params or {}, seed, KEY)
+    return outcome(adapt(experiment).attempt(params or {}, seed, KEY))
 
 
 # functions
@@ -216,7 +220,7 @@ def test_rows_are_copies_even_if_the_experiment_keeps_changing_what_it_returned(
         return kept
 
     runner = adapt(counting)
-    first, second = (runner.run({}, 1, KEY).rows[0] for _ in range(2))
+    first, second = (outcome(runner.attempt({}, 1, KEY)).rows[0] for _ in range(2))
 
     assert (first["n"], first["trace"], first["array"].tolist(), first["nested"]) == (
         1,
@@ -486,8 +490,8 @@ def test_an_exception_goes_through_when_the_trial_was_cancelled(kind):
     experiment = {"function": raising, "experiment": Raising(), "tear_down": RaisingLate(), "epyc": Epyc()}[kind]
     cancelled = adapt(experiment, is_cancelled=lambda: True)
     with pytest.raises(KeyboardInterrupt):
-        cancelled.run({}, 1, KEY)
-    assert adapt(experiment).run({}, 1, KEY).status == "failed"
+        cancelled.attempt({}, 1, KEY)
+    assert outcome(adapt(experiment).attempt({}, 1, KEY)).status == "failed"
 
 
 # Experiment
@@ -546,12 +550,12 @@ def test_an_experiments_seed_and_rng_are_the_trials_own():
             return {"seed": self.seed, "first": self.rng.random(), "second": self.rng.random()}
 
     runner = adapt(Random)  # a class without arguments will do
-    again, other = runner.run({}, 11, KEY), runner.run({}, 12, (7, 4))
+    again, other = runner.attempt({}, 11, KEY), runner.attempt({}, 12, (7, 4))
     expected = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(3,)))
 
     assert again.rows == [{"seed": 11, "first": expected.random(), "second": expected.random()}]
-    assert runner.run({}, 11, KEY).rows == again.rows != other.rows
-    assert runner.run({"seed": 5}, 11, KEY).rows[0]["seed"] == 5
+    assert runner.attempt({}, 11, KEY).rows == again.rows != other.rows
+    assert runner.attempt({"seed": 5}, 11, KEY).rows[0]["seed"] == 5
 
 
 def test_a_frozen_dataclass_may_be_an_experiment():

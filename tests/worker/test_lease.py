@@ -235,7 +235,7 @@ def test_modules_that_travel_are_there_for_the_experiment(tmp_path: Path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     run = importlib.import_module("beside_the_script").run
     code = pack(run)
-    package = replace(packaged(code, Factorial(p=2)), modules=code.modules, modules_hash=code.modules_hash)
+    package = replace(packaged(code, Factorial(p=2)), modules=code.modules)
     (tmp_path / "beside_the_script.py").unlink()
     monkeypatch.delitem(sys.modules, "beside_the_script")
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(tmp_path)])

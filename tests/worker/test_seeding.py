@@ -236,7 +236,7 @@ print(json.dumps([[row["_point"], row["_repeat"], row["y"]] for row in rows]))
 
 def elsewhere(folder: Path, code: Code, design: Design, runs: list[tuple[int, int]], **words: Any) -> dict[Any, Any]:
     """What comes of some positions in a process of its own."""
-    package = replace(packaged(code, design, **words), modules=code.modules, modules_hash=code.modules_hash)
+    package = replace(packaged(code, design, **words), modules=code.modules)
     (folder / "package").write_bytes(pickle.dumps((package, runs, [str(folder / "site")])))
     words = {"cwd": Path(__file__).parent.parent, "capture_output": True, "text": True, "check": True}
     done = subprocess.run([sys.executable, "-c", ELSEWHERE, str(folder / "package")], **words)

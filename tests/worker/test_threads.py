@@ -58,13 +58,6 @@ def test_each_lease_has_its_own_number_in_any_order_whatever_trials_set() -> Non
         assert (row["blas"], row["env"]) == (f"[{threads}]", str(threads))
 
 
-def test_without_a_number_everything_stays() -> None:
-    before = counts()
-    limit_threads(0, {})
-    assert counts() == before
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-
-
 def test_a_library_that_is_loaded_later_finds_the_number_in_the_environment() -> None:
     limit_threads(2, {})
     assert {os.environ[name] for name in VARIABLES} == {"2"}

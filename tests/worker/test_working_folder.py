@@ -45,9 +45,7 @@ def data(tmp_path: Path) -> Path:
 
 def with_files(experiment: Any, *include: Path, **words: Any) -> Any:
     code = pack(experiment, include)
-    return replace(
-        packaged(code, Factorial(x=[1, 2, 3]), **words), modules=code.modules, modules_hash=code.modules_hash
-    )
+    return replace(packaged(code, Factorial(x=[1, 2, 3]), **words), modules=code.modules)
 
 
 def rows(package: Any, **words: Any) -> list[dict[str, Any]]:
