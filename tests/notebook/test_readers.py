@@ -13,9 +13,10 @@ from reading import Cursor, read_along
 from sweeps import Bench
 
 from raylab.core.design import Factorial
-from raylab.notebook import layout
+from raylab.notebook import layout, table_files
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
+from raylab.notebook.table_files import PAUSE_S  # before `hasty` changes it
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -76,8 +77,12 @@ def test_the_lines_of_the_readme_read_the_folder_at_each_operation(tmp_path: Pat
     assert looks > 50
 
 
-def test_readers_in_other_threads_see_a_growing_beginning(tmp_path: Path) -> None:
-    """Truly at once: one thread commits and seals, two read with a cursor of their own, one lists all afresh."""
+def test_readers_in_other_threads_see_a_growing_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truly at once: one thread commits and seals, two read with a cursor of their own, one lists all afresh.
+
+    So a reader that was overtaken must wait a little, as it does in earnest: on a busy machine a seal lasts.
+    """
+    monkeypatch.setattr(table_files, "PAUSE_S", PAUSE_S)
     life = Life(tmp_path, Unplugged())
     life.open()
     life.table(A)
