@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]  # the benchmarks, and the tests' clusters
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "helpers")]  # the benchmarks, and the tests' clusters
 
 from figures import Figure, Run, table  # noqa: E402
 

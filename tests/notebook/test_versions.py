@@ -1,4 +1,4 @@
-"""Notebooks that earlier versions wrote are read, verified and continued; `tests/frozen.py` made them."""
+"""Notebooks that earlier versions wrote are read, verified and continued; `frozen.py` made them."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from clusters import Cluster
 
 import raylab
 
-TESTS = str(Path(__file__).parent.parent)
+HERE = str(Path(__file__).parent)
 
 START = """
 import os, signal, sys, threading, time
-sys.path.insert(0, tests)
+sys.path.insert(0, here)
 from proxy import Proxy
 import ray
 
@@ -42,7 +42,7 @@ def begin(cluster: Cluster, script: str, name: str, grace_s: int, **more: Any) -
     lines = "\n".join(line.removeprefix("    ") for line in script.splitlines())
     server = cluster.client_address.removeprefix("ray://")
     env = {"RAY_CLIENT_RECONNECT_GRACE_PERIOD": str(grace_s)}
-    return cluster.client(START + lines, address="", env=env, tests=TESTS, server=server, name=name, **more)
+    return cluster.client(START + lines, address="", env=env, here=HERE, server=server, name=name, **more)
 
 
 def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_waits_for_ever(

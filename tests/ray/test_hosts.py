@@ -1,6 +1,6 @@
 """Several machines: one loses power without a word, a cable is out for half a minute, one joins and leaves again.
 
-Each machine is a host in namespaces (tests/hosts.py), started by `raylab start` as a person would. A sweep's trials
+Each machine is a host in namespaces (hosts.py), started by `raylab start` as a person would. A sweep's trials
 write down when they ended; the longest time in which none did is how long the sweep stood still.
 """
 

@@ -425,7 +425,7 @@ os._exit(0)
 
 def in_a_process(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run in a process of its own, which it may spoil."""
-    paths = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+    paths = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1] / 'helpers')!r})\n"
     command = [sys.executable, "-c", paths + code, *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

@@ -238,7 +238,7 @@ def elsewhere(folder: Path, code: Code, design: Design, runs: list[tuple[int, in
     """What comes of some positions in a process of its own."""
     package = replace(packaged(code, design, **words), modules=code.modules)
     (folder / "package").write_bytes(pickle.dumps((package, runs, [str(folder / "site")])))
-    words = {"cwd": Path(__file__).parent.parent, "capture_output": True, "text": True, "check": True}
+    words = {"cwd": Path(__file__).parents[1] / "helpers", "capture_output": True, "text": True, "check": True}
     done = subprocess.run([sys.executable, "-c", ELSEWHERE, str(folder / "package")], **words)
     return {(point, repeat): y for point, repeat, y in json.loads(done.stdout)}
 

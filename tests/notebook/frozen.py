@@ -1,4 +1,4 @@
-"""Makes a notebook that is kept as a version wrote it, once a format: `python tests/frozen.py tests/data/notebook-v1`.
+"""Makes a notebook that is kept as a version wrote it, once a format: `python frozen.py ../data/notebook-v1`.
 
 It lies there packed, beside what is in it as JSON: each sweep's rows, and its counts. Never made again when it is
 there: that this one is still read is what it is for.
@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))  # for who runs it by hand
+
 from asked import noted, ran_alone
 from sweeps import WHO, Bench
 

@@ -58,7 +58,7 @@ def state() -> dict[str, Any]:
     import ray
 
     ours = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "raylab"}
-    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
+    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
     files = {name: str(getattr(module, "__file__", None) or "") for name, module in list(sys.modules.items())}
     return {
         "environment": dict(os.environ),
