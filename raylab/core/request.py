@@ -108,18 +108,21 @@ class Request:
             key=seed,
             seed=seed,
         )
-        body = {
-            "label": submission.label,
-            "shape": submission.shape,
-            "segments": [segment.plain()],
-            "seed": seed,
-            "seed_given": submission.seed is not None,
-            "code": code,
-            "modules": modules,
-            "ingredients": dict(submission.ingredients),
-            "policy": submission.policy.plain(),
-        }
-        return Request(kind="submitted", sweep=name, folder=folder, user=submission.user, body=body)
+        return SweepRecord(
+            name=name,
+            folder=folder,
+            user=submission.user,
+            time_us=0,
+            label=submission.label,
+            shape=submission.shape,
+            segments=(segment,),
+            seed=seed,
+            seed_given=submission.seed is not None,
+            code=code,
+            modules=modules,
+            ingredients=submission.ingredients,
+            policy=submission.policy,
+        ).request()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

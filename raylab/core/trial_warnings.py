@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LIMIT = 100
@@ -96,12 +96,4 @@ def merged(kinds: Iterable[Kind]) -> list[Kind]:
 
 def _more(kind: Kind) -> Kind:
     category, text = MORE
-    return Kind(
-        category=category,
-        text=text,
-        count=kind.count,
-        trials=kind.trials,
-        example=kind.example,
-        point=kind.point,
-        repeat=kind.repeat,
-    )
+    return replace(kind, category=category, text=text)
