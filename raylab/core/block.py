@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raylab.core.order import Order, seeds
-from raylab.core.segment import Run, Segment
+from raylab.core.places import chosen, numbers
+from raylab.core.segment import Segment
 
 
 class Block(NamedTuple):
@@ -36,20 +37,17 @@ def block(segment: Segment, start: int, stop: int) -> Block:
         ([1, 1], [0, 1])
     """
     order = _order(segment.order, segment.total, segment.key)
-    chosen = order.trials(start - segment.first_position, stop - segment.first_position)
-    own = _selected(segment.selection, chosen) - segment.first_trial if segment.selection else chosen
+    at = order.trials(start - segment.first_position, stop - segment.first_position)
+    if segment.selection:
+        own = chosen(segment.selection, at) - segment.first_trial
+    elif segment.part:
+        point, repeat = np.divmod(at, segment.repeats)
+        own = numbers(segment.part, segment.grid, point) * segment.repeats + repeat
+    else:
+        own = at
     points = own // segment.repeats
-    numbers = own + segment.first_trial
-    return Block(numbers, points, own - points * segment.repeats + segment.first_repeat, seeds(segment.seed, numbers))
-
-
-def _selected(runs: tuple[Run, ...], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The trial numbers at these places of a selection."""
-    starts, stops = np.array(runs).T
-    ends = np.cumsum(stops - starts)
-    run = np.searchsorted(ends, at, side="right")
-    found: NDArray[np.int64] = stops[run] - (ends[run] - at)
-    return found
+    trials = own + segment.first_trial
+    return Block(trials, points, own - points * segment.repeats + segment.first_repeat, seeds(segment.seed, trials))
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from raylab.core.box import Run
 from raylab.core.request import SweepRecord
-from raylab.core.segment import Run
 from raylab.core.strikes import Strikes
 
 End = Literal["normal", "died", "out_of_memory", "lost", "stopped", "environment"]

@@ -131,17 +131,18 @@ class Ledger:
         return self._settle(event.sweep)
 
     def _on_changed(self, event: SweepChanged) -> list[Instruction]:
-        """Leases that have not begun were asked for under the old policy, which may never be satisfied."""
+        """Leases that have not begun were asked for with the old code, or under the old policy, which may never be
+        satisfied."""
         queue = self.queues[event.sweep]
-        before, policy = queue.record.policy, event.record.policy
-        queue.change(event.record)
+        before, now = queue.record, event.record
+        queue.change(now)
         queue.slots = event.slots
         for lease in queue.leases.values():
-            self._deadlines.file(lease, policy.time_limit, event.slots)
+            self._deadlines.file(lease, now.policy.time_limit, event.slots)
         orders = self._settle(event.sweep)
         if queue.cancelled or queue.pause_reason:
             return [*orders, *self._stop_all(queue)]
-        if policy != before:
+        if (now.policy, now.versions) != (before.policy, before.versions):
             return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.began)]
         return orders
 

@@ -20,10 +20,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 from raylab.core import schedule
+from raylab.core.box import Run
 from raylab.core.intervals import Intervals
 from raylab.core.lease import Lease
 from raylab.core.request import SweepRecord
-from raylab.core.segment import Run, Segment, segment_at
+from raylab.core.segment import Segment, segment_at
 from raylab.core.strikes import Strikes
 from raylab.core.trial_pace import TrialPace
 from raylab.core.waiting import Waiting

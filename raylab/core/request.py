@@ -10,14 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from raylab.core.segment import Segment, trials_of
 from raylab.core.strikes import Strikes
 
-Kind = Literal["submitted", "policy", "cancelled", "resumed", "paused", "locked", "ran_alone", "code"]
-"""`ran_alone`: a suspect runs alone now. `code`: the same experiment lies under another hash from now on."""
+Kind = Literal[
+    "submitted",
+    "grown",
+    "continued",
+    "policy",
+    "cancelled",
+    "resumed",
+    "paused",
+    "locked",
+    "archived",
+    "unarchived",
+    "removed",
+    "ran_alone",
+    "code",
+]
+"""`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
+version of the code. `ran_alone`: a suspect runs alone now. `code`: the same version lies under another hash from now
+on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +134,27 @@ class Request:
             segments=(segment,),
             seed=seed,
             seed_given=submission.seed is not None,
-            code=code,
-            modules=modules,
-            ingredients=submission.ingredients,
+            versions=(Version(code=code, modules=modules, ingredients=submission.ingredients),),
             policy=submission.policy,
         ).request()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """The experiment's code as it was submitted.
+
+    Attributes:
+        code: the hash of the pickled experiment in the notebook.
+        modules: the hash of what comes with it, if anything does.
+        ingredients: by which it is compared with another one.
+        user, time_us: who submitted it, when.
+    """
+
+    code: str
+    modules: str | None
+    ingredients: Mapping[str, str] = field(repr=False)
+    user: str = ""
+    time_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +175,7 @@ class SweepRecord:
         name: by which it is found: NAME, or NAME~1, NAME~2 if it was set aside for the next one of that name.
         folder: of its results; no other sweep ever has it.
         generation: which sweep of its name it is, from 1 on.
+        versions: of the code; the last one is in force.
         replaced: if it was set aside.
         earlier: those that were set aside under its name, the first one first.
     """
@@ -156,13 +189,12 @@ class SweepRecord:
     segments: tuple[Segment, ...]
     seed: int
     seed_given: bool
-    code: str
-    modules: str | None
-    ingredients: Mapping[str, str]
+    versions: tuple[Version, ...]
     policy: Policy
     generation: int = 1
     cancelled: bool = False
     locked: bool = False
+    archived: bool = False
     paused: str = ""
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None
@@ -194,6 +226,26 @@ class SweepRecord:
         return any(segment.selection for segment in self.segments)
 
     @property
+    def version(self) -> int:
+        """The number of the code version in force: 1, 2, …"""
+        return len(self.versions)
+
+    @property
+    def code(self) -> str:
+        """The hash of the experiment in force."""
+        return self.versions[-1].code
+
+    @property
+    def modules(self) -> str | None:
+        """The hash of what comes with the experiment in force, if anything does."""
+        return self.versions[-1].modules
+
+    @property
+    def ingredients(self) -> Mapping[str, str]:
+        """By which the experiment in force is compared with another one."""
+        return self.versions[-1].ingredients
+
+    @property
     def name_aside(self) -> str:
         """By which it is read once another sweep has its name."""
         return f"{self.name}~{self.generation}"
@@ -206,9 +258,7 @@ class SweepRecord:
             "segments": [segment.plain() for segment in self.segments],
             "seed": self.seed,
             "seed_given": self.seed_given,
-            "code": self.code,
-            "modules": self.modules,
-            "ingredients": dict(self.ingredients),
+            "versions": [asdict(version) for version in self.versions],
             "policy": self.policy.plain(),
         }
         return Request(
@@ -246,6 +296,7 @@ def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None =
 
 def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
     body = dict(request.body)
+    first, *later = (Version(**version) for version in body.pop("versions"))
     return SweepRecord(
         name=request.sweep,
         folder=request.folder,
@@ -253,6 +304,7 @@ def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
         time_us=request.time_us,
         segments=tuple(map(Segment.of, body.pop("segments"))),
         policy=Policy(**body.pop("policy")),
+        versions=(replace(first, user=request.user, time_us=request.time_us), *later),
         generation=_generation(request.folder),
         earlier=(*known.earlier, known.set_aside(request)) if known else (),
         **body,
@@ -267,6 +319,11 @@ def _generation(folder: str) -> int:
 
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
     match request.kind:
+        case "grown":
+            return replace(before, segments=(*before.segments, *map(Segment.of, request.body["segments"])))
+        case "continued":
+            version = Version(**request.body, user=request.user, time_us=request.time_us)
+            return replace(before, versions=(*before.versions, version))
         case "policy":
             return replace(before, policy=Policy(**request.body))
         case "cancelled":
@@ -277,8 +334,11 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, paused=request.body["reason"])
         case "locked":
             return replace(before, locked=True)
+        case "archived" | "unarchived":
+            return replace(before, archived=request.kind == "archived")
         case "code":
-            return replace(before, code=request.body["code"], modules=request.body["modules"])
+            *others, version = before.versions
+            return replace(before, versions=(*others, replace(version, **request.body)))
         case _:
             raise ValueError(f"there is no request of the kind {request.kind!r}")
 

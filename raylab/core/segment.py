@@ -12,13 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-Run = tuple[int, int]
-"""Consecutive numbers, from the first to one beyond the last."""
+from raylab.core import box
+from raylab.core.box import Box, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """The trials of a design with some repeats, or a selection of earlier ones, which are run again.
+    """The trials of a design with some repeats, or of a part of its points; or a selection of earlier ones, which run
+    again.
+
+    The trials of all points of the design are numbered, also where the segment has a part of them: the number of a
+    trial is `first_trial` + its point in the design × `repeats` + its repeat − `first_repeat`.
 
     Attributes:
         design: as JSON.
@@ -28,10 +32,13 @@ class Segment:
         key: of the run order.
         seed: the sweep's, from which each trial has its own.
         first_position: where the segment begins in the run order of the sweep.
-        first_trial: the number of its first trial. A selection has that of the segment it selects from, as it has the
-            design, the size, the repeats, `first_point` and `first_repeat` of that one.
+        first_trial: the number that the first trial of the design's first point has. A selection has that of the
+            segment it selects from, as it has the design, the size, the repeats, `first_point` and `first_repeat` of
+            that one.
         first_point: the number of its first point in the sweep.
         first_repeat: the number of the first repeat of each point.
+        part: the points of the design that are meant: by axis of its grid, or by their numbers; without any, all.
+        grid: the sizes of the design's axes, where there is a part.
         selection: the runs of trial numbers that are run again; without any, the segment is not a selection.
         attempt: the `_attempt` with which its trials begin.
         taken_back: the trials by status that a selection makes outstanding again.
@@ -52,6 +59,8 @@ class Segment:
     first_trial: int = 0
     first_point: int = 0
     first_repeat: int = 0
+    part: Box = ()
+    grid: tuple[int, ...] = ()
     selection: tuple[Run, ...] = ()
     attempt: int = 1
     taken_back: Mapping[str, int] = field(default_factory=dict)
@@ -59,12 +68,19 @@ class Segment:
     @property
     def total(self) -> int:
         """How many positions the segment has."""
-        return sum(stop - start for start, stop in self.selection) if self.selection else self.size * self.repeats
+        if self.selection:
+            return box.count(self.selection)
+        return (box.size(self.part) if self.part else self.size) * self.repeats
 
     @property
     def stop(self) -> int:
         """The position after its last."""
         return self.first_position + self.total
+
+    @property
+    def last_trial(self) -> int:
+        """The number after those of all trials of its design."""
+        return self.first_trial + self.size * self.repeats
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -73,7 +89,13 @@ class Segment:
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Segment:
         """What `plain` gave, after it was JSON."""
-        return Segment(**{**plain, "selection": tuple((start, stop) for start, stop in plain["selection"])})
+        part = tuple(_runs(axis) for axis in plain["part"])
+        grid = tuple(plain["grid"])
+        return Segment(**{**plain, "part": part, "grid": grid, "selection": _runs(plain["selection"])})
+
+
+def _runs(plain: Iterable[Sequence[int]]) -> tuple[Run, ...]:
+    return tuple((start, stop) for start, stop in plain)
 
 
 def segment_at(segments: Sequence[Segment], position: int) -> int:

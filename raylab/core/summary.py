@@ -32,6 +32,9 @@ class Summary:
         error: the first one, if a trial failed.
         warnings: that trials showed, grouped.
         names: of the results, in their order.
+        not_done: the positions that are recorded as anything but `done`, by status, as runs in order.
+        attempt: the highest `_attempt`; 0 of no records.
+        versions: the code versions with which the trials ran, in order.
     """
 
     positions: Sequence[tuple[int, int]]
@@ -41,6 +44,9 @@ class Summary:
     error: str | None
     warnings: Sequence[Kind]
     names: Names
+    not_done: Mapping[str, Sequence[tuple[int, int]]]
+    attempt: int
+    versions: Sequence[int]
 
     @property
     def recorded(self) -> int:
@@ -62,19 +68,25 @@ class Summary:
             "error": self.error,
             "warnings": [kind.dumps() for kind in self.warnings],
             "names": self.names,
+            "not_done": {status: [list(run) for run in runs] for status, runs in self.not_done.items()},
+            "attempt": self.attempt,
+            "versions": list(self.versions),
         }
 
     @staticmethod
     def loads(meta: Mapping[str, Any]) -> Summary:
         """Read it; KeyError if something is missing. What a later version says beside it is left out."""
         return Summary(
-            positions=[(start, stop) for start, stop in meta["positions"]],
+            positions=_pairs(meta["positions"]),
             by_status=meta["by_status"],
             rows=meta["rows"],
             seconds=meta["seconds"],
             error=meta["error"],
             warnings=[Kind.loads(data) for data in meta["warnings"]],
             names=meta["names"],
+            not_done={status: _pairs(runs) for status, runs in meta["not_done"].items()},
+            attempt=meta["attempt"],
+            versions=meta["versions"],
         )
 
 
@@ -96,7 +108,17 @@ def together(some: Sequence[Summary]) -> Summary:
         error=next((each.error for each in some if each.error), None),
         warnings=merged(kind for each in some for kind in each.warnings),
         names=merged_names(each.names for each in some),
+        not_done={
+            status: _united(run for each in some for run in each.not_done.get(status, ()))
+            for status in sorted({status for each in some for status in each.not_done})
+        },
+        attempt=max((each.attempt for each in some), default=0),
+        versions=sorted({version for each in some for version in each.versions}),
     )
+
+
+def _pairs(runs: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    return [(start, stop) for start, stop in runs]
 
 
 def _united(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ METADATA: dict[str, Any] = {
     "_point": INT,
     "_repeat": INT,
     "_attempt": INT,
+    "_code": INT,
     "_status": STRING,
     "_warnings": INT,
     "_seed": INT,
@@ -60,6 +61,7 @@ class Trials:
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
     warnings: Mapping[int, int] = field(default_factory=dict)  # how many were shown, where it is not 0
     attempt: int = 1
+    version: int = 1  # of the sweep's code
     first_point: int = 0  # the number of the design's first point in the sweep
     times: Sequence[Mapping[str, float]] | None = None
     metadata: Sequence[Mapping[str, object] | None] | None = None
@@ -178,6 +180,7 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_point": pa.array(trials.points + trials.first_point),
         "_repeat": pa.array(trials.repeats),
         "_attempt": _mostly(trials.attempt, INT, count, trials.attempts),
+        "_code": _mostly(trials.version, INT, count, {}),
         "_status": _mostly("done", STRING, count, {at: failure[0] for at, failure in failures.items()}),
         "_warnings": _mostly(0, INT, count, trials.warnings),
         "_seed": pa.array(trials.seeds),

@@ -59,6 +59,11 @@ class AtWork:
     def name(self) -> str:
         return self.record.name
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its trials are leased, or will be in a moment."""
+        return self.stage in ("opening", "open")
+
     def know(self, found: Summary) -> None:
         """Take note of what its table holds; so it can be read."""
         self.trouble, self.passing = "", False

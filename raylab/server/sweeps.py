@@ -11,9 +11,10 @@ import contextlib
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from raylab.core import events as ev
@@ -28,6 +29,9 @@ from raylab.server.recorder import Recorder, Unreadable
 from raylab.worker.lease import Package
 
 log = logging.getLogger(__name__)
+
+PACKED = ("grown", "continued")
+"""Requests after which workers need other code, or segments that they have not seen."""
 
 
 class Sweeps:
@@ -105,7 +109,7 @@ class Sweeps:
         allowed = self._check_still_ours if restarted else lambda: None
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
-        self._fold(requests)
+        self._fold(requests, {})
 
     async def _establish(self) -> layout.Identity:
         """Make or find the notebook. A folder that cannot be made is the caller's to correct; one that was there
@@ -187,12 +191,11 @@ class Sweeps:
         """
         if sweep.stage != "known":
             return
-        sweep.stage = "opening"
+        sweep.stage, sweep.package = "opening", None
         record = sweep.record
         try:
-            code = await self.recorder.read(lambda: self.writer.code(record.code, record.modules))
+            package = await self._held(record)
             table = await self.recorder.do(lambda: self.writer.open_sweep(record.folder, record.request().plain()))
-            package = self._hold(self._package(sweep.record, *code))
         except LabFenced:
             raise
         except Exception as error:  # also Ray's, whose store may have no room for the package
@@ -200,14 +203,15 @@ class Sweeps:
             return
         if self.of(record.folder).stage != "opening":  # set aside meanwhile
             return
-        sweep.stage, sweep.table, sweep.package = "open", table, package
+        # A package that was held meanwhile is of what the sweep has grown to.
+        sweep.stage, sweep.table, sweep.package = "open", table, sweep.package or package
         sweep.know(table.summary)
         self._take_up(sweep, table.summary)
 
     def _package(self, record: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
         notebook = self.identity.id if self.identity else ""
         return Package(
-            key=f"{notebook}/{record.folder}/{record.code}/{len(record.segments)}",
+            key=f"{notebook}/{record.folder}/{record.code}",
             segments=record.segments,
             pickle=pickle,
             modules=modules,
@@ -237,12 +241,29 @@ class Sweeps:
             unless: asked when it is their turn to be written; True drops them.
         """
         stamped = [_stamped(request) for request in requests]
+        held: dict[str, Any] = {}
+        await self._hold_anew(stamped, held)  # before they are written: what cannot be held is refused
         if not await self.recorder.add(*stamped, unless=unless):
             return False
-        self._fold(stamped)
+        await self._hold_anew(stamped, held)  # of what was opened meanwhile
+        self._fold(stamped, held)
         return True
 
-    def _fold(self, requests: list[Request]) -> None:
+    async def _hold_anew(self, requests: list[Request], held: dict[str, Any]) -> None:
+        """Add the packages, by folder, that leases need once these requests are in force: of sweeps at work that grow,
+        or get other code."""
+        after = fold(requests, self.records)
+        for name in {request.sweep for request in requests if request.kind in PACKED}:
+            sweep, record = self.named(name), after[name]
+            if sweep is not None and sweep.key == record.folder and sweep.is_at_work and record.folder not in held:
+                held[record.folder] = await self._held(record)
+
+    async def _held(self, record: SweepRecord) -> Any:
+        """A sweep's package, as the pool holds it."""
+        pickle, modules = await self.recorder.read(lambda: self.writer.code(record.code, record.modules))
+        return self._hold(self._package(record, pickle, modules))
+
+    def _fold(self, requests: list[Request], held: Mapping[str, Any]) -> None:
         before, self.records = self.records, fold(requests, self.records)
         for name in {request.sweep for request in requests}:
             record, old = self.records[name], before.get(name)
@@ -253,6 +274,8 @@ class Sweeps:
                 self._set_aside(self._all[old.folder], record.earlier[-1])
             sweep = self._all.setdefault(record.folder, AtWork(record))
             was, sweep.record = sweep.record, record
+            if sweep.is_at_work:
+                sweep.package = held.get(sweep.key, sweep.package)
             # Of one that is not open the ledger knows the counts; its trials may be leased when it is.
             if sweep.stage == "open" and _concerns_queue(was, record):
                 self._tell(ev.SweepChanged(sweep=sweep.key, record=record, slots=self._slots(record)))
@@ -304,12 +327,8 @@ class Sweeps:
 
 def _concerns_queue(was: SweepRecord, now: SweepRecord) -> bool:
     """Whether something has changed that the ledger acts upon."""
-    return (was.policy, was.segments, was.cancelled, was.paused) != (
-        now.policy,
-        now.segments,
-        now.cancelled,
-        now.paused,
-    )
+    acted_upon = attrgetter("policy", "segments", "versions", "cancelled", "paused")
+    return bool(acted_upon(was) != acted_upon(now))
 
 
 def _stamped(request: Request) -> Request:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.core.block import Block
+from raylab.core.places import runs_of
 from raylab.core.summary import Summary, together
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
@@ -51,6 +52,9 @@ class Batch:
     busy_s: float
     error: str | None = None
     warnings: tuple[Kind, ...] = ()  # that its trials showed
+    not_done: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)  # positions, by status
+    attempt: int = 1  # the highest
+    version: int = 1  # of the code
 
     @property
     def summary(self) -> Summary:
@@ -63,6 +67,9 @@ class Batch:
             error=self.error,
             warnings=self.warnings,
             names=names_of(self.rows),
+            not_done=self.not_done,
+            attempt=self.attempt,
+            versions=[self.version],
         )
 
 
@@ -154,10 +161,10 @@ def _weight(value: object) -> int:
     return 8 * len(value) if kind in (list, tuple, dict, set) else 8  # type: ignore[arg-type]
 
 
-def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float) -> tuple[Batch, int]:
+def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float, version: int = 1) -> tuple[Batch, int]:
     """What waits, as a batch, and about how many bytes its rows have. Records that are too large become failures."""
     count = len(pending.results)
-    rows, nbytes = _rows(pending, attempt, pid)
+    rows, nbytes = _rows(pending, attempt, version, pid)
     by_status = Counter(status for status, _, _ in pending.failures.values())
     if len(pending.failures) < count:
         by_status["done"] = count - len(pending.failures)
@@ -170,26 +177,37 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float) -> tu
         busy_s=busy_s,
         error=error,
         warnings=tuple(merged(pending.kinds)),
+        not_done=_not_done(pending),
+        attempt=max([attempt, *pending.attempts.values()]),
+        version=version,
     )
     return batch, nbytes
 
 
-def _rows(pending: Pending, attempt: int, pid: int) -> tuple[pa.RecordBatch, int]:
+def _not_done(pending: Pending) -> dict[str, list[tuple[int, int]]]:
+    """The positions that failed, by status, as runs."""
+    by_status: dict[str, list[int]] = {}
+    for at, (status, _, _) in pending.failures.items():
+        by_status.setdefault(status, []).append(pending.first + at)
+    return {status: list(runs_of(np.array(places))) for status, places in by_status.items()}
+
+
+def _rows(pending: Pending, attempt: int, version: int, pid: int) -> tuple[pa.RecordBatch, int]:
     """The rows, records that are too large made failures; and how many bytes it all was."""
     try:
-        rows = wire(_trials(pending, attempt), pending.parameters, NODE, pid)
+        rows = wire(_trials(pending, attempt, version), pending.parameters, NODE, pid)
     except Exception as error:  # 2 GB of text in a column, no memory
         if len(pending.results) > 1:
             raise  # the lab gives the trials out again in smaller leases, in the end each alone
         pending.refuse(0, f"its result cannot be kept ({type(error).__name__}: {error})"[:MAX_WORDS])
-        return wire(_trials(pending, attempt), pending.parameters, NODE, pid), RECORD_BYTES
+        return wire(_trials(pending, attempt, version), pending.parameters, NODE, pid), RECORD_BYTES
     nbytes: int = rows.nbytes
     if nbytes > RECORD_BYTES and _refuse_too_large(pending, rows):
-        rows = wire(_trials(pending, attempt), pending.parameters, NODE, pid)
+        rows = wire(_trials(pending, attempt, version), pending.parameters, NODE, pid)
     return rows, nbytes
 
 
-def _trials(pending: Pending, attempt: int) -> Trials:
+def _trials(pending: Pending, attempt: int, version: int) -> Trials:
     _, *columns = zip(*pending.blocks, strict=True)
     points, repeats, own_seeds = map(np.concatenate, columns)
     each = range(len(pending.results))
@@ -207,6 +225,7 @@ def _trials(pending: Pending, attempt: int) -> Trials:
         attempts=pending.attempts,
         warnings=pending.warnings,
         attempt=attempt,
+        version=version,
         first_point=pending.first_point,
         times=[pending.times.get(at, {}) for at in each] if pending.times else None,
         metadata=[pending.metadata.get(at) for at in each] if pending.metadata else None,

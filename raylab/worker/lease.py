@@ -34,7 +34,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import Workplace, back_again, private_folder
 
-WIRE = 5
+WIRE = 6
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -48,7 +48,7 @@ HEAVY_S = 1e-4
 class Package:
     """All that workers need of a sweep."""
 
-    key: str  # unique to the sweep, its code and its segments; what is loaded is kept by it
+    key: str  # unique to the sweep and its code; what is loaded is kept by it
     segments: tuple[Segment, ...]
     pickle: bytes
     modules: bytes | None = None
@@ -64,6 +64,7 @@ class LeaseOrder:
     stop: int
     segment: int = 0
     attempt: int = 1  # the `_attempt` of its first try at each trial
+    version: int = 1  # of the sweep's code
     flush_s: float
     policy: Policy = field(default_factory=Policy)
 
@@ -158,9 +159,17 @@ class Job:
                 seeds=found.seeds,
                 enter=None if self.workplace is None else self.workplace.enter,
             )
-            designs = {text: Design.loads(text, imports=True) for text in {each.design for each in package.segments}}
-        self.parts = [Part(segment, designs[segment.design]) for segment in package.segments]
+            self.parts: list[Part] = []
+            self.grow(package.segments)
         self.max_rows = FIRST_ROWS
+
+    def grow(self, segments: tuple[Segment, ...]) -> None:
+        """Load those of the sweep's segments that are new here."""
+        designs = {part.segment.design: part.design for part in self.parts}
+        for segment in segments[len(self.parts) :]:
+            if segment.design not in designs:
+                designs[segment.design] = Design.loads(segment.design, imports=True)
+            self.parts.append(Part(segment, designs[segment.design]))
 
 
 _jobs: dict[str, Job] = {}
@@ -175,6 +184,9 @@ def job(package: Package) -> Job:
             if dropped.workplace is not None:
                 dropped.workplace.remove()
         found = _jobs[package.key] = Job(package, private_folder("code"))
+    elif len(found.parts) < len(package.segments):
+        with imports_apart(draws=True):
+            found.grow(package.segments)
     return found
 
 
@@ -254,7 +266,7 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 pending.blocks[-1] = trials.part(kept, at)
                 kept = at
                 alarm.rest()
-                yield _batch(pending, loaded, order.attempt, pid)
+                yield _batch(pending, loaded, order, pid)
                 pending = part.pending(start + at, epoch)
                 pending.blocks.append(trials)
                 results, ended = pending.results, pending.ended
@@ -263,12 +275,13 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
         pending.blocks[-1] = trials.part(kept, None)
     if pending.results:
         alarm.rest()
-        yield _batch(pending, loaded, order.attempt, pid)
+        yield _batch(pending, loaded, order, pid)
 
 
-def _batch(pending: Pending, loaded: Job, attempt: int, pid: int) -> Batch:
+def _batch(pending: Pending, loaded: Job, order: LeaseOrder, pid: int) -> Batch:
     _end_child(pid)
-    batch, nbytes = make_batch(pending, attempt=attempt, pid=pid, busy_s=perf_counter() - pending.since)
+    busy_s = perf_counter() - pending.since
+    batch, nbytes = make_batch(pending, attempt=order.attempt, version=order.version, pid=pid, busy_s=busy_s)
     loaded.max_rows = grown(loaded.max_rows, batch.count, nbytes)
     return batch
 

@@ -175,6 +175,9 @@ def said(table: SweepTable, rows: int) -> Summary:
         error=None,
         warnings=[],
         names=[],
+        not_done={},
+        attempt=1,
+        versions=[1],
     )
 
 

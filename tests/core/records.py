@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raylab.core.events import SweepOpened
-from raylab.core.request import Policy, SweepRecord
+from raylab.core.request import Policy, SweepRecord, Version
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 
@@ -50,9 +50,7 @@ def record(
         segments=segments or (segment(total),),
         seed=1,
         seed_given=True,
-        code="",
-        modules=group or None,
-        ingredients={},
+        versions=(Version(code="", modules=group or None, ingredients={}),),
         policy=Policy(time_limit=time_limit),
         cancelled=cancelled,
         paused=paused,

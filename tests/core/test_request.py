@@ -12,7 +12,7 @@ from asked import CODE, noted, ran_alone, submitted, sweeps
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raylab.core.request import Policy, Replaced, Request, SweepRecord, draw_seed, fold
+from raylab.core.request import Policy, Replaced, Request, SweepRecord, Version, draw_seed, fold
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 
@@ -35,9 +35,7 @@ def test_a_submission_is_a_sweep_with_all_that_was_said() -> None:
         segments=(Segment(design='{"x": [1, 2]}', size=2, repeats=3, order="random", key=77, seed=77),),
         seed=77,
         seed_given=False,
-        code="aa",
-        modules="zz",
-        ingredients=CODE,
+        versions=(Version(code="aa", modules="zz", ingredients=CODE, user="ada", time_us=5),),
         policy=Policy(),
     )
     assert (record.total, record.positions, record.repeats, record.asked) == (6, 6, 3, record.segments[0])
@@ -110,7 +108,29 @@ def test_cancelled_paused_resumed_locked() -> None:
 def test_the_same_code_under_another_hash_is_the_same_sweep() -> None:
     before = sweeps(submitted(modules="zz"))["trial"]
     after = sweeps(submitted(modules="zz"), noted("code", code="bb", modules=None))["trial"]
-    assert after == replace(before, code="bb", modules=None)
+    assert after == replace(before, versions=(replace(before.versions[0], code="bb", modules=None),))
+
+
+def test_a_sweep_grows_by_segments() -> None:
+    before = sweeps(submitted())["trial"]
+    (first,) = before.segments
+    more = replace(first, first_position=6, first_trial=6, repeats=2, first_repeat=3, part=(((0, 1),),), grid=(2,))
+    body = json.loads(json.dumps({"segments": [more.plain()]}))
+    assert sweeps(submitted(), noted("grown", **body))["trial"] == replace(before, segments=(first, more))
+
+
+def test_a_sweep_that_is_continued_has_one_more_version_of_its_code() -> None:
+    there = sweeps(submitted(), noted("continued", code="bb", modules="zz", ingredients={"function f": "source 2"}))
+    record = there["trial"]
+    assert [(each.code, each.time_us) for each in record.versions] == [("aa", 5), ("bb", 6)]
+    assert (record.version, record.code, record.modules) == (2, "bb", "zz")
+    assert record.ingredients == {"function f": "source 2"}
+    assert fold([replace(record.request(), time_us=5)])["trial"] == record, "an opening repeats all of it"
+
+
+def test_what_is_archived_can_be_taken_back() -> None:
+    assert sweeps(submitted(), noted("archived"))["trial"].archived
+    assert not sweeps(submitted(), noted("archived"), noted("unarchived"))["trial"].archived
 
 
 def test_what_is_held_against_a_trial_is_what_was_said_last() -> None:
@@ -128,9 +148,9 @@ def test_a_row_about_a_sweep_that_was_replaced_meanwhile_is_not_about_the_new_on
 
 
 def test_rows_about_unknown_sweeps_change_nothing_and_an_unknown_kind_is_named() -> None:
-    later: Any = "archived"
+    later: Any = "painted"
     assert fold([noted("cancelled", "nobody")]) == {}
-    with pytest.raises(ValueError, match="no request of the kind 'archived'"):
+    with pytest.raises(ValueError, match="no request of the kind 'painted'"):
         fold([submitted(), noted(later)])
 
 
@@ -141,6 +161,8 @@ ROWS: dict[str, Callable[[str], Request]] = {
     "resumed": lambda name: noted("resumed", name),
     "paused": lambda name: noted("paused", name, reason="no"),
     "locked": lambda name: noted("locked", name),
+    "archived": lambda name: noted("archived", name),
+    "continued": lambda name: noted("continued", name, code="cc", modules=None, ingredients={}),
     "ran alone": ran_alone,
     "another ran alone": lambda name: ran_alone(name, 3),
     "policy": lambda name: noted("policy", name, **Policy(retries=1).plain()),

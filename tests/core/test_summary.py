@@ -18,16 +18,30 @@ WARNING = Kind(category="W", text="t", count=2, trials=1, example="t", point=5, 
 def said(*runs: tuple[int, int], **words: Any) -> Summary:
     count = sum(stop - start for start, stop in runs)
     known = {"positions": list(runs), "by_status": {"done": count}, "rows": count, "seconds": 1.0, "error": None}
-    return Summary(**{**known, "warnings": [], "names": [], **words})
+    more = {"warnings": [], "names": [], "not_done": {}, "attempt": 1, "versions": [1]}
+    return Summary(**{**known, **more, **words})
 
 
 def test_a_summary_adds_up_what_commits_say() -> None:
     found = together(
-        [said((0, 3), (8, 9)), said((3, 5), by_status={"failed": 2}, error="E: first"), said((5, 6), error="E")]
+        [
+            said((0, 3), (8, 9), attempt=2),
+            said((3, 5), by_status={"failed": 2}, error="E: first", not_done={"failed": [(3, 5)]}, versions=[2]),
+            said((5, 6), error="E", by_status={"failed": 1}, not_done={"failed": [(5, 6)]}),
+        ]
     )
-    assert found == said((0, 6), (8, 9), by_status={"done": 5, "failed": 2}, seconds=3.0, error="E: first")
+    assert found == said(
+        *[(0, 6), (8, 9)],
+        by_status={"done": 4, "failed": 3},
+        rows=7,
+        seconds=3.0,
+        error="E: first",
+        not_done={"failed": [(3, 6)]},
+        attempt=2,
+        versions=[1, 2],
+    )
     assert found.recorded == 7
-    assert together([]) == said(by_status={}, seconds=0)
+    assert together([]) == said(by_status={}, seconds=0, attempt=0, versions=[])
 
 
 def test_a_summary_of_summaries_is_the_summary_of_all() -> None:
@@ -44,7 +58,8 @@ def test_a_summary_knows_whether_a_trial_stands_in_it_twice(runs: list[tuple[int
 
 
 def test_a_file_gives_back_what_it_was_given() -> None:
-    found = said((0, 3), seconds=0.123456, error="E", warnings=[WARNING], names=[[2, 0, ["b", "a"]]])
+    more = {"warnings": [WARNING], "names": [[2, 0, ["b", "a"]]], "not_done": {"failed": [(1, 2)]}, "versions": [1, 2]}
+    found = said((0, 3), seconds=0.123456, error="E", **more)
     meta = json.loads(json.dumps(found.dumps()))
     assert Summary.loads(meta) == found
     assert Summary.loads({"colour": "red", **meta}) == found, "a later version may say more"

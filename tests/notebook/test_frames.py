@@ -22,6 +22,7 @@ METADATA = {
     "_point": pl.Int64,
     "_repeat": pl.Int64,
     "_attempt": pl.Int64,
+    "_code": pl.Int64,
     "_status": pl.String,
     "_warnings": pl.Int64,
     "_seed": pl.Int64,

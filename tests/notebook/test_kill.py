@@ -43,7 +43,16 @@ def live(life, out):
             os.write(out, f"asked {life}-{k}\\n".encode())
         rows = pa.record_batch({"_point": [k, k], "x": [k, -k]})
         said = Summary(
-            positions=[(k, k + 1)], by_status={"done": 1}, rows=2, seconds=0.0, error=None, warnings=[], names=[]
+            positions=[(k, k + 1)],
+            by_status={"done": 1},
+            rows=2,
+            seconds=0.0,
+            error=None,
+            warnings=[],
+            names=[],
+            not_done={},
+            attempt=1,
+            versions=[1],
         )
         sweep.commit([rows], said)
         os.write(out, f"acked {k}\\n".encode())

@@ -47,6 +47,7 @@ def test_every_row_says_all_about_its_trial() -> None:
             {},
             failures={1: ("failed", "E: e", "Traceback")},
             attempts={1: 3},
+            version=2,
             warnings={1: 4},
             first_point=100,
         )
@@ -58,6 +59,7 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_point": 100,
             "_repeat": 0,
             "_attempt": 1,
+            "_code": 2,
             "_status": "done",
             "_warnings": 0,
             "_seed": 10,
@@ -72,6 +74,7 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_point": 101,
             "_repeat": 0,
             "_attempt": 3,
+            "_code": 2,
             "_status": "failed",
             "_warnings": 4,
             "_seed": 11,

@@ -207,6 +207,9 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
                 error="ValueError: 1 is odd",
                 warnings=[],
                 names=[[0, 0, ["x"]]],
+                not_done={"failed": [(1, 2), (3, 4)]},
+                attempt=1,
+                versions=[1],
             )
 
     package = packaged(picky, Factorial(p=range(5)), order="design")
