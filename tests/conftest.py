@@ -11,14 +11,17 @@ from clusters import Cluster
 
 import raylab
 
-WITH_CLUSTERS = "bench command docs examples"
-"""Beside all of tests/ray."""
+QUEUES = {
+    "clusters with ray://": "chaos client_deaths connections many remote speech",
+    "clusters of their own": "command docs memory",
+    "several nodes or none": "bench examples fence joining no_cluster nodes",
+    "the shared cluster, and its deaths": "damage deaths trials verbs",
+    "the shared cluster": "",  # the rest of tests/ray
+}
+"""The files of tests/ray, and of ELSEWHERE. Each queue takes about as long as another."""
 
-WITH_CLIENTS = "chaos client_deaths connections many remote speech"
-"""Those that make `ray://` connections to their clusters."""
-
-WITH_OWN = "bench command docs examples fence joining memory no_cluster nodes"
-"""Those that mostly start clusters of their own."""
+ELSEWHERE = "bench command docs examples"
+"""Files beside tests/ray whose tests start clusters."""
 
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
@@ -35,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file's tests stay together, and those with clusters are three queues, which begin first.
+    """On several processes a file's tests stay together, and those with clusters are a few queues, which begin first.
 
     Two clusters of one machine that are asked for `ray://` connections at the same time may give both the same port:
     so those that use `ray://` are one of the queues. Each queue waits most of the time: for processes to start.
@@ -46,23 +49,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = PurePosixPath(nodeid.partition("::")[0])
-            return QUEUES[_queue(path)] or str(path)
+            return _queue(path) or str(path)
 
     config.option.loadscopereorder = False  # else by the number of tests
     return Scheduler(config, log)
 
 
-QUEUES = ("clusters with ray://", "clusters of their own", "the shared cluster", "")
-
-
-def _queue(path: PurePath) -> int:
-    """Which of the queues a file's tests stand in; 3: none."""
+def _queue(path: PurePath) -> str:
+    """Which of the queues a file's tests stand in; none if they run no cluster."""
     name = path.stem.removeprefix("test_")
-    if path.parent.name != "ray" and name not in WITH_CLUSTERS.split():
-        return 3
-    if name in WITH_CLIENTS.split():
-        return 0
-    return 1 if name in WITH_OWN.split() else 2
+    if path.parent.name != "ray" and name not in ELSEWHERE.split():
+        return ""
+    return next((queue for queue, files in QUEUES.items() if name in files.split()), "the shared cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -70,7 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "long" not in config.option.markexpr:  # a rule and no `-m` of ours: another -m would take its place
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
-    items.sort(key=lambda item: _queue(item.path))
+    queues = [*QUEUES, ""]
+    items.sort(key=lambda item: queues.index(_queue(item.path)))
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:
         if seconds and item.get_closest_marker("chaos"):
