@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from clusters import Cluster
+from hypothesis import HealthCheck, settings
 
 import raylab
+
+# No test has a limit for an example or for making one: on a busy machine either takes seconds.
+settings.register_profile("raylab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raylab")
 
 QUEUES = {
     "clusters with ray://": "chaos client_deaths connections many remote speech",
