@@ -28,6 +28,9 @@ QUEUES = {
 ELSEWHERE = "bench command docs examples"
 """Files beside tests/ray whose tests start clusters."""
 
+LONG_S = 600.0
+"""What a test of minutes may take, unless it says so itself: about five times what the longest takes alone."""
+
 CHAOS_SPARE_S = 900.0
 """What a chaos run may take beyond its time: the last round, and a lab that does not go on."""
 
@@ -77,6 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: queues.index(_queue(item.path)))
     seconds = 60 * config.getoption("--chaos-minutes") + 600 * config.getoption("--chaos-rounds")
     for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_S))
         if seconds and item.get_closest_marker("chaos"):
             item.add_marker(pytest.mark.timeout(seconds + CHAOS_SPARE_S), append=False)
         if config.getoption("--rounds") > 1 and "rounds" in getattr(item, "fixturenames", ()):
