@@ -12,7 +12,8 @@ from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
-from raylab.core.request import Policy, Submission
+from raylab.core.policy import Policy
+from raylab.core.request import Submission
 from raylab.errors import DesignError
 from raylab.notebook import layout
 from raylab.server.protocol import person

@@ -13,6 +13,7 @@ from typing import Literal
 
 from raylab.core.box import Run
 from raylab.core.request import SweepRecord
+from raylab.core.segment import Need
 from raylab.core.strikes import Strikes
 
 End = Literal["normal", "died", "out_of_memory", "lost", "stopped", "environment"]
@@ -38,7 +39,7 @@ class SweepOpened(Event):
     recorded: tuple[Run, ...] = ()
     by_status: Mapping[str, int] = field(default_factory=dict)  # of each recorded position
     seconds: float = 0.0
-    slots: int = 1
+    slots: Mapping[Need, int]  # as `SlotsChanged` has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class SweepChanged(Event):
 
     sweep: str
     record: SweepRecord
-    slots: int
+    slots: Mapping[Need, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,9 @@ class SweepDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotsChanged(Event):
-    """How many trials of each sweep the cluster could run at once, were it empty."""
+    """How many trials of each class of each sweep the cluster could run at once, were it empty."""
 
-    slots: Mapping[str, int]
+    slots: Mapping[str, Mapping[Need, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,11 +51,10 @@ from raylab.core.events import (
 from raylab.core.lease import Lease
 from raylab.core.pace import Pace
 from raylab.core.queue import Queue
-from raylab.core.status import Counts, State
+from raylab.core.status import Counts, State, infeasible
+from raylab.core.strand import Strand
 from raylab.core.strikes import Strikes
-from raylab.core.window import Window
-
-INFEASIBLE = "no node of the cluster has what one trial asks for; it runs when one joins"
+from raylab.core.window import Place, Window
 
 STORY = 300
 """How many of the last events are kept, each with what came of it: some kB each, a few seconds of a busy lab."""
@@ -136,9 +135,11 @@ class Ledger:
         queue = self.queues[event.sweep]
         before, now = queue.record, event.record
         queue.change(now)
-        queue.slots = event.slots
-        for lease in queue.leases.values():
-            self._deadlines.file(lease, now.policy.time_limit, event.slots)
+        queue.resize(event.slots)
+        for strand in queue.strands.values():
+            limit = now.policy.at(strand.need).time_limit
+            for lease in strand.leases.values():
+                self._deadlines.file(lease, limit, strand.slots)
         orders = self._settle(event.sweep)
         if queue.cancelled or queue.pause_reason:
             return [*orders, *self._stop_all(queue)]
@@ -161,7 +162,7 @@ class Ledger:
     def _on_slots(self, event: SlotsChanged) -> list[Instruction]:
         for sweep, slots in event.slots.items():
             if sweep in self.queues:
-                self.queues[sweep].slots = slots
+                self.queues[sweep].resize(slots)
                 self._window.file(sweep, self.queues[sweep])
         return []
 
@@ -243,7 +244,7 @@ class Ledger:
                 status: Death = "out_of_memory" if held.out_of_memory else "crashed"
                 orders += self._bury(sweep, position, status, _crash(held, last_words))
             else:
-                queue.lone.append(position)
+                queue.run_alone(position)
         self._window.file(sweep, queue)
         return orders
 
@@ -270,33 +271,34 @@ class Ledger:
 
     def _launches(self, now: float) -> Iterator[Instruction]:
         """Fill the window, no faster than the lab can follow."""
-        name = self._window.next(now)
-        while name is not None and self._pace.opens <= now:
-            yield self._launch(name, now)
+        place = self._window.next(now)
+        while place is not None and self._pace.opens <= now:
+            yield self._launch(place, now)
             self._pace.spend(now, self._window.line)
-            name = self._window.next(now)
-        at = self._window.wake(now) if name is None else self._pace.wake
+            place = self._window.next(now)
+        at = self._window.wake(now) if place is None else self._pace.wake
         times = [time for time in (at, self._deadlines.wake()) if time is not None]
         if times and min(times) != self._wake:
             self._wake = min(times)
             yield Wake(at=self._wake)
 
-    def _launch(self, name: str, now: float) -> Launch:
-        queue = self.queues[name]
+    def _launch(self, place: Place, now: float) -> Launch:
+        queue = self.queues[place.sweep]
+        strand = queue.strands[place.need]
         self._last_lease += 1
         length = schedule.lease_length(
-            waiting=queue.available,
-            slots=queue.slots,
-            seconds=queue.pace.expected(now, queue.slots),
-            longest=queue.pace.longest,
-            load=self._window.load(queue.slots),
+            waiting=strand.available,
+            slots=strand.slots,
+            seconds=strand.pace.expected(now, strand.slots),
+            longest=strand.pace.longest,
+            load=self._window.load(strand.slots),
         )
-        lease = queue.take(self._last_lease, name, length)
+        lease = queue.take(strand, self._last_lease, place.sweep, length)
         self._leases[lease.ident] = lease
-        self._window.file(name, queue)
+        self._window.file(place.sweep, queue)
         return Launch(
             lease=lease.ident,
-            sweep=name,
+            sweep=place.sweep,
             segment=lease.segment,
             start=lease.start,
             stop=lease.stop,
@@ -323,13 +325,22 @@ class Ledger:
         )
 
     def _eta(self, queue: Queue) -> float | None:
-        left = queue.outstanding
-        if not left:
+        if not queue.outstanding:
             return 0.0
-        if queue.pace.seconds is None or queue.cancelled or queue.pause_reason or queue.slots < 1:
+        if queue.cancelled or queue.pause_reason:
             return None
-        # Slots are shared between the sweeps that have leases out, so each has its share of them.
-        return left * queue.pace.seconds / max(1.0, queue.slots / max(1, self._window.sharing(queue.slots)))
+        return self._work_left([strand for strand in queue.strands.values() if strand.left])
+
+    def _work_left(self, strands: Iterable[Strand]) -> float | None:
+        """The seconds that these strands take, one after the other; None if one of them cannot be told."""
+        found = 0.0
+        for strand in strands:
+            if strand.pace.seconds is None or strand.slots < 1:
+                return None
+            # Slots are shared between the sweeps that have leases out, so each has its share of them.
+            sharing = max(1, self._window.sharing(strand.slots))
+            found += strand.left * strand.pace.seconds / max(1.0, strand.slots / sharing)
+        return found
 
     def standing(self, sweep: str) -> tuple[State, str]:
         """The sweep's state as a word and a reason, as far as the queue knows."""
@@ -340,9 +351,11 @@ class Ledger:
             return "cancelled", "cancelled; submit it again to go on"
         if queue.pause_reason:
             return "paused", queue.pause_reason
-        if queue.slots < 1:
-            return "infeasible", INFEASIBLE
-        return "running", queue.trouble
+        left = [strand for strand in queue.strands.values() if strand.left]
+        stuck = [strand.need for strand in left if strand.slots < 1]
+        if stuck and len(stuck) == len(left):
+            return "infeasible", infeasible(queue.record, stuck)
+        return "running", queue.trouble or (infeasible(queue.record, stuck) if stuck else "")
 
     def sweep_of(self, lease: int) -> str | None:
         """The sweep of a lease that is out."""

@@ -8,12 +8,12 @@ in `core/resubmission.py`, which sweep a call means in `core/handle.py`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from raylab.core.segment import Segment, trials_of
+from raylab.core.policy import Policy
+from raylab.core.segment import Need, Segment, trials_of
 from raylab.core.strikes import Strikes
 
 Kind = Literal[
@@ -34,26 +34,6 @@ Kind = Literal[
 """`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
 version of the code. `ran_alone`: a suspect runs alone now. `code`: the same version lies under another hash from now
 on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How a sweep is run. May change while it runs."""
-
-    description: str = ""
-    retries: int = 0
-    time_limit: float | None = None  # seconds that one trial may take
-    resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
-    ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
-    runtime_env: Mapping[str, Any] = field(default_factory=dict)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
-    def dumps(self) -> str:
-        """As canonical JSON: equal policies give equal text."""
-        return json.dumps(self.plain(), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +191,11 @@ class SweepRecord:
         return self.segments[-1].stop
 
     @property
+    def needs(self) -> list[Need]:
+        """Which amounts its trials ask for, each once."""
+        return list(dict.fromkeys(segment.need for segment in self.segments))
+
+    @property
     def asked(self) -> Segment:
         """The segment that was submitted first: its design, repeats and order are a part of the sweep's identity."""
         return self.segments[0]
@@ -303,7 +288,7 @@ def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
         user=request.user,
         time_us=request.time_us,
         segments=tuple(map(Segment.of, body.pop("segments"))),
-        policy=Policy(**body.pop("policy")),
+        policy=Policy.of(body.pop("policy")),
         versions=(replace(first, user=request.user, time_us=request.time_us), *later),
         generation=_generation(request.folder),
         earlier=(*known.earlier, known.set_aside(request)) if known else (),
@@ -325,7 +310,7 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             version = Version(**request.body, user=request.user, time_us=request.time_us)
             return replace(before, versions=(*before.versions, version))
         case "policy":
-            return replace(before, policy=Policy(**request.body))
+            return replace(before, policy=Policy.of(request.body))
         case "cancelled":
             return replace(before, cancelled=True)
         case "resumed":

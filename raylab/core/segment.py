@@ -10,10 +10,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from raylab.core import box
 from raylab.core.box import Box, Run
+
+
+class Need(NamedTuple):
+    """Which amounts the trials of a segment ask for: `Policy.at` gives them."""
+
+    klass: int = 0
+    """The number of their class; a sweep whose trials all ask for the same has only this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,7 @@ class Segment:
         selection: the runs of trial numbers that are run again; without any, the segment is not a selection.
         attempt: the `_attempt` with which its trials begin.
         taken_back: the trials by status that a selection makes outstanding again.
+        klass: the number of its trials' class, of those in the sweep's policy.
 
     Example:
         >>> segment = Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1)
@@ -64,6 +72,12 @@ class Segment:
     selection: tuple[Run, ...] = ()
     attempt: int = 1
     taken_back: Mapping[str, int] = field(default_factory=dict)
+    klass: int = 0
+
+    @property
+    def need(self) -> Need:
+        """Which amounts its trials ask for."""
+        return Need(self.klass)
 
     @property
     def total(self) -> int:

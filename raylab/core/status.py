@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from raylab.core.handle import when
 from raylab.core.request import SweepRecord
 from raylab.core.schedule import TROUBLES
+from raylab.core.segment import Need
 from raylab.core.summary import Summary
 
 State: TypeAlias = Literal[
@@ -182,6 +183,14 @@ def status(
         first_error=first_error,
         troubles=troubles,
     )
+
+
+def infeasible(record: SweepRecord, needs: Sequence[Need]) -> str:
+    """Why the trials of these classes do not run: no node can run one."""
+    wanted = "; ".join(record.policy.at(need).amounts for need in needs)
+    if len(needs) == len(record.needs) == 1:
+        return f"no node of the cluster has what one trial asks for; it runs when one joins: {wanted}"
+    return f"no node of the cluster has what some trials ask for; they run when one joins: {wanted}"
 
 
 def recorded(record: SweepRecord, positions: int, by_status: Mapping[str, int]) -> Counts:

@@ -10,17 +10,17 @@ import asyncio
 import os
 import platform
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from raylab.core.handle import Handle, find, when
-from raylab.core.ledger import INFEASIBLE
 from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, refusal
 from raylab.core.schedule import slots
-from raylab.core.status import State, Status, on_disk, recorded, status
+from raylab.core.segment import Need
+from raylab.core.status import State, Status, infeasible, on_disk, recorded, status
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
 from raylab.notebook import layout
 from raylab.notebook.store import Span
@@ -298,8 +298,6 @@ class LabActor:
             counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
         else:  # its table is being opened, so nothing is recorded yet
             counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.fits(record))
-        if state == "infeasible":
-            reason = f"{reason}: {_amounts(record)}"
         if sweep.trouble:
             state, reason = "paused", sweep.trouble
         elif lab.recorder.trouble and state == "running":
@@ -330,20 +328,15 @@ class LabActor:
         return await self._durably(asyncio.to_thread(verb, lab.sweeps.writer.store, *args))
 
 
-def _unopened(record: SweepRecord, fits: int) -> tuple[State, str]:
+def _unopened(record: SweepRecord, fits: Mapping[Need, int]) -> tuple[State, str]:
     """State and reason of a sweep whose table is being opened."""
     if record.cancelled:
         return "cancelled", ""
-    return ("running", "") if fits else ("infeasible", INFEASIBLE)
+    return ("running", "") if any(fits.values()) else ("infeasible", infeasible(record, list(fits)))
 
 
 def _request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:
     return Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user, body=body)
-
-
-def _amounts(record: SweepRecord) -> str:
-    """What one trial of a sweep asks for."""
-    return ", ".join(f"{amount:g} {name}" for name, amount in record.policy.resources.items())
 
 
 def who(version: str, actor: str) -> dict[str, str]:

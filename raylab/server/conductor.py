@@ -23,7 +23,7 @@ from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
 from raylab.core.schedule import flush_interval, slots
-from raylab.core.segment import segment_at
+from raylab.core.segment import Need, segment_at
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
 from raylab.notebook.file import FileInfo
 from raylab.notebook.parameters import Parameters
@@ -122,7 +122,7 @@ class Conductor:
         await self._count_nodes()
         queues = self.ledger.queues
         now = {key: self.fits(queue.record) for key, queue in queues.items() if not queue.complete}
-        changed = {key: count for key, count in now.items() if queues[key].slots != count}
+        changed = {key: counts for key, counts in now.items() if queues[key].slots != counts}
         if changed:
             self.happened(ev.SlotsChanged(slots=changed))
             for key in changed:
@@ -136,9 +136,9 @@ class Conductor:
         except Exception as error:  # the cluster does not say how large it is; it will again
             log.warning("the cluster's size is not known at the moment: %s", error)
 
-    def fits(self, record: SweepRecord) -> int:
-        """How many trials of a sweep the cluster could run at once, were it empty."""
-        return slots(self.nodes, record.policy.resources)
+    def fits(self, record: SweepRecord) -> dict[Need, int]:
+        """How many trials of each class of a sweep the cluster could run at once, were it empty."""
+        return {need: slots(self.nodes, record.policy.at(need).resources) for need in record.needs}
 
     # what happens, and what is done about it --------------------------------------------------------------------
 
@@ -208,6 +208,7 @@ class Conductor:
 
     def _launch(self, order: ev.Launch) -> None:
         sweep = self.sweeps.of(order.sweep)
+        need = sweep.record.segments[order.segment].need
         lease = LeaseOrder(
             lease=order.lease,
             segment=order.segment,
@@ -215,8 +216,8 @@ class Conductor:
             stop=order.stop,
             attempt=order.attempt,
             version=sweep.record.version,
-            flush_s=flush_interval(self.ledger.queues[order.sweep].slots),
-            policy=sweep.record.policy,
+            flush_s=flush_interval(self.ledger.queues[order.sweep].strands[need].slots),
+            policy=sweep.record.policy.at(need),
         )
         self.pool.launch(lease, sweep.package, sweep.record.modules)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from raylab.core import events as ev
 from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.segment import Need
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
@@ -45,7 +46,7 @@ class Sweeps:
         remember: notes where the notebook is.
         hold: has a package ready for the leases; what it returns goes with each of them.
         tell: what the ledger has to know.
-        slots: how many trials of a sweep the cluster could run at once.
+        slots: how many trials of each class of a sweep the cluster could run at once.
         post: says that there is news of a sweep.
     """
 
@@ -59,7 +60,7 @@ class Sweeps:
         remember: Callable[[str, str], None],
         hold: Callable[[Package], Any],
         tell: Callable[[ev.Event], None],
-        slots: Callable[[SweepRecord], int],
+        slots: Callable[[SweepRecord], Mapping[Need, int]],
         post: Callable[[AtWork], None],
     ) -> None:
         self.name = name

@@ -20,7 +20,7 @@ from types import FrameType
 
 from raylab.core.block import Block, block
 from raylab.core.design import Design
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
 from raylab.core.segment import Segment
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch

@@ -221,7 +221,9 @@ def cost(run: Run, *, slots: int = 16, points: int = 10**9, finished: int = 0, a
 def _opened(sweep: str, points: int, recorded: tuple[tuple[int, int], ...], slots: int) -> ev.SweepOpened:
     record = sweeps(submitted(sweep, size=points, repeats=1))[sweep]
     done = {"done": len(recorded)}
-    return ev.SweepOpened(sweep=sweep, record=record, recorded=recorded, by_status=done, slots=slots)
+    return ev.SweepOpened(
+        sweep=sweep, record=record, recorded=recorded, by_status=done, slots=dict.fromkeys(record.needs, slots)
+    )
 
 
 def _serve(tell: Any, lease: ev.Launch) -> int:

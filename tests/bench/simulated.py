@@ -132,7 +132,7 @@ class Simulation:
     def run(self) -> Found:
         """Until the last trial is recorded."""
         record = sweeps(submitted(SWEEP, size=self.trials, repeats=1))[SWEEP]
-        self._tell(ev.SweepOpened(sweep=SWEEP, record=record, slots=self.slots), 0.0, 0.0)
+        self._tell(ev.SweepOpened(sweep=SWEEP, record=record, slots=dict.fromkeys(record.needs, self.slots)), 0.0, 0.0)
         done = self.ledger.queues[SWEEP].recorded
         for handled in itertools.count(1):
             if done.count == self.trials:
@@ -265,7 +265,8 @@ class Simulation:
         self._free.append(lease.slot if end == "normal" else Slot())
         self._hand_out(at)
         self._tell(ev.LeaseEnded(lease=lease.order.lease, end=end), at, END_S)
-        if self.found.tail is None and self._free and not self._line and not self.ledger.queues[SWEEP].available:
+        waits = any(strand.available for strand in self.ledger.queues[SWEEP].strands.values())
+        if self.found.tail is None and self._free and not self._line and not waits:
             self.found.tail = at
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from raylab.core.events import SweepOpened
-from raylab.core.request import Policy, SweepRecord, Version
-from raylab.core.segment import Segment
+from raylab.core.events import SlotsChanged, SweepOpened
+from raylab.core.policy import Policy
+from raylab.core.request import SweepRecord, Version
+from raylab.core.segment import Need, Segment
 from raylab.core.strikes import Strikes
 
 
@@ -38,6 +39,7 @@ def record(
     paused: str = "",
     strikes: Mapping[int, Strikes] | None = None,
     segments: tuple[Segment, ...] = (),
+    classes: tuple[Mapping[str, float | None], ...] = (),
 ) -> SweepRecord:
     """A sweep of so many trials, or of these segments."""
     return SweepRecord(
@@ -51,7 +53,7 @@ def record(
         seed=1,
         seed_given=True,
         versions=(Version(code="", modules=group or None, ingredients={}),),
-        policy=Policy(time_limit=time_limit),
+        policy=Policy(time_limit=time_limit, classes=classes),
         cancelled=cancelled,
         paused=paused,
         strikes=strikes or {},
@@ -65,15 +67,26 @@ def opened(
     recorded: tuple[tuple[int, int], ...] = (),
     by_status: Mapping[str, int] | None = None,
     seconds: float = 0.0,
-    slots: int = 1,
+    slots: int | Mapping[Need, int] = 1,
     **asked: Any,
 ) -> SweepOpened:
-    """That a sweep of so many trials is in the request table; `asked` as for `record`."""
+    """That a sweep of so many trials is in the request table; `slots` as for `each`, `asked` as for `record`."""
+    made = record(total, sweep=sweep, **asked)
     return SweepOpened(
         sweep=sweep,
-        record=record(total, sweep=sweep, **asked),
+        record=made,
         recorded=recorded,
         by_status=by_status or {},
         seconds=seconds,
-        slots=slots,
+        slots=each(made, slots),
     )
+
+
+def each(record: SweepRecord, slots: int | Mapping[Need, int]) -> Mapping[Need, int]:
+    """So many trials of each class the cluster could run at once; a number holds for all of them."""
+    return dict.fromkeys(record.needs, slots) if isinstance(slots, int) else slots
+
+
+def resized(**slots: int) -> SlotsChanged:
+    """So many trials of each sweep the cluster could run at once now; the sweeps are of one class."""
+    return SlotsChanged(slots={sweep: {Need(): count} for sweep, count in slots.items()})

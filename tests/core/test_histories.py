@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for who runs it by hand
 
 from core.histories import FOLDER, Recording, dumps, loads
+from core.records import resized
 from core.test_ledger import Story, one, only
 
-from raylab.core.events import Launch, PressureChanged, SlotsChanged, SweepDropped, Ticked
+from raylab.core.events import Launch, PressureChanged, SweepDropped, Ticked
 from raylab.core.ledger import Ledger
 
 
@@ -34,7 +35,7 @@ def a_lost_node_blamed_its_trials(story: Story) -> None:
 def leases_not_begun_waited_at_the_door_of_a_dead_node(story: Story) -> None:
     first, *waiting = story.open(12, slots=2)
     story.start(first)
-    story.tell(SlotsChanged(slots={"s": 1}))
+    story.tell(resized(s=1))
     for launch in waiting:
         story.end(launch, "lost", "its node is gone")
     finish(story)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
-from core.records import opened, record, segment
+from core.records import each, opened, record, resized, segment
 
 from raylab.core import schedule
 from raylab.core.events import (
@@ -35,7 +36,8 @@ from raylab.core.events import (
     Wake,
 )
 from raylab.core.ledger import Ledger
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
+from raylab.core.segment import Need
 from raylab.core.status import Counts
 from raylab.core.strikes import Strikes
 
@@ -64,11 +66,14 @@ class Story:
     def open(self, total: int = 0, **more: Any) -> list[Launch]:
         return only(Launch, self.tell(opened(total, **more)))
 
-    def change(self, sweep: str = "s", *, slots: int | None = None, **more: Any) -> list[Instruction]:
+    def change(
+        self, sweep: str = "s", *, slots: int | Mapping[Need, int] | None = None, **more: Any
+    ) -> list[Instruction]:
         """Requests have made this of its record."""
         queue = self.ledger.queues[sweep]
         now = replace(queue.record, **more)
-        return self.tell(SweepChanged(sweep=sweep, record=now, slots=queue.slots if slots is None else slots))
+        known = max(queue.slots.values()) if slots is None else slots
+        return self.tell(SweepChanged(sweep=sweep, record=now, slots=each(now, known)))
 
     def limit(self, seconds: float | None) -> list[Instruction]:
         return self.change(policy=Policy(time_limit=seconds))
@@ -150,7 +155,7 @@ def lone(story: Story, length: int, *, sweep: str = "s", status: str = "done") -
         launch = one(Launch, story.whole(launch))
     assert launch.stop - launch.start == length
     story.start(launch)
-    assert not only(Launch, story.tell(SlotsChanged(slots={sweep: 50})))
+    assert not only(Launch, story.tell(resized(**{sweep: 50})))
     return launch
 
 
@@ -276,7 +281,7 @@ def test_late_words_about_nobody_are_no_news(story: Story) -> None:
     assert story.tell(LeaseEnded(lease=99, end="died")) == []
     assert story.commit(0, 1, sweep="gone") == []
     assert story.commit(0, 1) == [], "not in hand: these are the rows of a sweep that had this name before"
-    assert story.tell(SlotsChanged(slots={"gone": 3})) == []
+    assert story.tell(resized(gone=3)) == []
     assert story.numbers() == (0, 0, 0, 0, 2)
 
 
@@ -653,7 +658,7 @@ def test_to_be_woken_is_asked_for_once(story: Story) -> None:
     story.end(first, "environment")
     assert story.end(second, "environment") == [Wake(at=1.0)]
     assert story.end(story.out[3], "environment") == []
-    assert story.tell(SlotsChanged(slots={"s": 3})) == []
+    assert story.tell(resized(s=3)) == []
     assert story.tell(Ticked()) == [Wake(at=1.0)], "a timer that went off early is set again"
 
 
@@ -815,7 +820,7 @@ def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_w
     assert len(story.open(10, slots=2)) == 4
     assert story.tell(Ticked()) == []
     assert len(only(Launch, story.end(launch, "lost"))) == 1
-    more = only(Launch, story.tell(SlotsChanged(slots={"big": 4})))
+    more = only(Launch, story.tell(resized(big=4)))
     assert len(more) == 7, "twice its slots, whatever the other has out"
     assert story.ledger.standing("big")[0] == "running"
 
@@ -881,8 +886,8 @@ def test_a_group_that_wants_nothing_gives_up_its_turn_at_once(story: Story) -> N
 
 def test_more_slots_are_used_at_once_fewer_as_leases_end(story: Story) -> None:
     story.open(100, slots=1)
-    assert len(only(Launch, story.tell(SlotsChanged(slots={"s": 5})))) == 8
-    assert story.tell(SlotsChanged(slots={"s": 1})) == []
+    assert len(only(Launch, story.tell(resized(s=5)))) == 8
+    assert story.tell(resized(s=1)) == []
     for _ in range(8):
         assert only(Launch, story.whole(story.out[min(story.out)])) == []
     assert len(only(Launch, story.whole(story.out[min(story.out)]))) == 1
@@ -891,11 +896,11 @@ def test_more_slots_are_used_at_once_fewer_as_leases_end(story: Story) -> None:
 
 def test_all_nodes_gone_leaves_one_lease_standing(story: Story) -> None:
     story.open(100, slots=2)
-    story.tell(SlotsChanged(slots={"s": 0}))
+    story.tell(resized(s=0))
     for launch in list(story.out.values()):
         story.end(launch, "lost")
     assert len(story.out) == 1
-    assert len(only(Launch, story.tell(SlotsChanged(slots={"s": 2})))) == 3
+    assert len(only(Launch, story.tell(resized(s=2)))) == 3
 
 
 def test_leases_are_made_no_faster_than_the_lab_can_follow(story: Story) -> None:
@@ -948,7 +953,9 @@ def test_another_policy_takes_back_what_has_not_started() -> None:
     ledger = Ledger()
     (stuck,) = ledger.handle(opened(3, slots=0), 0.0)
     assert isinstance(stuck, Launch)
-    orders = ledger.handle(SweepChanged(sweep="s", record=replace(record(3), policy=Policy(retries=1)), slots=1), 1.0)
+    orders = ledger.handle(
+        SweepChanged(sweep="s", record=replace(record(3), policy=Policy(retries=1)), slots={Need(): 1}), 1.0
+    )
     ledger.check()
     assert orders[0] == Stop(lease=stuck.lease)
     again = ledger.handle(LeaseEnded(lease=stuck.lease, end="stopped"), 2.0)
@@ -1018,6 +1025,126 @@ def test_a_lease_lies_inside_one_segment(story: Story) -> None:
     assert story.numbers() == (8, 0, 0, 0, 0)
 
 
+# classes ----------------------------------------------------------------------------------------------------------
+
+
+SMALL, BIG = Need(0), Need(1)
+
+
+def two_classes(story: Story, *, small: int, big: int, slots: Mapping[Need, int]) -> list[Launch]:
+    """A sweep of so many small trials, and of so many big ones after them."""
+    first = segment(small)
+    segments = (first, segment(big, after=first, klass=1))
+    classes = ({}, {"CPU": 64.0, "time_limit": 5.0})
+    return story.open(segments=segments, classes=classes, slots=slots)
+
+
+def by_class(launches: Iterable[Launch]) -> Counter[int]:
+    return Counter(launch.segment for launch in launches)
+
+
+def test_each_class_has_leases_for_its_own_slots(story: Story) -> None:
+    launches = two_classes(story, small=100, big=100, slots={SMALL: 8, BIG: 2})
+    assert by_class(launches) == {0: 16, 1: 4}
+
+
+def test_classes_that_fit_equally_often_share_the_slots_of_their_sweep_and_the_sweep_shares_with_others(
+    story: Story,
+) -> None:
+    story.tell(PressureChanged(high=True))
+    two_classes(story, small=100, big=100, slots={SMALL: 4, BIG: 4})
+    story.open(100, sweep="other", slots=4)
+    launches = only(Launch, story.tell(PressureChanged(high=False)))
+    assert Counter(launch.sweep for launch in launches) == {"s": 4, "other": 4}
+    assert by_class(launch for launch in launches if launch.sweep == "s") == {0: 2, 1: 2}
+
+
+def test_each_class_has_leases_of_its_own_length(story: Story) -> None:
+    """The small trials take a millisecond, the big ones a minute."""
+    small, *_, big = two_classes(story, small=100_000, big=100, slots={SMALL: 1, BIG: 1})
+    assert (small.segment, big.segment) == (0, 1)
+    lengths: dict[int, list[int]] = {0: [], 1: []}
+    for _ in range(40):
+        launch = story.out[min(story.out)]
+        story.each = 60.0 if launch.segment else 0.001
+        story.now += story.each * (launch.stop - launch.start)
+        lengths[launch.segment].append(launch.stop - launch.start)
+        story.whole(launch)
+    assert max(lengths[0]) > 500
+    assert set(lengths[1]) == {1}
+
+
+def test_a_class_that_no_node_can_run_holds_up_no_other_and_the_state_says_which(story: Story) -> None:
+    launches = two_classes(story, small=20, big=3, slots={SMALL: 2, BIG: 0})
+    assert by_class(launches) == {0: 4, 1: 1}
+    state, reason = story.ledger.standing("s")
+    assert state == "running"
+    assert "some trials" in reason
+    assert "64 CPU" in reason
+    assert story.counts().eta_s is None
+    while small := [launch for launch in story.out.values() if launch.segment == 0]:
+        story.whole(small[0])
+    assert story.numbers() == (20, 0, 0, 0, 3)
+    assert story.ledger.standing("s")[0] == "infeasible", "all that is left is"
+    story.tell(SlotsChanged(slots={"s": {SMALL: 2, BIG: 1}}))
+    assert story.ledger.standing("s") == ("running", "")
+    while story.out:
+        story.whole(story.out[min(story.out)])
+    assert story.ledger.standing("s") == ("ready", "")
+
+
+def test_an_environment_that_failed_is_tried_by_each_class(story: Story) -> None:
+    """A lease of a class that no node can run may wait for ever; it is not the one that the others wait for."""
+    two_classes(story, small=20, big=3, slots={SMALL: 2, BIG: 0})
+    for launch in [launch for launch in story.out.values() if launch.segment == 0]:
+        story.end(launch, "environment", "no such package")
+    for launch in [launch for launch in story.out.values() if launch.segment == 0]:
+        story.end(launch, "environment", "no such package")
+    assert by_class(story.out.values()) == {1: 1}
+    story.now += 100.0
+    assert by_class(only(Launch, story.tell(Ticked()))) == {0: 1}
+
+
+def test_a_lease_has_the_time_limit_of_its_class(story: Story) -> None:
+    launches = two_classes(story, small=4, big=4, slots={SMALL: 1, BIG: 1})
+    limits = {launch.segment: story.ledger.queues["s"].leases[launch.lease].time_limit for launch in launches}
+    assert limits == {0: None, 1: 5.0}
+    big = next(launch for launch in launches if launch.segment == 1)
+    story.start(big)
+    story.now += 6.0
+    death = one(RecordDeath, story.end(big, "died"))
+    assert (death.position, death.status) == (4, "timed_out")
+    assert "5 s" in death.error
+
+
+def test_a_stricter_limit_of_one_class_is_kept_for_its_leases_alone(story: Story) -> None:
+    launches = two_classes(story, small=2, big=2, slots={SMALL: 1, BIG: 1})
+    for launch in launches:
+        story.start(launch)
+    story.change(policy=Policy(classes=({}, {"CPU": 64.0, "time_limit": 2.0})))
+    story.now += 4.0
+    stopped = {order.lease for order in only(Stop, story.tell(Ticked()))}
+    assert stopped == {launch.lease for launch in launches if launch.segment == 1}
+
+
+def test_the_trials_of_a_restarted_lab_wait_in_their_classes(story: Story) -> None:
+    first = segment(10)
+    segments = (first, segment(10, after=first, klass=1))
+    found = opened(
+        segments=segments,
+        classes=({}, {"CPU": 2.0}),
+        recorded=((2, 14),),
+        by_status={"done": 12},
+        seconds=12.0,
+        strikes={16: Strikes(1, 1)},
+        slots={SMALL: 4, BIG: 2},
+    )
+    launches = only(Launch, story.tell(found))
+    assert sorted(launch.start for launch in launches if launch.segment == 0) == [0, 1]
+    assert sorted(launch.start for launch in launches if launch.segment == 1) == [14, 15, 16, 17]
+    assert story.counts().eta_s == pytest.approx(2 / 4 + 6 / 2)
+
+
 def test_the_story_tells_the_last_events_and_a_check_that_fails_tells_it(story: Story) -> None:
     launch, *_ = story.open(3, slots=1)
     story.start(launch)
@@ -1025,7 +1152,7 @@ def test_the_story_tells_the_last_events_and_a_check_that_fails_tells_it(story: 
     assert "SweepOpened" in lines[0]
     assert "Launch(lease=1" in lines[0]
     assert "LeaseStarted(lease=1) " in lines[1]
-    story.ledger.queues["s"].starting += 1
+    story.ledger.queues["s"].strands[Need()].starting += 1
     with pytest.raises(AssertionError, match=r"the story:\n.*SweepOpened"):
         story.ledger.check()
 

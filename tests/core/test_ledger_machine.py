@@ -7,6 +7,7 @@ instructions when they like. At the end all is carried out, and every trial must
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -19,13 +20,15 @@ from raylab.core import events as ev
 from raylab.core import schedule
 from raylab.core.ledger import Ledger
 from raylab.core.request import SweepRecord
-from raylab.core.segment import Segment
+from raylab.core.segment import Need, Segment
 from raylab.core.strikes import Strikes
 
 FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
 
 NAMES = ("a", "b", "c")
+CLASSES: tuple[Mapping[str, float | None], ...] = ({}, {"time_limit": 10.0}, {"memory": 1e9})
+KLASS = st.sampled_from([0, 0, 1, 2])
 UNRECORDED = ("waiting", "back", "suspect", "lone", "out", "over", "in hand")
 PICK = st.integers(0, 1_000)
 CURSED = st.frozensets(st.integers(0, 9), max_size=2)
@@ -49,6 +52,9 @@ class Disk:
     def positions(self) -> int:
         return self.segments[-1].stop
 
+    def limit_of(self, klass: int) -> float | None:
+        return CLASSES[klass].get("time_limit", self.limit)
+
     @property
     def taken_back(self) -> int:
         return sum(sum(segment.taken_back.values()) for segment in self.segments)
@@ -62,6 +68,7 @@ class Disk:
             paused=self.paused,
             strikes=dict(self.strikes),
             segments=self.segments,
+            classes=CLASSES if any(each.klass for each in self.segments) else (),
         )
 
     def record(self, position: int, status: str) -> None:
@@ -80,6 +87,7 @@ class Task:
     stop: int
     at: int  # what it runs next
     alone: bool  # a suspect runs in it
+    klass: int = 0
     started: bool = False
     stopping: bool = False
     old: list[tuple[int, int]] = field(default_factory=list)  # batches it has sent
@@ -158,7 +166,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.disks: dict[str, Disk] = {}  # by name; what was replaced is nobody's
-        self.slots = dict.fromkeys(NAMES, 2)
+        self.slots = {(name, klass): 2 for name in NAMES for klass in range(len(CLASSES))}
         self.generations = 0
         self.live()
 
@@ -184,14 +192,18 @@ class World(RuleBasedStateMachine):
             recorded=tuple((p, p + 1) for p in disk.records),
             by_status={word: list(disk.records.values()).count(word) for word in disk.records.values()},
             seconds=0.001 * len(disk.records),
-            slots=self.slots[name],
+            slots=self.slots_of(name),
         )
         self.tell(event)
+
+    def slots_of(self, name: str) -> dict[Need, int]:
+        """How many trials of each class of a sweep the cluster could run at once."""
+        return {need: self.slots[name, need.klass] for need in self.disks[name].asked().needs}
 
     def changed(self, name: str, stops: list[Task]) -> None:
         """Requests have changed what the disk says of a sweep."""
         disk = self.disks[name]
-        event = ev.SweepChanged(sweep=disk.key, record=disk.asked(), slots=self.slots[name])
+        event = ev.SweepChanged(sweep=disk.key, record=disk.asked(), slots=self.slots_of(name))
         self.tell(event, stops=stops)
 
     def model(self, task: Task) -> Model:
@@ -269,7 +281,8 @@ class World(RuleBasedStateMachine):
         disk = self.disk_of(order.sweep)
         segment = disk.segments[order.segment]
         assert segment.first_position <= order.start < order.stop <= segment.stop, "a lease lies inside one segment"
-        task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False, limit=disk.limit)
+        task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False)
+        task.klass, task.limit = segment.klass, disk.limit_of(segment.klass)
         model = self.models[order.sweep]
         assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
         model.leave(task)
@@ -281,14 +294,23 @@ class World(RuleBasedStateMachine):
 
     # sweeps -----------------------------------------------------------------------------------------------------
 
-    @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), group=st.sampled_from(["", "x"]), cursed=CURSED)
-    def submit(self, name: str, total: int, group: str, cursed: frozenset[int]) -> None:
+    @rule(
+        name=st.sampled_from(NAMES),
+        totals=st.lists(st.integers(1, 30), min_size=1, max_size=3),
+        group=st.sampled_from(["", "x"]),
+        cursed=CURSED,
+    )
+    def submit(self, name: str, totals: list[int], group: str, cursed: frozenset[int]) -> None:
+        """A sweep of so many trials, of each class."""
         if name not in self.disks:
-            self.make(name, total, group, cursed)
+            self.make(name, totals, group, cursed)
 
-    def make(self, name: str, total: int, group: str, cursed: frozenset[int]) -> None:
+    def make(self, name: str, totals: list[int], group: str, cursed: frozenset[int]) -> None:
         self.generations += 1
-        self.disks[name] = Disk(f"{name}~{self.generations}", (segment(total),), group, cursed)
+        segments: list[Segment] = []
+        for klass, total in enumerate(totals):
+            segments.append(segment(total, after=segments[-1] if segments else None, klass=klass))
+        self.disks[name] = Disk(f"{name}~{self.generations}", tuple(segments), group, cursed)
         self.open(name)
 
     @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), cursed=CURSED)
@@ -297,14 +319,14 @@ class World(RuleBasedStateMachine):
             old = self.disks.pop(name)
             del self.models[old.key]
             self.tell(ev.SweepDropped(sweep=old.key), stops=self.going(old))
-            self.make(name, total, old.group, cursed)
+            self.make(name, [total], old.group, cursed)
 
-    @rule(name=st.sampled_from(NAMES), total=st.integers(1, 20))
-    def grow(self, name: str, total: int) -> None:
+    @rule(name=st.sampled_from(NAMES), total=st.integers(1, 20), klass=KLASS)
+    def grow(self, name: str, total: int, klass: int) -> None:
         """More points are asked for."""
         if name in self.disks:
             disk = self.disks[name]
-            self.append(name, segment(total, after=disk.segments[-1]))
+            self.append(name, segment(total, after=disk.segments[-1], klass=klass))
 
     @rule(name=st.sampled_from(NAMES), most=st.integers(1, 5))
     def retry(self, name: str, most: int) -> None:
@@ -328,10 +350,15 @@ class World(RuleBasedStateMachine):
 
     def append(self, name: str, one: Segment) -> None:
         disk = self.disks[name]
-        model = self.models[disk.key]
+        model, policy = self.models[disk.key], disk.asked().policy
         disk.segments = (*disk.segments, one)
         model.where |= dict.fromkeys(range(one.first_position, one.stop), "waiting")
-        self.changed(name, [])
+        stops = self.idle(disk) if disk.asked().policy != policy else []
+        self.changed(name, stops)
+
+    def idle(self, disk: Disk) -> list[Task]:
+        """Tasks that were asked for under another policy, and have not begun."""
+        return [task for task in self.tasks if task.disk is disk and not task.started and not task.stopping]
 
     @rule(name=st.sampled_from(NAMES))
     def cancel(self, name: str) -> None:
@@ -355,12 +382,12 @@ class World(RuleBasedStateMachine):
         if name in self.disks:
             disk = self.disks[name]
             other, disk.limit = disk.limit != limit, limit
-            mine = [task for task in self.tasks if task.disk is disk]
-            for task in mine:
-                looser = limit is not None and (task.limit is None or task.limit > limit)
-                wait = schedule.flush_interval(self.slots[name]) + schedule.GRACE_S
-                task.silence = limit + wait if looser and limit is not None else None
-            self.changed(name, [task for task in mine if other and not task.started and not task.stopping])
+            for task in [task for task in self.tasks if task.disk is disk]:
+                now = disk.limit_of(task.klass)
+                looser = now is not None and (task.limit is None or task.limit > now)
+                wait = schedule.flush_interval(self.slots[name, task.klass]) + schedule.GRACE_S
+                task.silence = now + wait if looser and now is not None else None
+            self.changed(name, self.idle(disk) if other else [])
 
     # the cluster ------------------------------------------------------------------------------------------------
 
@@ -492,10 +519,11 @@ class World(RuleBasedStateMachine):
             self.finish(failing[0], "environment")
         raise AssertionError("it never rests")
 
-    @rule(name=st.sampled_from(NAMES), slots=st.integers(0, 4))
-    def resize(self, name: str, slots: int) -> None:
-        self.slots[name] = slots
-        self.tell(ev.SlotsChanged(slots={disk.key: slots for each, disk in self.disks.items() if each == name}))
+    @rule(name=st.sampled_from(NAMES), klass=KLASS, slots=st.integers(0, 4))
+    def resize(self, name: str, klass: int, slots: int) -> None:
+        self.slots[name, klass] = slots
+        keys = {name: disk.key for name, disk in self.disks.items()}
+        self.tell(ev.SlotsChanged(slots={keys[each]: self.slots_of(each) for each in keys if each == name}))
 
     # the disk and the clock -------------------------------------------------------------------------------------
 
@@ -577,10 +605,20 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def the_window_is_kept(self) -> None:
+        names = {disk.key: name for name, disk in self.disks.items()}
+        held = [self.slots[names[task.disk.key], task.klass] for task in self.tasks if self.mine(task)]
         for slots in set(self.slots.values()) - {0}:
-            names = [name for name, disk in self.disks.items() for t in self.tasks if t.disk is disk]
-            held = sum(self.slots[name] == slots for name in names)
-            assert self.ledger._window.load(slots) == held / slots
+            assert self.ledger._window.load(slots) == held.count(slots) / slots
+
+    @invariant()
+    def no_class_holds_up_another(self) -> None:
+        """What could run runs, or its window is full; what no node can run has one lease out."""
+        if self.pressure or self.ledger._pace.opens > self.now:
+            return
+        for queue in self.ledger.queues.values():
+            for strand in queue.strands.values():
+                if queue.hungry(strand) and queue.rested(strand, self.now):
+                    assert strand.leases if strand.slots < 1 else self.ledger._window.load(strand.slots) >= 2.0
 
     # the end ----------------------------------------------------------------------------------------------------
 

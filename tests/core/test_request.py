@@ -12,7 +12,8 @@ from asked import CODE, noted, ran_alone, submitted, sweeps
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raylab.core.request import Policy, Replaced, Request, SweepRecord, Version, draw_seed, fold
+from raylab.core.policy import Policy
+from raylab.core.request import Replaced, Request, SweepRecord, Version, draw_seed, fold
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 

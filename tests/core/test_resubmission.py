@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from asked import CODE, noted, submission, submitted, sweeps
 
-from raylab.core.request import Policy, Request, SweepRecord
+from raylab.core.policy import Policy
+from raylab.core.request import Request, SweepRecord
 from raylab.core.resubmission import Decision, decide, differing, overtaken, refusal
 from raylab.errors import SweepExists, SweepLocked
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from raylab.core import schedule
 from raylab.core.queue import Queue
+from raylab.core.segment import Need
 from raylab.core.window import Window
 
 
 def add(window: Window, name: str, *, slots: int, group: str = "", total: int = 10**6) -> Queue:
-    queue = Queue(record(total, group=group), slots=slots)
+    queue = Queue(record(total, group=group), slots={Need(): slots})
     window.file(name, queue)
     return queue
 
@@ -21,11 +22,12 @@ def add(window: Window, name: str, *, slots: int, group: str = "", total: int = 
 def fill(window: Window, queues: dict[str, Queue], now: float = 0.0) -> str:
     """Give leases of one trial until nobody gets one; who got them, in order."""
     given_to = ""
-    while (name := window.next(now)) is not None:
-        queues[name].take(len(given_to), name, 1)
-        window.file(name, queues[name])
+    while (place := window.next(now)) is not None:
+        queue = queues[place.sweep]
+        queue.take(queue.strands[place.need], len(given_to), place.sweep, 1)
+        window.file(place.sweep, queue)
         window.check(queues)
-        given_to += name
+        given_to += place.sweep
     return given_to
 
 
@@ -49,7 +51,7 @@ def test_each_lane_is_full_and_its_sweeps_differ_by_no_more_than_one_lease(slots
     queues = {name: add(window, name, slots=count) for name, count in zip("abcdef", slots, strict=False)}
     fill(window, queues)
     for count in set(slots):
-        leases = [len(queue.leases) for queue in queues.values() if queue.slots == count]
+        leases = [len(queue.leases) for queue in queues.values() if queue.slots == {Need(): count}]
         assert max(leases) - min(leases) <= 1
         assert window.load(count) == schedule.WINDOW
 
@@ -61,7 +63,7 @@ def test_the_load_returns_to_exactly_nothing(steps: list[tuple[int, bool]]) -> N
     queues: dict[str, Queue] = {}
     for number, (slots, ends) in enumerate(steps):
         queues[str(number)] = queue = add(window, str(number), slots=slots)
-        queue.take(number, str(number), 1)
+        queue.take(queue.strands[Need()], number, str(number), 1)
         window.file(str(number), queue)
         if ends:
             window.drop(str(number))
@@ -77,9 +79,9 @@ def test_a_turn_lasts_ten_seconds_then_the_next_group_by_name_has_it() -> None:
     queues = {name: add(window, name, slots=1, group=name) for name in "abc"}
     order = ""
     for second in range(45):
-        name = window.next(float(second))
-        assert name is not None
-        order += name
+        place = window.next(float(second))
+        assert place is not None
+        order += place.sweep
     assert order == "a" * 10 + "b" * 10 + "c" * 10 + "a" * 10 + "b" * 5
     assert queues
 
@@ -100,5 +102,5 @@ def test_a_resting_sweep_gets_nothing_before_its_time_and_says_when_that_is(slot
     assert queue.not_before == 6.0
     assert window.next(5.5) is None
     assert window.wake(5.5) == 6.0
-    assert window.next(6.0) == "s"
+    assert window.next(6.0) == ("s", Need())
     assert window.wake(6.0) is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from raylab.core.request import Kind, Policy, Request, Submission, SweepRecord, fold
+from raylab.core.policy import Policy
+from raylab.core.request import Kind, Request, Submission, SweepRecord, fold
 
 CODE = {"function trial": "source aa", "global SIZE": "3"}
 

@@ -13,7 +13,7 @@ from asked import submitted, sweeps
 
 from raylab.code.pack import Code, pack
 from raylab.core.design import Design
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
 from raylab.core.segment import Segment
 from raylab.notebook.layout import sweep_folder
 from raylab.notebook.posix import PosixStore

@@ -25,7 +25,7 @@ from asked import noted, ran_alone
 from sweeps import WHO, Bench
 
 from raylab.core.design import Design, Factorial, Points
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table

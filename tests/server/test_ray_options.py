@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
 from raylab.errors import DesignError
 from raylab.server.ray_options import check_options, options
 

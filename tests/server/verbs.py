@@ -14,7 +14,8 @@ from sweeps import WHO
 
 from raylab.core.design import Factorial
 from raylab.core.handle import Handle
-from raylab.core.request import Policy, Submission
+from raylab.core.policy import Policy
+from raylab.core.request import Submission
 from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.writer import Writer
 from raylab.server.actor import LabActor

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raylab.core.design import Factorial
-from raylab.core.request import Policy, Submission
+from raylab.core.policy import Policy
+from raylab.core.request import Submission
 from raylab.worker import lease
 from simulation.clock import CLOCK
 

@@ -14,7 +14,7 @@ from sweeps import packaged
 from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
 
 from raylab.core.design import Factorial
-from raylab.core.request import Policy
+from raylab.core.policy import Policy
 from raylab.worker.batch import Batch
 from raylab.worker.lease import LeaseOrder, run_lease
 from raylab.worker.threads import VARIABLES, limit_threads, named

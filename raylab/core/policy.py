@@ -1,0 +1,69 @@
+"""How a sweep is run, and what its trials ask for.
+
+The trials of a sweep may ask for different things: each segment has a class, and the amounts of a class stand beside
+those of the sweep. A segment never changes, its amounts may.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from raylab.core.segment import Need
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a sweep is run. May change while it runs.
+
+    Attributes:
+        description: for people.
+        retries: how often a trial that raised is tried again.
+        time_limit: seconds that one trial may take.
+        resources: what one trial asks for, by Ray's name of it.
+        classes: what the trials of each class ask for otherwise: amounts by Ray's name, and `time_limit`.
+        ray_remote_args, runtime_env: Ray's own words.
+    """
+
+    description: str = ""
+    retries: int = 0
+    time_limit: float | None = None
+    resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
+    classes: tuple[Mapping[str, float | None], ...] = ()
+    ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, need: Need) -> Policy:
+        """How the trials of one class are run: the same policy, with their own amounts and no classes.
+
+        Example:
+            >>> policy = Policy(time_limit=60.0, classes=({}, {"memory": 4e9, "time_limit": 600.0}))
+            >>> policy.at(Need(1)).resources, policy.at(Need(1)).time_limit
+            ({'CPU': 1.0, 'memory': 4000000000.0}, 600.0)
+        """
+        if not self.classes:
+            return self
+        own = dict(self.classes[need.klass]) if need.klass < len(self.classes) else {}
+        time_limit = own.pop("time_limit", self.time_limit)
+        resources = {name: amount for name, amount in {**self.resources, **own}.items() if amount is not None}
+        return replace(self, time_limit=time_limit, resources=resources, classes=())
+
+    @property
+    def amounts(self) -> str:
+        """What one trial asks for, in words."""
+        return ", ".join(f"{amount:g} {name}" for name, amount in self.resources.items())
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Policy:
+        """What `plain` gave, after it was JSON."""
+        return Policy(**{**plain, "classes": tuple(plain.get("classes", ()))})
+
+    def dumps(self) -> str:
+        """As canonical JSON: equal policies give equal text."""
+        return json.dumps(self.plain(), sort_keys=True)
