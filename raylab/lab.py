@@ -13,6 +13,7 @@ import polars as pl
 from raylab.client.attaching import none_here, running, survey
 from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
+from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
 from raylab.client.runtime_env import environment
 from raylab.client.submission import check_if_exists, check_ignore, check_plan, doubled, policy, submission
@@ -101,10 +102,10 @@ class Lab:
         description: str = "",
         if_exists: str = "fail",
         retries: int = 0,
-        time_limit: float | None = None,
-        num_cpus: float = 1,
+        time_limit: Demand = None,
+        num_cpus: Demand = 1,
         num_gpus: float = 0,
-        memory: float | None = None,
+        memory: Demand = None,
         resources: Mapping[str, float] | None = None,
         ray_remote_args: Mapping[str, Any] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
@@ -136,10 +137,13 @@ class Lab:
                 aside, if it is one's own and not locked. It never matters for the same again.
             retries: how often a trial that raises is tried again, at once.
             time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
-                `timed_out`. It has a second to clean up in, or its process is ended with it.
+                `timed_out`. It has a second to clean up in, or its process is ended with it. Like `num_cpus` and
+                `memory` a number, or what follows from a trial's parameters: a dict by a parameter's level,
+                `{"L": {64: 60, 128: 600}}`, or a polars expression over them, `pl.col("L") ** 2 * 1e5`; of these come
+                at most 16 different demands.
             num_cpus: what one trial needs, as Ray counts, like the next four; BLAS and OpenMP get as many threads.
             num_gpus: see `num_cpus`.
-            memory: in bytes.
+            memory: in bytes. Trials of which a node has no room for one more wait; Ray ends none that takes more.
             resources: custom resources.
             ray_remote_args: more of Ray's options for the tasks, as plain data.
             runtime_env: where trials run, in Ray's words: `pip`, `uv`, `conda`, `env_vars`, `image_uri`, and
@@ -171,11 +175,14 @@ class Lab:
         check_plan(points, repeats, seed, order)
         ignored = check_ignore(ignore)
         place = environment(self._client.connection.job_environment(), runtime_env)
+        wanted = demands(points, num_cpus=num_cpus, memory=memory, time_limit=time_limit)
+        amounts = {"CPU": wanted.numbers["num_cpus"], "GPU": num_gpus, "memory": wanted.numbers["memory"]}
         terms = policy(
             description=description,
             retries=retries,
-            time_limit=time_limit,
-            resources={"CPU": num_cpus, "GPU": num_gpus, "memory": memory, **(resources or {})},
+            time_limit=wanted.numbers["time_limit"],
+            resources={**amounts, **(resources or {})},
+            classes=wanted.classes,
             ray_remote_args=ray_remote_args,
             runtime_env=place.words,
         )
@@ -191,18 +198,15 @@ class Lab:
             seed=seed,
             order=order,
             policy=terms,
+            partition=wanted.partition,
             ignore=ignored,
             if_exists=if_exists,
         )
         answer = self._client.submit(asked)
         if answer["decision"].remark:
             warnings.warn(answer["decision"].remark, stacklevel=2)
-        if not answer["fits"]:
-            warnings.warn(
-                f"no node of the cluster has what one trial of {answer['name']!r} asks for "
-                f"({dict(terms.resources)}); it waits until one joins",
-                stacklevel=2,
-            )
+        if answer["infeasible"]:
+            warnings.warn(f"{answer['name']!r}: {answer['infeasible']}", stacklevel=2)
         return Sweep(self._client, Handle(answer["name"], answer["folder"]))
 
     # sweeps -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from raylab.client.attachment import Client
+from raylab.client.classes import told
 from raylab.core.design import Design
 from raylab.core.handle import Handle
 from raylab.core.status import Progress
@@ -40,8 +41,9 @@ class Sweep:
         return Design.loads(self._client.record(self._handle).asked.design)
 
     def info(self) -> dict[str, Any]:
-        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; of one
-        that was set aside, by whom and when (None of others)."""
+        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; a
+        sentence on each class of trials, where they ask for different things; of one that was set aside, by whom and
+        when (None of others)."""
         record = self._client.record(self._handle)
         gone = record.replaced
         return {
@@ -57,6 +59,7 @@ class Sweep:
             "description": record.policy.description,
             "retries": record.policy.retries,
             "resources": dict(record.policy.resources),
+            "classes": told(record),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
             "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),

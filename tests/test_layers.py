@@ -37,6 +37,7 @@ HOMES = {
         "raylab.notebook.siblings",
         "raylab.notebook.union",
         "raylab.client.attachment",
+        "raylab.client.demands",
         "raylab.client.resting",
         "raylab.client.waiting",
         "raylab.lab",

@@ -12,8 +12,10 @@ from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
+from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.request import Submission
+from raylab.core.segment import Need
 from raylab.errors import DesignError
 from raylab.notebook import layout
 from raylab.server.protocol import person
@@ -111,6 +113,7 @@ def policy(
     retries: int,
     time_limit: float | None,
     resources: Mapping[str, float | None],
+    classes: tuple[Mapping[str, float | None], ...] = (),
     ray_remote_args: Mapping[str, Any] | None,
     runtime_env: Mapping[str, Any],
 ) -> Policy:
@@ -136,10 +139,12 @@ def policy(
         retries=int(retries),
         time_limit=None if time_limit is None else float(time_limit),
         resources=_amounts(resources),
+        classes=classes,
         ray_remote_args=words,
         runtime_env=environment,
     )
-    check_options(made)
+    for klass in range(max(1, len(classes))):
+        check_options(made.at(Need(klass)))
     return made
 
 
@@ -178,6 +183,7 @@ def submission(
     seed: int | None,
     order: str,
     policy: Policy,
+    partition: Partition = WHOLE,
     ignore: tuple[str, ...] = (),
     if_exists: str = "fail",
 ) -> Submission:
@@ -201,6 +207,7 @@ def submission(
         modules=code.modules,
         ingredients={**code.ingredients, **environment_ingredients(policy.runtime_env)},
         policy=policy,
+        partition=partition,
         user=person(),
         ignore=ignore,
         if_exists=if_exists,

@@ -53,7 +53,7 @@ class Policy:
     @property
     def amounts(self) -> str:
         """What one trial asks for, in words."""
-        return ", ".join(f"{amount:g} {name}" for name, amount in self.resources.items())
+        return ", ".join(map(_amount, self.resources, self.resources.values()))
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -67,3 +67,15 @@ class Policy:
     def dumps(self) -> str:
         """As canonical JSON: equal policies give equal text."""
         return json.dumps(self.plain(), sort_keys=True)
+
+
+def _amount(name: str, amount: float) -> str:
+    """An amount in words; memory is in bytes.
+
+    Example:
+        >>> _amount("memory", 4e9), _amount("GPU", 0.5)
+        ('4 GB memory', '0.5 GPU')
+    """
+    if name != "memory":
+        return f"{amount:g} {name}"
+    return f"{amount / 1e9:g} GB memory" if amount >= 1e9 else f"{amount / 1e6:g} MB memory"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.segment import Need, Segment, trials_of
 from raylab.core.strikes import Strikes
@@ -54,6 +55,7 @@ class Submission:
     policy: Policy
     user: str
     ignore: tuple[str, ...] = ()  # what of the ingredients does not count when it is compared
+    partition: Partition = WHOLE  # of the design, into the policy's classes
     if_exists: str = "fail"  # or "replace": what to do if something else has the name
     replaces: str = ""  # the folder of the very sweep that it may take the place of, once the client knows it
 
@@ -96,7 +98,7 @@ class Request:
             code: the hash of the pickled experiment in the notebook.
             modules: the hash of what comes with it, if anything does.
         """
-        segment = Segment(
+        whole = Segment(
             design=submission.design,
             size=submission.size,
             repeats=submission.repeats,
@@ -111,7 +113,7 @@ class Request:
             time_us=0,
             label=submission.label,
             shape=submission.shape,
-            segments=(segment,),
+            segments=submission.partition.segments(whole),
             seed=seed,
             seed_given=submission.seed is not None,
             versions=(Version(code=code, modules=modules, ingredients=submission.ingredients),),

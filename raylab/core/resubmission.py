@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from raylab.core.box import whole
 from raylab.core.difference import SOURCE, VALUE, changes, differences, updates, words_to_ignore
 from raylab.core.handle import when
+from raylab.core.policy import Policy
 from raylab.core.request import Submission, SweepRecord
-from raylab.errors import RaylabError, SweepExists, SweepLocked
+from raylab.errors import DesignError, RaylabError, SweepExists, SweepLocked
 
-__all__ = ["Decision", "decide", "differing", "overtaken", "refusal"]
+__all__ = ["Decision", "decide", "differing", "overtaken", "policy_again", "refusal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,31 @@ def _terms(known: SweepRecord, submission: Submission) -> list[str]:
     if known.asked.order != submission.order:
         found.append(f"order: {submission.order}, was {known.asked.order}")
     return found
+
+
+def policy_again(known: SweepRecord, submission: Submission) -> Policy:
+    """The policy that the same submission again gives to a sweep. The classes of its trials never change: the amounts
+    of each are those that are asked for now for its points.
+
+    Raises:
+        DesignError: the amounts tell trials of one class apart.
+    """
+    policy, partition = submission.policy, submission.partition
+    if not partition.parts:
+        return policy
+    found: dict[int, set[int]] = {}
+    for segment in known.segments:
+        if segment.design == submission.design and not segment.selection:
+            now = partition.classes_in(segment.part or whole(partition.grid))
+            found.setdefault(segment.need.klass, set()).update({-1, -2} if now is None else now)
+    if any(len(now) > 1 for now in found.values()):
+        raise DesignError(
+            f"the trials of {known.name!r} are in classes by what they ask for ({len(found)} of them), which stay as "
+            "they are, and the amounts that were given now differ within one of them. Give amounts that are the same "
+            "within each, one for all, or set the sweep aside with if_exists='replace'"
+        )
+    classes = dict(enumerate(known.policy.classes)) | {klass: policy.classes[min(now)] for klass, now in found.items()}
+    return replace(policy, classes=tuple(classes.get(klass, {}) for klass in range(max(classes) + 1)))
 
 
 # -- what is said where nothing is done

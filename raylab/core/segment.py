@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from raylab.core import box
 from raylab.core.box import Box, Run
@@ -21,6 +21,14 @@ class Need(NamedTuple):
 
     klass: int = 0
     """The number of their class; a sweep whose trials all ask for the same has only this one."""
+    memory: int = 0
+    """How often their memory has grown."""
+    time_limit: int = 0
+    """How often their time limit has."""
+
+
+AS_ASKED: Final = Need()
+"""The amounts of the only class, as they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,7 @@ class Segment:
         selection: the runs of trial numbers that are run again; without any, the segment is not a selection.
         attempt: the `_attempt` with which its trials begin.
         taken_back: the trials by status that a selection makes outstanding again.
-        klass: the number of its trials' class, of those in the sweep's policy.
+        need: which amounts its trials ask for, of those in the sweep's policy.
 
     Example:
         >>> segment = Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1)
@@ -72,12 +80,7 @@ class Segment:
     selection: tuple[Run, ...] = ()
     attempt: int = 1
     taken_back: Mapping[str, int] = field(default_factory=dict)
-    klass: int = 0
-
-    @property
-    def need(self) -> Need:
-        """Which amounts its trials ask for."""
-        return Need(self.klass)
+    need: Need = AS_ASKED
 
     @property
     def total(self) -> int:
@@ -105,7 +108,9 @@ class Segment:
         """What `plain` gave, after it was JSON."""
         part = tuple(_runs(axis) for axis in plain["part"])
         grid = tuple(plain["grid"])
-        return Segment(**{**plain, "part": part, "grid": grid, "selection": _runs(plain["selection"])})
+        need = Need(*plain.get("need", ()))
+        selection = _runs(plain["selection"])
+        return Segment(**{**plain, "part": part, "grid": grid, "selection": selection, "need": need})
 
 
 def _runs(plain: Iterable[Sequence[int]]) -> tuple[Run, ...]:

@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 from raylab.core.handle import Handle, find, when
 from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
-from raylab.core.resubmission import Decision, decide, overtaken, refusal
-from raylab.core.schedule import slots
+from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
 from raylab.core.segment import Need
 from raylab.core.status import State, Status, infeasible, on_disk, recorded, status
 from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
@@ -127,14 +126,16 @@ class LabActor:
     # sweeps -----------------------------------------------------------------------------------------------------
 
     async def submit(self, submission: Submission) -> dict[str, Any]:
-        """Take a sweep on, durably; say its name and folder, what that was decided by, and whether the cluster has what
-        it asks for. Where it is not `taken`, the folder is of the sweep that it is to replace, and has to say so."""
+        """Take a sweep on, durably; say its name and folder, what that was decided by, and why some of its trials do
+        not run. Where it is not `taken`, the folder is of the sweep that it is to replace, and has to say so."""
         lab = await self._open()
         decision, folder, taken = await self._durably(self._submit(lab, submission))
-        if not slots(lab.nodes, submission.policy.resources):
+        record = lab.sweeps.of(folder).record
+        if not all(lab.fits(record).values()):
             await lab.look()  # a node may have joined since the last look
-        fits = slots(lab.nodes, submission.policy.resources) > 0
-        return {"name": decision.name, "folder": folder, "taken": taken, "fits": fits, "decision": decision}
+        stuck = [need for need, count in lab.fits(record).items() if not count]
+        why = infeasible(record, stuck) if stuck else ""
+        return {"name": decision.name, "folder": folder, "taken": taken, "infeasible": why, "decision": decision}
 
     async def _submit(self, lab: Conductor, submission: Submission) -> tuple[Decision, str, bool]:
         async with self._changing:
@@ -172,10 +173,11 @@ class LabActor:
 
     async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> None:
         known, requests = sweep.record, []
-        if submission.policy.dumps() != known.policy.dumps():
+        policy = policy_again(known, submission)
+        if policy.dumps() != known.policy.dumps():
             if known.locked:
                 raise SweepLocked(_locked(known.name, "its policy (description, retries, limits, resources) stays"))
-            requests.append(_request("policy", sweep, submission.user, **submission.policy.plain()))
+            requests.append(_request("policy", sweep, submission.user, **policy.plain()))
         queue = lab.ledger.queues.get(sweep.key)
         # A pause may be in force already while its row is being written; ours comes after it.
         if known.cancelled or known.paused or (queue is not None and queue.pause_reason):

@@ -1034,7 +1034,7 @@ SMALL, BIG = Need(0), Need(1)
 def two_classes(story: Story, *, small: int, big: int, slots: Mapping[Need, int]) -> list[Launch]:
     """A sweep of so many small trials, and of so many big ones after them."""
     first = segment(small)
-    segments = (first, segment(big, after=first, klass=1))
+    segments = (first, segment(big, after=first, need=BIG))
     classes = ({}, {"CPU": 64.0, "time_limit": 5.0})
     return story.open(segments=segments, classes=classes, slots=slots)
 
@@ -1129,7 +1129,7 @@ def test_a_stricter_limit_of_one_class_is_kept_for_its_leases_alone(story: Story
 
 def test_the_trials_of_a_restarted_lab_wait_in_their_classes(story: Story) -> None:
     first = segment(10)
-    segments = (first, segment(10, after=first, klass=1))
+    segments = (first, segment(10, after=first, need=BIG))
     found = opened(
         segments=segments,
         classes=({}, {"CPU": 2.0}),

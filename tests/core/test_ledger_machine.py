@@ -68,7 +68,7 @@ class Disk:
             paused=self.paused,
             strikes=dict(self.strikes),
             segments=self.segments,
-            classes=CLASSES if any(each.klass for each in self.segments) else (),
+            classes=CLASSES if any(each.need.klass for each in self.segments) else (),
         )
 
     def record(self, position: int, status: str) -> None:
@@ -282,7 +282,7 @@ class World(RuleBasedStateMachine):
         segment = disk.segments[order.segment]
         assert segment.first_position <= order.start < order.stop <= segment.stop, "a lease lies inside one segment"
         task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False)
-        task.klass, task.limit = segment.klass, disk.limit_of(segment.klass)
+        task.klass, task.limit = segment.need.klass, disk.limit_of(segment.need.klass)
         model = self.models[order.sweep]
         assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
         model.leave(task)
@@ -309,7 +309,7 @@ class World(RuleBasedStateMachine):
         self.generations += 1
         segments: list[Segment] = []
         for klass, total in enumerate(totals):
-            segments.append(segment(total, after=segments[-1] if segments else None, klass=klass))
+            segments.append(segment(total, after=segments[-1] if segments else None, need=Need(klass)))
         self.disks[name] = Disk(f"{name}~{self.generations}", tuple(segments), group, cursed)
         self.open(name)
 
@@ -326,7 +326,7 @@ class World(RuleBasedStateMachine):
         """More points are asked for."""
         if name in self.disks:
             disk = self.disks[name]
-            self.append(name, segment(total, after=disk.segments[-1], klass=klass))
+            self.append(name, segment(total, after=disk.segments[-1], need=Need(klass)))
 
     @rule(name=st.sampled_from(NAMES), most=st.integers(1, 5))
     def retry(self, name: str, most: int) -> None:

@@ -25,7 +25,7 @@ def test_a_class_asks_for_its_own_amounts_beside_those_of_the_sweep() -> None:
     assert [policy.at(Need(klass)).time_limit for klass in range(3)] == [60.0, 60.0, None]
     assert policy.at(Need(2)).resources == {"CPU": 1.0}
     assert policy.at(Need(1)).classes == ()
-    assert policy.at(Need(1)).amounts == "4 CPU, 1 GPU, 2e+09 memory"
+    assert policy.at(Need(1)).amounts == "4 CPU, 1 GPU, 2 GB memory"
 
 
 def test_a_policy_is_the_same_after_it_was_json() -> None:

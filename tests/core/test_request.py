@@ -189,7 +189,7 @@ def test_equal_policies_give_equal_text_and_come_back() -> None:
     one = Policy(resources={"CPU": 1.0, "GPU": 2.0}, runtime_env={"pip": ["a"], "env_vars": {"B": "1"}})
     other = Policy(resources={"GPU": 2.0, "CPU": 1.0}, runtime_env={"env_vars": {"B": "1"}, "pip": ["a"]})
     assert one.dumps() == other.dumps()
-    assert Policy(**json.loads(one.dumps())) == one
+    assert Policy.of(json.loads(one.dumps())) == one
     assert replace(one, retries=1).dumps() != one.dumps()
 
 
