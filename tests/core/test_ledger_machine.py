@@ -166,7 +166,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.disks: dict[str, Disk] = {}  # by name; what was replaced is nobody's
-        self.slots = {(name, klass): 2 for name in NAMES for klass in range(len(CLASSES))}
+        self.slots = {(name, klass): slots for name in NAMES for klass, slots in enumerate((2, 2, 0))}
         self.generations = 0
         self.live()
 
