@@ -65,7 +65,7 @@ class LabUnavailable(RaylabError, ConnectionError):
 
 
 class LabBusy(RaylabError, RuntimeError):
-    """The lab has trials outstanding, so it was not shut down."""
+    """Trials are outstanding, so the lab was not shut down, or what was to be hidden was not hidden."""
 
 
 class LabFenced(RaylabError, RuntimeError):

@@ -220,23 +220,61 @@ class Lab:
         """
         return Sweep(self._client, self._client.pinned(name))
 
-    def sweeps(self) -> pl.DataFrame:
+    def sweeps(self, *, archived: bool = False) -> pl.DataFrame:
         """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
-        repeats, design, description, submitted (UTC).
+        repeats, design, description, archived, submitted (UTC).
 
         Sweeps that were set aside for another one of their name are not among them; `sweep("NAME~1")` and
         `results("NAME~1")` read the first of them, and so on.
+
+        Args:
+            archived: with those that are archived.
         """
-        return sweeps_frame(self._client.overview())
+        return sweeps_frame(self._client.overview(archived=archived))
 
     def cancel(self, name: str) -> int:
         """Give up what is not recorded of the sweep that has the name now; returns how many trials that is."""
         return self._client.cancel(name)
 
+    def archive(self, name: str, *, undo: bool = False) -> None:
+        """Hide a sweep: without a name no verb speaks of it, and `sweeps()` leaves it out; by its name it is there as
+        before. Whatever lets it run again takes it out of the archive, as submitting it again does.
+
+        Args:
+            name: the sweep's.
+            undo: show it again.
+
+        Raises:
+            LabBusy: trials of it are outstanding, and it is neither paused nor cancelled: nothing runs unseen.
+            SweepNotFound: there is none of this name.
+
+        Example:
+            >>> lab.archive("coarse")                    # doctest: +SKIP
+            >>> lab.archive("coarse", undo=True)         # doctest: +SKIP
+        """
+        self._client.archive(name, undo)
+
+    def remove(self, name: str) -> None:
+        """Delete the sweep that has the name now, for good, with its rows and the code that no other sweep needs. What
+        runs of it is stopped by force. The name is free again; a handle of the sweep says by whom it was removed, and
+        when.
+
+        Args:
+            name: the sweep's; `NAME~1` for one that was set aside.
+
+        Raises:
+            SweepLocked: it is locked.
+            SweepNotFound: there is none of this name.
+
+        Example:
+            >>> lab.remove("mistyped")                   # doctest: +SKIP
+        """
+        self._client.remove(name)
+
     # asking -----------------------------------------------------------------------------------------------------
 
     def progress(self, name: Which = None) -> Progress:
-        """How far a sweep is, several (a list of names), or all of them together; so the next four."""
+        """How far a sweep is, several (a list of names), or all that are not archived together; so the next four."""
         return self._client.progress(name)
 
     def ready(self, name: Which = None) -> bool:
@@ -259,7 +297,7 @@ class Lab:
         """Wait until all is in, with a tqdm bar. Nothing is cancelled when the wait ends early.
 
         Args:
-            name: of a sweep, or a list of names; all sweeps if None.
+            name: of a sweep, or a list of names; all sweeps that are not archived if None.
             timeout: seconds to wait at most; None waits as long as it takes.
             progress: show the bar.
 
@@ -270,7 +308,7 @@ class Lab:
 
         Raises:
             LabUnavailable: the lab has not answered for a minute.
-            SweepNotFound: there is none of this name, or it was replaced meanwhile.
+            SweepNotFound: there is none of this name, or it was replaced or removed meanwhile.
             KeyboardInterrupt: it was interrupted; a line says that nothing was cancelled, and how far it is.
             ValueError: the timeout is no number of seconds from 0 on.
         """
@@ -286,8 +324,8 @@ class Lab:
         """Everything of a sweep that is in the notebook at the call.
 
         Args:
-            name: of the sweep; the only one there is if None. A list of names gives the rows of all of them, one sweep
-                after the other, with a column `_sweep` in front.
+            name: of the sweep; the only one that is not archived if None. A list of names gives the rows of all of
+                them, one sweep after the other, with a column `_sweep` in front.
             status: `done`, `failed`, `crashed`, `out_of_memory`, `timed_out`, several of them, or `all`.
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
 

@@ -22,7 +22,8 @@ class Sweep:
     """One experiment over one design. Made by `Lab.submit` and `Lab.sweep`.
 
     Every method asks the lab afresh; nothing here goes stale. It means one sweep, not a name: if another one takes the
-    name, every method says so (`SweepNotFound`: by whom, when), and `lab.sweep("NAME~1")` is the one that was meant.
+    name, every method says so (`SweepNotFound`: by whom, when), and `lab.sweep("NAME~1")` is the one that was meant. So
+    it does if the sweep was removed.
 
     Example:
         >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
@@ -62,6 +63,7 @@ class Sweep:
             "classes": told(record),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
+            "archived": record.archived,
             "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),
             "replaced_by": None if gone is None else gone.user,
         }
@@ -142,7 +144,7 @@ class Sweep:
 
         Raises:
             LabUnavailable: the lab does not answer.
-            SweepNotFound: the sweep was replaced meanwhile.
+            SweepNotFound: the sweep was replaced or removed meanwhile.
         """
         return self._client.updates(self._handle, since, timeout)
 
@@ -153,6 +155,14 @@ class Sweep:
     def lock(self) -> None:
         """Let the sweep take no change any more: no cancel, no other policy, no other sweep in its place."""
         self._client.lock(self._handle)
+
+    def archive(self, *, undo: bool = False) -> None:
+        """Hide the sweep, or show it again; see `Lab.archive`."""
+        self._client.archive(self._handle, undo)
+
+    def remove(self) -> None:
+        """Delete the sweep for good, with its rows; see `Lab.remove`. Once it is gone, this does nothing."""
+        self._client.remove(self._handle)
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name!r} of lab {self._client.name!r}>"

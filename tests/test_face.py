@@ -21,7 +21,7 @@ LAB = {
         "ray_remote_args=None, runtime_env=None, include=(), ignore=()"
     ),
     "sweep": "name",
-    "sweeps": "",
+    "sweeps": "*, archived=False",
     "results": "name=None, *, status='done', metadata=False",
     "scan": "name=None, *, status='done', metadata=False",
     "update_results": "name=None",
@@ -31,6 +31,8 @@ LAB = {
     "progress": "name=None",
     "wait": "name=None, *, timeout=None, progress=True",
     "cancel": "name",
+    "archive": "name, *, undo=False",
+    "remove": "name",
     "info": "",
     "shutdown": "*, force=False",
     "__setitem__": "axis, levels",
@@ -51,10 +53,12 @@ SWEEP = {
     "updates": "*, since=0, timeout=None",
     "cancel": "",
     "lock": "",
+    "archive": "*, undo=False",
+    "remove": "",
 }
 NOTEBOOK = {
     "__init__": "path",
-    "sweeps": "",
+    "sweeps": "*, archived=False",
     "results": "name=None, *, status='done', metadata=False",
     "scan": "name=None, *, status='done', metadata=False",
     "progress": "name=None",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -22,7 +22,7 @@ from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over,
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.status import Progress, Status
-from raylab.errors import RaylabError, SweepNotFound
+from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.notebook import Tables
@@ -31,6 +31,8 @@ from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.server.protocol import person
+
+T = TypeVar("T")
 
 GRACE_S = 2.0
 """How long beyond a timeout an answer may take; after that the wait is over without it."""
@@ -75,16 +77,24 @@ class Client:
     def lock(self, sweep: str | Handle) -> None:
         self.connection.call("lock", self.pinned(sweep), person())
 
+    def archive(self, sweep: str | Handle, undo: bool) -> None:
+        self.connection.call("archive", self.pinned(sweep), person(), undo)
+
+    def remove(self, sweep: str | Handle) -> None:
+        self.connection.call("remove", self.pinned(sweep), person())
+
     def pinned(self, sweep: str | Handle) -> Handle:
         """The sweep that has the name now: a call that is repeated must not meet the one that has it next."""
+        if isinstance(sweep, Handle) and sweep.folder:
+            return sweep
         record = self.record(sweep)
         return Handle(record.name, record.folder)
 
     # asking -----------------------------------------------------------------------------------------------------
 
-    def overview(self, sweep: Which = None) -> list[Status]:
-        """How far a sweep is, or several, or each of them."""
-        found: list[Status] = self.connection.call("overview", handles(sweep))
+    def overview(self, sweep: Which = None, archived: bool = False) -> list[Status]:
+        """How far a sweep is, or several, or each of them, perhaps with those that are archived."""
+        found: list[Status] = self.connection.call("overview", handles(sweep), archived)
         return found
 
     def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Status]]:
@@ -97,9 +107,11 @@ class Client:
     def record(self, sweep: str | Handle | None) -> SweepRecord:
         """What was asked for under a name; of the only sweep there is if None."""
         if sweep is None:
-            names = [each.name for each in self.overview()]
+            found = self.overview(archived=True)
+            names = [each.name for each in found if not each.archived]
             if len(names) != 1:
-                raise SweepNotFound(no_one_sweep(self.name, names))
+                hidden = [each.name for each in found if each.archived]
+                raise SweepNotFound(no_one_sweep(self.name, names, hidden))
             sweep = names[0]
         record: SweepRecord = self.connection.call("record", only(sweep))
         return record
@@ -138,7 +150,7 @@ class Client:
             seen.progress = now
             if looked != (mark[0], now.rows):
                 looked = (mark[0], now.rows)
-                files = self._read(record.folder, since)
+                files = self._read(record, since)
                 frame = updates(record, files, since)
                 if frame.height:
                     since = int(frame["_seq"][-1]) + 1
@@ -168,20 +180,30 @@ class Client:
         with Interruptible(lambda: READING):
             return of_sweeps(
                 [self.record(each) for each in handles(sweep) or (None,)],  # None: the only one there is
-                lambda record: read(record, self._read(record.folder), status=status, metadata=metadata),
+                lambda record: read(record, self._read(record), status=status, metadata=metadata),
                 join,
                 several=is_list(sweep),
             )
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):
-            folder = self.record(sweep).folder
-            return warnings_frame(survey(self.reader, folder).warnings)
+            record = self.record(sweep)
+            found = self._there(record, lambda: survey(self.reader, record.folder))
+            return warnings_frame(found.warnings)
 
-    def _read(self, folder: str, since: int = 0) -> Any:
+    def _read(self, record: SweepRecord, since: int = 0) -> Any:
         if self._files is None:
             self._files = Tables(self.reader)
-        return self._files.of(folder, since)
+        files = self._files
+        return self._there(record, lambda: files.of(record.folder, since))
+
+    def _there(self, record: SweepRecord, read: Callable[[], T]) -> T:
+        """What reading a sweep's files gives; where they are damaged, the lab says whether it was removed."""
+        try:
+            return read()
+        except NotebookDamaged:
+            self.record(Handle(record.name, record.folder))
+            raise
 
     @property
     def reader(self) -> Reader:

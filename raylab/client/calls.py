@@ -32,6 +32,8 @@ BACK_S = 0.2
 INTERRUPTED = {
     "submit": "whether the lab took the sweep is not known; submit the same again, and it is found or made, not twice",
     "cancel": "whether the lab cancelled the sweep is not known; look at it, or cancel it again, which is safe",
+    "archive": "whether the lab archived the sweep is not known; ask for the same again, which is safe",
+    "remove": "whether the lab removed the sweep is not known; look for it, and remove it again if it is there",
     "lock": "whether the lab locked the sweep is not known; lock it again, which is safe",
     "close": "whether the lab was shut down is not known; its notebook stays, and shutting it down again is safe",
 }

@@ -19,7 +19,7 @@ from raylab.client.waiting import Mark, tell_end
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
-from raylab.notebook.notebook import overview, through
+from raylab.notebook.notebook import overview, pinned, through
 from raylab.server.known_labs import Place, known
 
 
@@ -61,17 +61,17 @@ class Resting:
         goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
         say(f"the lab {self.name!r} is at rest, so this is what its notebook in {place.notebook} says; {goes_on}")
 
-    def overview(self, sweep: Which = None) -> list[Status]:
+    def overview(self, sweep: Which = None, archived: bool = False) -> list[Status]:
         """As the lab says it, but that nothing runs."""
-        found = overview(self._notebook, sweep)
+        found = overview(self._notebook, sweep, archived)
         return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]
 
     def outstanding(self, sweep: Which) -> int:
         return sum(each.waiting for each in self.overview(sweep))
 
     def pinned(self, sweep: str) -> Handle:
-        """Nothing takes a name while the lab is at rest."""
-        return Handle(sweep)
+        """The sweep that has the name now."""
+        return pinned(self._notebook, sweep)
 
     def news(self, sweep: Which, mark: Mark | None, left: float | None) -> tuple[Mark, list[Status]]:
         """There is none: what is on disk, at once."""

@@ -1,7 +1,8 @@
 """Handles: which sweep a call means, so that no call ever speaks of another one that has taken the name since.
 
 Promises: a handle with a folder means one sweep for ever; a name means the sweep that has it at the call, `NAME~1` the
-first one that was set aside under it. What is not there is named, with what there is.
+first one that was set aside under it. What is not there is named, with what there is; of what was removed is said by
+whom, and when.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from raylab.core.names import read_name
-from raylab.core.request import SweepRecord
+from raylab.core.request import History, Removed, SweepRecord
 from raylab.errors import NameRefused, SweepNotFound
 
-__all__ = ["ASIDE", "Handle", "Which", "find", "handles", "is_list", "no_one_sweep", "only", "when"]
+__all__ = ["ASIDE", "Handle", "Which", "find", "handles", "is_list", "names_of", "no_one_sweep", "only", "when"]
 
 ASIDE = re.compile(r"(?P<name>.+)~(?P<generation>\d+)")
 """How a sweep is called that was set aside; no sweep is made under such a name."""
@@ -87,23 +88,29 @@ def _shown(given: object) -> str:
     return f"{type(given).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
 
 
-def find(sweeps: Mapping[str, SweepRecord], wanted: Handle, lab: str) -> SweepRecord:
+def find(sweeps: History, wanted: Handle, lab: str) -> SweepRecord:
     """The sweep that a handle means.
 
     Args:
-        sweeps: those in force.
+        sweeps: those there are, and were.
         wanted: the handle.
         lab: the lab's name.
 
     Raises:
-        SweepNotFound: there is none of this name, and the message lists those there are; or another one has it now.
+        SweepNotFound: there is none of this name, and the message lists those there are; or it was removed; or another
+            one has its name now.
     """
-    known = sweeps.get(wanted.name) or _aside(sweeps, wanted.name)
+    if wanted.folder in sweeps.removed:
+        raise SweepNotFound(_gone(sweeps, wanted, sweeps.removed[wanted.folder]))
+    known = sweeps.get(wanted.name) or sweeps.aside.get(wanted.name)
     if known is None:
+        removed = [each for each in sweeps.removed.values() if each.name == wanted.name]
+        if removed:
+            raise SweepNotFound(_gone(sweeps, wanted, removed[-1]))
         raise SweepNotFound(f"the lab {lab!r} has no sweep {wanted.name!r}; its sweeps: {listed(sweeps, wanted.name)}")
     if wanted.folder in ("", known.folder):
         return known
-    meant = next((each for each in known.earlier if each.folder == wanted.folder), None)
+    meant = next((each for each in sweeps.aside.values() if each.folder == wanted.folder), None)
     if meant is None or meant.replaced is None:
         raise SweepNotFound(f"the sweep {wanted.name!r} that was meant is not there any more; another one has its name")
     raise SweepNotFound(
@@ -112,26 +119,31 @@ def find(sweeps: Mapping[str, SweepRecord], wanted: Handle, lab: str) -> SweepRe
     )
 
 
-def _aside(sweeps: Mapping[str, SweepRecord], name: str) -> SweepRecord | None:
-    match = ASIDE.fullmatch(name)
-    bearer = sweeps.get(match["name"]) if match else None
-    return next((each for each in bearer.earlier if each.name == name), None) if bearer else None
+def _gone(sweeps: History, wanted: Handle, removed: Removed) -> str:
+    what = f"the sweep {wanted.name!r} was removed by {removed.user} at {when(removed.time_us)}, with its rows"
+    if wanted.name in sweeps:
+        return f"{what}; {wanted.name!r} is another sweep now"
+    return f"{what}; sweeps there are: {listed(sweeps, wanted.name)}"
 
 
-def listed(sweeps: Mapping[str, SweepRecord], name: str = "") -> str:
+def listed(sweeps: History, name: str = "") -> str:
     """The names of the sweeps there are; where one that was set aside is asked for, those of its kind, too."""
-    there = ", ".join(map(repr, sweeps)) or "none yet"
-    if "~" not in name:
-        return there
-    aside = ", ".join(repr(each.name) for sweep in sweeps.values() for each in sweep.earlier) or "none"
-    return f"{there}; set aside: {aside}"
+    there = names_of(each.name for each in sweeps.values() if not each.archived) or "none yet"
+    if hidden := names_of(each.name for each in sweeps.values() if each.archived):
+        there += f"; archived: {hidden}"
+    return f"{there}; set aside: {names_of(sweeps.aside) or 'none'}" if "~" in name else there
 
 
-def no_one_sweep(lab: str, sweeps: Iterable[str]) -> str:
-    """What is said where no name was given, and there is not just one sweep."""
-    there = list(sweeps)
+def names_of(names: Iterable[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(map(repr, names))
+
+
+def no_one_sweep(lab: str, sweeps: Iterable[str], archived: Iterable[str] = ()) -> str:
+    """What is said where no name was given, and there is not just one sweep; those that are archived do not count."""
+    there, hidden = list(sweeps), names_of(archived)
     ways = f". Several are read with a list of names: results([{there[0]!r}, {there[1]!r}])" if there[1:] else ""
-    names = ", ".join(map(repr, there)) or "none yet"
+    names = (names_of(there) or "none yet") + (f"; archived: {hidden}" if hidden else "")
     return f"the lab {lab!r} has not just one sweep, so say which one you mean; its sweeps: {names}{ways}"
 
 

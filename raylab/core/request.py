@@ -8,7 +8,7 @@ in `core/resubmission.py`, which sweep a call means in `core/handle.py`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -33,8 +33,8 @@ Kind = Literal[
     "code",
 ]
 """`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
-version of the code. `ran_alone`: a suspect runs alone now. `code`: the same version lies under another hash from now
-on."""
+version of the code. `removed`: the sweep is deleted for good. `ran_alone`: a suspect runs alone now. `code`: the same
+version lies under another hash from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +150,31 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """That a sweep was deleted for good.
+
+    Attributes:
+        name: by which it was found.
+        folder: of its results; no other sweep ever has it.
+        user, time_us: who asked for it, when.
+        code: the hashes of its code, which goes with its last user.
+    """
+
+    name: str
+    folder: str
+    user: str
+    time_us: int
+    code: tuple[str, ...] = ()
+
+    def request(self) -> Request:
+        """By which it was removed; the last opening of its table repeats it."""
+        body = {"code": list(self.code)}
+        return Request(
+            kind="removed", sweep=self.name, folder=self.folder, user=self.user, time_us=self.time_us, body=body
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """A sweep as the requests tell it.
 
@@ -158,8 +183,8 @@ class SweepRecord:
         folder: of its results; no other sweep ever has it.
         generation: which sweep of its name it is, from 1 on.
         versions: of the code; the last one is in force.
+        archived: whether it is hidden; nothing of it runs.
         replaced: if it was set aside.
-        earlier: those that were set aside under its name, the first one first.
     """
 
     name: str
@@ -180,7 +205,6 @@ class SweepRecord:
     paused: str = ""
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None
-    earlier: tuple[SweepRecord, ...] = ()
 
     @property
     def total(self) -> int:
@@ -233,6 +257,12 @@ class SweepRecord:
         return self.versions[-1].ingredients
 
     @property
+    def hashes(self) -> tuple[str, ...]:
+        """Of all the code that it needs, whichever version."""
+        found = [digest for version in self.versions for digest in (version.code, version.modules) if digest]
+        return tuple(dict.fromkeys(found))
+
+    @property
     def name_aside(self) -> str:
         """By which it is read once another sweep has its name."""
         return f"{self.name}~{self.generation}"
@@ -255,33 +285,87 @@ class SweepRecord:
     def set_aside(self, by: Request) -> SweepRecord:
         """As it is when this request has taken its name."""
         replaced = Replaced(name=self.name, user=by.user, time_us=by.time_us)
-        return replace(self, name=self.name_aside, replaced=replaced, earlier=(), strikes={})
+        return replace(self, name=self.name_aside, replaced=replaced, strikes={})
 
 
-def fold(requests: Iterable[Request], before: Mapping[str, SweepRecord] | None = None) -> dict[str, SweepRecord]:
-    """The sweeps in force after these requests, by name, in the order of their first submission.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History(Mapping[str, SweepRecord]):
+    """What a lab's requests come to: as a mapping, the sweeps in force by name, in the order of their submission.
 
-    Each has those that had its name before in `earlier`. A request about a sweep that was replaced since counts no
-    more.
+    Attributes:
+        in_force: these.
+        aside: those that were set aside for another one of their name, by the name that they have since.
+        removed: those that were removed, by folder.
     """
-    sweeps = dict(before or {})
+
+    in_force: Mapping[str, SweepRecord] = field(default_factory=dict)
+    aside: Mapping[str, SweepRecord] = field(default_factory=dict)
+    removed: Mapping[str, Removed] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> SweepRecord:
+        return self.in_force[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.in_force)
+
+    def __len__(self) -> int:
+        return len(self.in_force)
+
+    @property
+    def readable(self) -> tuple[SweepRecord, ...]:
+        """All whose rows are there: those in force, and those that were set aside."""
+        return (*self.aside.values(), *self.in_force.values())
+
+    def next_generation(self, name: str) -> int:
+        """Which one of its name a new sweep is: no folder is ever used again."""
+        there = [(each.name, each.folder) for each in self.readable]
+        there += [(each.name, each.folder) for each in self.removed.values()]
+        return max((_generation(folder) for known, folder in there if known.partition("~")[0] == name), default=0) + 1
+
+
+def fold(requests: Iterable[Request], before: History | None = None) -> History:
+    """What these requests come to, after those before them.
+
+    A request about a sweep that was replaced since counts no more, but for its removal. A folder that was removed stays
+    so whatever else is said of it, in whatever order.
+    """
+    before = History() if before is None else before
+    sweeps, aside, removed = dict(before.in_force), dict(before.aside), dict(before.removed)
     strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
-        if request.kind == "submitted":
-            sweeps[request.sweep] = _submitted(request, known)
+        is_meant = known is not None and known.folder == request.folder
+        if request.folder in removed:
+            continue
+        if request.kind == "removed":
+            removed[request.folder] = _removed(request)
+            sweeps, aside = _without(sweeps, request.folder), _without(aside, request.folder)
+        elif request.kind == "submitted":
+            if known is not None:
+                aside[known.name_aside] = known.set_aside(request)
+            sweeps[request.sweep] = _submitted(request)
             strikes.pop(request.sweep, None)
-        elif known is None or request.folder != known.folder:
+        elif known is None or not is_meant:
             continue
         elif request.kind == "ran_alone":
             held = strikes.setdefault(request.sweep, dict(known.strikes))
             held[request.body["position"]] = Strikes(**request.body["strikes"])
         else:
             sweeps[request.sweep] = _changed(known, request)
-    return {name: replace(sweep, strikes=strikes[name]) if name in strikes else sweep for name, sweep in sweeps.items()}
+    sweeps |= {name: replace(sweeps[name], strikes=held) for name, held in strikes.items() if name in sweeps}
+    return History(in_force=sweeps, aside=aside, removed=removed)
 
 
-def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
+def _without(sweeps: dict[str, SweepRecord], folder: str) -> dict[str, SweepRecord]:
+    return {name: sweep for name, sweep in sweeps.items() if sweep.folder != folder}
+
+
+def _removed(request: Request) -> Removed:
+    code = tuple(request.body.get("code", ()))
+    return Removed(name=request.sweep, folder=request.folder, user=request.user, time_us=request.time_us, code=code)
+
+
+def _submitted(request: Request) -> SweepRecord:
     body = dict(request.body)
     first, *later = (Version(**version) for version in body.pop("versions"))
     return SweepRecord(
@@ -293,7 +377,6 @@ def _submitted(request: Request, known: SweepRecord | None) -> SweepRecord:
         policy=Policy.of(body.pop("policy")),
         versions=(replace(first, user=request.user, time_us=request.time_us), *later),
         generation=_generation(request.folder),
-        earlier=(*known.earlier, known.set_aside(request)) if known else (),
         **body,
     )
 
@@ -304,7 +387,13 @@ def _generation(folder: str) -> int:
     return int(number) if mark else 1
 
 
+GOING_ON = ("grown", "continued", "resumed")
+"""What lets a sweep run again, and so takes it out of the archive: nothing runs unseen."""
+
+
 def _changed(before: SweepRecord, request: Request) -> SweepRecord:
+    if request.kind in GOING_ON:
+        before = replace(before, archived=False)
     match request.kind:
         case "grown":
             return replace(before, segments=(*before.segments, *map(Segment.of, request.body["segments"])))

@@ -35,6 +35,7 @@ class Decision:
         updates: installed packages whose versions are other ones than when that sweep was submitted.
         mends: it takes the place of one that only failed, without being told to.
         aside: by which name the one is read whose place it takes.
+        unarchives: it was archived, and is among the sweeps again.
         among: the sweeps that could be meant, where it cannot be told which one is to be replaced.
     """
 
@@ -46,6 +47,7 @@ class Decision:
     updates: tuple[str, ...] = ()
     mends: bool = False
     aside: str = ""
+    unarchives: bool = False
     among: tuple[str, ...] = ()
 
     @property
@@ -64,6 +66,8 @@ class Decision:
             told.append(f"The rows of that one are read as {self.aside!r}")
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
+        if self.unarchives:
+            told.append(f"{self.name!r} was archived; now it is among the lab's sweeps again")
         if self.updates:
             told.append(
                 f"since {(self.than or self.name)!r} was submitted, versions changed: {', '.join(self.updates)}"
@@ -125,7 +129,7 @@ def _compare(
     found = tuple(differing(known, submission))
     newer = tuple(updates(known.ingredients, submission.ingredients))
     if not found:
-        return Decision(kind="same", name=name, updates=newer)
+        return Decision(kind="same", name=name, updates=newer, unarchives=known.archived)
     may = known.user == submission.user and not known.locked
     asked = submission.if_exists == "replace"
     mends = may and not asked and name in failing and _mends(known, submission)

@@ -128,6 +128,7 @@ class Status(Progress):
         design: in a few words.
         description: for people.
         submitted_us: when, since the epoch.
+        archived: whether it is hidden.
         first_error: of the trials that failed; None if none did, or none said anything.
         troubles: how many leases in a row could not build its environment.
     """
@@ -141,6 +142,7 @@ class Status(Progress):
     submitted_us: int
     first_error: str | None
     troubles: int
+    archived: bool = False
 
     @property
     def submitted(self) -> datetime:
@@ -182,6 +184,7 @@ def status(
         submitted_us=record.time_us,
         first_error=first_error,
         troubles=troubles,
+        archived=record.archived,
     )
 
 

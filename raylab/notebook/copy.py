@@ -1,7 +1,8 @@
 """Copying a notebook: whole files, each checked, into another place; also while its lab works on it and seals.
 
 Promises: a copy that was cut is no notebook and goes on where it was cut; repeated, a copy takes only what is new. At
-every moment each table of it is a beginning of the origin's, without gap. Must never write into the origin, nor into
+every moment each table of it is a beginning of the origin's, without gap; of a sweep that was removed, the copy deletes
+what it had taken. Must never write into the origin, nor into
 a place in which something else lies, nor take a file that is not what was written.
 
 The order has a reason: a lab keeps code, then writes the request, then rows. A copy takes rows, then requests, then
@@ -10,18 +11,22 @@ code, so that it has the request of each row and the code of each request; it wr
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from raylab import __version__
-from raylab.errors import LabNotFound, NameRefused
+from raylab.core.request import Removed, fold
+from raylab.errors import LabNotFound, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import DATA, FileInfo, damaged, load
 from raylab.notebook.layout import Identity
+from raylab.notebook.removal import clear
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.table_files import (
     PAUSE_S,
@@ -30,11 +35,12 @@ from raylab.notebook.table_files import (
     file_names,
     file_number,
     in_force,
+    infos,
     last_number,
     last_opening,
     misplaced,
 )
-from raylab.notebook.verify import wanting
+from raylab.notebook.verify import requests_in, wanting
 
 __all__ = ["Copying", "begin", "copy", "copy_code", "copy_table", "origin_of"]
 
@@ -57,6 +63,23 @@ class Copying:
             raise _written_on(self.target, path)
         self.files += 1
         self.size += len(data)
+
+    @property
+    def by(self) -> dict[str, str]:
+        """Who writes."""
+        return {
+            "user": self.identity.user,
+            "host": platform.node(),
+            "pid": str(os.getpid()),
+            "actor": "raylab copy",
+            "raylab": __version__,
+        }
+
+    def clear_removed(self) -> None:
+        """Delete what was taken of sweeps that were removed, as the origin's lab does."""
+        for folder, removed in _removed(self.target).items():
+            while self.target.names(folder) and not clear(self.target, folder, self.by, removed.request().plain()):
+                pass
 
     def finish(self) -> None:
         """Make it a notebook."""
@@ -81,15 +104,35 @@ def copy(source: Reader, target: Store) -> Copying:
         OSError: a disk refuses; the same call goes on.
     """
     copying = begin(source, target, origin_of(source))
-    for folder in layout.sweep_folders(source):
-        copy_table(copying, folder)
+    known = _removed(source)
+    while True:
+        try:
+            _take(copying, known)
+            break
+        except (NotebookDamaged, FileNotFoundError):
+            before, known = known, _removed(source)
+            if known == before:  # else what is missing may be that of a sweep that was removed meanwhile
+                raise
+    copying.finish()
+    return copying
+
+
+def _removed(reader: Reader) -> Mapping[str, Removed]:
+    """The sweeps that were removed, by folder."""
+    return fold(requests_in(reader, infos(reader, layout.REQUESTS))).removed
+
+
+def _take(copying: Copying, removed: Collection[str]) -> None:
+    """Take what is new of all but these folders."""
+    for folder in layout.sweep_folders(copying.source):
+        if folder not in removed:
+            copy_table(copying, folder)
     asked = list(_new_files(copying, layout.REQUESTS))
     copy_code(copying)
     _put_files(copying, layout.REQUESTS, asked)
-    for finding in wanting(target):
+    copying.clear_removed()
+    for finding in wanting(copying.target):
         raise damaged(finding.file, finding.what)
-    copying.finish()
-    return copying
 
 
 def origin_of(source: Reader) -> Identity:

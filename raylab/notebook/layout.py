@@ -203,6 +203,8 @@ results = rows.collect()
   only what you trust.
 - `NAME` is the folder of the first sweep of that name, `NAME~2` that of the second, which was submitted in its place,
   and so on: the highest number is the one in force, the others were set aside. `{REQUESTS}/` says by whom and when.
+- What was removed is gone for good: `{REQUESTS}/` says by whom and when, and its folder has files without rows only, by
+  which no writer of the past takes it up again.
 - Every file carries its own sha256 in its schema metadata (`raylab.sha256`), computed with 64 zeros in its place.
 - `raylab verify` checks all of it; `raylab copy OLD NEW --salvage` makes a new notebook of all that is whole.
 """

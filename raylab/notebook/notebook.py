@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from raylab.core.handle import Which, find, handles, is_list, no_one_sweep, only
-from raylab.core.request import SweepRecord, fold
+from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_sweep, only
+from raylab.core.request import History, SweepRecord, fold
 from raylab.core.status import Progress, Status, on_disk
-from raylab.errors import LabNotFound, SweepNotFound
+from raylab.core.summary import Summary
+from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
 from raylab.notebook.file import Loaded
@@ -25,6 +26,8 @@ from raylab.notebook.survey import survey
 from raylab.notebook.table_files import Known, listing
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
+
+T = TypeVar("T")
 
 
 class Notebook:
@@ -61,18 +64,21 @@ class Notebook:
     def __repr__(self) -> str:
         return f"Notebook({self.place!r})"
 
-    def _records(self) -> dict[str, SweepRecord]:
+    def _records(self) -> History:
         """What was asked, by sweep."""
         requests = [row for loaded in self._files.of(layout.REQUESTS) for row in from_rows(loaded.table)]
         return fold(requests)
 
-    def sweeps(self) -> pl.DataFrame:
+    def sweeps(self, *, archived: bool = False) -> pl.DataFrame:
         """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows.
 
         A sweep that was set aside for another one of its name is not among them; its rows are read as `NAME~1`, those
         of the next one as `NAME~2`.
+
+        Args:
+            archived: with those that are archived.
         """
-        return sweeps_frame(overview(self))
+        return sweeps_frame(overview(self, archived=archived))
 
     def results(
         self,
@@ -85,7 +91,7 @@ class Notebook:
         with a column `_sweep`."""
         return of_sweeps(
             self._read(name),
-            lambda record: results(record, self._files.of(record.folder), status=status, metadata=metadata),
+            lambda record: results(record, self._of(record), status=status, metadata=metadata),
             together,
             several=is_list(name),
         )
@@ -100,7 +106,7 @@ class Notebook:
         """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
         return of_sweeps(
             self._read(name),
-            lambda record: scan(record, self._files.of(record.folder), status=status, metadata=metadata),
+            lambda record: scan(record, self._of(record), status=status, metadata=metadata),
             scanned,
             several=is_list(name),
         )
@@ -111,18 +117,33 @@ class Notebook:
         Raises:
             SweepNotFound: there is no such sweep; or several, and no name was given.
         """
-        record = choose(self._records(), name, self.name)
-        return warnings_frame(survey(self._reader, record.folder).warnings)
+        return warnings_frame(self._survey(choose(self._records(), name, self.name)).warnings)
 
     def progress(self, name: Which = None) -> Progress:
         """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
         return Progress.of(overview(self, name))
 
-    def _chosen(self, name: Which) -> list[SweepRecord]:
-        """These sweeps; all in force for None."""
+    def _chosen(self, name: Which, archived: bool = False) -> list[SweepRecord]:
+        """These sweeps; all in force for None, archived or not."""
         records = self._records()
         wanted = handles(name)
-        return list(records.values()) if wanted is None else [find(records, each, self.name) for each in wanted]
+        if wanted is None:
+            return [record for record in records.values() if archived or not record.archived]
+        return [find(records, each, self.name) for each in wanted]
+
+    def _of(self, record: SweepRecord) -> list[Loaded]:
+        return self._there(record, lambda: self._files.of(record.folder))
+
+    def _survey(self, record: SweepRecord) -> Summary:
+        return self._there(record, lambda: survey(self._reader, record.folder))
+
+    def _there(self, record: SweepRecord, read: Callable[[], T]) -> T:
+        """What reading a sweep's files gives; where they are damaged, the requests say whether it was removed."""
+        try:
+            return read()
+        except NotebookDamaged:
+            find(self._records(), Handle(record.name, record.folder), self.name)
+            raise
 
     def _read(self, name: Which) -> list[SweepRecord]:
         """Those whose rows are wanted; the only one there is for None."""
@@ -172,9 +193,22 @@ class Notebook:
         return Notebook(place)
 
 
-def overview(notebook: Notebook, name: Which = None) -> list[Status]:
-    """How far a sweep of a notebook is, or several, or each of them, as a lab says it of its own."""
-    return [on_disk(record, survey(notebook._reader, record.folder)) for record in notebook._chosen(name)]
+def overview(notebook: Notebook, name: Which = None, archived: bool = False) -> list[Status]:
+    """How far a sweep of a notebook is, or several, or each of them, archived or not, as a lab says it of its own."""
+    found = []
+    for record in notebook._chosen(name, archived):
+        try:
+            found.append(on_disk(record, notebook._survey(record)))
+        except SweepNotFound:  # it was removed meanwhile
+            if name is not None:
+                raise
+    return found
+
+
+def pinned(notebook: Notebook, name: str) -> Handle:
+    """The sweep that has the name now."""
+    record = find(notebook._records(), only(name), notebook.name)
+    return Handle(record.name, record.folder)
 
 
 def through(reader: Reader) -> Notebook:
@@ -196,17 +230,19 @@ class Tables:
         return listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
 
 
-def choose(records: dict[str, SweepRecord], name: Which, lab: str) -> SweepRecord:
-    """The sweep of this name; without a name, the only one there is.
+def choose(records: History, name: Which, lab: str) -> SweepRecord:
+    """The sweep of this name; without a name, the only one that is not archived.
 
     Raises:
         SweepNotFound: there is none, or several and no name was given; the message lists them.
     """
-    if name is None and len(records) == 1:
-        return next(iter(records.values()))
-    if name is None:
-        raise SweepNotFound(no_one_sweep(lab, records))
-    return find(records, only(name), lab)
+    if name is not None:
+        return find(records, only(name), lab)
+    seen = [record for record in records.values() if not record.archived]
+    if len(seen) == 1:
+        return seen[0]
+    hidden = [record.name for record in records.values() if record.archived]
+    raise SweepNotFound(no_one_sweep(lab, [record.name for record in seen], hidden))
 
 
 FINDINGS_SCHEMA: dict[str, Any] = {
@@ -234,6 +270,7 @@ SWEEPS_SCHEMA: dict[str, Any] = {
     "repeats": pl.Int64,
     "design": pl.String,
     "description": pl.String,
+    "archived": pl.Boolean,
     "submitted": pl.Datetime("us", "UTC"),
 }
 

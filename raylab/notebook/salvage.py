@@ -8,15 +8,12 @@ gap. Must never write into the origin. Killed at any point, it can be done again
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from raylab import __version__
 from raylab.core.request import Request, fold
 from raylab.core.summary import together
 from raylab.errors import NotebookDamaged
@@ -25,6 +22,7 @@ from raylab.notebook.copy import Copying, begin, copy, copy_code, copy_table, or
 from raylab.notebook.damage import Condition, Finding
 from raylab.notebook.file import FileInfo, load
 from raylab.notebook.layout import Identity
+from raylab.notebook.removal import REMOVED
 from raylab.notebook.requests import to_rows
 from raylab.notebook.schema import SEQ
 from raylab.notebook.store import Reader, Store
@@ -57,22 +55,18 @@ def salvage(source: Reader, target: Store) -> tuple[Copying, list[Finding]]:
     if not found.findings:
         return copy(source, target), []
     copying = begin(source, target, _identity(source, found), salvaged=True)
-    by = {
-        "user": copying.identity.user,
-        "host": platform.node(),
-        "pid": str(os.getpid()),
-        "actor": "raylab copy",
-        "raylab": __version__,
-    }
     for folder, table in found.tables.items():
-        if folder != layout.REQUESTS and not table.findings:
+        if folder == layout.REQUESTS or folder in found.removed:
+            continue
+        if table.findings:
+            _rewrite(copying, folder, table)
+        else:
             copy_table(copying, folder)
-        elif folder != layout.REQUESTS:
-            _rewrite(copying, folder, table, by)
     # After the rows, as any copy has it.
     asked = requests_in(source, examine(source, layout.REQUESTS).held)
     copy_code(copying, found.sick_code)
-    _write_requests(copying, _requests(asked, found, target), by)
+    _write_requests(copying, _requests(asked, found, target))
+    copying.clear_removed()
     copying.finish()
     return copying, found.findings
 
@@ -90,22 +84,22 @@ def _identity(source: Reader, found: Inspection) -> Identity:
 # -- rows
 
 
-def _rewrite(copying: Copying, folder: str, table: Condition, by: Mapping[str, str]) -> None:
+def _rewrite(copying: Copying, folder: str, table: Condition) -> None:
     """Write what is whole of a table as a new one."""
     for attempt in range(TRIES):
         time.sleep(attempt * PAUSE_S)
         try:
-            return _written_anew(copying, folder, table, by)
+            return _written_anew(copying, folder, table)
         except FileNotFoundError:  # a lab that works on it has sealed
             table = examine(copying.source, folder)
     raise NotebookDamaged(f"{folder} changes all the time: shut its lab down, and try again")
 
 
-def _written_anew(copying: Copying, folder: str, table: Condition, by: Mapping[str, str]) -> None:
+def _written_anew(copying: Copying, folder: str, table: Condition) -> None:
     if _is_written(copying.target, folder, table):
         return
     _clear(copying.target, folder)
-    new = Table(copying.target, folder, by)
+    new = Table(copying.target, folder, copying.by)
     new.open({REQUEST: table.said.get(REQUEST, {})})
     for info in table.held:
         if info.rows:
@@ -146,12 +140,14 @@ def _clear(target: Store, folder: str) -> None:
 
 
 def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> list[Request]:
-    """What was asked, with the sweeps that only their tables tell of, and a pause for each that lost something."""
+    """What was asked, with the sweeps, and the removals, that only their tables tell of, and a pause for each that lost
+    something."""
     requests = list(asked)
     known = {request.folder for request in asked if request.kind == "submitted"}
     for folder, table in found.tables.items():
-        said = table.said.get(REQUEST)
-        if folder not in known and said:
+        if folder in found.removed:
+            requests += [Request(**table.said[REMOVED])] if REMOVED in table.said else []
+        elif folder not in known and (said := table.said.get(REQUEST)):
             _insert(requests, Request(**said))
     return requests + _pauses(requests, found, target)
 
@@ -192,9 +188,9 @@ def _pauses(requests: Sequence[Request], found: Inspection, target: Reader) -> l
     return rows
 
 
-def _write_requests(copying: Copying, requests: Sequence[Request], by: Mapping[str, str]) -> None:
+def _write_requests(copying: Copying, requests: Sequence[Request]) -> None:
     _clear(copying.target, layout.REQUESTS)
-    table = Table(copying.target, layout.REQUESTS, by)
+    table = Table(copying.target, layout.REQUESTS, copying.by)
     table.open({IDENTITY: asdict(copying.identity)})
     if requests:
         table.commit(to_rows(requests), {"rows": len(requests)})

@@ -3,8 +3,9 @@
 Promises: a commit is the creation of the next number, so it exists whole or not at all. After another
 writer's opening this one acknowledges nothing that was not in the table before.
 
-Rules of this file: parts and openings are never deleted or replaced. A journal file is deleted only after a
-durable part covers it. A number is never tried again with other bytes. No lock, no lease, no clock decides.
+Rules of this file: parts and openings are never deleted or replaced; only with a sweep that is removed, parts go
+(`removal`). A journal file is deleted only after a durable part covers it. A number is never tried again with other
+bytes. No lock, no lease, no clock decides.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
 from raylab.notebook.file import DATA, OPENING, PART, FileInfo, damaged, encode, load, told
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
-from raylab.notebook.table_files import file_header, file_names, file_number, in_force, last_number
+from raylab.notebook.table_files import file_header, file_names, file_number, highest_number, in_force, last_number
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +109,7 @@ class Table:
             # What a rival has put there may not be durable yet: after a power loss our number must not be there alone.
             self.store.settle(f"{self.folder}/journal")
             allowed()
-            none = pa.table({SEQ: pa.array([], pa.int64())})
-            info, data = self._written(OPENING, range(number, number + 1), 0, none, meta or {})
+            info, data = self._opening(number, meta or {})
             if not self.store.put(info.path, data, info.ident.encode()):
                 continue
             files = in_force(self.store, self.folder)
@@ -117,7 +117,31 @@ class Table:
             # does not tell: it may be a part's, whose maker deleted what stood where our opening is now.)
             if files[-1].ident == info.ident:
                 return self._start(files, number)
-        raise LabFenced(f"{self.folder} is being opened by other labs all the time: shut them down, and try again")
+        raise self._contested()
+
+    def end(self, meta: Mapping[str, Any]) -> None:
+        """Put an opening above all that is there, whole or damaged, for ever: nobody who has the table goes on with it.
+
+        Args:
+            meta: The caller's own metadata of the opening, as JSON has it.
+
+        Raises:
+            LabFenced: Others keep opening it at the same time.
+            OSError: The disk refuses; ending again is safe.
+        """
+        for _ in range(MAX_OPENINGS):
+            info, data = self._opening(highest_number(self.store, self.folder) + 1, meta)
+            self.store.settle(f"{self.folder}/journal")
+            if self.store.put(info.path, data, info.ident.encode()):
+                return
+        raise self._contested()
+
+    def _opening(self, number: int, meta: Mapping[str, Any]) -> tuple[FileInfo, memoryview]:
+        none = pa.table({SEQ: pa.array([], pa.int64())})
+        return self._written(OPENING, range(number, number + 1), 0, none, meta)
+
+    def _contested(self) -> LabFenced:
+        return LabFenced(f"{self.folder} is being opened by other labs all the time: shut them down, and try again")
 
     def commit(self, rows: pa.Table, meta: Mapping[str, Any]) -> FileInfo:
         """Add rows, durably, under the next number.

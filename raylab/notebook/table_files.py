@@ -173,6 +173,14 @@ def last_number(reader: Reader, folder: str) -> int:
     return max(numbers, default=0)
 
 
+def highest_number(reader: Reader, folder: str) -> int:
+    """As `last_number`, also of a table whose files are damaged or missing, as far as can be told."""
+    try:
+        return last_number(reader, folder)
+    except (FileNotFoundError, NotebookDamaged):
+        return max((file_number(name) for names in file_names(reader, folder) for name in names), default=0)
+
+
 def file_number(name: str) -> int:
     """The commit that a file's name begins with."""
     return int(name[:12])

@@ -3,7 +3,7 @@
 Promises: goes on after the first finding; what a living lab is just writing or sealing is no finding; a file of a later
 format is none either (VersionMismatch). Must never write. What cannot be known from the folder: that the newest file
 of a table is gone, or an opening that a part covers; that a sweep's folder is gone whole; that code is gone which no
-sweep needs any more.
+sweep needs any more. What is left of a sweep that was removed is no finding.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
 from raylab.notebook.file import FileInfo, glimpse, load
+from raylab.notebook.removal import REMOVED
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader
 from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number, infos
@@ -40,6 +41,8 @@ class Inspection:
     """What sweeps need and is not there, by the name of the sweep."""
     orphans: dict[str, Finding] = field(default_factory=dict)
     """Folders with results for which no request is there."""
+    removed: frozenset[str] = frozenset()
+    """Folders of sweeps that were removed, by the requests or by what their openings say."""
     passing: str = ""
     """A file that the disk did not give, though it may do so later."""
     files: int = 0
@@ -69,6 +72,16 @@ def inspect(reader: Reader) -> Inspection:
         LabNotFound: there is no notebook in the folder.
         VersionMismatch: a later raylab wrote something of it.
     """
+    found = _inspected(reader)
+    while found.findings:
+        known, found.requests = found.requests, requests_in(reader, examine(reader, layout.REQUESTS).held)
+        if fold(known).removed == fold(found.requests).removed:
+            break
+        found = _inspected(reader)  # what is missing may be that of a sweep that was removed meanwhile
+    return found
+
+
+def _inspected(reader: Reader) -> Inspection:
     found = Inspection()
     # Before the requests: a folder that is made meanwhile has its request already.
     folders = layout.sweep_folders(reader)
@@ -79,6 +92,10 @@ def inspect(reader: Reader) -> Inspection:
         found.bytes += found.tables[folder].bytes
         found.passing = found.passing or found.tables[folder].passing
     found.requests = requests_in(reader, found.tables[layout.REQUESTS].held)
+    said = {folder for folder, table in found.tables.items() if REMOVED in table.said}
+    found.removed = frozenset(said | fold(found.requests).removed.keys())
+    for folder in found.removed & found.tables.keys():
+        found.tables[folder] = replace(found.tables[folder], held=(), findings=())
     there = [folder for folder in folders if found.tables[folder].held or found.tables[folder].findings]
     found.orphans = _orphans(there, found.requests)
     _check_code(reader, found)
@@ -96,7 +113,7 @@ def requests_in(reader: Reader, held: Iterable[FileInfo]) -> list[Request]:
 
 def sweep_names(requests: Iterable[Request]) -> dict[str, str]:
     """The sweeps by the folder of their results, also those that were set aside: `coarse~1`."""
-    return {each.folder: each.name for sweep in fold(requests).values() for each in (*sweep.earlier, sweep)}
+    return {each.folder: each.name for each in fold(requests).readable}
 
 
 def _name_of(folder: str) -> str:

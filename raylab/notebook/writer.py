@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,12 +21,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from raylab.core.request import Request
+from raylab.core.request import Removed, Request
 from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import FileInfo
 from raylab.notebook.place import store_at
+from raylab.notebook.removal import clear
 from raylab.notebook.requests import from_rows, to_rows
 from raylab.notebook.schema import Schema
 from raylab.notebook.store import Store
@@ -257,6 +258,22 @@ class Writer:
         table, files = self._take(folder, request)
         schema = Schema(info.schema for info in files)
         return SweepTable(self, request, table, schema, together(summaries(files)))
+
+    def clear(self, removed: Removed) -> bool:
+        """Delete a removed sweep's files, as far as one call goes; whether nothing is left. Its code stays."""
+        return clear(self.store, removed.folder, self.writer, removed.request().plain())
+
+    def remove_code(self, hashes: Iterable[str]) -> None:
+        """Delete the files of code with these hashes.
+
+        Raises:
+            LabFenced: another lab has the notebook, and may need them.
+        """
+        wanted = {path_of(each) for each in hashes for path_of in (layout.pickle_path, layout.modules_path)}
+        for path in layout.code_paths(self.store):
+            if path in wanted:
+                self._check_ours()
+                self.store.remove(path)
 
     def retake(self, sweep: SweepTable) -> bool:
         """Open a sweep's table again that was taken from us although the notebook was not.

@@ -11,7 +11,6 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -20,14 +19,15 @@ from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_see
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
 from raylab.core.segment import Need
 from raylab.core.status import State, Status, infeasible, on_disk, recorded, status
-from raylab.errors import LabBusy, LabUnavailable, RaylabError, SweepLocked, told
+from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError, SweepLocked, told
 from raylab.notebook import layout
 from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
-from raylab.server import pieces
+from raylab.server import pieces, removal
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
 from raylab.server.protocol import PROTOCOL, person, versions
+from raylab.server.removal import Removals
 from raylab.server.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -51,6 +51,8 @@ class LabActor:
         self._surroundings = surroundings
         self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
         self._lab = self._conductor(name, notebook, user)
+        self._removals = Removals(self._lab, self._changing)
+        self._lab.spawn(self._removals.go_on())
 
     def _conductor(self, name: str, notebook: str, user: str) -> Conductor:
         around = self._surroundings
@@ -115,7 +117,7 @@ class LabActor:
         asyncio.get_running_loop().call_later(LINGER_S, self._surroundings.end)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
-        outstanding = sum(self._status(lab, sweep).outstanding for sweep in lab.sweeps.in_force())
+        outstanding = sum(self._status(lab, sweep).outstanding for sweep in lab.sweeps.seen())
         if outstanding and not force:
             raise LabBusy(
                 f"the lab {lab.sweeps.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
@@ -149,7 +151,7 @@ class LabActor:
                 elif before is not None and not decision.mends and submission.replaces != before.key:
                     return decision, before.key, False
                 else:
-                    taken = await self._submit_new(lab, decision, before, submission)
+                    taken = await self._submit_new(lab, decision, submission)
             sweep = lab.sweeps.named(decision.name)
             assert sweep is not None
             lab.news.post(sweep, urgent=True)
@@ -182,6 +184,8 @@ class LabActor:
         # A pause may be in force already while its row is being written; ours comes after it.
         if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
             requests.append(_request("resumed", sweep, submission.user))
+        if known.archived:
+            requests.append(_request("unarchived", sweep, submission.user))
         if sweep.stage == "known":  # else its code is in use
             requests += await self._mend_code(lab, sweep, submission)
         if requests:
@@ -198,13 +202,11 @@ class LabActor:
             return []
         return [_request("code", sweep, submission.user, code=code, modules=modules)]
 
-    async def _submit_new(
-        self, lab: Conductor, decision: Decision, before: AtWork | None, submission: Submission
-    ) -> bool:
+    async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> bool:
         """Whether it was taken: when its turn to be written comes, a sweep that only failed may have got results."""
         name = layout.check_name(decision.name, "sweep")
         code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
-        least = before.record.generation + 1 if before else 1
+        least = lab.sweeps.records.next_generation(name)
         generation = await lab.recorder.read(lambda: lab.sweeps.writer.free_generation(name, least))
         request = Request.submitted(
             submission,
@@ -246,13 +248,35 @@ class LabActor:
                 await lab.sweeps.note(_request("locked", sweep, user))
                 lab.news.post(sweep, urgent=True)
 
+    async def archive(self, sweep: Handle, user: str, undo: bool) -> None:
+        """Hide the sweep, or show it again."""
+        lab = await self._open()
+        await self._durably(self._archive(lab, sweep, user, undo))
+
+    async def _archive(self, lab: Conductor, wanted: Handle, user: str, undo: bool) -> None:
+        async with self._changing:
+            await removal.archive(lab, self._in_force(lab, wanted), user, undo)
+
+    async def remove(self, sweep: Handle, user: str) -> None:
+        """Delete the sweep for good, with its rows; also one that was set aside."""
+        lab = await self._open()
+        await self._durably(self._remove(lab, sweep, user))
+
+    async def _remove(self, lab: Conductor, wanted: Handle, user: str) -> None:
+        async with self._changing:
+            if (folder := wanted.folder) not in lab.sweeps.records.removed:
+                sweep = self._found(lab, wanted)
+                folder = sweep.key
+                await removal.remove(lab, sweep, user)
+        await self._removals.carried_out(folder)
+
     # asking -----------------------------------------------------------------------------------------------------
 
-    async def overview(self, sweeps: Sequence[Handle] | None) -> list[Status]:
-        """How far each of these sweeps is, all in force if None."""
+    async def overview(self, sweeps: Sequence[Handle] | None, archived: bool = False) -> list[Status]:
+        """How far each of these sweeps is; all in force if None, `archived` or not."""
         lab = await self._open()
         if sweeps is None:
-            return [self._status(lab, sweep) for sweep in lab.sweeps.in_force()]
+            return [self._status(lab, sweep) for sweep in lab.sweeps.seen(archived)]
         return [await self._told(lab, self._found(lab, sweep)) for sweep in sweeps]
 
     async def _told(self, lab: Conductor, sweep: AtWork) -> Status:
@@ -260,7 +284,11 @@ class LabActor:
         if sweep.stage != "set aside":
             return self._status(lab, sweep)
         survey = lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
-        return on_disk(sweep.record, await self._durably(survey))
+        try:
+            return on_disk(sweep.record, await self._durably(survey))
+        except NotebookDamaged:
+            self._found(lab, Handle(sweep.name, sweep.key))  # says so if it was removed meanwhile
+            raise
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float
@@ -276,7 +304,7 @@ class LabActor:
 
     async def record(self, sweep: Handle) -> SweepRecord:
         """What was asked for under this name."""
-        return replace(self._found(await self._open(), sweep).record, earlier=())
+        return self._found(await self._open(), sweep).record
 
     def _found(self, lab: Conductor, sweep: Handle) -> AtWork:
         return lab.sweeps.of(find(lab.sweeps.records, sweep, lab.sweeps.name).folder)

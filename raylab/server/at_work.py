@@ -5,6 +5,7 @@ It is found by the folder of its results, which no other sweep ever has.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,8 +14,8 @@ from raylab.core.summary import Summary
 from raylab.notebook.writer import SweepTable
 from raylab.worker.batch import Batch
 
-Stage = Literal["known", "opening", "open", "set aside"]
-"""Nobody writes its table; this lab is about to; it does; another sweep has its name.
+Stage = Literal["known", "opening", "open", "set aside", "removed"]
+"""Nobody writes its table; this lab is about to; it does; another sweep has its name; its files are being deleted.
 
     known ──► opening ──► open ──► known          known again: complete and put away, or broken
 """
@@ -31,6 +32,7 @@ class AtWork:
         table: its results, while they are written.
         package: what workers load, as the pool holds it, while it is open.
         waiting: batches that wait for the disk.
+        writing: held while its table is opened, committed to or sealed.
         rows: how many rows are durable.
         first_error: of its trials.
         trouble: why it cannot be worked on; empty if it can.
@@ -44,6 +46,7 @@ class AtWork:
     table: SweepTable | None = None
     package: Any = None
     waiting: list[Batch] = field(default_factory=list)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     rows: int = 0
     first_error: str | None = None
     trouble: str = ""
@@ -63,6 +66,11 @@ class AtWork:
     def is_at_work(self) -> bool:
         """Whether its trials are leased, or will be in a moment."""
         return self.stage in ("opening", "open")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will ever be leased or written again."""
+        return self.stage in ("set aside", "removed")
 
     def know(self, found: Summary) -> None:
         """Take note of what its table holds; so it can be read."""

@@ -38,6 +38,10 @@ AGAIN_S = 1.0
 READ_TRIES = 3
 
 
+class Unwanted(Exception):
+    """What was to be written is nobody's any more."""
+
+
 class Unreadable(NotebookDamaged):
     """The disk does not give what is there; it may later."""
 
@@ -124,10 +128,13 @@ class Recorder:
                 for portion in _portions(batches):
                     info = None
                     try:
-                        if table is not None and sweep.table is table:  # else these rows are nobody's
-                            info = await self._commit(sweep, portion)
+                        async with sweep.writing:
+                            if table is not None and sweep.table is table:  # else these rows are nobody's
+                                info = await self._commit(sweep, portion)
                     except LabFenced:
                         return
+                    except Unwanted:
+                        log.info("rows of %s came too late", sweep.key)
                     except Exception as error:
                         # One sweep must not keep the others from being written.
                         log.error("the rows of %s cannot be written", sweep.key, exc_info=error)
@@ -150,15 +157,14 @@ class Recorder:
         assert table is not None
         said = summary(batches)
         rows = [batch.rows for batch in batches]
-        return await self._insist(lambda: table.commit(rows, said))
+        return await self._insist(lambda: table.commit(rows, said), lambda: sweep.table is table)
 
     async def seal(self, sweep: AtWork) -> None:
         """Put a sweep's journal into one file. Nothing is lost when it fails: the next one does it."""
-        table = sweep.table
-        if table is None or self._fenced is not None:
-            return
         try:
-            await asyncio.to_thread(table.seal)
+            async with sweep.writing:
+                if sweep.table is not None and self._fenced is None:
+                    await asyncio.to_thread(sweep.table.seal)
         except LabFenced as error:
             self._fence(error)
         except Exception as error:  # a full disk, a damaged file; whatever it is, the rows are durable
@@ -181,9 +187,13 @@ class Recorder:
             await self._insist(lambda: self.writer.add(requests))
         return True
 
-    async def do(self, work: Callable[[], T]) -> T:
-        """Run other disk work in a thread, again and again until the disk lets it pass."""
-        return await self._insist(work)
+    async def do(self, work: Callable[[], T], wanted: Callable[[], bool] = lambda: True) -> T:
+        """Run other disk work in a thread, again and again until the disk lets it pass.
+
+        Raises:
+            Unwanted: `wanted` says so before it did.
+        """
+        return await self._insist(work, wanted)
 
     async def read(self, work: Callable[[], T]) -> T:
         """Read something of one sweep in a thread. A disk that cannot give it must not keep the others waiting.
@@ -201,10 +211,12 @@ class Recorder:
                 await asyncio.sleep(AGAIN_S)
         raise Unreadable(f"the notebook cannot be read: {told(why)}; the sweep goes on by itself when it can") from why
 
-    async def _insist(self, work: Callable[[], T]) -> T:
+    async def _insist(self, work: Callable[[], T], wanted: Callable[[], bool] = lambda: True) -> T:
         while True:
             if self._fenced is not None:
                 raise self._fenced.with_traceback(None)  # the same one each time: its traceback would grow
+            if not wanted():
+                raise Unwanted
             try:
                 result = await asyncio.to_thread(work)
             except LabFenced as error:

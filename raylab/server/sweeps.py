@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import Any
 
 from raylab.core import events as ev
-from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.request import History, Request, SweepRecord, fold
 from raylab.core.segment import Need
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
@@ -74,7 +74,7 @@ class Sweeps:
         self._post = post
         self.identity: layout.Identity | None = None
         self.opening = 0  # the number of our opening of the request table
-        self.records: dict[str, SweepRecord] = {}  # of the sweeps in force, by name
+        self.records = History()
         self._all: dict[str, AtWork] = {}  # by folder
 
     # finding ----------------------------------------------------------------------------------------------------
@@ -91,6 +91,10 @@ class Sweeps:
     def in_force(self) -> list[AtWork]:
         """All sweeps but those that were set aside."""
         return [self._all[record.folder] for record in self.records.values()]
+
+    def seen(self, archived: bool = False) -> list[AtWork]:
+        """Those that verbs without a name speak of, and perhaps those that are archived."""
+        return [sweep for sweep in self.in_force() if archived or not sweep.record.archived]
 
     # opening ----------------------------------------------------------------------------------------------------
 
@@ -111,6 +115,8 @@ class Sweeps:
         requests = await self.recorder.do(lambda: self.writer.open_requests(allowed))
         self.opening = self.writer.opening
         self._fold(requests, {})
+        for record in self.records.aside.values():
+            self._all[record.folder] = AtWork(record, stage="set aside")
 
     async def _establish(self) -> layout.Identity:
         """Make or find the notebook. A folder that cannot be made is the caller's to correct; one that was there
@@ -196,13 +202,15 @@ class Sweeps:
         record = sweep.record
         try:
             package = await self._held(record)
-            table = await self.recorder.do(lambda: self.writer.open_sweep(record.folder, record.request().plain()))
+            opening = partial(self.writer.open_sweep, record.folder, record.request().plain())
+            async with sweep.writing:
+                table = await self.recorder.do(opening, lambda: sweep.stage == "opening")
         except LabFenced:
             raise
         except Exception as error:  # also Ray's, whose store may have no room for the package
             self.break_off(sweep, error)  # mended, it can be submitted again
             return
-        if self.of(record.folder).stage != "opening":  # set aside meanwhile
+        if sweep.is_over:
             return
         # A package that was held meanwhile is of what the sweep has grown to.
         sweep.stage, sweep.table, sweep.package = "open", table, sweep.package or package
@@ -255,8 +263,10 @@ class Sweeps:
         or get other code."""
         after = fold(requests, self.records)
         for name in {request.sweep for request in requests if request.kind in PACKED}:
-            sweep, record = self.named(name), after[name]
-            if sweep is not None and sweep.key == record.folder and sweep.is_at_work and record.folder not in held:
+            sweep, record = self.named(name), after.get(name)
+            if sweep is None or record is None or sweep.key != record.folder:
+                continue
+            if sweep.is_at_work and record.folder not in held:
                 held[record.folder] = await self._held(record)
 
     async def _held(self, record: SweepRecord) -> Any:
@@ -267,12 +277,11 @@ class Sweeps:
     def _fold(self, requests: list[Request], held: Mapping[str, Any]) -> None:
         before, self.records = self.records, fold(requests, self.records)
         for name in {request.sweep for request in requests}:
-            record, old = self.records[name], before.get(name)
-            for each in record.earlier:
-                if each.folder not in self._all:
-                    self._all[each.folder] = AtWork(each, stage="set aside")
-            if old is not None and old.folder != record.folder:
-                self._set_aside(self._all[old.folder], record.earlier[-1])
+            old, record = (each.get(name) or each.aside.get(name) for each in (before, self.records))
+            if old is not None and (record is None or old.folder != record.folder):
+                self._end(self._all[old.folder])
+            if record is None:
+                continue
             sweep = self._all.setdefault(record.folder, AtWork(record))
             was, sweep.record = sweep.record, record
             if sweep.is_at_work:
@@ -281,13 +290,22 @@ class Sweeps:
             if sweep.stage == "open" and _concerns_queue(was, record):
                 self._tell(ev.SweepChanged(sweep=sweep.key, record=record, slots=self._slots(record)))
 
-    def _set_aside(self, sweep: AtWork, record: SweepRecord) -> None:
-        """Another sweep has its name."""
-        sweep.record = record
+    def _end(self, sweep: AtWork) -> None:
+        """It was removed, or another sweep has its name."""
         self._drop(sweep)
         self.recorder.drop(sweep)
-        sweep.close("set aside")
+        if sweep.key in self.records.removed:
+            sweep.close("removed")
+        else:
+            sweep.record = self.records.aside[sweep.record.name_aside]
+            sweep.close("set aside")
         self._post(sweep)
+
+    async def at_rest(self, folder: str) -> None:
+        """Wait until nothing of a sweep that is over is being written any more."""
+        if folder in self._all:
+            async with self._all[folder].writing:
+                pass
 
     def _drop(self, sweep: AtWork) -> None:
         """The ledger need not know it any more, or is to take it up afresh."""
@@ -315,7 +333,7 @@ class Sweeps:
 
     def break_off(self, sweep: AtWork, error: Exception) -> None:
         """A sweep that cannot be worked on stands still with the reason; the others go on."""
-        if sweep.stage == "set aside":
+        if sweep.is_over:
             return
         log.warning("%s: %s", sweep.name, error)
         self._drop(sweep)

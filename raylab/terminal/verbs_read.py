@@ -34,6 +34,7 @@ SWEEPS = word(
     metavar="SWEEP",
     help="of this sweep (default: the only one there is); of several, with a column _sweep in front",
 )
+ALL = word("--all", action="store_true", help="with those that are archived")
 NOTEBOOK = word(
     "--notebook", type=Path, metavar="PATH", help="read this folder; needs no cluster, and no LAB before SWEEP"
 )
@@ -61,15 +62,17 @@ def _print_json(rows: Iterable[Mapping[str, Any]]) -> None:
     print(json.dumps(list(rows), indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
 
 
-@verb("show how far the sweeps of a lab are", LAB, SWEEP, ADDRESS, NOTEBOOK, JSON)
-def status(lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, json: bool) -> int:
+@verb("show how far the sweeps of a lab are", LAB, SWEEP, ADDRESS, NOTEBOOK, ALL, JSON)
+def status(
+    lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, all: bool, json: bool
+) -> int:
     if notebook is not None:
         from raylab.notebook.notebook import Notebook, overview
 
         name = _only_sweep(lab, sweep)
-        found = overview(Notebook(notebook), name)
+        found = overview(Notebook(notebook), name, all)
     else:
-        found = _look(lab, address).overview(sweep)
+        found = _look(lab, address).overview(sweep, all)
     if json:
         _print_json(each.told() for each in found)
     else:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asked import submitted, sweeps
+from asked import noted, submitted, sweeps
 
 from raylab.core.handle import Handle, find, handles, is_list, no_one_sweep, only
-from raylab.core.request import SweepRecord
+from raylab.core.request import History, fold
 from raylab.errors import NameRefused, SweepNotFound
 
 DAY_US = 86_400_000_000
 
 
-def three() -> dict[str, SweepRecord]:
+def three() -> History:
     """Three sweeps that had a name one after the other, and another one."""
     return sweeps(
         submitted("coarse", repeats=1),
@@ -49,6 +49,29 @@ def test_a_sweep_whose_request_was_lost_is_not_taken_for_another() -> None:
     there = sweeps(submitted("coarse", folder="sweeps/coarse~3"))
     with pytest.raises(SweepNotFound, match="is not there any more"):
         find(there, Handle("coarse", "sweeps/coarse~2"), "lab")
+
+
+def test_of_what_was_removed_is_said_by_whom_and_when_also_where_another_has_its_name() -> None:
+    gone = noted("removed", "coarse~1", folder="sweeps/coarse")
+    there = fold([gone], three())
+    for wanted in (Handle("coarse~1"), Handle("coarse~1", "sweeps/coarse")):
+        with pytest.raises(SweepNotFound, match="'coarse~1' was removed by ada at 1970-01-01 00:00:00 UTC") as caught:
+            find(there, wanted, "lab")
+        assert "'coarse', 'fine'; set aside: 'coarse~2'" in str(caught.value)
+    with pytest.raises(SweepNotFound, match=r"was removed by ada .*; 'coarse' is another sweep now"):
+        find(there, Handle("coarse", "sweeps/coarse"), "lab")
+    assert find(there, Handle("coarse"), "lab").repeats == 3
+    none = fold([noted("removed", "fine")], there)
+    with pytest.raises(SweepNotFound, match="'fine' was removed by ada"):
+        find(none, Handle("fine"), "lab")
+
+
+def test_what_is_archived_is_listed_apart() -> None:
+    there = fold([noted("archived", "fine")], three())
+    assert find(there, Handle("fine"), "lab").archived
+    with pytest.raises(SweepNotFound, match=r"its sweeps: 'coarse'; archived: 'fine'$"):
+        find(there, Handle("rough"), "lab")
+    assert no_one_sweep("lab", [], ["fine"]).endswith("its sweeps: none yet; archived: 'fine'")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raylab.core.policy import Policy
-from raylab.core.request import Replaced, Request, SweepRecord, Version, draw_seed, fold
+from raylab.core.request import History, Removed, Replaced, Request, SweepRecord, Version, draw_seed, fold
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 
@@ -21,7 +22,8 @@ from raylab.core.strikes import Strikes
 
 
 def test_no_requests_make_no_sweeps() -> None:
-    assert fold([]) == {}
+    assert fold([]) == History()
+    assert list(fold([])) == []
 
 
 def test_a_submission_is_a_sweep_with_all_that_was_said() -> None:
@@ -77,7 +79,7 @@ def test_what_had_the_name_before_is_kept_with_who_replaced_it_and_when() -> Non
     )
     assert list(there) == ["trial"]
     record = there["trial"]
-    first, second = record.earlier
+    first, second = there.aside.values()
     assert (first.name, first.folder, first.locked, first.strikes) == ("trial~1", "sweeps/trial", True, {})
     assert (second.name, second.folder, second.total) == ("trial~2", "sweeps/trial~2", 2)
     assert (first.replaced, second.replaced) == (
@@ -150,7 +152,7 @@ def test_a_row_about_a_sweep_that_was_replaced_meanwhile_is_not_about_the_new_on
 
 def test_rows_about_unknown_sweeps_change_nothing_and_an_unknown_kind_is_named() -> None:
     later: Any = "painted"
-    assert fold([noted("cancelled", "nobody")]) == {}
+    assert fold([noted("cancelled", "nobody")]) == History()
     with pytest.raises(ValueError, match="no request of the kind 'painted'"):
         fold([submitted(), noted(later)])
 
@@ -167,6 +169,9 @@ ROWS: dict[str, Callable[[str], Request]] = {
     "ran alone": ran_alone,
     "another ran alone": lambda name: ran_alone(name, 3),
     "policy": lambda name: noted("policy", name, **Policy(retries=1).plain()),
+    "removed": lambda name: noted("removed", name),
+    "removed as the first": lambda name: noted("removed", f"{name}~1", folder=f"sweeps/{name}"),
+    "removed as the second": lambda name: noted("removed", name, folder=f"sweeps/{name}~2"),
     "of the second": lambda name: ran_alone(name, 2, folder=f"sweeps/{name}~2"),
 }
 
@@ -177,9 +182,51 @@ ROWS: dict[str, Callable[[str], Request]] = {
 def test_folding_in_two_steps_is_folding_at_once(words: list[tuple[str, str]], cut: int) -> None:
     requests = [ROWS[kind](name) for kind, name in words]
     first = fold(requests[:cut])
-    kept = dict(first)
+    kept = copy.deepcopy(first)
     assert fold(requests[cut:], first) == fold(requests)
     assert first == kept, "what was there is not changed"
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(ROWS)), st.sampled_from("ab")), max_size=12))
+def test_a_folder_is_in_force_or_aside_or_removed_and_what_was_removed_stays_so(words: list[tuple[str, str]]) -> None:
+    requests = [ROWS[kind](name) for kind, name in dict.fromkeys(words)]  # no folder is submitted twice
+    there = fold(requests)
+    readable = [each.folder for each in there.readable]
+    assert len(readable) == len(set(readable))
+    assert set(there.removed) == {request.folder for request in requests if request.kind == "removed"}
+    assert not set(readable) & set(there.removed)
+    assert all(name == record.name for each in (there, there.aside) for name, record in each.items())
+
+
+def test_what_was_removed_is_remembered_with_who_asked_and_its_name_and_folder_are_free_or_not() -> None:
+    gone = noted("removed", code=["aa", "zz"])
+    there = sweeps(submitted(), gone)
+    assert list(there) == []
+    removed = Removed(name="trial", folder="sweeps/trial", user="ada", time_us=6, code=("aa", "zz"))
+    assert there.removed == {"sweeps/trial": removed}
+    assert removed.request() == gone
+    assert (there.next_generation("trial"), there.next_generation("other")) == (2, 1)
+    assert list(sweeps(submitted(), gone, submitted(), noted("resumed"))) == [], "the folder is never used again"
+    again = sweeps(submitted(), gone, submitted(folder="sweeps/trial~2", repeats=1))
+    assert (again["trial"].total, again.next_generation("trial")) == (2, 3)
+
+
+def test_of_several_of_a_name_each_can_be_removed() -> None:
+    second = submitted(folder="sweeps/trial~2", repeats=1)
+    newest = sweeps(submitted(), second, noted("removed", folder="sweeps/trial~2"))
+    assert (list(newest), list(newest.aside)) == ([], ["trial~1"])
+    oldest = sweeps(submitted(), second, noted("removed", "trial~1", folder="sweeps/trial"))
+    assert (list(oldest), list(oldest.aside), oldest["trial"].total) == (["trial"], [], 2)
+    assert newest.next_generation("trial") == oldest.next_generation("trial") == 3
+    third = fold([submitted(folder="sweeps/trial~3")], newest)
+    assert (third["trial"].name_aside, list(third.aside)) == ("trial~3", ["trial~1"])
+
+
+@pytest.mark.parametrize("going_on", ["resumed", "continued"])
+def test_what_goes_on_is_archived_no_more(going_on: Any) -> None:
+    body = {"code": "cc", "modules": None, "ingredients": {}} if going_on == "continued" else {}
+    assert not sweeps(submitted(), noted("archived"), noted(going_on, **body))["trial"].archived
+    assert sweeps(submitted(), noted(going_on, **body), noted("archived"))["trial"].archived
 
 
 # policy ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from raylab.core.policy import Policy
-from raylab.core.request import Kind, Request, Submission, SweepRecord, fold
+from raylab.core.request import History, Kind, Request, Submission, fold
 
 CODE = {"function trial": "source aa", "global SIZE": "3"}
 
@@ -63,5 +63,5 @@ def ran_alone(sweep: str = "trial", position: int = 1, *, deaths: int = 0, runs:
     return noted("ran_alone", sweep, position=position, strikes=strikes, **more)
 
 
-def sweeps(*requests: Request) -> dict[str, SweepRecord]:
+def sweeps(*requests: Request) -> History:
     return fold(requests)

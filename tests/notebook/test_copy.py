@@ -160,10 +160,9 @@ def test_a_disk_that_refuses_anywhere_leaves_what_the_next_one_completes(
     copy(store_of(base[0]), PosixStore(tmp_path / "whole", whole))
     for at in range(0, whole.count, 11):
         new = tmp_path / str(at)
-        try:
+        with contextlib.suppress(OSError):
             copy(store_of(base[0]), PosixStore(new, Faulty(at)))
-        except OSError:
-            copied(base[0], new)
+        copied(base[0], new)  # also where only a temporary file was not removed
         assert_same(base[0], new, base[1])
         shutil.rmtree(new)
 
@@ -232,7 +231,7 @@ def test_what_comes_while_it_copies_is_left_for_the_next_time(tmp_path: Path) ->
             bench.seal("first")
 
     copy(PosixStore(old, Faulty(hook=meanwhile)), store_of(tmp_path / "new"))
-    assert Notebook(tmp_path / "new").progress().ready < 10
+    assert Notebook(tmp_path / "new").progress().ready < 20
 
 
 # -- refused

@@ -293,10 +293,11 @@ def test_of_sweeps_of_one_name_the_lost_request_takes_its_place(tmp_path: Path) 
         path.write_bytes(b"")
         salvaged(tmp_path / "lab", new)
         path.write_bytes(good)
-        record = Notebook(new)._records()["plain"]
+        records = Notebook(new)._records()
+        record = records["plain"]
         assert (record.folder, record.generation, record.cancelled) == ("sweeps/plain~3", 3, True)
-        assert [each.folder for each in record.earlier] == ["sweeps/plain", "sweeps/plain~2"]
-        assert [each.total for each in (*record.earlier, record)] == [1, 2, 3]
+        assert [each.folder for each in records.aside.values()] == ["sweeps/plain", "sweeps/plain~2"]
+        assert [each.total for each in records.readable] == [1, 2, 3]
 
 
 def test_rows_whose_request_is_lost_in_every_place_are_nobodys(lab: tuple[Path, Truth]) -> None:

@@ -251,5 +251,5 @@ def test_a_disk_that_fails_loses_no_sweep_that_is_to_be_replaced(told: Any, tmp_
 
     told(story)
     records = Notebook(tmp_path / "lab")._records()
-    assert [each.name for each in records["s"].earlier] == ["s~1"]
+    assert list(records.aside) == ["s~1"]
     assert WHO["user"] == records["s"].user

@@ -306,8 +306,9 @@ class Life:
         for owner in self.owners:
             assert owner.wish.variant is not None
             assert records[owner.name].folder == owner.folder
-            for record in (*records[owner.name].earlier, records[owner.name]):
-                self._compare_sweep(owner, notebook, record)
+            for record in records.readable:
+                if record.folder in owner.variants:
+                    self._compare_sweep(owner, notebook, record)
 
     def _compare_sweep(self, owner: Owner, notebook: Notebook, record: Any) -> None:
         variant = owner.variants[record.folder]
