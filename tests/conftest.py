@@ -17,7 +17,7 @@ settings.register_profile("raylab", deadline=None, suppress_health_check=[Health
 settings.load_profile("raylab")
 
 QUEUES = {
-    "clusters with ray://": "chaos client_deaths connections many remote speech",
+    "clusters with ray://": "chaos client_deaths connections many remote removal speech",
     "clusters of their own": "command docs memory",
     "several nodes or none": "bench examples fence joining no_cluster nodes",
     "the shared cluster, and its deaths": "damage deaths trials verbs",

@@ -18,7 +18,7 @@ import pytest
 from clusters import Client, Cluster, clean_environment, eventually, free_port
 from sweeps import Bench
 
-from raylab import __version__, errors
+from raylab import Lab, __version__, errors
 from raylab.client.cluster import NoCluster
 from raylab.core.design import Factorial
 from raylab.notebook.notebook import Notebook
@@ -124,6 +124,8 @@ finally:
         "results LAB --status good",
         "status --notebook PATH LAB SWEEP",
         "cancel LAB",
+        "archive",
+        "rm",
         "shutdown",
         "ls LAB",
     ],
@@ -329,6 +331,33 @@ def test_nothing_is_started_where_nothing_is_left_to_cancel(
     with pytest.raises(AttributeError):  # there is no lab behind this one
         main(["cancel", lab_at_rest, "half", "--yes"])
     assert started == [lab_at_rest]
+
+
+def test_what_is_deleted_for_good_is_named_twice(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("raylab.client.resting.look", lambda name, address: lab._client)
+    sweep = lab.submit(lambda x: {"y": x}, {"x": range(3)}, name="coarse")
+    assert sweep.wait(timeout=60, progress=False)
+    assert main(["archive", "test", "coarse"]) == 0
+    assert "`raylab archive test coarse --undo` shows it" in capsys.readouterr().out
+    assert main(["status", "test"]) == 0
+    assert "coarse" not in capsys.readouterr().out
+    assert main(["status", "test", "--all"]) == 0
+    assert "coarse" in capsys.readouterr().out
+    assert main(["archive", "test", "coarse", "--undo"]) == 0
+    with pytest.raises(SystemExit):  # nobody is there to ask
+        main(["rm", "test", "coarse"])
+    asked, answers = [], iter(["", "coars", "y", "coarse "])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or next(answers))
+    assert [main(["rm", "test", "coarse"]) for _ in range(3)] == [1, 1, 1]
+    assert sweep.results().height == 3
+    assert main(["rm", "test", "coarse"]) == 0
+    assert asked[0] == "delete 'coarse' of the lab 'test': 3 rows, 0 trials outstanding, for good? Its name again: "
+    assert capsys.readouterr().out.endswith("coarse is deleted, with 3 rows\n")
+    assert main(["rm", "test", "coarse", "--yes"]) == 3
+    assert "'coarse' was removed by" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:

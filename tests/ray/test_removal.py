@@ -1,0 +1,167 @@
+"""Hiding and deleting sweeps on a cluster: from a handle, a name and the command, beside readers, through deaths.
+
+All else about it is in tests/server/test_removal.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from clusters import LAB, Cluster, eventually
+
+from raylab.errors import SweepNotFound
+from raylab.notebook.file import load
+from raylab.notebook.notebook import Notebook
+
+REFUSED = """
+from contextlib import contextmanager
+@contextmanager
+def refused(kind, *words):
+    try:
+        yield
+    except kind as error:
+        missing = [word for word in words if word not in str(error)]
+        assert not missing, (missing, str(error))
+    else:
+        raise AssertionError(f"no {kind.__name__}")
+"""
+
+SUBMIT = """
+import os, time
+def gated(x, gate):
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {"y": x}
+lab = raylab.Lab(name)
+"""
+
+
+def command(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
+    env = cluster.environment() | {"RAY_ADDRESS": cluster.address}
+    line = [sys.executable, "-m", "raylab.terminal.command", *words]
+    return subprocess.run(
+        line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def rows_in(folder: Path) -> int:
+    return sum(load(path.read_bytes(), str(path)).table.num_rows for path in folder.rglob("*.arrow"))
+
+
+def test_a_sweep_is_hidden_and_removed_from_a_handle_a_name_and_the_command(
+    cluster: Cluster, lab_name: str, gate: Path
+) -> None:
+    gate.touch()
+    script = """
+    axes = {"x": range(10), "gate": [gate]}
+    one, two, three = (lab.submit(gated, axes, name=name, seed=seed) for seed, name in enumerate("abc", start=1))
+    assert lab.wait(timeout=120, progress=False)
+    one.archive(), lab.archive("b")
+    assert lab.sweeps()["name"].to_list() == ["c"] and lab.results().height == 10
+    assert lab.sweeps(archived=True)["archived"].to_list() == [True, True, False]
+    one.archive(undo=True), lab.archive("b", undo=True)
+    one.remove(), lab.remove("b")
+    for gone in (one, two):
+        verbs = (gone.results, gone.progress, gone.cancel, lambda: gone.wait(timeout=1), lambda: lab.sweep(gone.name))
+        for verb in verbs:
+            with refused(raylab.SweepNotFound, f"{gone.name!r} was removed by", "UTC", "'c'"):
+                verb()
+    new = lab.submit(gated, axes, name="a")
+    assert new.wait(timeout=60, progress=False) and new.results().height == 10
+    one.remove()
+    assert lab.results("a").height == 10
+    """
+    cluster.client(REFUSED + SUBMIT + _dedent(script), name=lab_name, gate=str(gate))
+    root = cluster.home / lab_name
+    assert [rows_in(root / "sweeps" / name) for name in ("a", "b", "c", "a~2")] == [0, 0, 10, 10]
+
+    hidden = command(cluster, "archive", lab_name, "c")
+    assert (hidden.returncode, hidden.stdout.split(";")[0]) == (0, "c is archived")
+    assert [line.split()[0] for line in command(cluster, "status", lab_name).stdout.splitlines()[1:]] == ["a"]
+    listed = command(cluster, "status", lab_name, "--all").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == ["c", "a"]
+    assert command(cluster, "archive", lab_name, "c", "--undo").returncode == 0
+    assert command(cluster, "rm", lab_name, "c").returncode == 2, "nobody is there to ask"
+    assert rows_in(root / "sweeps/c") == 10
+    removed = command(cluster, "rm", lab_name, "c", "--yes")
+    assert (removed.returncode, removed.stdout) == (0, "c is deleted, with 10 rows\n")
+    assert rows_in(root / "sweeps/c") == 0
+    for words in (("rm", lab_name, "c", "--yes"), ("results", lab_name, "c")):
+        again = command(cluster, *words)
+        assert (again.returncode, "'c' was removed by" in again.stderr) == (3, True), again.stderr
+    assert command(cluster, "shutdown", lab_name).returncode == 0
+    started = command(cluster, "rm", lab_name, "a", "--yes")
+    assert "was started for it" in started.stdout, started.stderr
+    assert "a is deleted, with 10 rows" in started.stdout
+    assert Notebook(root).verify().is_empty()
+    assert Notebook(root).sweeps().height == 0
+
+
+def test_who_waits_and_reads_over_both_ways_is_told_and_what_runs_is_stopped(
+    cluster: Cluster, lab_name: str, gate: Path
+) -> None:
+    script = """
+    import threading
+    sweep = lab.submit(gated, {"x": range(40), "gate": [gate]}, name="held")
+    until = time.monotonic() + 60
+    while not sweep.progress().running and time.monotonic() < until:
+        time.sleep(0.02)
+    ends = []
+    def watch(call):
+        try:
+            ends.append(call())
+        except raylab.SweepNotFound as error:
+            ends.append(str(error))
+    calls = [lambda: sweep.wait(timeout=90, progress=False), lambda: list(sweep.updates(timeout=90))]
+    threads = [threading.Thread(target=watch, args=[call]) for call in calls]
+    [thread.start() for thread in threads]
+    raylab.Lab(name).remove("held")
+    [thread.join(timeout=60) for thread in threads]
+    assert len(ends) == 2 and all("'held' was removed by" in str(end) for end in ends), ends
+    until = time.monotonic() + 30
+    while lab.progress().running and time.monotonic() < until:
+        time.sleep(0.05)
+    quick = lab.submit(gated, {"x": [7], "gate": [os.devnull]}, name="quick")   # the slots are free
+    assert quick.wait(timeout=90, progress=False)
+    """
+    cluster.client(SUBMIT + _dedent(script), name=lab_name, gate=str(gate), address=cluster.client_address)
+    assert rows_in(cluster.home / lab_name / "sweeps/held") == 0
+
+
+def test_a_lab_that_dies_while_it_deletes_goes_on_when_it_is_back(own_cluster: Cluster, lab_name: str) -> None:
+    script = """
+    def quick(x):
+        return {"y": x}
+    lab = raylab.Lab(name)
+    keep = lab.submit(quick, {"x": range(5)}, name="keep")
+    sweep = lab.submit(quick, {"x": range(2000)}, name="gone")
+    assert lab.wait(timeout=120, progress=False)
+    print(lab.info()["pid"])
+    """
+    pid = int(own_cluster.client(_dedent(script), name=lab_name).split()[-1])
+    root = own_cluster.home / lab_name
+    assert rows_in(root / "sweeps/gone") == 2000
+    with own_cluster.begin("raylab.Lab(name).remove('gone')", name=lab_name) as remover:
+        eventually(lambda: _is_said(root), 60, every=0.001)
+        os.kill(pid, signal.SIGKILL)
+        remover.ended(120)  # it may have been told that the sweep is gone
+    own_cluster.client("assert raylab.Lab(name).results('keep').height == 5", name=lab_name)
+    assert own_cluster.workers(LAB) != [pid]
+    eventually(lambda: rows_in(root / "sweeps/gone") == 0, 30)
+    assert Notebook(root).verify().is_empty()
+
+
+def _is_said(root: Path) -> bool:
+    """Whether the requests say that it is removed."""
+    try:
+        Notebook(root).progress("gone")
+    except SweepNotFound:
+        return True
+    return False
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())
