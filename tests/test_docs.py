@@ -134,7 +134,7 @@ def test_the_readme_and_the_tutorial_begin_with_a_cluster() -> None:
     for page in (ROOT / "README.md", ROOT / "docs" / "tutorial.md"):
         text = page.read_text()
         assert text.index("raylab start\n") < text.index("```python"), page.name
-    assert set(FROM_NOTHING) == {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}
+    assert set(FROM_NOTHING) >= {ROOT / "README.md", ROOT / "docs" / "tutorial.md"}
 
 
 def test_a_literal_reader_has_the_command_and_all_that_the_blocks_import() -> None:
