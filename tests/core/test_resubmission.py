@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from asked import CODE, noted, submission, submitted, sweeps
 
+from raylab.core.partition import WHOLE, Part, Partition
 from raylab.core.policy import Policy
 from raylab.core.request import Request, SweepRecord
-from raylab.core.resubmission import Decision, decide, differing, overtaken, refusal
-from raylab.errors import SweepExists, SweepLocked
+from raylab.core.resubmission import Decision, decide, differing, overtaken, policy_again, refusal
+from raylab.errors import DesignError, SweepExists, SweepLocked
 
 FIXED = CODE | {"function trial": "source bb"}
 OTHER_VALUE = CODE | {"global SIZE": "4"}
@@ -292,3 +293,38 @@ def test_changed_code_is_named() -> None:
     (words,) = differing(sweeps(submitted())["trial"], submission(ingredients=OTHER_VALUE))
     assert "SIZE" in words
     assert "4" in words
+
+
+# the policy of the same again ---------------------------------------------------------------------------------------
+
+TWO = {"policy": Policy(classes=({"CPU": 1.0}, {"CPU": 2.0})), "size": 6}
+BY_AXIS = Partition((2, 3), (Part(0, (((0, 1),), ((0, 3),))), Part(1, (((1, 2),), ((0, 3),)))))
+
+
+def again(known: Partition, now: Partition, **changes: Any) -> Policy:
+    record = sweeps(submitted(partition=known, **TWO))["trial"]
+    return policy_again(record, submission(partition=now, **{**TWO, **changes}))
+
+
+def test_the_same_classes_have_the_amounts_that_are_asked_for_now() -> None:
+    now = Policy(classes=({"CPU": 3.0}, {"CPU": 4.0}))
+    assert again(BY_AXIS, BY_AXIS, policy=now).classes == now.classes
+    swapped = Partition(BY_AXIS.grid, tuple(Part(1 - klass, points) for klass, points in BY_AXIS.parts))
+    assert again(BY_AXIS, swapped, policy=now).classes == now.classes[::-1]
+
+
+def test_one_amount_holds_for_all_classes() -> None:
+    assert again(BY_AXIS, WHOLE, policy=Policy(resources={"CPU": 8.0})) == Policy(resources={"CPU": 8.0})
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        Partition((2, 3), (Part(0, (((0, 2),), ((0, 1),))), Part(1, (((0, 2),), ((1, 3),))))),
+        Partition((2, 3), (Part(0, (((0, 3),),)), Part(1, (((3, 6),),)))),
+    ],
+    ids=["other levels", "by numbers"],
+)
+def test_classes_are_not_taken_apart(now: Partition) -> None:
+    with pytest.raises(DesignError, match=r"'trial' are in classes .*, which stay as they are"):
+        again(BY_AXIS, now)
