@@ -234,7 +234,8 @@ def alive(net: Net) -> int:
     """How many nodes the head believes to be there."""
     code = (
         "import ray; ray.init('auto', logging_level='ERROR', log_to_driver=False);"
-        "print(sum(node['Alive'] for node in ray.nodes()))"
+        "print('alive:', sum(node['Alive'] for node in ray.nodes()))"
     )
     done: subprocess.CompletedProcess[str] = net["head"].run("python", "-c", code)
-    return int(done.stdout.split()[-1])
+    line = next(line for line in done.stdout.splitlines() if line.startswith("alive:"))  # Ray writes there, too
+    return int(line.removeprefix("alive:"))
