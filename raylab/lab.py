@@ -114,8 +114,9 @@ class Lab:
     ) -> Sweep:
         """Ask for a sweep. Back as soon as the request is durable; nothing is waited for.
 
-        The same again (experiment's code, design, repeats, seed, order) returns the sweep that is there, and lets a
-        paused or cancelled one go on; the other arguments take effect from then on. What makes it another sweep than
+        The same again (experiment's code, design, repeats, seed, order; of a sweep that has grown, as it was submitted
+        or as it is now) returns the sweep that is there, and lets a paused or cancelled one go on; the other arguments
+        take effect from then on. What makes it another sweep than
         one that is there is told in a warning; nothing is said where nothing changed.
 
         Something else under the name of a sweep that is there is answered as `if_exists` says, and never takes its
@@ -133,8 +134,9 @@ class Lab:
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
             order: `random` (what is in stands for the whole) or `design`.
             description: for people.
-            if_exists: if something else has the name: `fail` raises SweepExists; `replace` sets the one that is there
-                aside, if it is one's own and not locked. It never matters for the same again.
+            if_exists: if something else has the name: `fail` raises SweepExists; `extend` adds the points and repeats
+                that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `replace` sets
+                the one that is there aside, if it is one's own and not locked. It never matters for the same again.
             retries: how often a trial that raises is tried again, at once.
             time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
                 `timed_out`. It has a second to clean up in, or its process is ended with it. Like `num_cpus` and
@@ -159,7 +161,7 @@ class Lab:
             ExperimentError: the experiment cannot be run over this design, or cannot travel.
             NameRefused: no folder can have this name.
             SweepExists: another sweep has this name; the message says what differs, and each way out.
-            SweepLocked: the sweep is locked, and the policy differs or it was to be replaced.
+            SweepLocked: the sweep is locked, and the policy differs or it was to be replaced or extended.
             LabUnavailable: no answer; it is safe to submit again.
             KeyboardInterrupt: it was interrupted; once the lab was asked, a line says that it is safe to submit again.
 
@@ -203,8 +205,8 @@ class Lab:
             if_exists=if_exists,
         )
         answer = self._client.submit(asked)
-        if answer["decision"].remark:
-            warnings.warn(answer["decision"].remark, stacklevel=2)
+        for warning in filter(None, [answer["decision"].remark, *answer["told"]]):
+            warnings.warn(warning, stacklevel=2)
         if answer["infeasible"]:
             warnings.warn(f"{answer['name']!r}: {answer['infeasible']}", stacklevel=2)
         return Sweep(self._client, Handle(answer["name"], answer["folder"]))

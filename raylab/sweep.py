@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from raylab.client import classes
 from raylab.client.attachment import Client
-from raylab.client.classes import told
-from raylab.core.design import Design
+from raylab.client.handback import without_metadata
+from raylab.client.submission import check_repeats
+from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
 from raylab.core.status import Progress
+from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.frames import FAILED
 
@@ -38,8 +42,9 @@ class Sweep:
 
     @property
     def design(self) -> Design:
-        """What turns indices into points."""
-        return Design.loads(self._client.record(self._handle).asked.design)
+        """What turns the numbers of points, `_point` in the results, into points; also of those that were added."""
+        designs = list(map(Design.loads, self._client.record(self._handle).designs))
+        return designs[0] if len(designs) == 1 else Joined(designs)
 
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; a
@@ -52,7 +57,7 @@ class Sweep:
             "user": record.user,
             "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
             "experiment": record.label,
-            "design": record.shape,
+            "design": record.outline,
             "total": record.total,
             "repeats": record.repeats,
             "seed": record.seed,
@@ -60,7 +65,7 @@ class Sweep:
             "description": record.policy.description,
             "retries": record.policy.retries,
             "resources": dict(record.policy.resources),
-            "classes": told(record),
+            "classes": classes.told(record),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
             "archived": record.archived,
@@ -147,6 +152,46 @@ class Sweep:
             SweepNotFound: the sweep was replaced or removed meanwhile.
         """
         return self._client.updates(self._handle, since, timeout)
+
+    def extend(self, design: Any = None, *, repeats: int | None = None) -> int:
+        """Add points and repeats, while the sweep runs or after it. Back as soon as that is durable.
+
+        Afterwards every point of the design, or every point of the sweep if none is given, is there and has at least so
+        many repeats. Points are the same if their values are equal and of the same types. What is there stays as it is:
+        rows, seeds, `_point` and `_repeat`. The same call again adds nothing. What is added comes in turn with what is
+        left of the sweep; a sweep that is paused or cancelled stays so, and a warning says it.
+
+        Args:
+            design: a design, a frame, a list of dicts or a dict of levels, of the sweep's parameters.
+            repeats: of each point, at least; None leaves the points that are there as they are, and gives new ones as
+                many as the sweep had first.
+
+        Returns:
+            How many trials that adds.
+
+        Raises:
+            DesignError: nothing is asked for; the parameters are other ones, or a value is of another kind than the
+                parameter has; the points are too many to be compared.
+            SweepLocked: the sweep is locked and would grow, or it was set aside.
+            LabUnavailable: no answer; it is safe to ask again.
+
+        Example:
+            >>> sweep = raylab.Lab("percolation").sweep("coarse")                        # doctest: +SKIP
+            >>> sweep.extend(raylab.Factorial(p=[0.585, 0.59, 0.595], L=[64, 128]))      # doctest: +SKIP
+            120
+            >>> sweep.extend(repeats=50)                                                 # doctest: +SKIP
+            6120
+        """
+        given, remarks = without_metadata(design)
+        if given is None and repeats is None:
+            raise DesignError("extend takes a design, repeats=, or both; got neither")
+        if repeats is not None:
+            check_repeats(repeats)
+        points = None if given is None else as_design(given)
+        added, told = self._client.extend(self._handle, points, None if repeats is None else int(repeats))
+        for warning in [*remarks, *told]:
+            warnings.warn(warning, stacklevel=2)
+        return added
 
     def cancel(self) -> int:
         """Give up what is not recorded; returns how many trials that is. Submitting again goes on."""

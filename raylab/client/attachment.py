@@ -15,10 +15,12 @@ import polars as pl
 from raylab.client.attaching import attach, none_here
 from raylab.client.calls import Calls, Connection
 from raylab.client.cluster import NoCluster, connect
+from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
+from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.status import Progress, Status
@@ -65,10 +67,30 @@ class Client:
     # changing ---------------------------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> dict[str, Any]:
+        """The lab's answer, and in `told` what to say of an extension."""
+        known: list[SweepRecord] = []
         answer: dict[str, Any] = self.connection.call("submit", submission)
-        if not answer["taken"]:  # it is to replace this very sweep, and no other, however often the call is repeated
-            answer = self.connection.call("submit", replace(submission, replaces=answer["folder"]))
+        while not answer["taken"]:
+            if answer["decision"].kind == "compare":
+                known = [self.record(name) for name in answer["decision"].among]
+                submission = replace(submission, growths=tuple(growth_of(each, submission) for each in known))
+            else:  # it is to replace this very sweep, and no other, however often the call is repeated
+                submission = replace(submission, replaces=answer["folder"])
+            answer = self.connection.call("submit", submission)
+        extended = [each for each in known if each.folder == answer["folder"] and answer["decision"].kind == "extend"]
+        answer["told"] = [line for each in extended for line in close(each, Design.loads(submission.design))]
         return answer
+
+    def extend(self, sweep: Handle, design: Design | None, repeats: int | None) -> tuple[int, list[str]]:
+        """How many trials it adds, and what to say of it."""
+        while True:
+            known = self.record(sweep)
+            if design is not None:
+                check_modules(known, design)
+            growth = growth_to(known, design, repeats)
+            if self.connection.call("extend", Handle(known.name, known.folder), growth, person()):
+                about = [] if design is None else close(known, design)
+                return growth.added, [*about, *standing(known, growth)]
 
     def cancel(self, sweep: str | Handle) -> int:
         cancelled: int = self.connection.call("cancel", self.pinned(sweep), person())

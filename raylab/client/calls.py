@@ -31,6 +31,7 @@ BACK_S = 0.2
 
 INTERRUPTED = {
     "submit": "whether the lab took the sweep is not known; submit the same again, and it is found or made, not twice",
+    "extend": "whether the lab extended the sweep is not known; extend it again, which adds nothing twice",
     "cancel": "whether the lab cancelled the sweep is not known; look at it, or cancel it again, which is safe",
     "archive": "whether the lab archived the sweep is not known; ask for the same again, which is safe",
     "remove": "whether the lab removed the sweep is not known; look for it, and remove it again if it is there",

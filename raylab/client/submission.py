@@ -30,10 +30,10 @@ LIMIT_BYTES = 64 * 2**20
 MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
 
-IF_EXISTS = ("fail", "replace")
+IF_EXISTS = ("fail", "extend", "replace")
 """What a submission can say of something else that has its name."""
 
-COMING = ("extend", "continue")
+COMING = ("continue",)
 
 
 def check_if_exists(word: object) -> None:
@@ -51,24 +51,38 @@ def check_if_exists(word: object) -> None:
         raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
 
 
+def check_repeats(repeats: object) -> None:
+    """Refuse what is no number of repeats.
+
+    Raises:
+        DesignError: it is none.
+    """
+    if not _is_whole(repeats) or repeats < 1:  # type: ignore[operator]
+        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
+
+
 def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> None:
     """Refuse a plan that no lab can carry out.
 
     Raises:
         DesignError: repeats, seed or order is none, or the trials are too many to count.
     """
-    if not _is_whole(repeats) or repeats < 1:
-        raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
+    check_repeats(repeats)
     if design.size * repeats > MAX_SIZE:
         raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
     if seed is not None and (not _is_whole(seed) or not 0 <= seed < 2**63):
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
         raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
-    _check_size(sum(design.weights().values()), design)  # before a level of gigabytes is written down
+    check_size(sum(design.weights().values()), design)  # before a level of gigabytes is written down
 
 
-def _check_size(nbytes: int, design: Design) -> None:
+def check_size(nbytes: int, design: Design) -> None:
+    """Refuse a request of more than LIMIT_BYTES.
+
+    Raises:
+        DesignError: it has more, which levels of this design may have most of.
+    """
     if nbytes <= LIMIT_BYTES:
         return
     weights = design.weights()
@@ -193,7 +207,7 @@ def submission(
         DesignError: it is too large.
     """
     text = design.dumps()
-    _check_size(len(text) + len(code.pickle) + len(code.modules or b""), design)
+    check_size(len(text) + len(code.pickle) + len(code.modules or b""), design)
     return Submission(
         name=name,
         label=layout.check_name(code.label, "sweep"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import accumulate, chain
 from types import NoneType
 from typing import Any, Final, TypeAlias
 
@@ -18,7 +19,18 @@ from numpy.typing import NDArray
 
 from raylab.core.values import decode, encode, key_of
 
-__all__ = ["Axis", "Listed", "Stepped", "axis_of", "read_axis", "repeated"]
+__all__ = [
+    "Axis",
+    "Chained",
+    "Listed",
+    "Stepped",
+    "axis_of",
+    "distinct",
+    "is_listed",
+    "picked",
+    "read_axis",
+    "repeated",
+]
 
 Places: TypeAlias = NDArray[np.int64]
 
@@ -114,6 +126,79 @@ class Listed(Axis):
         if is_plain and all(math.isfinite(level) for level in self._levels if type(level) is float):
             return {"levels": list(self._levels)}
         return {"levels": list(map(encode, self._levels))}
+
+
+class Chained(Axis):
+    """The levels of several axes, one axis after the other; a level may stand there more than once."""
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self._axes = tuple(axes)
+        self._starts = np.array([0, *accumulate(axis.size for axis in axes)])
+        self.size = int(self._starts[-1])
+        self.is_computed = all(axis.is_computed and type(axis[0]) is type(axes[0][0]) for axis in axes)
+        self.others = tuple(chain.from_iterable(axis.others for axis in axes))
+
+    def __getitem__(self, at: int) -> Any:
+        if not 0 <= at < self.size:
+            at = range(self.size)[at]
+        number = int(np.searchsorted(self._starts, at, side="right")) - 1
+        return self._axes[number][at - int(self._starts[number])]
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self._axes)
+
+    def take(self, places: Places) -> list[Any]:
+        levels: list[Any] = [None] * len(places)
+        for at, axis, own in self._by_axis(places):
+            for place, level in zip(at.tolist(), axis.take(own), strict=True):
+                levels[place] = level
+        return levels
+
+    def computed(self, places: Places) -> NDArray[Any]:
+        if not self.is_computed:
+            return super().computed(places)
+        levels = np.empty(len(places), np.result_type(*(axis.computed(places[:0]) for axis in self._axes)))
+        for at, axis, own in self._by_axis(places):
+            levels[at] = axis.computed(own)
+        return levels
+
+    def _by_axis(self, places: Places) -> Iterator[tuple[Places, Axis, Places]]:
+        """Which of these places are on which axis, and where there."""
+        number = np.searchsorted(self._starts, places, side="right") - 1
+        for each in np.unique(number).tolist():
+            at = np.flatnonzero(number == each)
+            yield at, self._axes[each], places[at] - self._starts[each]
+
+    def written(self) -> dict[str, Any]:
+        return {"axes": [axis.written() for axis in self._axes]}
+
+
+def picked(axis: Axis, runs: Sequence[tuple[int, int]]) -> Axis:
+    """The levels at some places of an axis, given as runs; those of a range that stand together stay one."""
+    if list(runs) == [(0, axis.size)]:
+        return axis
+    if isinstance(axis, Stepped) and not is_listed(axis, runs):
+        start, stop = runs[0]
+        return axis_of(range(axis[start], axis[stop - 1] + axis.step, axis.step))
+    return axis_of(tuple(chain.from_iterable(axis.take(np.arange(start, stop)) for start, stop in runs)))
+
+
+def distinct(axis: Axis) -> Axis:
+    """The axis with each level once, where it stands first."""
+    if axis.is_computed or repeated(list(axis)) is None:
+        return axis
+    first: dict[Hashable, Any] = {}
+    for level in axis:
+        first.setdefault(key_of(level), level)
+    return axis_of(tuple(first.values()))
+
+
+def is_listed(axis: Axis, runs: Sequence[tuple[int, int]]) -> bool:
+    """Whether the levels at some places of an axis have to be listed: all but those of a range that stand together, and
+    a whole axis that is computed."""
+    is_whole = list(runs) == [(0, axis.size)]
+    is_range = isinstance(axis, Stepped) and type(axis.first) is int and len(runs) == 1
+    return not (axis.is_computed and is_whole) and not is_range
 
 
 def axis_of(levels: tuple[Any, ...] | range) -> Axis:

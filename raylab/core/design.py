@@ -15,12 +15,14 @@ from __future__ import annotations
 import json
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from raylab.core.axes import Axis, Places, read_axis, repeated
+from raylab.core.axes import Axis, Chained, Places, read_axis, repeated
 from raylab.core.given import axis_given, by_name, of_columns, of_rows
 from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.names import read_name
@@ -95,8 +97,7 @@ class Design(ABC):
             DesignError: the text is no design, or one that only a newer raylab can read; or a class cannot be imported.
         """
         try:
-            document = json.loads(text)
-            return _KINDS[document["kind"]]._from_document(document, imports)
+            return _made(json.loads(text), imports)
         except DesignError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -290,11 +291,66 @@ class Points(Design):
         return design
 
 
+class Joined(Design):
+    """The points of several designs, one design after the other; what the design of a sweep that has grown is.
+
+    Args:
+        parts: the designs, of the same parameters in whatever order; the first one's is the order of the whole.
+
+    Raises:
+        DesignError: the parameters of two of them are not the same.
+
+    Example:
+        >>> design = Joined([Factorial(x=[1, 2], m=["a"]), Points(m=["b"], x=[7])])
+        >>> design, design[2]
+        (Joined(x, m) of 3 points, {'x': 7, 'm': 'b'})
+    """
+
+    def __init__(self, parts: Sequence[Design]) -> None:
+        self.parts = tuple(parts)
+        names = parts[0].parameters
+        if any(set(part.parameters) != set(names) for part in parts):
+            raise DesignError(f"designs of other parameters than {', '.join(names) or 'none'} cannot be joined to them")
+        super().__init__(
+            {name: Chained([part.axis(name) for part in parts]) for name in names}, sum(part.size for part in parts)
+        )
+        self._firsts = [0, *accumulate(part.size for part in parts)]
+
+    def places(self, name: str, points: Places) -> Places:
+        within = self._within(points)
+        number = np.searchsorted(self._firsts, within, side="right") - 1
+        found, start = np.empty_like(within), 0
+        for each, part in enumerate(self.parts):
+            own = number == each
+            found[own] = part.places(name, within[own] - self._firsts[each]) + start
+            start += part.axis(name).size
+        return found
+
+    def repeated(self) -> list[str]:
+        return [phrase for part in self.parts for phrase in part.repeated()]
+
+    def _point(self, at: int) -> Point:
+        number = bisect_right(self._firsts, at) - 1
+        point = self.parts[number]._point(at - self._firsts[number])
+        return {name: point[name] for name in self.parameters if name in point}
+
+    def _document(self) -> dict[str, Any]:
+        return {"kind": "joined", "parts": [part._document() for part in self.parts]}
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
+        return cls([_made(part, imports) for part in document["parts"]])
+
+
+def _made(document: dict[str, Any], imports: bool) -> Design:
+    return _KINDS[document["kind"]]._from_document(document, imports)
+
+
 def _read(axes: list[dict[str, Any]], imports: bool) -> dict[str, Axis]:
     return {axis["name"]: read_axis(axis, imports=imports) for axis in axes}
 
 
-_KINDS: Final[dict[str, type[Design]]] = {"factorial": Factorial, "points": Points}
+_KINDS: Final[dict[str, type[Design]]] = {"factorial": Factorial, "points": Points, "joined": Joined}
 
 
 def as_design(value: Any) -> Design:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.segment import Need, Segment, trials_of
@@ -56,8 +57,13 @@ class Submission:
     user: str
     ignore: tuple[str, ...] = ()  # what of the ingredients does not count when it is compared
     partition: Partition = WHOLE  # of the design, into the policy's classes
-    if_exists: str = "fail"  # or "replace": what to do if something else has the name
+    if_exists: str = "fail"  # or "extend", "replace": what to do if something else has the name
     replaces: str = ""  # the folder of the very sweep that it may take the place of, once the client knows it
+    growths: tuple[Growth, ...] = ()  # of sweeps that it may be, to what it asks for, once the client has computed them
+
+    def growth(self, record: SweepRecord) -> Growth | None:
+        """What it adds to a sweep as the sweep is now, if the client has computed that."""
+        return next((each for each in self.growths if each.fits(record.folder, record.segments)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +236,29 @@ class SweepRecord:
     def repeats(self) -> int:
         """The most repeats that a point has."""
         return max(segment.first_repeat + segment.repeats for segment in self.segments)
+
+    @property
+    def points(self) -> int:
+        """How many points the sweep has."""
+        return max(segment.first_point + segment.size for segment in self.segments)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether points or repeats were added to what was submitted first."""
+        return any(segment.first_trial for segment in self.segments)
+
+    @property
+    def outline(self) -> str:
+        """The design in a few words, and what it has grown to."""
+        if not self.has_grown:
+            return self.shape
+        repeats = f" in up to {self.repeats} repeats" if self.repeats > self.asked.repeats else ""
+        return f"{self.shape}, grown to {self.points:,} points{repeats}"
+
+    @property
+    def designs(self) -> tuple[str, ...]:
+        """The designs that brought the points, in the order of their numbers, as JSON."""
+        return tuple({segment.first_point: segment.design for segment in self.segments}.values())
 
     @property
     def runs_again(self) -> bool:

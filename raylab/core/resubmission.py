@@ -3,6 +3,9 @@
 Promises: the same again is the sweep that is there. Nothing else gives way by itself but a bug that is being mended: a
 sweep of one's own of which nothing is done and something failed, where the source differs and nothing else of what was
 asked. Whatever makes a submission another sweep is named in words, with each way out.
+
+Whether a sweep has grown to what a submission asks for, or could, is not decided here but by comparing points, which
+may take seconds: a decision asks for that (`compare`), and the client makes the submission again with what it found.
 """
 
 from __future__ import annotations
@@ -27,24 +30,27 @@ class Decision:
     """What to do with a submission.
 
     Attributes:
-        kind: what it is.
+        kind: what it is; `compare` where it takes a growth to tell.
         name: of the sweep that it is, makes, or takes the place of.
         than: the sweep that it is another one than, where it gets a new name for that.
         differences: from the sweep it was compared with, in words.
         ignorable: the words by which it would be the same; none if no words do that.
         updates: installed packages whose versions are other ones than when that sweep was submitted.
+        extendable: nothing differs but points and repeats, so the sweep could grow to what is asked for.
         mends: it takes the place of one that only failed, without being told to.
         aside: by which name the one is read whose place it takes.
         unarchives: it was archived, and is among the sweeps again.
-        among: the sweeps that could be meant, where it cannot be told which one is to be replaced.
+        among: the sweeps that could be meant: of which the growths are wanted, or where it cannot be told which one is
+            to be replaced or extended.
     """
 
-    kind: Literal["new", "same", "replace", "refuse"]
+    kind: Literal["new", "same", "extend", "compare", "replace", "refuse"]
     name: str
     than: str = ""
     differences: tuple[str, ...] = ()
     ignorable: tuple[str, ...] = ()
     updates: tuple[str, ...] = ()
+    extendable: bool = False
     mends: bool = False
     aside: str = ""
     unarchives: bool = False
@@ -76,7 +82,7 @@ class Decision:
 
 
 def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], failing: Collection[str]) -> Decision:
-    """Whether a submission is a sweep that is there, a new one, or one that takes the place of another.
+    """Whether a submission is a sweep that is there, adds to one, is a new one, or takes the place of another.
 
     Args:
         submission: what was handed over.
@@ -94,6 +100,11 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], failing: C
         if found.kind == "new":
             break
         there.append(found)
+    if open_ones := tuple(each.name for each in there if each.kind == "compare"):
+        return Decision(kind="compare", name=open_ones[0], among=open_ones)
+    if growing := [each for each in there if each.kind == "extend"]:
+        among = tuple(each.name for each in growing)
+        return growing[0] if len(growing) == 1 else Decision(kind="refuse", name=growing[0].name, among=among)
     if submission.if_exists == "replace" and (own := [each for each in there if _is_own(each, submission, sweeps)]):
         among = tuple(each.name for each in own)
         return own[0] if len(own) == 1 else Decision(kind="refuse", name=own[0].name, among=among)
@@ -130,9 +141,19 @@ def _compare(
     newer = tuple(updates(known.ingredients, submission.ingredients))
     if not found:
         return Decision(kind="same", name=name, updates=newer, unarchives=known.archived)
+    extendable = found == tuple(_points_and_repeats(known, submission))
+    extends = extendable and submission.if_exists == "extend" and _may_extend(known, submission)
+    if extends or (extendable and known.has_grown and submission.size * submission.repeats == known.total):
+        growth = submission.growth(known)
+        if growth is None:
+            return Decision(kind="compare", name=name, among=(name,))
+        if growth.exact and not growth.segments:
+            return Decision(kind="same", name=name, updates=newer, unarchives=known.archived)
+        if extends:
+            return Decision(kind="extend", name=name, updates=newer, unarchives=known.archived)
     may = known.user == submission.user and not known.locked
     asked = submission.if_exists == "replace"
-    mends = may and not asked and name in failing and _mends(known, submission)
+    mends = may and submission.if_exists == "fail" and name in failing and _mends(known, submission)
     replaces = mends or (may and asked)
     return Decision(
         kind="replace" if replaces else "refuse",
@@ -140,9 +161,15 @@ def _compare(
         differences=found,
         ignorable=() if _terms(known, submission) else _words(known, submission),
         updates=newer,
+        extendable=extendable,
         mends=mends,
         aside=known.name_aside if replaces else "",
     )
+
+
+def _may_extend(known: SweepRecord, submission: Submission) -> bool:
+    """By name any sweep grows, as it takes any other change; without one, only one's own is meant."""
+    return submission.name is not None or (known.user == submission.user and not known.locked)
 
 
 def _mends(known: SweepRecord, submission: Submission) -> bool:
@@ -165,16 +192,22 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
 
 def _terms(known: SweepRecord, submission: Submission) -> list[str]:
     """What differs beside the code."""
-    found = []
-    if known.asked.design != submission.design:
-        same_words = known.shape == submission.shape
-        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.shape}")
-    if known.asked.repeats != submission.repeats:
-        found.append(f"repeats: {submission.repeats}, was {known.asked.repeats}")
+    found = _points_and_repeats(known, submission)
     if submission.seed is not None and submission.seed != known.seed:
         found.append(f"seed: {submission.seed}, was {known.seed}")
     if known.asked.order != submission.order:
         found.append(f"order: {submission.order}, was {known.asked.order}")
+    return found
+
+
+def _points_and_repeats(known: SweepRecord, submission: Submission) -> list[str]:
+    found = []
+    if known.asked.design != submission.design:
+        same_words = known.outline == submission.shape
+        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.outline}")
+    if known.asked.repeats != submission.repeats:
+        grown = f", grown to {known.repeats}" if known.repeats != known.asked.repeats else ""
+        found.append(f"repeats: {submission.repeats}, was {known.asked.repeats}{grown}")
     return found
 
 
@@ -210,7 +243,7 @@ def refusal(decision: Decision, known: SweepRecord, submission: Submission) -> R
     """Why a submission is refused, what differs, and each way out."""
     if decision.among:
         names = ", ".join(map(repr, decision.among))
-        return SweepExists(f"if_exists='replace' could mean each of {names}; say which one with name=")
+        return SweepExists(f"if_exists={submission.if_exists!r} could mean each of {names}; say which one with name=")
     name = decision.name
     if known.locked and submission.if_exists == "replace":
         return SweepLocked(
@@ -218,6 +251,10 @@ def refusal(decision: Decision, known: SweepRecord, submission: Submission) -> R
             f"lab.results({name!r}) gives the results of the locked one"
         )
     ways = ["give the new one another name with name="]
+    if decision.extendable and not known.locked:
+        ways.append("or add the points and repeats that are not there with if_exists='extend'")
+    elif submission.if_exists == "extend":
+        ways.append("if_exists='extend' adds points and repeats where code, seed and order are the same")
     if known.locked:
         ways.append("nothing takes the place of the old one, which is locked")
     elif known.user != submission.user:

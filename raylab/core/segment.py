@@ -117,6 +117,12 @@ def _runs(plain: Iterable[Sequence[int]]) -> tuple[Run, ...]:
     return tuple((start, stop) for start, stop in plain)
 
 
+def earlier_designs(segments: Iterable[Segment], segment: Segment) -> list[str]:
+    """The designs that brought a sweep the points before those of a segment, in the order of their numbers."""
+    firsts = {each.first_point: each.design for each in segments if each.first_point < segment.first_point}
+    return list(firsts.values())
+
+
 def segment_at(segments: Sequence[Segment], position: int) -> int:
     """Which of a sweep's segments, by its number, holds a position."""
     return bisect_right(segments, position, key=lambda segment: segment.first_position) - 1

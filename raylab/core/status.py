@@ -179,7 +179,7 @@ def status(
         state="locked" if record.locked and state == "ready" else state,
         reason=reason,
         repeats=record.repeats,
-        design=record.shape,
+        design=record.outline,
         description=record.policy.description,
         submitted_us=record.time_us,
         first_error=first_error,

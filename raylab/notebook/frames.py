@@ -135,7 +135,7 @@ class _View:
         self._schema = union(table.schema for table in self._tables)
         self._seen = headings(
             self._schema,
-            parameters=_parameters(record.asked.design),
+            parameters=_parameters(record.designs),
             repeats=record.repeats > 1,
             names=found.names if self._sorts else [],
             metadata=metadata,
@@ -247,13 +247,16 @@ def _filters(there: Collection[str], again: bool, words: Sequence[str], since: i
 
 
 @lru_cache(maxsize=8)
-def _parameters(design: str) -> list[Any]:
-    """A field for each parameter of a design, of the type of its first value; of no type if it has none."""
-    loaded = Design.loads(design)
+def _parameters(designs: tuple[str, ...]) -> list[Any]:
+    """A field for each parameter of a sweep, of the type of its first value; of no type if it has none."""
+    loaded = list(map(Design.loads, designs))
     kinds: dict[str, Any] = {}
-    for field, _ in Parameters(loaded).columns(np.array([], dtype=np.int64)):
-        kinds.setdefault(field.name, field.type)
-    return [pa.field(name, kinds.get(name, pa.null())) for name in loaded.parameters]
+    for at, design in enumerate(loaded):
+        own: dict[str, Any] = {}
+        for field, _ in Parameters(design, loaded[:at]).columns(np.array([], dtype=np.int64)):
+            own.setdefault(field.name, field.type)
+        kinds |= {name: kind for name, kind in own.items() if kinds.get(name) in (None, pa.int64())}
+    return [pa.field(name, kinds.get(name, pa.null())) for name in loaded[0].parameters]
 
 
 def _together(tables: Sequence[pa.Table], names: AbstractSet[str]) -> pl.LazyFrame:

@@ -4,6 +4,9 @@ An axis whose levels are of one kind is one column of it. An axis of mixed kinds
 beside it one of each kind that Arrow holds; ints among floats are no mixture unless a value would change. What no
 column can hold typed (a UUID) and what is long stands as its text; so does a value of a class that workers import.
 
+A sweep that has grown has several designs. The levels of a later one stand as they would beside those of the earlier
+ones, which keep their columns and texts: an extension that would change these is refused (`check_kinds`).
+
 Promises: grouping by a parameter's plain column never merges two levels. Columns are computed or taken by place, never
 converted row by row; and they are the same wherever they are made, whether classes of levels were imported or not.
 """
@@ -17,15 +20,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.area import LISTED
 from raylab.core.axes import Axis
 from raylab.core.design import Design
-from raylab.core.kinds import MISSING, Missing
+from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.texts import is_long, shortened, texts
 from raylab.core.values import decode, encode, key_of
+from raylab.errors import DesignError
 from raylab.notebook.columns import KIND, clean_name, column
 
 TEXT = b"text"
 """The kind of a column that holds the texts of an axis of mixed kinds."""
+
+LOOKED_AT = 1_000
+"""Levels by which an error says of what kinds those of an axis are."""
 
 _SIMPLE = frozenset({type(None), bool, int, float})
 
@@ -34,27 +42,96 @@ Column = tuple[Any, Any]
 
 
 class Parameters:
-    """The parameter columns of any points of a design."""
+    """The parameter columns of any points of a design.
 
-    def __init__(self, design: Design) -> None:
+    Args:
+        design: the design.
+        earlier: those of the sweep that came before it.
+    """
+
+    def __init__(self, design: Design, earlier: Sequence[Design] = ()) -> None:
         self.names = frozenset(design.parameters)
         self._design = design
-        self._listed = {
-            name: [(field, _numbers(array)) for field, array in stand(name, axis)]
-            for name, axis in design.axes.items()
-            if not axis.is_computed
-        }
+        self._listed: dict[str, list[Column]] = {}
+        for name, axis in design.axes.items():
+            beside = _beside(axis, [each.axis(name) for each in earlier])
+            if beside or not axis.is_computed:
+                columns = stand(name, [*beside, *axis])
+                self._listed[name] = [(field, _numbers(array[len(beside) :])) for field, array in columns]
 
     def columns(self, points: NDArray[np.int64]) -> list[Column]:
         """One (field, array) for each parameter and kind of value, a row for each point."""
         columns: list[Column] = []
         for name, axis in self._design.axes.items():
             places = self._design.places(name, points)
-            if axis.is_computed:
+            if name not in self._listed:
                 columns.append(_computed(name, axis, places))
             else:
                 columns += [(field, _at(places, values)) for field, values in self._listed[name]]
         return columns
+
+
+def _beside(axis: Axis, earlier: Sequence[Axis]) -> list[Any]:
+    """The earlier levels on which it depends how those of an axis stand; none where all are numbers of one kind, and
+    where the axis is the only one."""
+    levels = [level for each in earlier if not each.is_computed for level in each]
+    plain = levels if axis.is_computed else [*levels, *axis]
+    if not levels or (_SIMPLE.issuperset(map(type, plain)) and len(stand("", levels)) < 2):
+        return []
+    return levels
+
+
+def check_kinds(earlier: Sequence[Design], design: Design) -> None:
+    """Refuse an extension whose levels would change how those stand that are there.
+
+    Args:
+        earlier: the designs of a sweep.
+        design: of the extension, of the same parameters.
+
+    Raises:
+        DesignError: a parameter gets values of another kind than it has, or a level that reads like one it has.
+    """
+    for name, axis in design.axes.items():
+        before = [each.axis(name) for each in earlier if name in each.axes]
+        if before and not _fits(name, before, axis):
+            raise DesignError(
+                f"axis {name!r}: the extension brings {_some(axis)}, the sweep has {_some(before[0])}: in the results "
+                "of one sweep these would be of two kinds, or read alike. Give values of the kind that the sweep has, "
+                "or submit another sweep with name="
+            )
+
+
+def _fits(name: str, before: Sequence[Axis], axis: Axis) -> bool:
+    if any(each.is_computed and each.size > LISTED for each in (*before, axis)):
+        return len({kind for each in (*before, axis) for kind in _numeric(each)}) == 1
+    old = [level for each in before for level in each]
+    columns, wider = stand(name, old), stand(name, [*old, *axis])
+    if not columns:  # nothing but None
+        return len(wider) < 2
+    return len(columns) == len(wider) and all(map(_keeps, columns, wider))
+
+
+def _numeric(axis: Axis) -> set[str]:
+    """The kinds of numbers on an axis, and of whatever else is there."""
+    if axis.is_computed:
+        return {axis.computed(np.arange(1)).dtype.name}
+    return {np.array(level).dtype.name for level in axis if level is not None}
+
+
+def _keeps(column: Column, wider: Column) -> bool:
+    """Whether a column holds the values of another, be it in a wider type."""
+    (field, array), (other, values) = column, wider
+    if (field.metadata or {}).get(KIND) != (other.metadata or {}).get(KIND):
+        return False
+    try:
+        return bool(array.cast(other.type).equals(values[: len(array)]))
+    except pa.ArrowException:
+        return False
+
+
+def _some(axis: Axis) -> str:
+    kinds = dict.fromkeys(type_name(axis[at]) for at in range(min(axis.size, LOOKED_AT)))
+    return f"{' and '.join(kinds)} (as {axis[0]!r})"
 
 
 def stand(name: str, levels: Iterable[Any]) -> list[Column]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from raylab.core.growth import Growth
 from raylab.core.handle import Handle, find, when
 from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
@@ -129,7 +130,8 @@ class LabActor:
 
     async def submit(self, submission: Submission) -> dict[str, Any]:
         """Take a sweep on, durably; say its name and folder, what that was decided by, and why some of its trials do
-        not run. Where it is not `taken`, the folder is of the sweep that it is to replace, and has to say so."""
+        not run. Where it is not `taken`, it has to say more: the folder of the sweep that it is to replace, which is
+        given here, or its growths of those in `decision.among`."""
         lab = await self._open()
         decision, folder, taken = await self._durably(self._submit(lab, submission))
         record = lab.sweeps.of(folder).record
@@ -145,7 +147,9 @@ class LabActor:
             while not taken:
                 decision = self._decide(lab, submission)
                 before = lab.sweeps.named(decision.name)
-                if before is not None and decision.kind == "same":
+                if before is not None and decision.kind == "compare":
+                    return decision, before.key, False
+                if before is not None and decision.kind in ("same", "extend"):
                     await self._submit_again(lab, before, submission)
                     taken = True
                 elif before is not None and not decision.mends and submission.replaces != before.key:
@@ -175,6 +179,9 @@ class LabActor:
 
     async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> None:
         known, requests = sweep.record, []
+        growth = submission.growth(known)
+        if growth is not None and growth.segments:
+            requests.append(_grown(sweep, growth, submission.user))
         policy = policy_again(known, submission)
         if policy.dumps() != known.policy.dumps():
             if known.locked:
@@ -190,7 +197,8 @@ class LabActor:
             requests += await self._mend_code(lab, sweep, submission)
         if requests:
             await lab.sweeps.note(*requests)
-        await lab.sweeps.resume(sweep, complete=queue is not None and queue.complete)
+        complete = queue is not None and queue.complete and sweep.record.positions == known.positions
+        await lab.sweeps.resume(sweep, complete=complete)
 
     async def _mend_code(self, lab: Conductor, sweep: AtWork, submission: Submission) -> list[Request]:
         """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""
@@ -220,6 +228,24 @@ class LabActor:
             return False
         lab.spawn(lab.sweeps.take(lab.sweeps.of(request.folder)))
         return True
+
+    async def extend(self, sweep: Handle, growth: Growth, user: str) -> bool:
+        """Add points and repeats; False if the sweep has grown otherwise since this was computed."""
+        lab = await self._open()
+        return await self._durably(self._extend(lab, sweep, growth, user))
+
+    async def _extend(self, lab: Conductor, wanted: Handle, growth: Growth, user: str) -> bool:
+        async with self._changing:
+            sweep = self._in_force(lab, wanted)
+            known = sweep.record
+            if growth.segments and not growth.is_in(known.folder, known.segments):
+                if not growth.fits(known.folder, known.segments):
+                    return False
+                await lab.sweeps.note(_grown(sweep, growth, user))
+            if growth.segments:
+                await lab.sweeps.take(sweep)  # one that was complete, or that was not taken up
+                lab.news.post(sweep, urgent=True)
+            return True
 
     async def cancel(self, sweep: Handle, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
@@ -367,6 +393,12 @@ def _unopened(record: SweepRecord, fits: Mapping[Need, int]) -> tuple[State, str
 
 def _request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:
     return Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user, body=body)
+
+
+def _grown(sweep: AtWork, growth: Growth, user: str) -> Request:
+    if sweep.record.locked:
+        raise SweepLocked(_locked(sweep.name, "nothing is added to it"))
+    return _request("grown", sweep, user, segments=[segment.plain() for segment in growth.segments])
 
 
 def who(version: str, actor: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
 from raylab.core.schedule import flush_interval, slots
-from raylab.core.segment import Need, segment_at
+from raylab.core.segment import Need, earlier_designs, segment_at
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
 from raylab.notebook.file import FileInfo
 from raylab.notebook.parameters import Parameters
@@ -204,7 +204,7 @@ class Conductor:
         queue = self.ledger.queues[sweep.key]
         self.news.post(sweep, urgent=not queue.outstanding)
         if queue.complete:
-            self.spawn(self.sweeps.put_away(sweep))
+            self.spawn(self.sweeps.put_away(sweep, queue.record.positions))
 
     def _launch(self, order: ev.Launch) -> None:
         sweep = self.sweeps.of(order.sweep)
@@ -289,9 +289,10 @@ class Conductor:
 def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
     """The record of a trial that its process died with."""
     segment = record.segments[segment_at(record.segments, order.position)]
+    earlier = earlier_designs(record.segments, segment)
     pending = Pending(
         first=order.position,
-        parameters=Parameters(Design.loads(segment.design)),
+        parameters=Parameters(Design.loads(segment.design), list(map(Design.loads, earlier))),
         first_point=segment.first_point,
         since=0.0,
         epoch=time.time(),

@@ -324,9 +324,9 @@ class Sweeps:
         elif not complete:
             await self.take(sweep)
 
-    async def put_away(self, sweep: AtWork) -> None:
-        """A sweep is complete: one file for its journal, and nothing of it in memory but its counts."""
-        complete = sweep.record.positions
+    async def put_away(self, sweep: AtWork, complete: int) -> None:
+        """A sweep is complete with so many positions: one file for its journal, and nothing of it in memory but its
+        counts."""
         await self.recorder.seal(sweep)
         if sweep.stage == "open" and sweep.record.positions == complete:  # else it has grown meanwhile
             sweep.close("known")

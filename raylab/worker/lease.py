@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -21,7 +21,7 @@ from types import FrameType
 from raylab.core.block import Block, block
 from raylab.core.design import Design
 from raylab.core.policy import Policy
-from raylab.core.segment import Segment
+from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
 from raylab.worker.experiment import Runner, adapt
@@ -110,10 +110,10 @@ class _Ending:
 class Part:
     """A segment of a sweep as it is loaded in this process."""
 
-    def __init__(self, segment: Segment, design: Design) -> None:
+    def __init__(self, segment: Segment, design: Design, earlier: Sequence[Design]) -> None:
         self.segment = segment
         self.design = design
-        self.parameters = Parameters(design)
+        self.parameters = Parameters(design, earlier)
 
     def pending(self, first: int, epoch: float) -> Pending:
         """What waits from this position on: nothing yet."""
@@ -169,7 +169,8 @@ class Job:
         for segment in segments[len(self.parts) :]:
             if segment.design not in designs:
                 designs[segment.design] = Design.loads(segment.design, imports=True)
-            self.parts.append(Part(segment, designs[segment.design]))
+            earlier = [designs[text] for text in earlier_designs(segments, segment)]
+            self.parts.append(Part(segment, designs[segment.design], earlier))
 
 
 _jobs: dict[str, Job] = {}

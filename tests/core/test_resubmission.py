@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from asked import CODE, noted, submission, submitted, sweeps
 
+from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Part, Partition
 from raylab.core.policy import Policy
 from raylab.core.request import Request, SweepRecord
 from raylab.core.resubmission import Decision, decide, differing, overtaken, policy_again, refusal
+from raylab.core.segment import Segment
 from raylab.errors import DesignError, SweepExists, SweepLocked
 
 FIXED = CODE | {"function trial": "source bb"}
@@ -174,7 +176,7 @@ def test_nobody_replaces_another_users_sweep() -> None:
         assert refused.kind == "refuse"
         text = said(refused, there, name="trial", **asked)
         assert "only ada can have the old one replaced" in text
-        assert "if_exists" not in text
+        assert "if_exists='replace'" not in text
         own = decide(submission(**asked), there, failing)
         assert (own.kind, own.name, own.than) == ("new", "trial-2", "trial")
 
@@ -210,9 +212,96 @@ def test_which_one_is_to_be_replaced_has_to_be_said_where_several_could_be() -> 
     asked = submission(repeats=4, if_exists="replace")
     refused = decide(asked, there, ())
     assert refused.kind == "refuse"
-    assert said(refused, there) == "if_exists='replace' could mean each of 'trial', 'trial-2'; say which one with name="
+    words = "if_exists='replace' could mean each of 'trial', 'trial-2'; say which one with name="
+    assert said(refused, there, if_exists="replace") == words
     assert decide(replace(asked, user="bob"), there, ()).name == "trial-3"
     assert decide(replace(asked, user="eve"), there, ()).kind == "new"
+
+
+# extended ---------------------------------------------------------------------------------------------------------
+
+MORE: dict[str, Any] = {"design": '{"x": [1, 2, 3]}', "shape": "Factorial(x: 3)", "size": 3}
+NEW = Segment(
+    design='{"x": [3]}',
+    size=1,
+    repeats=3,
+    order="random",
+    key=77,
+    seed=77,
+    first_position=6,
+    first_trial=6,
+    first_point=2,
+)
+GROWN = noted("grown", segments=[NEW.plain()])
+
+
+def growth(*segments: Segment, exact: bool = True, seen: int = 1, folder: str = "sweeps/trial") -> Growth:
+    return Growth(folder=folder, seen=seen, segments=segments, exact=exact)
+
+
+@pytest.mark.parametrize("name", [None, "trial"])
+def test_a_sweep_is_extended_by_what_the_client_has_computed(name: str | None) -> None:
+    there = sweeps(submitted())
+    asked = submission(name=name, if_exists="extend", **MORE)
+    assert decide(asked, there, ()) == Decision(kind="compare", name="trial", among=("trial",))
+    made = decide(replace(asked, growths=(growth(NEW),)), there, ())
+    assert (made.kind, made.name, made.remark) == ("extend", "trial", "")
+    late = decide(replace(asked, growths=(growth(NEW),)), sweeps(submitted(), GROWN), ())
+    assert late.kind == "compare", "it has grown since that was computed"
+    assert decide(replace(asked, growths=(growth(seen=2),)), sweeps(submitted(), GROWN), ()).kind == "same"
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "extend", "replace"])
+@pytest.mark.parametrize("name", [None, "trial"])
+def test_what_a_sweep_was_and_what_it_has_grown_to_are_the_same_sweep(name: str | None, if_exists: str) -> None:
+    there = sweeps(submitted(), GROWN)
+    first = submission(name=name, if_exists=if_exists)
+    assert decide(first, there, ()) == Decision(kind="same", name="trial")
+    now = submission(name=name, if_exists=if_exists, **MORE)
+    assert decide(now, there, ()).kind == "compare"
+    assert decide(replace(now, growths=(growth(seen=2),)), there, ()) == Decision(kind="same", name="trial")
+
+
+def test_what_holds_something_else_is_another_sweep_though_it_has_as_many_trials() -> None:
+    there = sweeps(submitted(), GROWN)
+    asked = submission(name="trial", growths=(growth(NEW, seen=2, exact=False),), **MORE)
+    refused = decide(asked, there, ())
+    assert (refused.kind, refused.extendable) == ("refuse", True)
+    text = str(refusal(refused, there["trial"], asked))
+    assert "the design: Factorial(x: 3), was Factorial(x: 2), grown to 3 points" in text
+    assert "or add the points and repeats that are not there with if_exists='extend'" in text
+    few = decide(submission(name="trial", repeats=4), there, ())
+    assert few.kind == "refuse", "of another number of trials nothing is compared"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ingredients": FIXED}, {"seed": 3}, {"order": "design"}, {"ingredients": FIXED, "repeats": 4}], ids=str
+)
+@pytest.mark.parametrize("failing", [(), ("trial",)])
+def test_nothing_is_extended_by_other_code_another_seed_or_order(
+    changes: dict[str, Any], failing: tuple[str, ...]
+) -> None:
+    there = sweeps(submitted())
+    asked: dict[str, Any] = {"name": "trial", "if_exists": "extend", **MORE, **changes}
+    refused = decide(submission(**asked), there, failing)
+    assert (refused.kind, refused.extendable) == ("refuse", False)
+    assert "adds points and repeats where code, seed and order are the same" in said(refused, there, **asked)
+    assert decide(submission(**asked | {"name": None}), there, failing).kind == "new"
+
+
+def test_without_a_name_ones_own_sweep_is_extended_if_it_is_clear_which() -> None:
+    there = sweeps(submitted(), submitted("trial-2", repeats=5), submitted("trial-3", repeats=6, user="bob"))
+    asked = submission(if_exists="extend", **MORE)
+    assert decide(asked, there, ()).among == ("trial", "trial-2")
+    known = replace(asked, growths=(growth(NEW), growth(NEW, folder="sweeps/trial-2")))
+    refused = decide(known, there, ())
+    words = "if_exists='extend' could mean each of 'trial', 'trial-2'; say which one with name="
+    assert (refused.kind, str(refusal(refused, there["trial"], known))) == ("refuse", words)
+    assert decide(replace(asked, user="bob"), there, ()).among == ("trial-3",)
+    assert decide(replace(asked, user="eve"), there, ()).kind == "new"
+    assert decide(replace(asked, user="eve", name="trial"), there, ()).kind == "compare"
+    locked = sweeps(submitted(), noted("locked"))
+    assert decide(asked, locked, ()).kind == "new"
 
 
 # what is said of it ---------------------------------------------------------------------------------------------

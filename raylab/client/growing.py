@@ -1,0 +1,86 @@
+"""From a sweep and what a person wants of it to a growth: everything is checked here, before anything is stored.
+
+The client computes it, on the sweep as the lab tells it: comparing points may take seconds, in which a lab could not
+answer. The lab takes it only if the sweep has not grown since; else it is computed anew.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from raylab.client.submission import check_size
+from raylab.code.local_modules import Finder
+from raylab.core.closeness import close_levels
+from raylab.core.design import Design
+from raylab.core.growing import grow
+from raylab.core.growth import Growth
+from raylab.core.request import Submission, SweepRecord
+from raylab.errors import DesignError
+from raylab.notebook.parameters import check_kinds
+
+
+def growth_to(record: SweepRecord, design: Design | None, repeats: int | None) -> Growth:
+    """The growth of a sweep to these points and repeats; see `core.growing.grow`.
+
+    Raises:
+        DesignError: the parameters are other ones; a parameter gets values of another kind than it has; the growth is
+            too large to be computed, counted or kept.
+    """
+    if design is not None:
+        check_kinds([Design.loads(text) for text in record.designs], design)
+    growth = grow(record, design, repeats)
+    check_size(sum(len(segment.design) for segment in growth.segments), design or Design.loads(record.asked.design))
+    return growth
+
+
+def growth_of(record: SweepRecord, submission: Submission) -> Growth:
+    """The growth of a sweep to what a submission asks for. Where the submission does not want the sweep to grow, one
+    that cannot be computed says that the sweep is another one.
+
+    Raises:
+        DesignError: as `growth_to`.
+    """
+    try:
+        return growth_to(record, Design.loads(submission.design), submission.repeats)
+    except DesignError:
+        if submission.if_exists == "extend":
+            raise
+    return Growth(folder=record.folder, seen=len(record.segments), segments=(), exact=False)
+
+
+def check_modules(record: SweepRecord, design: Design) -> None:
+    """Refuse levels of classes whose modules did not travel with the sweep.
+
+    Raises:
+        DesignError: there is one.
+    """
+    known = set(chain.from_iterable(Design.loads(text).modules() for text in record.designs))
+    known |= {name.partition(" ")[2] for name in record.ingredients if name.startswith("module ")}
+    finder = Finder()
+    for module in sorted(design.modules() - known):
+        if finder.find(module) is not None:
+            raise DesignError(
+                f"a level is of a class of {module}, a module that did not travel with the sweep {record.name!r}. "
+                "Submit the experiment with these points and another name=, and the module travels with it"
+            )
+
+
+def close(record: SweepRecord, design: Design) -> list[str]:
+    """A sentence for each parameter that gets new levels which are almost old ones."""
+    found = close_levels(list(map(Design.loads, record.designs)), design)
+    return [
+        f"{name}: {count:,} new level{'s lie' if count > 1 else ' lies'} within 10^-12 of old ones, and count as "
+        "new. If the same levels are meant, take them from the sweep's design"
+        for name, count in found.items()
+    ]
+
+
+def standing(record: SweepRecord, growth: Growth) -> list[str]:
+    """A sentence where nothing of what is added runs for now."""
+    if not growth.added or not (record.cancelled or record.paused):
+        return []
+    how = "cancelled" if record.cancelled else f"paused ({record.paused})"
+    return [
+        f"the sweep {record.name!r} is {how}, and stays so: {growth.added:,} trials were added, which run once it is "
+        "submitted again"
+    ]

@@ -1,0 +1,98 @@
+"""Inheriting: of which class the new points of a sweep are, where nobody says what they ask for.
+
+They are of the class of the points that have the same levels of what the classes follow. Promises: nothing is guessed;
+where that does not tell, the extension is refused, with what says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raylab.core import box
+from raylab.core.axes import Axis, picked
+from raylab.core.design import Design
+from raylab.core.meeting import Ground
+from raylab.core.partition import WHOLE, Part, Partition
+from raylab.core.places import runs_of
+from raylab.core.request import SweepRecord
+from raylab.core.shared import shared
+from raylab.errors import DesignError
+
+__all__ = ["Classed", "inherited"]
+
+Classed = tuple[Ground, Sequence[Part]]
+"""A design of a sweep, and of which classes its points are."""
+
+
+def inherited(record: SweepRecord, there: Iterable[Classed], design: Design) -> Partition:
+    """The classes of new points, by those of the points that are there.
+
+    Args:
+        record: the sweep.
+        there: its designs.
+        design: the new points.
+
+    Raises:
+        DesignError: that does not tell.
+    """
+    if not record.policy.classes:
+        return WHOLE
+    known = list(there)
+    if all(part.klass == 0 for _, parts in known for part in parts):
+        return WHOLE
+    own = Ground(design)
+    for ground, parts in known:
+        followed = _followed(ground, parts)
+        if followed is not None and (found := _partition(own, ground, parts, followed)) is not None:
+            return found
+    by = ", ".join(sorted({name for each in known for name in _followed(*each) or ()})) or "their points"
+    raise DesignError(
+        f"the trials of {record.name!r} ask for different amounts, by {by}, and these do not tell what the new points "
+        "ask for. Say it: submit the experiment again with if_exists='extend' and the amounts of all points"
+    )
+
+
+def _followed(ground: Ground, parts: Sequence[Part]) -> Mapping[str, Axis] | None:
+    """The axes that the classes of a grid follow; None where they are told by number."""
+    if ground.axes is None or any(len(part.points) != len(ground.sizes) for part in parts):
+        return None
+    cut = [any(box.count(part.points[at]) < size for part in parts) for at, size in enumerate(ground.sizes)]
+    return {name: axis for (name, axis), is_cut in zip(ground.axes.items(), cut, strict=False) if is_cut}
+
+
+def _partition(own: Ground, ground: Ground, parts: Sequence[Part], followed: Mapping[str, Axis]) -> Partition | None:
+    """The parts of a design by those of another; None if it has levels of its own of what the classes follow."""
+    for name, axis in followed.items():
+        if shared(name, own.design.axis(name), axis)[0] != ((0, own.design.axis(name).size),):
+            return None
+    found = []
+    names = list(ground.axes or ())
+    for klass, points in parts:
+        runs = {
+            name: shared(name, own.design.axis(name), picked(axis, points[names.index(name)]))[0]
+            for name, axis in followed.items()
+        }
+        if all(runs.values()):
+            found.append(Part(klass, _points(own, runs)))
+    return Partition(own.sizes, tuple(sorted(part for part in found if box.size(part.points))))
+
+
+def _points(own: Ground, runs: Mapping[str, box.Runs]) -> box.Box:
+    """The points of a design whose levels stand in these places of their axes."""
+    if own.axes is not None:
+        whole = zip(own.axes, own.whole, strict=False)
+        return tuple(runs.get(name, every) for name, every in whole) or own.whole
+    inside = np.ones(own.design.size, dtype=np.bool_)
+    for some in runs.values():
+        inside &= _within(some, own.design.size)
+    return (runs_of(np.flatnonzero(inside)),)
+
+
+def _within(runs: box.Runs, size: int) -> NDArray[np.bool_]:
+    found = np.zeros(size, dtype=np.bool_)
+    for start, stop in runs:
+        found[start:stop] = True
+    return found
