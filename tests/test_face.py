@@ -51,6 +51,7 @@ SWEEP = {
     "failures": "",
     "warnings": "",
     "updates": "*, since=0, timeout=None",
+    "extend": "design=None, *, repeats=None",
     "cancel": "",
     "lock": "",
     "archive": "*, undo=False",

@@ -86,8 +86,6 @@ def test_a_running_sweep_gives_way_only_when_told_to_and_its_handle_says_so(
     other = {"x": [7], "gate": [gate]}
     with refused(raylab.SweepExists, "another name with name=", "if_exists='replace'", "lab.results('coarse')"):
         lab.submit(gated, other, name="coarse")
-    with refused(raylab.DesignError, "'extend' is not there yet"):
-        lab.submit(gated, other, name="coarse", if_exists="extend")
     theirs, told = said(lambda: lab.submit(gated, other))
     assert theirs.name == "gated" and mine.progress().total == 4
 
