@@ -16,10 +16,10 @@ from raylab.client.handback import without_metadata
 from raylab.client.submission import check_repeats
 from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
-from raylab.core.status import Progress
+from raylab.core.status import FAILED, Progress
+from raylab.core.versions import history
 from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
-from raylab.notebook.frames import FAILED
 
 
 class Sweep:
@@ -49,7 +49,12 @@ class Sweep:
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; a
         sentence on each class of trials, where they ask for different things; of one that was set aside, by whom and
-        when (None of others)."""
+        when (None of others).
+
+        `code` has a dict for each version of the experiment's code, the first one first: its number `version`, `user`,
+        `submitted`, and `differs`, a list of what it differs in from the one before. `_code` in
+        `results(metadata=True)` is the number of the version that a trial ran with.
+        """
         record = self._client.record(self._handle)
         gone = record.replaced
         return {
@@ -57,6 +62,7 @@ class Sweep:
             "user": record.user,
             "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
             "experiment": record.label,
+            "code": history(record.versions),
             "design": record.outline,
             "total": record.total,
             "repeats": record.repeats,

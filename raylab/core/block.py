@@ -37,17 +37,32 @@ def block(segment: Segment, start: int, stop: int) -> Block:
         ([1, 1], [0, 1])
     """
     order = _order(segment.order, segment.total, segment.key)
-    at = order.trials(start - segment.first_position, stop - segment.first_position)
-    if segment.selection:
-        own = chosen(segment.selection, at) - segment.first_trial
-    elif segment.part:
-        point, repeat = np.divmod(at, segment.repeats)
-        own = numbers(segment.part, segment.grid, point) * segment.repeats + repeat
-    else:
-        own = at
+    trials = _numbers(segment, order.trials(start - segment.first_position, stop - segment.first_position))
+    own = trials - segment.first_trial
     points = own // segment.repeats
-    trials = own + segment.first_trial
     return Block(trials, points, own - points * segment.repeats + segment.first_repeat, seeds(segment.seed, trials))
+
+
+def numbers_at(segment: Segment, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of the trials at these positions of the sweep, which need not follow each other. IndexError unless
+    all are in the segment.
+
+    Example:
+        >>> numbers_at(Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1), np.array([5, 2]))
+        array([5, 2])
+    """
+    order = _order(segment.order, segment.total, segment.key)
+    return _numbers(segment, order.trials_at(positions - segment.first_position))
+
+
+def _numbers(segment: Segment, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of the trials at these places of a segment, as its design lists them."""
+    if segment.selection:
+        return chosen(segment.selection, places)
+    if segment.part:
+        point, repeat = np.divmod(places, segment.repeats)
+        places = numbers(segment.part, segment.grid, point) * segment.repeats + repeat
+    return places + segment.first_trial
 
 
 @lru_cache(maxsize=64)

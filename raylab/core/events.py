@@ -135,6 +135,7 @@ class Launch(Instruction):
     start: int
     stop: int
     attempt: int = 1  # the `_attempt` of its first try at each
+    version: int = 1  # of the code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +181,7 @@ class RecordDeath(Instruction):
     attempt: int
     status: Death
     error: str
+    version: int = 1  # of the code with which it died
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ class Lease:
     limit: int = 0  # of a run that came back from a lease that died: how long its leases may be; 0 for any length
     alone: bool = False  # a suspect
     time_limit: float | None = None  # what one of its trials may take
+    version: int = 1  # of the code
     since: float = 0.0  # when it came to its first trial, or its last batch arrived
     state: State = "asked"
 

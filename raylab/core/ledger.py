@@ -211,7 +211,8 @@ class Ledger:
         if lease is None:
             return []
         queue = self.queues[lease.sweep]
-        if not lease.left or lease.ending or event.end in ("lost", "stopped"):
+        old = lease.version != queue.record.version  # what it died of may be mended
+        if not lease.left or lease.ending or old or event.end in ("lost", "stopped"):
             queue.give_back(lease)
         elif event.end == "environment" or not lease.began:
             queue.give_back(lease)
@@ -251,8 +252,14 @@ class Ledger:
     def _bury(self, sweep: str, position: int, status: Death, error: str) -> list[Instruction]:
         """Record a trial that its process died with."""
         queue = self.queues[sweep]
-        attempt = queue.last_attempt(position)
-        record = RecordDeath(sweep=sweep, position=position, attempt=attempt, status=status, error=error)
+        record = RecordDeath(
+            sweep=sweep,
+            position=position,
+            attempt=queue.last_attempt(position),
+            status=status,
+            error=error,
+            version=queue.record.version,
+        )
         return [record, *(self._pause(sweep) if queue.judge({status: 1}, error) else [])]
 
     def _pause(self, sweep: str) -> list[Instruction]:
@@ -303,6 +310,7 @@ class Ledger:
             start=lease.start,
             stop=lease.stop,
             attempt=queue.next_attempt(lease.start),
+            version=lease.version,
         )
 
     # asking -----------------------------------------------------------------------------------------------------

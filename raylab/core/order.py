@@ -161,9 +161,20 @@ class Order:
         """Which trials run at the positions `[start, stop)`. IndexError unless all are in `[0, size)`."""
         if not 0 <= start <= stop <= self.size:
             raise IndexError(f"positions {start} to {stop} are not within the {self.size:,} of this order")
+        return self._trials(np.arange(start, stop, dtype=np.int64))
+
+    def trials_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which trials run at these positions, in the order in which they are given. IndexError unless all of them are
+        in `[0, size)`."""
+        if positions.size:
+            self._checked(int(positions.min()), "position")
+            self._checked(int(positions.max()), "position")
+        return self._trials(positions)
+
+    def _trials(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         if self.kind == "design":
-            return np.arange(start, stop, dtype=np.int64)
-        at = self._shuffle.forward(np.arange(start, stop, dtype=np.uint64))
+            return positions
+        at = self._shuffle.forward(positions.astype(np.uint64))
         outside = np.flatnonzero(at >= self.size)
         while outside.size:
             walked = self._shuffle.forward(at[outside])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from raylab.core.box import Box, Run, Runs, count
 
@@ -24,6 +24,31 @@ def runs_of(numbers: NDArray[np.int64]) -> Runs:
     starts = found[np.concatenate(([0], breaks + 1))]
     stops = found[np.concatenate((breaks, [found.size - 1]))] + 1
     return tuple(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def listed(runs: ArrayLike) -> NDArray[np.int64]:
+    """The numbers of a set, each, in its order.
+
+    Example:
+        >>> listed([(1, 3), (5, 6)])
+        array([1, 2, 5])
+    """
+    starts, stops = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+    ends = np.cumsum(stops - starts)
+    return np.arange(ends[-1] if ends.size else 0) + np.repeat(stops - ends, stops - starts)
+
+
+def among(runs: ArrayLike, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of these numbers are in a set.
+
+    Example:
+        >>> among([(1, 3), (5, 6)], np.array([5, 0, 2]))
+        array([ True, False,  True])
+    """
+    starts, stops = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+    run = np.searchsorted(stops, numbers, side="right")
+    inside: NDArray[np.bool_] = numbers >= np.append(starts, np.iinfo(np.int64).max)[run]
+    return inside
 
 
 def numbers(box: Box, sizes: Sequence[int], at: NDArray[np.int64]) -> NDArray[np.int64]:

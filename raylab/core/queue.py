@@ -158,6 +158,7 @@ class Queue:
             limit=taken.limit,
             alone=taken.alone,
             time_limit=self.record.policy.at(strand.need).time_limit,
+            version=self.record.version,
         )
         strand.launched(lease)
         return lease
@@ -170,7 +171,7 @@ class Queue:
         lease.since = now
         self.strand(lease).begun(lease, now)
         self._recover()
-        if lease.alone:
+        if lease.alone and lease.version == self.record.version:
             self.strikes[lease.start] = self.strikes.get(lease.start, Strikes()).begun()
         return True
 
@@ -201,7 +202,7 @@ class Queue:
             return
         if lease.alone:
             strand.lone.append(lease.start)
-            if lease.began:
+            if lease.began and lease.version == self.record.version:  # else its run is forgotten already
                 self.strikes[lease.start] = self.strikes[lease.start].excused()
         elif lease.limit:
             strand.put(lease.next, lease.stop, lease.limit)
@@ -268,6 +269,8 @@ class Queue:
     def change(self, record: SweepRecord) -> None:
         """Take up what requests have made of the sweep. Only a person lets a paused one go on: see `resume`."""
         self._append(record.segments[len(self.record.segments) :])
+        if record.version != self.record.version:
+            self.strikes.clear()  # what is held against a trial, the code before has done
         self.record = record
         self.cancelled = record.cancelled
         self.pause_reason = record.paused or self.pause_reason

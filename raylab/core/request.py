@@ -35,7 +35,7 @@ Kind = Literal[
 ]
 """`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
 version of the code. `removed`: the sweep is deleted for good. `ran_alone`: a suspect runs alone now. `code`: the same
-version lies under another hash from now on."""
+version, the one in force unless its number is named, lies under another hash from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,9 @@ class Submission:
     user: str
     ignore: tuple[str, ...] = ()  # what of the ingredients does not count when it is compared
     partition: Partition = WHOLE  # of the design, into the policy's classes
-    if_exists: str = "fail"  # or "extend", "replace": what to do if something else has the name
-    replaces: str = ""  # the folder of the very sweep that it may take the place of, once the client knows it
+    if_exists: str = "fail"  # or "extend", "continue", "replace": what to do if something else has the name
+    replaces: str = ""  # the folder of the very sweep that is meant by that, once the client knows it
+    version: int = 0  # which version of that sweep's code it is to become, likewise
     growths: tuple[Growth, ...] = ()  # of sweeps that it may be, to what it asks for, once the client has computed them
 
     def growth(self, record: SweepRecord) -> Growth | None:
@@ -381,6 +382,8 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
             held[request.body["position"]] = Strikes(**request.body["strikes"])
         else:
             sweeps[request.sweep] = _changed(known, request)
+            if request.kind == "continued":  # with other code no trial is a suspect
+                strikes[request.sweep] = {}
     sweeps |= {name: replace(sweeps[name], strikes=held) for name, held in strikes.items() if name in sweeps}
     return History(in_force=sweeps, aside=aside, removed=removed)
 
@@ -442,8 +445,10 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
         case "archived" | "unarchived":
             return replace(before, archived=request.kind == "archived")
         case "code":
-            *others, version = before.versions
-            return replace(before, versions=(*others, replace(version, **request.body)))
+            body = {"version": before.version, **request.body}
+            at = body.pop("version") - 1
+            moved = replace(before.versions[at], **body)
+            return replace(before, versions=(*before.versions[:at], moved, *before.versions[at + 1 :]))
         case _:
             raise ValueError(f"there is no request of the kind {request.kind!r}")
 

@@ -5,6 +5,8 @@ Promises: `results` of the same rows is the same frame, in whatever order they c
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
+from raylab.core.status import STATUSES
 from raylab.core.summary import together
 from raylab.core.trial_warnings import Kind
+from raylab.core.versions import mixed
 from raylab.notebook.arrow_types import cast
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import Loaded
@@ -30,11 +34,6 @@ from raylab.notebook.parameters import Parameters
 from raylab.notebook.schema import SEQ, union
 from raylab.notebook.siblings import settled
 from raylab.notebook.survey import summaries
-
-STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
-
-FAILED = STATUSES[1:]
-"""Those of trials that came to nothing."""
 
 WARNINGS_SCHEMA: dict[str, Any] = {
     "category": pl.String,
@@ -81,12 +80,15 @@ def results(
         status: which trials.
         metadata: True for all metadata columns, or some of their names.
 
+    A warning tells where what is done was done by several versions of the code.
+
     Raises:
         ValueError: there is no such status, or no such metadata.
     """
     view = _View(record, files, status, metadata)
     trial = ("_point", "_repeat") if record.repeats > 1 else ("_point",)
-    frame = view.rows(trial).collect()
+    frame = view.rows((*trial, *view.mixing)).collect()
+    view.tell_mixed(frame)
     order = in_turn(*(frame[name].to_numpy() for name in trial))
     frame = frame.select(cs.by_name(view.columns))
     # From many pieces polars gathers four times as slowly as from one.
@@ -102,12 +104,15 @@ def scan(
 ) -> pl.LazyFrame:
     """The columns of `results`, in the order of `_seq`, which is that of arrival; see there."""
     view = _View(record, files, status, metadata)
+    if view.mixing:
+        view.tell_mixed(view.rows(view.mixing).select(view.mixing).collect())
     rows = view.rows()
     return rows if view.is_plain else view.shown(rows.collect()).lazy()
 
 
 def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.DataFrame:
-    """The rows from this `_seq` on, in its order, of every status and with all metadata.
+    """The rows from this `_seq` on, in its order, of every status and with all metadata, also of trials that ran again
+    since: what has come in does not go.
 
     Columns are called as on disk: what one frame calls a column, a later one does too.
     """
@@ -140,7 +145,12 @@ class _View:
             names=found.names if self._sorts else [],
             metadata=metadata,
         )
-        self._filters = _filters(found.by_status, record.runs_again or found.again, words, since or 0)
+        # What runs again while the files are read comes in positions that the record does not know yet.
+        later = any(stop > record.positions for _, stop in found.positions[-1:])
+        again = found.again or (self._sorts and (record.runs_again or later))
+        self._filters = _filters(found.by_status, again, words, since or 0)
+        self._name = record.name
+        self.mixing = ("_code", "_status") if len(found.versions) > 1 else ()
         self.columns = [field.name for heading in self._seen for field in heading.fields]
 
     @property
@@ -168,6 +178,13 @@ class _View:
                 table = table.set_column(at, pa.field(field.name, kind), cast(table.column(at), kind))
         return table
 
+    def tell_mixed(self, frame: pl.DataFrame) -> None:
+        """Warn if these rows have results of several versions of the code, by their columns `mixing`."""
+        if self.mixing:
+            versions = frame.filter(pl.col("_status") == "done")["_code"].unique().sort().to_list()
+            if len(versions) > 1:
+                warnings.warn(mixed(self._name, versions), stacklevel=_outside())
+
     def shown(self, frame: pl.DataFrame) -> pl.DataFrame:
         """These rows with the columns as they are seen."""
         if self.is_plain:
@@ -180,6 +197,14 @@ class _View:
             for (_, values), name in zip(some, own, strict=True)
         ]
         return pl.DataFrame(columns)
+
+
+def _outside() -> int:
+    """How far up whoever reads called raylab: a warning is of that line, and is shown once for it."""
+    package, frame, level = __name__.partition(".")[0], sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    return level - 1
 
 
 def _settled(heading: Heading, frame: pl.DataFrame) -> list[tuple[str, pl.Series]]:

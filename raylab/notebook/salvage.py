@@ -177,10 +177,11 @@ def _pauses(requests: Sequence[Request], found: Inspection, target: Reader) -> l
     for sweep in fold(requests).values():
         own = found.tables[sweep.folder].findings if sweep.folder in found.tables else ()
         lost = [f"{finding.file}: {finding.what}" for finding in (*general, *own)]
-        if sweep.name in lacking:
-            body: dict[str, Any] = {"code": "", "modules": None}
-            rows.append(Request(kind="code", sweep=sweep.name, folder=sweep.folder, time_us=now, body=body))
-            lost.append(f"{lacking[sweep.name].file} is lost")
+        for number in range(1, sweep.version + 1):
+            if (sweep.name, number) in lacking:
+                body: dict[str, Any] = {"version": number, "code": "", "modules": None}
+                rows.append(Request(kind="code", sweep=sweep.name, folder=sweep.folder, time_us=now, body=body))
+                lost.append(f"{lacking[sweep.name, number].file} is lost")
         if lost:
             reason = PAUSED.format(lost[0] + (f", and {len(lost) - 1} more" if len(lost) > 1 else ""))
             body = {"reason": reason}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from raylab.core.request import Request, SweepRecord, fold
+from raylab.core.request import Request, Version, fold
 from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
@@ -37,8 +37,8 @@ class Inspection:
     requests: list[Request] = field(default_factory=list)
     sick_code: dict[str, Finding] = field(default_factory=dict)
     """Files that are not what their name says, by path."""
-    gone_code: dict[str, Finding] = field(default_factory=dict)
-    """What sweeps need and is not there, by the name of the sweep."""
+    gone_code: dict[tuple[str, int], Finding] = field(default_factory=dict)
+    """What sweeps need and is not there, by the name of the sweep and the number of the code version."""
     orphans: dict[str, Finding] = field(default_factory=dict)
     """Folders with results for which no request is there."""
     removed: frozenset[str] = frozenset()
@@ -223,26 +223,28 @@ def _check_code(reader: Reader, found: Inspection) -> None:
     sweeps, there = fold(found.requests).values(), layout.code_paths(reader)
     for path in there:
         if trouble := _code_trouble(reader, path, found):
-            users = ", ".join(sweep.name for sweep in sweeps if path in _code_of(sweep)) or None
-            found.sick_code[path] = Finding(file=path, sweep=users, what=trouble)
+            users = ", ".join(sweep.name for sweep in sweeps if any(path in _paths(each) for each in sweep.versions))
+            found.sick_code[path] = Finding(file=path, sweep=users or None, what=trouble)
     found.gone_code = gone_code(found.requests, there)
 
 
-def gone_code(requests: Iterable[Request], there: Collection[str]) -> dict[str, Finding]:
-    """What sweeps need and is not there, by the name of the sweep."""
+def gone_code(requests: Iterable[Request], there: Collection[str]) -> dict[tuple[str, int], Finding]:
+    """What sweeps need and is not there, by the name of the sweep and the number of the code version."""
     return {
-        sweep.name: Finding(file=path, sweep=sweep.name, what="it is missing")
+        (sweep.name, number): Finding(file=path, sweep=sweep.name, what="it is missing")
         for sweep in fold(requests).values()
-        for path in _code_of(sweep)
+        for number, version in enumerate(sweep.versions, 1)
+        for path in _paths(version)
         if path not in there
     }
 
 
-def _code_of(sweep: SweepRecord) -> Sequence[str]:
-    if not sweep.code:  # it was lost, and the salvage has said so
+def _paths(version: Version) -> Sequence[str]:
+    """The files of a code version."""
+    if not version.code:  # it was lost, and the salvage has said so
         return ()
-    pickle = layout.pickle_path(sweep.code)
-    return (pickle, layout.modules_path(sweep.modules)) if sweep.modules else (pickle,)
+    pickle = layout.pickle_path(version.code)
+    return (pickle, layout.modules_path(version.modules)) if version.modules else (pickle,)
 
 
 def _code_trouble(reader: Reader, path: str, found: Inspection) -> str:

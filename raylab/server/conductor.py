@@ -215,7 +215,7 @@ class Conductor:
             start=order.start,
             stop=order.stop,
             attempt=order.attempt,
-            version=sweep.record.version,
+            version=order.version,
             flush_s=flush_interval(self.ledger.queues[order.sweep].strands[need].slots),
             policy=sweep.record.policy.at(need),
         )
@@ -301,5 +301,5 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},
     )
-    batch, _ = make_batch(pending, attempt=order.attempt, version=record.version, pid=0, busy_s=0.0)
+    batch, _ = make_batch(pending, attempt=order.attempt, version=order.version, pid=0, busy_s=0.0)
     return batch

@@ -40,8 +40,9 @@ def record(
     strikes: Mapping[int, Strikes] | None = None,
     segments: tuple[Segment, ...] = (),
     classes: tuple[Mapping[str, float | None], ...] = (),
+    version: int = 1,
 ) -> SweepRecord:
-    """A sweep of so many trials, or of these segments."""
+    """A sweep of so many trials, or of these segments, with so many versions of its code."""
     return SweepRecord(
         name=sweep,
         folder=sweep,
@@ -52,7 +53,7 @@ def record(
         segments=segments or (segment(total),),
         seed=1,
         seed_given=True,
-        versions=(Version(code="", modules=group or None, ingredients={}),),
+        versions=(Version(code="", modules=group or None, ingredients={}),) * version,
         policy=Policy(time_limit=time_limit, classes=classes),
         cancelled=cancelled,
         paused=paused,

@@ -534,6 +534,39 @@ def test_a_machines_fault_is_no_strike(story: Story, end: End) -> None:
     assert one(Launch, story.die(launch)).attempt == 3
 
 
+def versions(story: Story, count: int) -> list[Instruction]:
+    """The sweep has so many versions of its code."""
+    return story.change(versions=record(version=count).versions)
+
+
+def test_with_other_code_a_suspect_begins_anew_and_what_the_old_code_does_blames_nobody(story: Story) -> None:
+    suspect = lone(story, 1)
+    for _ in range(2):
+        story.start(suspect)
+        (suspect,) = only(Launch, story.die(suspect))
+    assert suspect.version == 1
+    story.start(suspect)
+    assert only(Stop, versions(story, 2)) == [], "what has begun ends by itself"
+    (suspect,) = only(Launch, story.die(suspect))  # the third death, of the old code
+    assert suspect.version == 2
+    for _ in range(2):
+        assert one(CountRun, story.start(suspect)).strikes.runs <= 2
+        (suspect,) = only(Launch, story.die(suspect))
+    story.start(suspect)
+    buried = one(RecordDeath, story.die(suspect))
+    assert (buried.status, buried.version) == ("crashed", 2)
+
+
+def test_what_has_not_begun_is_asked_for_anew_with_other_code(story: Story) -> None:
+    begun, *others = story.open(10)
+    story.start(begun)
+    stopped = [order.lease for order in only(Stop, versions(story, 2))]
+    assert stopped == [launch.lease for launch in others]
+    again = [order for lease in others for order in only(Launch, story.end(lease, "stopped"))]
+    assert again
+    assert all(order.version == 2 for order in again)
+
+
 def test_what_came_back_keeps_its_small_leases_when_a_node_is_lost(story: Story) -> None:
     launch = lone(story, 300)
     alone, first, second, *_ = only(Launch, story.end(launch, "died"))

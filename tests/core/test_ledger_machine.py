@@ -47,6 +47,7 @@ class Disk:
     strikes: dict[int, Strikes] = field(default_factory=dict)
     cancelled: bool = False
     paused: str = ""
+    version: int = 1  # of the code
 
     @property
     def positions(self) -> int:
@@ -69,6 +70,7 @@ class Disk:
             strikes=dict(self.strikes),
             segments=self.segments,
             classes=CLASSES if any(each.need.klass for each in self.segments) else (),
+            version=self.version,
         )
 
     def record(self, position: int, status: str) -> None:
@@ -88,6 +90,7 @@ class Task:
     at: int  # what it runs next
     alone: bool  # a suspect runs in it
     klass: int = 0
+    version: int = 1  # of the code
     started: bool = False
     stopping: bool = False
     old: list[tuple[int, int]] = field(default_factory=list)  # batches it has sent
@@ -132,12 +135,13 @@ class Model:
 
     def begin(self, task: Task) -> None:
         """It comes to its first trial."""
-        if task.alone:
+        if task.alone and task.version == task.disk.version:
             self.strikes[task.start] = self.strikes.get(task.start, Strikes()).begun()
 
     def over(self, task: Task, end: str, now: float) -> None:
         left = range(task.at, task.stop)
-        blamed = end in ("died", "normal", "out_of_memory") and task.started and not task.stopping
+        old = task.version != task.disk.version  # other code has not done what it ends with
+        blamed = end in ("died", "normal", "out_of_memory") and task.started and not task.stopping and not old
         late = task.limit is not None and now - task.since >= task.limit + schedule.GRACE_S / 2
         if blamed and len(left) == 1 and late and end != "out_of_memory":
             self.where[task.at] = "over"
@@ -145,7 +149,7 @@ class Model:
         for p in left:
             assert self.where[p] == "out"
             self.where[p] = ("suspect" if p == task.at else "back") if blamed else self.before[p]
-        if not blamed and task.alone and task.started and left:
+        if not blamed and task.alone and task.started and left and not old:
             self.strikes[task.start] = self.strikes[task.start].excused()
         if blamed and len(left) == 1:
             held = self.strikes.get(task.at, Strikes())
@@ -230,6 +234,7 @@ class World(RuleBasedStateMachine):
                     self.notes.append((self.disk_of(order.sweep), order))
                 case ev.RecordDeath():
                     model = self.models[order.sweep]
+                    assert order.version == self.disk_of(order.sweep).version
                     held = model.strikes.pop(order.position, Strikes())
                     if order.status != "timed_out":
                         assert (order.status == "out_of_memory") == held.out_of_memory
@@ -281,8 +286,10 @@ class World(RuleBasedStateMachine):
         disk = self.disk_of(order.sweep)
         segment = disk.segments[order.segment]
         assert segment.first_position <= order.start < order.stop <= segment.stop, "a lease lies inside one segment"
+        assert order.version == disk.version, "what is launched runs with the code in force"
         task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False)
         task.klass, task.limit = segment.need.klass, disk.limit_of(segment.need.klass)
+        task.version = order.version
         model = self.models[order.sweep]
         assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
         model.leave(task)
@@ -376,6 +383,16 @@ class World(RuleBasedStateMachine):
             self.changed(name, [])
             self.models[disk.key].resume()
             self.tell(ev.SweepResumed(sweep=disk.key))
+
+    @rule(name=st.sampled_from(NAMES))
+    def mend(self, name: str) -> None:
+        """There is other code: what has not begun is not to begin with the old one, and no trial is a suspect."""
+        if name in self.disks:
+            disk = self.disks[name]
+            disk.version += 1
+            disk.strikes.clear()
+            self.models[disk.key].strikes.clear()
+            self.changed(name, [task for task in self.going(disk) if not task.started])
 
     @rule(name=st.sampled_from(NAMES), limit=st.sampled_from([None, 1.0, 10.0]))
     def limit(self, name: str, limit: float | None) -> None:
@@ -501,12 +518,22 @@ class World(RuleBasedStateMachine):
         self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
 
     @precondition(lambda self: self.tasks)
-    @rule(pick=PICK, end=st.sampled_from(["lost", "died", "out_of_memory"]))
-    def end_suspect(self, pick: int, end: ev.End) -> None:
-        """A suspect begins, and its lease ends; if there is none, a lease dies that held more."""
+    @rule(
+        pick=PICK,
+        end=st.sampled_from(["lost", "died", "out_of_memory"]),
+        mended=st.sampled_from(["", "", "before it begins", "while it runs"]),
+    )
+    def end_suspect(self, pick: int, end: ev.End, mended: str) -> None:
+        """A suspect begins, and its lease ends, perhaps with a code that is not in force any more; if there is none, a
+        lease dies that held more."""
         mine = [task for task in self.tasks if self.mine(task) and not task.stopping and task.at < task.stop]
         for task in [task for task in mine if task.alone] or mine[pick % max(1, len(mine)) :][:1]:
+            name = next(name for name in NAMES if self.disks.get(name) is task.disk)
+            if mended == "before it begins":
+                self.mend(name)
             self.begin(task)
+            if mended == "while it runs":
+                self.mend(name)
             self.finish(task, end if task.alone else "died")
 
     @rule(name=st.sampled_from(NAMES))

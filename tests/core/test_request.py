@@ -251,3 +251,22 @@ def test_a_drawn_seed_fits_whatever_takes_seeds(entropy: bytes) -> None:
 
 def test_drawn_seeds_differ() -> None:
     assert len({draw_seed(bytes([n])) for n in range(256)}) == 256
+
+
+def test_with_other_code_no_trial_is_a_suspect_and_each_version_keeps_its_place() -> None:
+    strikes = {"deaths": 2, "runs": 2, "out_of_memory": False}
+    other = {"code": "c2", "modules": None, "ingredients": {"function trial": "source bb"}}
+    asked = [
+        submitted(),
+        noted("ran_alone", position=3, strikes=strikes),
+        noted("continued", **other),
+        noted("ran_alone", position=4, strikes=strikes),
+        noted("code", version=1, code="", modules=None),
+    ]
+    for cut in range(len(asked) + 1):
+        found = fold(asked[cut:], fold(asked[:cut]))["trial"]
+        assert list(found.strikes) == [4]
+        assert [version.code for version in found.versions] == ["", "c2"]
+        assert (found.version, found.code) == (2, "c2")
+    moved = fold([*asked, noted("code", code="c3", modules=None)])["trial"]
+    assert [version.code for version in moved.versions] == ["", "c3"]
