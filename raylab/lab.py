@@ -103,6 +103,10 @@ class Lab:
         if_exists: str = "fail",
         retries: int = 0,
         time_limit: Demand = None,
+        priority: int = 0,
+        max_concurrency: int | None = None,
+        max_failures: float | None = None,
+        ignore: str | Sequence[str] = (),
         num_cpus: Demand = 1,
         num_gpus: float = 0,
         memory: Demand = None,
@@ -110,7 +114,6 @@ class Lab:
         ray_remote_args: Mapping[str, Any] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
         include: Include | Sequence[Include] = (),
-        ignore: str | Sequence[str] = (),
     ) -> Sweep:
         """Ask for a sweep. Back as soon as the request is durable; nothing is waited for.
 
@@ -143,6 +146,15 @@ class Lab:
                 `memory` a number, or what follows from a trial's parameters: a dict by a parameter's level,
                 `{"L": {64: 60, 128: 600}}`, or a polars expression over them, `pl.col("L") ** 2 * 1e5`; of these come
                 at most 16 different demands.
+            priority: sweeps of a higher one go first, wherever they want the same; below 0 for what can wait. Those of
+                one priority share the cluster: first its users evenly, then the sweeps of each.
+            max_concurrency: how many of its trials run at once, at most.
+            max_failures: how many trials fail before the sweep pauses, with the first error as the reason: a number, or
+                a share below 1.0 of those that are in, once 100 are. What runs by then ends by itself. After `resume`
+                it counts anew.
+            ignore: what does not count when this is compared with the sweep that is there: names of globals, closures,
+                defaults and attributes, with all that is inside of them, and files and modules, as patterns
+                (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
             num_cpus: what one trial needs, as Ray counts, like the next four; BLAS and OpenMP get as many threads.
             num_gpus: see `num_cpus`.
             memory: in bytes. Trials of which a node has no room for one more wait; Ray ends none that takes more.
@@ -152,9 +164,6 @@ class Lab:
                 `working_dir`, `excludes`, `py_modules` of this machine, whose files travel with the experiment. Another
                 pip, conda or env_vars makes another experiment.
             include: files, folders or modules that the experiment needs and imports do not reach.
-            ignore: what does not count when this is compared with the sweep that is there: names of globals, closures,
-                defaults and attributes, with all that is inside of them, and files and modules, as patterns
-                (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
 
         Raises:
             DesignError: the design, repeats, seed, order, if_exists or a policy cannot be used.
@@ -183,6 +192,9 @@ class Lab:
             description=description,
             retries=retries,
             time_limit=wanted.numbers["time_limit"],
+            priority=priority,
+            max_concurrency=max_concurrency,
+            max_failures=max_failures,
             resources={**amounts, **(resources or {})},
             classes=wanted.classes,
             ray_remote_args=ray_remote_args,
@@ -223,8 +235,9 @@ class Lab:
         return Sweep(self._client, self._client.pinned(name))
 
     def sweeps(self, *, archived: bool = False) -> pl.DataFrame:
-        """A row for each sweep: name, user, state, total, ready, done, failed, cancelled, running, waiting, rows,
-        repeats, design, description, archived, submitted (UTC).
+        """A row for each sweep: name, user, state, priority, total, ready, done, failed, cancelled, running, waiting,
+        rows, repeats, max_concurrency and max_failures (null where there is none), design, description, archived,
+        submitted (UTC).
 
         Sweeps that were set aside for another one of their name are not among them; `sweep("NAME~1")` and
         `results("NAME~1")` read the first of them, and so on.
@@ -233,6 +246,14 @@ class Lab:
             archived: with those that are archived.
         """
         return sweeps_frame(self._client.overview(archived=archived))
+
+    def pause(self, name: str) -> None:
+        """Let the sweep that has the name now stand still; see `Sweep.pause`."""
+        self._client.pause(name)
+
+    def resume(self, name: str) -> None:
+        """Let the sweep that has the name now go on; see `Sweep.resume`."""
+        self._client.resume(name)
 
     def cancel(self, name: str) -> int:
         """Give up what is not recorded of the sweep that has the name now; returns how many trials that is."""

@@ -13,6 +13,7 @@ import polars.selectors as cs
 from raylab.client import classes
 from raylab.client.attachment import Client
 from raylab.client.handback import without_metadata
+from raylab.client.speech import say
 from raylab.client.submission import check_repeats
 from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
@@ -70,8 +71,13 @@ class Sweep:
             "order": record.asked.order,
             "description": record.policy.description,
             "retries": record.policy.retries,
+            "time_limit": record.policy.time_limit,
+            "priority": record.policy.priority,
+            "max_concurrency": record.policy.max_concurrency,
+            "max_failures": record.policy.max_failures,
             "resources": dict(record.policy.resources),
             "classes": classes.told(record),
+            "ray_remote_args": dict(record.policy.ray_remote_args),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
             "archived": record.archived,
@@ -199,12 +205,54 @@ class Sweep:
             warnings.warn(warning, stacklevel=2)
         return added
 
+    def change(self, **policy: Any) -> None:
+        """Run what is left of it otherwise. The experiment is not needed, nothing of its identity changes.
+
+        Trials that run end as they began, and recorded ones stay as they are; a line says so where some of them failed
+        and would be tried again, or longer, by now: `retry` runs those. The policy outlives the lab.
+
+        Args:
+            **policy: those words of `Lab.submit` that are to change, the others stay: description, retries, time_limit,
+                priority, max_concurrency, max_failures, num_cpus, num_gpus, memory, resources (all the custom ones),
+                ray_remote_args.
+
+        Raises:
+            DesignError: a word is none of these (another runtime_env is another version of the code), or its value
+                cannot be used.
+            SweepLocked: the sweep is locked, or was set aside.
+            SweepNotFound: it was replaced meanwhile.
+
+        Example:
+            >>> sweep.change(priority=10, max_failures=0.05, memory=4e9)    # doctest: +SKIP
+        """
+        for remark in self._client.change(self._handle, policy):
+            say(remark)
+
+    def pause(self) -> None:
+        """Let it stand still until `resume`, also over restarts of the lab. No trial begins any more; what runs ends by
+        itself and is recorded. Nothing happens to a sweep that stands still already, or has nothing left.
+
+        Raises:
+            SweepLocked: the sweep is locked, or was set aside.
+        """
+        self._client.pause(self._handle)
+
+    def resume(self) -> None:
+        """Let it go on, whether it was paused by a person, has paused itself, or was cancelled. Failures count anew,
+        and an environment that could not be built is tried again at once.
+
+        Raises:
+            SweepLocked: the sweep was set aside for another one of its name.
+        """
+        self._client.resume(self._handle)
+
     def cancel(self) -> int:
-        """Give up what is not recorded; returns how many trials that is. Submitting again goes on."""
+        """Give up what is not recorded, by force; returns how many trials that is. `resume` or submitting again goes
+        on."""
         return self._client.cancel(self._handle)
 
     def lock(self) -> None:
-        """Let the sweep take no change any more: no cancel, no other policy, no other sweep in its place."""
+        """Let the sweep take no change any more: no cancel, no pause, no other policy, no other sweep in its place."""
         self._client.lock(self._handle)
 
     def archive(self, *, undo: bool = False) -> None:

@@ -5,7 +5,7 @@ Holds a connection, the notebook's files that cannot change, and a cursor for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import polars as pl
 
 from raylab.client.attaching import attach, none_here
 from raylab.client.calls import Calls, Connection
+from raylab.client.change import changes, stay
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
 from raylab.client.remote import RemoteReader
@@ -104,6 +105,26 @@ class Client:
 
     def remove(self, sweep: str | Handle) -> None:
         self.connection.call("remove", self.pinned(sweep), person())
+
+    def pause(self, sweep: str | Handle) -> None:
+        self.connection.call("pause", self.pinned(sweep), person())
+
+    def resume(self, sweep: str | Handle) -> None:
+        self.connection.call("resume", self.pinned(sweep), person())
+
+    def change(self, sweep: Handle, words: Mapping[str, Any]) -> list[str]:
+        """Give a sweep another policy; what the person should know of it."""
+        before = self.record(sweep).policy
+        found = changes(before, words)
+        if not found:
+            return []
+        after = before.changed(found)
+        infeasible = self.connection.call("change", sweep, person(), found)
+        now = self.progress(sweep)
+        remarks = [f"{sweep.name}: {infeasible}"] if infeasible and now.outstanding else []
+        if now.failed and (after.retries, after.time_limit) != (before.retries, before.time_limit):
+            remarks.append(stay(sweep.name, now.failed))
+        return remarks
 
     def pinned(self, sweep: str | Handle) -> Handle:
         """The sweep that has the name now: a call that is repeated must not meet the one that has it next."""

@@ -36,6 +36,9 @@ INTERRUPTED = {
     "archive": "whether the lab archived the sweep is not known; ask for the same again, which is safe",
     "remove": "whether the lab removed the sweep is not known; look for it, and remove it again if it is there",
     "lock": "whether the lab locked the sweep is not known; lock it again, which is safe",
+    "pause": "whether the sweep is paused is not known; look at it, or pause it again, which is safe",
+    "resume": "whether the sweep goes on is not known; look at it, or resume it again, which is safe",
+    "change": "whether the sweep has its new policy is not known; look at info(), or change it again, which is safe",
     "close": "whether the lab was shut down is not known; its notebook stays, and shutting it down again is safe",
 }
 """What is known when a call that changes something is interrupted; the other verbs change nothing."""

@@ -72,6 +72,11 @@ class _Levels:
     amounts: tuple[float | None, ...]
 
 
+def follows(given: object) -> bool:
+    """Whether a demand follows from a trial's parameters."""
+    return isinstance(given, Mapping | pl.Expr)
+
+
 def demands(design: Design, **given: Any) -> Demands:
     """What the trials of a design ask for, in classes.
 

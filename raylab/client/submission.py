@@ -30,6 +30,9 @@ LIMIT_BYTES = 64 * 2**20
 MAX_LIMIT_S = 1e8
 """Three years; the system's timers do not take much more."""
 
+MOST = 10**9
+"""Of a priority and of a number of trials that is a limit: what fits any reader's integers."""
+
 IF_EXISTS = ("fail", "extend", "replace")
 """What a submission can say of something else that has its name."""
 
@@ -126,6 +129,9 @@ def policy(
     description: str,
     retries: int,
     time_limit: float | None,
+    priority: int,
+    max_concurrency: int | None,
+    max_failures: float | None,
     resources: Mapping[str, float | None],
     classes: tuple[Mapping[str, float | None], ...] = (),
     ray_remote_args: Mapping[str, Any] | None,
@@ -142,6 +148,13 @@ def policy(
         raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
     if time_limit is not None and not _is_duration(time_limit):
         raise DesignError(f"time_limit is what one trial may take, in seconds above 0, or None; got {time_limit!r}")
+    if not _is_whole(priority) or abs(priority) > MOST:
+        raise DesignError(f"priority is a whole number, a higher one goes first, 0 is usual; got {priority!r}")
+    if max_concurrency is not None and (not _is_whole(max_concurrency) or not 1 <= max_concurrency <= MOST):
+        raise DesignError(
+            "max_concurrency is how many trials run at once at most, a whole number from 1 on, or None; got "
+            f"{max_concurrency!r}. pause() lets none run"
+        )
     words = dict(ray_remote_args or {})
     if ours := sorted(OURS & words.keys() | {word for word in words if word.startswith("_")}):
         raise DesignError(f"ray_remote_args cannot set {', '.join(ours)}: use submit's own arguments, or leave it out")
@@ -152,6 +165,9 @@ def policy(
         description=description,
         retries=int(retries),
         time_limit=None if time_limit is None else float(time_limit),
+        priority=int(priority),
+        max_concurrency=None if max_concurrency is None else int(max_concurrency),
+        max_failures=_failures(max_failures),
         resources=_amounts(resources),
         classes=classes,
         ray_remote_args=words,
@@ -170,6 +186,20 @@ def _is_whole(value: object) -> bool:
 def _is_duration(value: object) -> bool:
     """A number of seconds that a timer of the system takes (numpy's are fine)."""
     return isinstance(value, int | float | np.number) and value is not True and bool(1e-6 <= value <= MAX_LIMIT_S)
+
+
+def _failures(most: object) -> float | None:
+    """A number of trials is an int and a share a float, so that 1 and 1.0 are told apart."""
+    if most is None:
+        return None
+    if _is_whole(most) and isinstance(most, SupportsIndex) and 1 <= int(most) <= MOST:
+        return int(most)
+    if isinstance(most, float | np.floating) and 0 < most < 1:
+        return float(most)
+    raise DesignError(
+        "max_failures is how many trials fail before the sweep pauses: a whole number from 1 on, or a share of the "
+        f"trials, above 0.0 and below 1.0, or None for any; got {most!r}"
+    )
 
 
 def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:

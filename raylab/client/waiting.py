@@ -105,7 +105,8 @@ def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
     """A line on what stands still, and on failures where somebody watches."""
     for each in sweeps:
         if each.state in STANDSTILL:
-            say(f"{each.name} is {each.state}: {each.reason}")
+            state = "" if each.reason.startswith(each.state) else f"{each.state}: "  # "paused by ada" says it
+            say(f"{each.name} is {state}{each.reason}")
         elif each.stands_still and each.outstanding:
             say(
                 f"{each.name} stands still: {each.reason} ({each.troubles} times in a row; the lab tries again with "

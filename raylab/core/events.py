@@ -39,6 +39,7 @@ class SweepOpened(Event):
     recorded: tuple[Run, ...] = ()
     by_status: Mapping[str, int] = field(default_factory=dict)  # of each recorded position
     seconds: float = 0.0
+    error: str | None = None  # the first of them
     slots: Mapping[Need, int]  # as `SlotsChanged` has them
 
 

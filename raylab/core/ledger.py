@@ -125,13 +125,13 @@ class Ledger:
         if event.sweep in self.queues:
             raise ValueError(f"the sweep {event.sweep!r} is open already")
         queue = Queue(event.record, slots=event.slots)
-        queue.restore(event.recorded, event.by_status, event.seconds)
+        queue.restore(event.recorded, event.by_status, event.seconds, event.error)
         self.queues[event.sweep] = queue
-        return self._settle(event.sweep)
+        return [*self._judge(event.sweep), *self._settle(event.sweep)]
 
     def _on_changed(self, event: SweepChanged) -> list[Instruction]:
         """Leases that have not begun were asked for with the old code, or under the old policy, which may never be
-        satisfied."""
+        satisfied. Those that have begun end by themselves, unless nobody wants what they bring."""
         queue = self.queues[event.sweep]
         before, now = queue.record, event.record
         queue.change(now)
@@ -140,12 +140,13 @@ class Ledger:
             limit = now.policy.at(strand.need).time_limit
             for lease in strand.leases.values():
                 self._deadlines.file(lease, limit, strand.slots)
-        orders = self._settle(event.sweep)
-        if queue.cancelled or queue.pause_reason:
+        orders = [*self._judge(event.sweep), *self._settle(event.sweep)]
+        if queue.cancelled:
             return [*orders, *self._stop_all(queue)]
-        if (now.policy, now.versions) != (before.policy, before.versions):
-            return [*orders, *self._stop(lease for lease in queue.leases.values() if not lease.began)]
-        return orders
+        asked = (before.policy.of_trials, before.versions)
+        if queue.pause_reason or (now.policy.of_trials, now.versions) != asked:
+            return [*orders, *self._withdraw(queue)]
+        return [*orders, *self._stop(queue.excess)]
 
     def _on_resumed(self, event: SweepResumed) -> list[Instruction]:
         self.queues[event.sweep].resume()
@@ -160,11 +161,13 @@ class Ledger:
         return self._stop_all(queue)
 
     def _on_slots(self, event: SlotsChanged) -> list[Instruction]:
+        orders: list[Instruction] = []
         for sweep, slots in event.slots.items():
             if sweep in self.queues:
                 self.queues[sweep].resize(slots)
                 self._window.file(sweep, self.queues[sweep])
-        return []
+                orders += self._stop(self.queues[sweep].excess)  # a class that no node could run may run now
+        return orders
 
     def _on_pressure(self, event: PressureChanged, now: float) -> list[Instruction]:
         self._pressure = event.high
@@ -195,9 +198,8 @@ class Ledger:
         queue = self.queues[lease.sweep]
         queue.accept(lease, event.count, event.busy_s, now)
         keep = Keep(lease=lease.ident, sweep=lease.sweep, first=event.first, count=event.count)
-        if not queue.judge(event.by_status, event.error):
-            return [keep]
-        return [keep, *self._pause(lease.sweep)]
+        queue.failures.count(event.by_status, event.error)
+        return [keep, *self._judge(lease.sweep)]
 
     def _on_committed(self, event: RowsCommitted) -> list[Instruction]:
         queue = self.queues.get(event.sweep)
@@ -260,15 +262,22 @@ class Ledger:
             error=error,
             version=queue.record.version,
         )
-        return [record, *(self._pause(sweep) if queue.judge({status: 1}, error) else [])]
+        queue.failures.count({status: 1}, error)
+        return [record, *self._judge(sweep)]
 
-    def _pause(self, sweep: str) -> list[Instruction]:
+    def _judge(self, sweep: str) -> list[Instruction]:
+        """Pause the sweep, if too much of it failed."""
         queue = self.queues[sweep]
+        if not queue.judge():
+            return []
         self._window.file(sweep, queue)
-        return [Pause(sweep=sweep, reason=queue.pause_reason), *self._stop_all(queue)]
+        return [Pause(sweep=sweep, reason=queue.pause_reason), *self._withdraw(queue)]
 
     def _stop_all(self, queue: Queue) -> list[Instruction]:
         return self._stop(queue.leases.values())
+
+    def _withdraw(self, queue: Queue) -> list[Instruction]:
+        return self._stop(lease for lease in queue.leases.values() if not lease.began)
 
     def _stop(self, leases: Iterable[Lease]) -> list[Instruction]:
         going = [lease for lease in leases if not lease.ending]
@@ -295,8 +304,8 @@ class Ledger:
         self._last_lease += 1
         length = schedule.lease_length(
             waiting=strand.available,
-            slots=strand.slots,
-            seconds=strand.pace.expected(now, strand.slots),
+            slots=queue.width(strand),
+            seconds=strand.pace.expected(now, queue.width(strand)),
             longest=strand.pace.longest,
             load=self._window.load(strand.slots),
         )
@@ -337,17 +346,17 @@ class Ledger:
             return 0.0
         if queue.cancelled or queue.pause_reason:
             return None
-        return self._work_left([strand for strand in queue.strands.values() if strand.left])
+        return self._work_left(queue, [strand for strand in queue.strands.values() if strand.left])
 
-    def _work_left(self, strands: Iterable[Strand]) -> float | None:
+    def _work_left(self, queue: Queue, strands: Iterable[Strand]) -> float | None:
         """The seconds that these strands take, one after the other; None if one of them cannot be told."""
         found = 0.0
         for strand in strands:
             if strand.pace.seconds is None or strand.slots < 1:
                 return None
             # Slots are shared between the sweeps that have leases out, so each has its share of them.
-            sharing = max(1, self._window.sharing(strand.slots))
-            found += strand.left * strand.pace.seconds / max(1.0, strand.slots / sharing)
+            share = strand.slots / max(1, self._window.sharing(strand.slots))
+            found += strand.left * strand.pace.seconds / max(1.0, min(share, queue.most))
         return found
 
     def standing(self, sweep: str) -> tuple[State, str]:
@@ -356,7 +365,7 @@ class Ledger:
         if queue.complete:
             return "ready", ""
         if queue.cancelled:
-            return "cancelled", "cancelled; submit it again to go on"
+            return "cancelled", "cancelled; resume() or submitting it again goes on"
         if queue.pause_reason:
             return "paused", queue.pause_reason
         left = [strand for strand in queue.strands.values() if strand.left]
@@ -383,7 +392,9 @@ class Ledger:
             queue.check()
             out |= queue.leases
             assert all(lease.sweep == name for lease in queue.leases.values())
-            assert not (queue.cancelled or queue.pause_reason) or all(each.ending for each in queue.leases.values())
+            assert not queue.cancelled or all(each.ending for each in queue.leases.values())
+            assert not queue.pause_reason or all(each.ending or each.began for each in queue.leases.values())
+            assert not queue.excess, "more is out than may be"
             assert queue.cancelled or queue.pause_reason or not queue.suspects, "suspects are judged at once"
             counts = self.counts(name)
             assert counts.total == counts.ready + counts.cancelled + counts.outstanding, counts

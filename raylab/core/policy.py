@@ -22,6 +22,9 @@ class Policy:
         description: for people.
         retries: how often a trial that raised is tried again.
         time_limit: seconds that one trial may take.
+        priority: sweeps of a higher one go first.
+        max_concurrency: how many trials run at once at most.
+        max_failures: how many trials fail before the sweep pauses; a share of them below 1.
         resources: what one trial asks for, by Ray's name of it.
         classes: what the trials of each class ask for otherwise: amounts by Ray's name, and `time_limit`.
         ray_remote_args, runtime_env: Ray's own words.
@@ -30,6 +33,9 @@ class Policy:
     description: str = ""
     retries: int = 0
     time_limit: float | None = None
+    priority: int = 0
+    max_concurrency: int | None = None
+    max_failures: float | None = None
     resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
     classes: tuple[Mapping[str, float | None], ...] = ()
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +55,24 @@ class Policy:
         time_limit = own.pop("time_limit", self.time_limit)
         resources = {name: amount for name, amount in {**self.resources, **own}.items() if amount is not None}
         return replace(self, time_limit=time_limit, resources=resources, classes=())
+
+    @property
+    def of_trials(self) -> Policy:
+        """The part of it that leases take along; the rest is between the sweep and its lab."""
+        return replace(self, description="", priority=0, max_concurrency=None, max_failures=None)
+
+    def changed(self, words: Mapping[str, Any]) -> Policy:
+        """With these fields, for all classes. Of the resources only the amounts that are given change, and None takes
+        one away.
+
+        Example:
+            >>> Policy(classes=({"memory": 4e9}, {})).changed({"resources": {"memory": 1e9}})
+            Policy(...resources={'CPU': 1.0, 'memory': 1000000000.0}, classes=({}, {})...)
+        """
+        amounts = words.get("resources", {})
+        kept = {name: amount for name, amount in {**self.resources, **amounts}.items() if amount is not None}
+        others = [{word: own[word] for word in own if word not in {*amounts, *words}} for own in self.classes]
+        return replace(self, **{**words, "resources": kept, "classes": tuple(others)})
 
     @property
     def amounts(self) -> str:

@@ -14,11 +14,14 @@ Everything that the ledger asks on each event is a counter kept up to date; only
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from raylab.core import schedule
 from raylab.core.box import Run
+from raylab.core.failures import Failures
 from raylab.core.intervals import Intervals
 from raylab.core.lease import Lease
 from raylab.core.request import SweepRecord
@@ -48,8 +51,7 @@ class Queue:
         self.trouble = ""  # why its environment could not be built
         self.troubles = 0
         self.not_before = 0.0
-        self.bad_start = 0  # executions that failed, as long as nothing succeeded; -1 once something has
-        self.first_error = ""
+        self.failures = Failures()
         self._append(record.segments)
         self.resize(slots)
 
@@ -109,7 +111,32 @@ class Queue:
 
     def hungry(self, strand: Strand) -> bool:
         """Whether a strand of it has something to lease and may."""
-        return not self.cancelled and not self.pause_reason and strand.available > 0
+        if self.cancelled or self.pause_reason or not strand.available:
+            return False
+        return strand.slots < 1 or self.out < self.most
+
+    @property
+    def out(self) -> int:
+        """How many of its leases may run: no node runs one of a strand without slots."""
+        return sum(len(strand.leases) for strand in self.strands.values() if strand.slots)
+
+    @property
+    def most(self) -> float:
+        """How many of its leases may be out: each runs one trial at a time."""
+        most = self.record.policy.max_concurrency
+        return math.inf if most is None else most
+
+    def width(self, strand: Strand) -> int:
+        """How many trials of a strand may run at once."""
+        return int(min(strand.slots, self.most))
+
+    @property
+    def excess(self) -> list[Lease]:
+        """Leases that have not begun beyond those that may be out, the newest ones."""
+        out = [lease for strand in self.strands.values() if strand.slots for lease in strand.leases.values()]
+        going = sorted((lease for lease in out if not lease.ending), key=attrgetter("ident"))
+        asked = [lease for lease in going if not lease.began]
+        return asked[-int(len(going) - self.most) :] if len(going) > self.most else []
 
     def segment(self, position: int) -> Segment:
         """The segment that holds a position."""
@@ -239,7 +266,7 @@ class Queue:
 
     # the sweep as a whole ---------------------------------------------------------------------------------------
 
-    def restore(self, runs: Iterable[Run], by_status: Mapping[str, int], seconds: float) -> None:
+    def restore(self, runs: Iterable[Run], by_status: Mapping[str, int], seconds: float, error: str | None) -> None:
         """Take up what the notebook says: recorded positions, suspects that were about to run alone, time spent."""
         found: Counter[Need] = Counter()
         for start, stop in runs:
@@ -251,8 +278,7 @@ class Queue:
                 strand.left -= last - first
                 found[segment.need] += last - first
         self.by_status.update(by_status)
-        if self.by_status["done"]:
-            self.bad_start = -1
+        self.failures.count(self.by_status, error)
         for position, held in self.record.strikes.items():
             if position not in self.recorded:
                 self.strands[self.segment(position).need].waiting.remove(position, position + 1)
@@ -268,7 +294,10 @@ class Queue:
 
     def change(self, record: SweepRecord) -> None:
         """Take up what requests have made of the sweep. Only a person lets a paused one go on: see `resume`."""
-        self._append(record.segments[len(self.record.segments) :])
+        more = record.segments[len(self.record.segments) :]
+        self._append(more)
+        for segment in more:
+            self.failures.take_back(segment.taken_back)
         if record.version != self.record.version:
             self.strikes.clear()  # what is held against a trial, the code before has done
         self.record = record
@@ -299,31 +328,23 @@ class Queue:
     def _recover(self) -> None:
         self.trouble, self.troubles, self.not_before = "", 0, 0.0
 
-    def judge(self, by_status: Mapping[str, int], error: str | None) -> bool:
-        """Count towards the pause of a sweep of which nothing works; True when it pauses now."""
-        if by_status.get("done") or self.bad_start < 0:
-            self.bad_start = -1  # something succeeded: never again
+    def judge(self) -> bool:
+        """Whether it pauses now, for what failed. Nothing is to be stopped of one that is cancelled or has no more."""
+        tally = self.failures.tally
+        if self.cancelled or self.pause_reason or tally.done + tally.failed >= self.total:
             return False
-        if error and not self.first_error:
-            self.first_error = error
-        self.bad_start += sum(by_status.values())
-        if self.bad_start < schedule.PAUSE_AFTER or self.pause_reason:
-            return False
-        self.pause_reason = (
-            f"the first {self.bad_start} executions all failed, the first with {self.first_error or 'no message'}; "
-            "fix the experiment and submit it again"
-        )
-        return True
+        self.pause_reason = self.failures.verdict(self.record.policy.max_failures, self.record.forgiven)
+        return bool(self.pause_reason)
 
     @property
     def only_failed(self) -> bool:
         """Whether something failed, as the notebook tells, and nothing succeeded, be it still in hand."""
-        return self.bad_start >= 0 and not self.by_status["done"] and bool(self.recorded.count or self.pause_reason)
+        told = self.recorded.count or (self.pause_reason and self.failures.tally.failed)
+        return bool(told) and not self.failures.tally.done
 
     def resume(self) -> None:
         """A person wants it to go on: what made it stand still is forgotten."""
-        self.pause_reason, self.first_error = "", ""
-        self.bad_start = min(self.bad_start, 0)
+        self.pause_reason, self.failures.first_error = "", ""
         self._recover()
 
     # what must always hold --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from raylab.core.failures import NOTHING, Tally
 from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
@@ -191,6 +192,8 @@ class SweepRecord:
         generation: which sweep of its name it is, from 1 on.
         versions: of the code; the last one is in force.
         archived: whether it is hidden; nothing of it runs.
+        paused: why it stands still; empty if it does not.
+        forgiven: what had come of its trials when a person let it go on last; `max_failures` counts from there.
         replaced: if it was set aside.
     """
 
@@ -210,6 +213,7 @@ class SweepRecord:
     locked: bool = False
     archived: bool = False
     paused: str = ""
+    forgiven: Tally = NOTHING
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None
 
@@ -428,7 +432,11 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
         before = replace(before, archived=False)
     match request.kind:
         case "grown":
-            return replace(before, segments=(*before.segments, *map(Segment.of, request.body["segments"])))
+            more = [*map(Segment.of, request.body["segments"])]
+            forgiven = before.forgiven
+            for segment in more:
+                forgiven = forgiven.without(segment.taken_back)
+            return replace(before, segments=(*before.segments, *more), forgiven=forgiven)
         case "continued":
             version = Version(**request.body, user=request.user, time_us=request.time_us)
             return replace(before, versions=(*before.versions, version))
@@ -437,7 +445,8 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
         case "cancelled":
             return replace(before, cancelled=True)
         case "resumed":
-            return replace(before, cancelled=False, paused="")
+            forgiven = Tally(**request.body) if request.body else before.forgiven  # nobody knew what had come
+            return replace(before, cancelled=False, paused="", forgiven=forgiven)
         case "paused":
             return replace(before, paused=request.body["reason"])
         case "locked":

@@ -59,6 +59,9 @@ RUNS_ALONE = 6
 PAUSE_AFTER = 100
 """A sweep whose first executions, this many, all failed pauses itself."""
 
+SHARE_AFTER = 100
+"""A share of failures says something once so many trials are in: of ten, one that fails is a tenth."""
+
 TURN_S = 10.0
 """Slots change between sweeps of different code in turns of at least this: a new process costs 1–2 s."""
 

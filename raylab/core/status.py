@@ -133,6 +133,7 @@ class Status(Progress):
         repeats: of each point.
         design: in a few words.
         description: for people.
+        priority, max_concurrency, max_failures: how it is run.
         submitted_us: when, since the epoch.
         archived: whether it is hidden.
         first_error: of the trials that failed; None if none did, or none said anything.
@@ -145,6 +146,9 @@ class Status(Progress):
     repeats: int
     design: str
     description: str
+    priority: int
+    max_concurrency: int | None
+    max_failures: float | None
     submitted_us: int
     first_error: str | None
     troubles: int
@@ -187,6 +191,9 @@ def status(
         repeats=record.repeats,
         design=record.outline,
         description=record.policy.description,
+        priority=record.policy.priority,
+        max_concurrency=record.policy.max_concurrency,
+        max_failures=record.policy.max_failures,
         submitted_us=record.time_us,
         first_error=first_error if counts.failed else None,
         troubles=troubles,

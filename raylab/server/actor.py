@@ -16,19 +16,19 @@ from typing import Any, TypeVar
 
 from raylab.core.growth import Growth
 from raylab.core.handle import Handle, find, when
-from raylab.core.request import Kind, Request, Submission, SweepRecord, draw_seed
+from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
-from raylab.core.segment import Need
-from raylab.core.status import State, Status, infeasible, on_disk, recorded, status
+from raylab.core.status import Status, infeasible, on_disk
 from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError, SweepLocked, told
 from raylab.notebook import layout
 from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
-from raylab.server import pieces, removal
+from raylab.server import pieces, removal, steering
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
 from raylab.server.protocol import PROTOCOL, person, versions
 from raylab.server.removal import Removals
+from raylab.server.standing import standing
 from raylab.server.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class LabActor:
         asyncio.get_running_loop().call_later(LINGER_S, self._surroundings.end)
 
     async def _close(self, lab: Conductor, force: bool) -> None:
-        outstanding = sum(self._status(lab, sweep).outstanding for sweep in lab.sweeps.seen())
+        outstanding = sum(standing(lab, sweep).outstanding for sweep in lab.sweeps.seen())
         if outstanding and not force:
             raise LabBusy(
                 f"the lab {lab.sweeps.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
@@ -134,11 +134,7 @@ class LabActor:
         given here, or its growths of those in `decision.among`."""
         lab = await self._open()
         decision, folder, taken = await self._durably(self._submit(lab, submission))
-        record = lab.sweeps.of(folder).record
-        if not all(lab.fits(record).values()):
-            await lab.look()  # a node may have joined since the last look
-        stuck = [need for need, count in lab.fits(record).items() if not count]
-        why = infeasible(record, stuck) if stuck else ""
+        why = await self._infeasible(lab, lab.sweeps.of(folder).record)
         return {"name": decision.name, "folder": folder, "taken": taken, "infeasible": why, "decision": decision}
 
     async def _submit(self, lab: Conductor, submission: Submission) -> tuple[Decision, str, bool]:
@@ -178,27 +174,22 @@ class LabActor:
         return decision
 
     async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> None:
-        known, requests = sweep.record, []
+        known, requests = sweep.record, list[Request]()
         growth = submission.growth(known)
         if growth is not None and growth.segments:
             requests.append(_grown(sweep, growth, submission.user))
         policy = policy_again(known, submission)
         if policy.dumps() != known.policy.dumps():
-            if known.locked:
-                raise SweepLocked(_locked(known.name, "its policy (description, retries, limits, resources) stays"))
-            requests.append(_request("policy", sweep, submission.user, **policy.plain()))
-        queue = lab.ledger.queues.get(sweep.key)
-        # A pause may be in force already while its row is being written; ours comes after it.
-        if known.cancelled or known.paused or (queue is not None and queue.pause_reason):
-            requests.append(_request("resumed", sweep, submission.user))
+            steering.check_unlocked(sweep, steering.POLICY_STAYS)
+            requests.append(steering.request("policy", sweep, submission.user, **policy.plain()))
+        requests += steering.resumed(lab, sweep, submission.user)
         if known.archived:
-            requests.append(_request("unarchived", sweep, submission.user))
+            requests.append(steering.request("unarchived", sweep, submission.user))
         if sweep.stage == "known":  # else its code is in use
             requests += await self._mend_code(lab, sweep, submission)
         if requests:
             await lab.sweeps.note(*requests)
-        complete = queue is not None and queue.complete and sweep.record.positions == known.positions
-        await lab.sweeps.resume(sweep, complete=complete)
+        await steering.go_on(lab, sweep)
 
     async def _mend_code(self, lab: Conductor, sweep: AtWork, submission: Submission) -> list[Request]:
         """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""
@@ -208,7 +199,7 @@ class LabActor:
         code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
         if (code, modules) == (known.code, known.modules):
             return []
-        return [_request("code", sweep, submission.user, code=code, modules=modules)]
+        return [steering.request("code", sweep, submission.user, code=code, modules=modules)]
 
     async def _submit_new(self, lab: Conductor, decision: Decision, submission: Submission) -> bool:
         """Whether it was taken: when its turn to be written comes, a sweep that only failed may have got results."""
@@ -249,39 +240,46 @@ class LabActor:
 
     async def cancel(self, sweep: Handle, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
-        lab = await self._open()
-        return await self._durably(self._cancel(lab, sweep, user))
-
-    async def _cancel(self, lab: Conductor, wanted: Handle, user: str) -> int:
-        async with self._changing:
-            sweep = self._in_force(lab, wanted)
-            if sweep.record.locked:
-                raise SweepLocked(_locked(sweep.name, "it cannot be cancelled: it runs to its end"))
-            if not sweep.record.cancelled:
-                await lab.sweeps.note(_request("cancelled", sweep, user))
-                lab.news.post(sweep, urgent=True)
-            return self._status(lab, sweep).cancelled
+        return await self._steer(steering.cancel, sweep, user)
 
     async def lock(self, sweep: Handle, user: str) -> None:
         """Let the sweep take no change any more."""
-        lab = await self._open()
-        await self._durably(self._lock(lab, sweep, user))
+        await self._steer(steering.lock, sweep, user)
 
-    async def _lock(self, lab: Conductor, wanted: Handle, user: str) -> None:
-        async with self._changing:
-            sweep = self._in_force(lab, wanted)
-            if not sweep.record.locked:
-                await lab.sweeps.note(_request("locked", sweep, user))
-                lab.news.post(sweep, urgent=True)
+    async def pause(self, sweep: Handle, user: str) -> None:
+        """Let the sweep stand still; what runs ends by itself."""
+        await self._steer(steering.pause, sweep, user)
+
+    async def resume(self, sweep: Handle, user: str) -> None:
+        """Let a paused or cancelled sweep go on."""
+        await self._steer(steering.resume, sweep, user)
+
+    async def change(self, sweep: Handle, user: str, words: Mapping[str, Any]) -> str:
+        """Give the sweep these fields of its policy; say why some of its trials do not run then."""
+        await self._steer(steering.change, sweep, user, words)
+        lab = await self._open()
+        return await self._infeasible(lab, self._found(lab, sweep).record)
+
+    async def _steer(self, verb: Callable[..., Coroutine[Any, Any, T]], wanted: Handle, *args: Any) -> T:
+        """One change of a sweep in force, in its turn."""
+        lab = await self._open()
+
+        async def in_turn() -> T:
+            async with self._changing:
+                return await verb(lab, self._in_force(lab, wanted), *args)
+
+        return await self._durably(in_turn())
+
+    async def _infeasible(self, lab: Conductor, record: SweepRecord) -> str:
+        """Why some trials of a sweep do not run, if no node has what they ask for."""
+        if not all(lab.fits(record).values()):
+            await lab.look()  # a node may have joined since the last look
+        stuck = [need for need, count in lab.fits(record).items() if not count]
+        return infeasible(record, stuck) if stuck else ""
 
     async def archive(self, sweep: Handle, user: str, undo: bool) -> None:
         """Hide the sweep, or show it again."""
-        lab = await self._open()
-        await self._durably(self._archive(lab, sweep, user, undo))
-
-    async def _archive(self, lab: Conductor, wanted: Handle, user: str, undo: bool) -> None:
-        async with self._changing:
-            await removal.archive(lab, self._in_force(lab, wanted), user, undo)
+        await self._steer(removal.archive, sweep, user, undo)
 
     async def remove(self, sweep: Handle, user: str) -> None:
         """Delete the sweep for good, with its rows; also one that was set aside."""
@@ -302,13 +300,13 @@ class LabActor:
         """How far each of these sweeps is; all in force if None, `archived` or not."""
         lab = await self._open()
         if sweeps is None:
-            return [self._status(lab, sweep) for sweep in lab.sweeps.seen(archived)]
+            return [standing(lab, sweep) for sweep in lab.sweeps.seen(archived)]
         return [await self._told(lab, self._found(lab, sweep)) for sweep in sweeps]
 
     async def _told(self, lab: Conductor, sweep: AtWork) -> Status:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if sweep.stage != "set aside":
-            return self._status(lab, sweep)
+            return standing(lab, sweep)
         survey = lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
         try:
             return on_disk(sweep.record, await self._durably(survey))
@@ -347,27 +345,6 @@ class LabActor:
             )
         return sweep
 
-    def _status(self, lab: Conductor, sweep: AtWork) -> Status:
-        """How far a sweep in force is."""
-        record, queue = sweep.record, lab.ledger.queues.get(sweep.key)
-        if queue is not None:
-            counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
-        else:  # its table is being opened, so nothing is recorded yet
-            counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.fits(record))
-        if sweep.trouble:
-            state, reason = "paused", sweep.trouble
-        elif lab.recorder.trouble and state == "running":
-            state, reason = "disk_full", lab.recorder.trouble
-        return status(
-            record,
-            counts,
-            state,
-            reason,
-            rows=sweep.rows,
-            first_error=sweep.first_error,
-            troubles=0 if queue is None else queue.troubles,
-        )
-
     # the notebook's files, for clients that cannot reach the folder -------------------------------------------------
 
     async def names(self, folder: str) -> list[str]:
@@ -384,30 +361,11 @@ class LabActor:
         return await self._durably(asyncio.to_thread(verb, lab.sweeps.writer.store, *args))
 
 
-def _unopened(record: SweepRecord, fits: Mapping[Need, int]) -> tuple[State, str]:
-    """State and reason of a sweep whose table is being opened."""
-    if record.cancelled:
-        return "cancelled", ""
-    return ("running", "") if any(fits.values()) else ("infeasible", infeasible(record, list(fits)))
-
-
-def _request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:
-    return Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user, body=body)
-
-
 def _grown(sweep: AtWork, growth: Growth, user: str) -> Request:
-    if sweep.record.locked:
-        raise SweepLocked(_locked(sweep.name, "nothing is added to it"))
-    return _request("grown", sweep, user, segments=[segment.plain() for segment in growth.segments])
+    steering.check_unlocked(sweep, "nothing is added to it")
+    return steering.request("grown", sweep, user, segments=[segment.plain() for segment in growth.segments])
 
 
 def who(version: str, actor: str) -> dict[str, str]:
     """Who writes, for the openings: a restarted lab finds itself there, a fenced one names the other."""
     return {"user": person(), "host": platform.node(), "pid": str(os.getpid()), "actor": actor, "raylab": version}
-
-
-def _locked(name: str, so: str) -> str:
-    return (
-        f"the sweep {name!r} is locked, for good, so {so}. lab.sweep({name!r}) gives it and its results as they are; "
-        "to run it otherwise, submit it under another name with name="
-    )

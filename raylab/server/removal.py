@@ -28,7 +28,8 @@ async def archive(lab: Conductor, sweep: AtWork, user: str, undo: bool) -> None:
     if record.archived is not undo:
         return
     outstanding = record.total if queue is None else queue.outstanding
-    if outstanding and not (undo or record.paused or record.cancelled):
+    stands_still = record.cancelled or (record.paused and not (queue and queue.running))
+    if outstanding and not (undo or stands_still):
         raise LabBusy(
             f"the sweep {sweep.name!r} has {outstanding:,} trials outstanding, so it is not archived: nothing runs "
             "unseen. Wait until it is ready, or cancel it first"

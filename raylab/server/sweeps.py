@@ -235,6 +235,7 @@ class Sweeps:
             recorded=tuple(found.positions),
             by_status=found.by_status,
             seconds=found.seconds,
+            error=found.error,
             slots=self._slots(sweep.record),
         )
         self._tell(event)
@@ -346,7 +347,7 @@ class Sweeps:
 
 def _concerns_queue(was: SweepRecord, now: SweepRecord) -> bool:
     """Whether something has changed that the ledger acts upon."""
-    acted_upon = attrgetter("policy", "segments", "versions", "cancelled", "paused")
+    acted_upon = attrgetter("policy", "segments", "versions", "cancelled", "paused", "forgiven")
     return bool(acted_upon(was) != acted_upon(now))
 
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from raylab.client.speech import say
 from raylab.errors import LabBusy, RaylabError, told
-from raylab.terminal.verbs_end import archive, cancel, rm, shutdown
+from raylab.terminal.verbs_change import cancel, pause, resume
+from raylab.terminal.verbs_end import archive, rm, shutdown
 from raylab.terminal.verbs_notebook import copy, verify
 from raylab.terminal.verbs_read import ls, results, status, wait, watch
 from raylab.terminal.verbs_start import start, stop
@@ -21,7 +22,10 @@ from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_R
 
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
-VERBS = (start, stop, ls, status, watch, wait, results, verify, copy, cancel, archive, rm, shutdown)
+VERBS = (
+    *(start, stop, ls, status, watch, wait, results, verify, copy),
+    *(pause, resume, cancel, archive, rm, shutdown),
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
 
 
 def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
-    """Sweeps in lines: how far, what failed, how long still, the state; reasons below them.
+    """Sweeps in lines: how far, what failed, how long still, the state; below them what else there is to say.
 
     Args:
         sweeps: those to show.
@@ -26,12 +26,13 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
     """
     if not sweeps:
         return ["no sweeps yet"]
+    several = len({sweep.user for sweep in sweeps}) > 1
     cells = [HEADER, *map(_cells, sweeps)]
     lines = _fitting(cells, columns)
     found = [lines[0]]
     for sweep, line in zip(sweeps, lines[1:], strict=True):
         found.append(line)
-        for remark in _remarks(sweep):
+        for remark in _remarks(sweep, several):
             found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
     return [cut(line, columns) for line in found]
 
@@ -73,14 +74,32 @@ def _cells(sweep: Status) -> tuple[str, ...]:
     return (sweep.name, share, count, f"{sweep.failed:,}", eta, STATES.get(sweep.state, sweep.state))
 
 
-def _remarks(sweep: Status) -> list[str]:
+def _remarks(sweep: Status, several: bool) -> list[str]:
     """What there is to say about a sweep beside its numbers."""
     found = [sweep.reason] if sweep.reason else []
+    terms = [f"of {sweep.user}"] if several else []
+    if sweep.outstanding:
+        terms += _terms(sweep)
+    if terms:
+        found.append(", ".join(terms))
     if sweep.failed and sweep.first_error and sweep.first_error not in sweep.reason:
         found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
     if sweep.cancelled:
         found.append(f"{sweep.cancelled:,} cancelled")
     return [" ".join(remark.split()) for remark in found]
+
+
+def _terms(sweep: Status) -> list[str]:
+    """How what is left of it is run, as far as that is not as usual."""
+    found = []
+    if sweep.priority:
+        found.append(f"priority {sweep.priority}")
+    if sweep.max_concurrency is not None:
+        found.append(f"at most {sweep.max_concurrency:,} at once")
+    if sweep.max_failures is not None:
+        most = sweep.max_failures
+        found.append(f"pauses at {f'{most:,.0f}' if most >= 1 else f'{100 * most:g}%'} failed")
+    return found
 
 
 class Canvas:

@@ -20,8 +20,8 @@ from raylab.server.joining import differing
 
 ROOT = Path(raylab.__file__).parent
 
-VERBS = {f"terminal/verbs_{group}.py" for group in ("start", "read", "notebook", "end")}
-SPEAKERS = {"client/speech.py", "terminal/export.py", "server/birth.py", *VERBS}
+VERBS = {f"terminal/verbs_{group}.py" for group in ("start", "read", "notebook", "change", "end")}
+SPEAKERS = {"client/speech.py", "terminal/export.py", "terminal/meant.py", "server/birth.py", *VERBS}
 """Who may print: this one way, the command what was asked for, and a child process to its parent."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raylab.core.events import SlotsChanged, SweepOpened
+from raylab.core.failures import NOTHING, Tally
 from raylab.core.policy import Policy
 from raylab.core.request import SweepRecord, Version
 from raylab.core.segment import Need, Segment
@@ -37,12 +38,13 @@ def record(
     time_limit: float | None = None,
     cancelled: bool = False,
     paused: str = "",
+    forgiven: Tally = NOTHING,
     strikes: Mapping[int, Strikes] | None = None,
     segments: tuple[Segment, ...] = (),
-    classes: tuple[Mapping[str, float | None], ...] = (),
     version: int = 1,
+    **policy: Any,
 ) -> SweepRecord:
-    """A sweep of so many trials, or of these segments, with so many versions of its code."""
+    """A sweep of so many trials, or of these segments, with so many versions of its code, and of this policy."""
     return SweepRecord(
         name=sweep,
         folder=sweep,
@@ -54,9 +56,10 @@ def record(
         seed=1,
         seed_given=True,
         versions=(Version(code="", modules=group or None, ingredients={}),) * version,
-        policy=Policy(time_limit=time_limit, classes=classes),
+        policy=Policy(time_limit=time_limit, **policy),
         cancelled=cancelled,
         paused=paused,
+        forgiven=forgiven,
         strikes=strikes or {},
     )
 
@@ -68,6 +71,7 @@ def opened(
     recorded: tuple[tuple[int, int], ...] = (),
     by_status: Mapping[str, int] | None = None,
     seconds: float = 0.0,
+    error: str | None = None,
     slots: int | Mapping[Need, int] = 1,
     **asked: Any,
 ) -> SweepOpened:
@@ -79,6 +83,7 @@ def opened(
         recorded=recorded,
         by_status=by_status or {},
         seconds=seconds,
+        error=error,
         slots=each(made, slots),
     )
 

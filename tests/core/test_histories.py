@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for who runs it by hand
 
 from core.histories import FOLDER, Recording, dumps, loads
 from core.records import resized
-from core.test_ledger import Story, one, only
+from core.test_ledger import Story, finish, one, only
 
 from raylab.core.events import Launch, PressureChanged, SweepDropped, Ticked
 from raylab.core.ledger import Ledger
@@ -93,14 +93,6 @@ def a_full_disk_let_a_silent_lease_look_dead(story: Story) -> None:
     story.tell(Ticked())
     story.tell(PressureChanged(high=False))
     finish(story)
-
-
-def finish(story: Story) -> None:
-    """All that is out runs to its end."""
-    while story.out:
-        launch = story.out[min(story.out)]
-        story.whole(launch)
-        story.tell(Ticked())
 
 
 STORIES: list[Callable[[Story], None]] = [

@@ -35,6 +35,7 @@ from raylab.core.events import (
     Ticked,
     Wake,
 )
+from raylab.core.failures import Tally
 from raylab.core.ledger import Ledger
 from raylab.core.policy import Policy
 from raylab.core.segment import Need
@@ -75,6 +76,9 @@ class Story:
         known = max(queue.slots.values()) if slots is None else slots
         return self.tell(SweepChanged(sweep=sweep, record=now, slots=each(now, known)))
 
+    def pause(self, sweep: str = "s") -> list[Instruction]:
+        return self.change(sweep, paused="paused by ada")
+
     def limit(self, seconds: float | None) -> list[Instruction]:
         return self.change(policy=Policy(time_limit=seconds))
 
@@ -82,7 +86,11 @@ class Story:
         return self.change(sweep, cancelled=True)
 
     def resume(self, sweep: str = "s") -> list[Instruction]:
-        return [*self.change(sweep, cancelled=False, paused=""), *self.tell(SweepResumed(sweep=sweep))]
+        tally = self.ledger.queues[sweep].failures.tally
+        return [
+            *self.change(sweep, cancelled=False, paused="", forgiven=tally),
+            *self.tell(SweepResumed(sweep=sweep)),
+        ]
 
     def is_alone(self, launch: Launch) -> bool:
         """Whether a suspect runs in it."""
@@ -137,6 +145,14 @@ def one(kind: type[T], orders: Sequence[Instruction]) -> T:
     found = only(kind, orders)
     assert len(found) == 1, orders
     return found[0]
+
+
+def finish(story: Story) -> None:
+    """All that is out runs to its end."""
+    while story.out:
+        launch = story.out[min(story.out)]
+        story.whole(launch)
+        story.tell(Ticked())
 
 
 def runs(launches: Sequence[Launch]) -> list[tuple[int, int]]:
@@ -707,7 +723,7 @@ def test_a_sweep_whose_first_hundred_executions_all_failed_pauses_itself(story: 
         orders = story.whole(launch, "failed", f"KeyError: {launch.start}")
         todo += only(Launch, orders)
         paused = only(Pause, orders)
-    assert {stop.lease for stop in only(Stop, orders)} == {launch.lease, *(each.lease for each in todo)}
+    assert {stop.lease for stop in only(Stop, orders)} == {each.lease for each in todo}, "what has begun ends by itself"
     assert "the first" in paused[0].reason
     assert "KeyError: 0" in paused[0].reason
     assert story.ledger.standing("s") == ("paused", paused[0].reason)
@@ -763,6 +779,118 @@ def test_a_paused_sweep_comes_back_paused_and_notes_no_suspects(story: Story) ->
     assert [launch.start for launch in only(Launch, orders) if story.is_alone(launch)] == [3]
     assert one(RecordDeath, orders).position == 4
     assert len(only(Launch, orders)) == 8
+
+
+# pause, and failures beyond what was allowed ------------------------------------------------------------------
+
+
+def test_a_pause_stops_what_has_not_begun_and_keeps_what_the_rest_brings(story: Story) -> None:
+    first, second, third, fourth = story.open(10, slots=2)
+    story.start(first)
+    story.start(second)
+    story.batch(second, second.start, 1)
+    orders = story.pause()
+    assert [order.lease for order in only(Stop, orders)] == [third.lease, fourth.lease]
+    assert not only(Pause, orders), "it is written already"
+    assert story.ledger.standing("s") == ("paused", "paused by ada")
+    assert story.numbers() == (0, 0, 0, 2, 8)
+    assert only(Keep, story.batch(first, first.start, 1))
+    story.commit(first.start, 1)
+    story.commit(second.start, 1)
+    for launch in (first, second):
+        assert story.end(launch) == []
+    for launch in (third, fourth):
+        assert story.end(launch, "stopped") == []
+    assert not only(Launch, story.tell(Ticked()))
+    assert story.numbers() == (2, 0, 0, 0, 8)
+    assert story.pause() == []
+    assert len(only(Launch, story.resume())) == 4
+    finish(story)
+    assert story.ledger.standing("s")[0] == "ready"
+
+
+def test_a_lease_that_dies_in_a_pause_blames_nobody_before_it_goes_on(story: Story) -> None:
+    launch = lone(story, 30)
+    story.pause()
+    assert story.end(launch, "died") == []
+    assert story.counts().retrying > 0
+    assert [order for order in only(Launch, story.resume()) if story.is_alone(order)]
+
+
+def test_a_paused_sweep_leaves_its_slots_to_the_others(story: Story) -> None:
+    for launch in story.open(10, sweep="a", slots=1):
+        story.start(launch)
+    assert not story.open(10, sweep="b", slots=1)
+    story.pause("a")
+    launches: list[Launch] = []
+    for launch in [launch for launch in story.out.values() if launch.sweep == "a"]:
+        launches += only(Launch, story.whole(launch))
+    assert {launch.sweep for launch in launches} == {"b"}
+
+
+def test_so_many_failures_as_are_allowed_pause_a_sweep_and_count_anew_after_a_resume(story: Story) -> None:
+    story.each = 60.0  # a trial a lease
+    todo = story.open(100, slots=1, max_failures=2)
+    story.whole(todo.pop(0))
+    for round_ in range(2):
+        assert not only(Pause, story.whole(story.out[min(story.out)], "failed", f"KeyError: {round_}"))
+        orders = story.whole(story.out[min(story.out)], "timed_out")
+        assert one(Pause, orders).reason.startswith("2 trials failed")
+        assert f"KeyError: {round_}" in one(Pause, orders).reason
+        for launch in list(story.out.values()):
+            story.end(launch, "stopped")
+        assert story.resume()
+    finish(story)
+
+
+def test_a_restart_counts_the_same_failures(story: Story) -> None:
+    recorded: dict[str, Any] = {"recorded": ((0, 5),), "by_status": {"done": 2, "failed": 3}}
+    paused = one(Pause, story.tell(opened(9, sweep="a", max_failures=3, error="KeyError: 1", **recorded)))
+    assert "the first with KeyError: 1" in paused.reason
+    assert not only(Pause, story.tell(opened(9, sweep="b", max_failures=4, **recorded)))
+    assert not only(Pause, story.tell(opened(9, sweep="c", max_failures=3, forgiven=Tally(2, 1), **recorded)))
+    assert not only(Pause, story.tell(opened(5, sweep="d", max_failures=3, **recorded))), "nothing is left of it"
+    assert not only(Pause, story.tell(opened(9, sweep="e", max_failures=3, cancelled=True, **recorded)))
+
+
+def test_another_limit_is_in_force_at_once(story: Story) -> None:
+    story.open(100, slots=1, recorded=((0, 5),), by_status={"done": 2, "failed": 3})
+    orders = story.change(policy=Policy(max_failures=3))
+    assert one(Pause, orders)
+    assert len(only(Stop, orders)) == 2
+    assert not only(Pause, story.resume()), "what had come by then is forgiven"
+
+
+def test_what_is_between_a_sweep_and_its_lab_stops_no_lease(story: Story) -> None:
+    story.open(100, slots=4)
+    assert story.change(policy=Policy(description="better", priority=3, max_failures=0.5)) == []
+    assert len(only(Stop, story.change(policy=Policy(retries=1)))) == 8
+
+
+def test_a_limit_of_trials_at_once_holds_from_then_on(story: Story) -> None:
+    launches = story.open(100, slots=4)
+    for launch in launches[:3]:
+        story.start(launch)
+    orders = story.change(policy=Policy(max_concurrency=4))
+    assert [order.lease for order in only(Stop, orders)] == [launch.lease for launch in launches[4:]]
+    orders = story.change(policy=Policy(max_concurrency=1))
+    assert [order.lease for order in only(Stop, orders)] == [launches[3].lease], "what has begun ends by itself"
+    for launch in launches[3:]:
+        assert not only(Launch, story.end(launch, "stopped"))
+    assert not only(Launch, story.whole(launches[0]))
+    assert not only(Launch, story.whole(launches[1]))
+    assert len(only(Launch, story.whole(launches[2]))) == 1
+    assert len(only(Launch, story.change(policy=Policy()))) == 7
+
+
+def test_few_at_once_get_leases_as_a_small_cluster_does_and_it_is_known_how_long_they_take(story: Story) -> None:
+    story.each = 0.01
+    story.open(10_000, slots=100, max_concurrency=2)
+    for _ in range(30):
+        story.whole(story.out[min(story.out)])
+    assert story.counts().eta_s == pytest.approx(story.outstanding() * 0.01 / 2)
+    assert max(launch.stop - launch.start for launch in story.out.values()) > 50
+    assert len(story.out) == 2
 
 
 # cancel, resume, replace ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ instructions when they like. At the end all is carried out, and every trial must
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from raylab.core import events as ev
 from raylab.core import schedule
+from raylab.core.failures import NOTHING, Tally
 from raylab.core.ledger import Ledger
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment
@@ -25,6 +27,9 @@ from raylab.core.strikes import Strikes
 
 FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
+
+SOME = 5
+"""And a share of failures counts once so many trials are in."""
 
 NAMES = ("a", "b", "c")
 CLASSES: tuple[Mapping[str, float | None], ...] = ({}, {"time_limit": 10.0}, {"memory": 1e9})
@@ -48,6 +53,9 @@ class Disk:
     cancelled: bool = False
     paused: str = ""
     version: int = 1  # of the code
+    most: int | None = None  # trials at once
+    failures: float | None = None  # at which it pauses
+    forgiven: Tally = NOTHING
 
     @property
     def positions(self) -> int:
@@ -57,8 +65,8 @@ class Disk:
         return CLASSES[klass].get("time_limit", self.limit)
 
     @property
-    def taken_back(self) -> int:
-        return sum(sum(segment.taken_back.values()) for segment in self.segments)
+    def taken_back(self) -> Counter[str]:
+        return sum((Counter(segment.taken_back) for segment in self.segments), Counter())
 
     def asked(self) -> SweepRecord:
         return record(
@@ -67,6 +75,9 @@ class Disk:
             time_limit=self.limit,
             cancelled=self.cancelled,
             paused=self.paused,
+            max_concurrency=self.most,
+            max_failures=self.failures,
+            forgiven=self.forgiven,
             strikes=dict(self.strikes),
             segments=self.segments,
             classes=CLASSES if any(each.need.klass for each in self.segments) else (),
@@ -110,8 +121,8 @@ class Model:
         self.strikes = {p: n for p, n in disk.strikes.items() if p not in disk.records}
         self.cancelled = disk.cancelled
         self.paused = disk.paused
-        self.good = any(p in disk.records and disk.records[p] == "done" for p in places)
-        self.bad = 0
+        self.came = Counter(disk.records[p] for p in places if p in disk.records)  # and is not to be run again
+        self.came.subtract(disk.taken_back)
 
     @property
     def moves(self) -> bool:
@@ -155,14 +166,24 @@ class Model:
             held = self.strikes.get(task.at, Strikes())
             self.strikes[task.at] = Strikes(held.deaths + 1, max(held.runs, 1), end == "out_of_memory")
 
-    def judge(self, statuses: list[str]) -> bool:
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.came["done"], self.came.total() - self.came["done"])
+
+    def judge(self, disk: Disk) -> bool:
         """Whether it pauses now."""
-        self.good = self.good or "done" in statuses
-        self.bad = 0 if self.good else self.bad + len(statuses)
-        return self.bad >= FEW and not self.paused
+        came, total = self.tally, disk.positions - disk.taken_back.total()
+        failed, done = max(0, came.failed - disk.forgiven.failed), max(0, came.done - disk.forgiven.done)
+        if not self.moves or came.done + came.failed == total:
+            return False
+        if came.done == 0 and failed >= FEW:
+            return True
+        if disk.failures is None or disk.failures >= 1:
+            return disk.failures is not None and failed >= disk.failures
+        return failed + done >= SOME and failed / (failed + done) > disk.failures
 
     def resume(self) -> None:
-        self.cancelled, self.paused, self.bad = False, "", 0
+        self.cancelled, self.paused = False, ""
 
 
 class World(RuleBasedStateMachine):
@@ -198,16 +219,23 @@ class World(RuleBasedStateMachine):
             seconds=0.001 * len(disk.records),
             slots=self.slots_of(name),
         )
+        self.expect_pause(disk)
         self.tell(event)
 
     def slots_of(self, name: str) -> dict[Need, int]:
         """How many trials of each class of a sweep the cluster could run at once."""
         return {need: self.slots[name, need.klass] for need in self.disks[name].asked().needs}
 
+    def expect_pause(self, disk: Disk) -> None:
+        """It must pause at the event that comes next, if too much has failed."""
+        if self.models[disk.key].judge(disk):
+            self.pausing.add(disk.key)
+
     def changed(self, name: str, stops: list[Task]) -> None:
         """Requests have changed what the disk says of a sweep."""
         disk = self.disks[name]
         event = ev.SweepChanged(sweep=disk.key, record=disk.asked(), slots=self.slots_of(name))
+        self.expect_pause(disk)
         self.tell(event, stops=stops)
 
     def model(self, task: Task) -> Model:
@@ -246,14 +274,14 @@ class World(RuleBasedStateMachine):
                         assert order.attempt == self.first_attempt(order) + max(held.runs, 1) - 1
                     model.where[order.position] = "in hand"
                     self.rows.append((self.disk_of(order.sweep), order.position, [order.status]))
-                    if model.judge([order.status]):
-                        self.pausing.add(order.sweep)
+                    model.came[order.status] += 1
+                    self.expect_pause(self.disk_of(order.sweep))
                 case ev.Pause():
                     assert order.sweep in self.pausing, "it paused for no reason"
                     self.pausing.remove(order.sweep)
                     self.models[order.sweep].paused = order.reason
                     self.disk_of(order.sweep).paused = order.reason
-                    stops = self.going(self.disk_of(order.sweep))
+                    stops = self.asked(self.disk_of(order.sweep))
                 case ev.Stop():
                     stopped.append(order.lease)
                 case ev.Wake():
@@ -280,6 +308,19 @@ class World(RuleBasedStateMachine):
     def going(self, disk: Disk) -> list[Task]:
         return [t for t in self.tasks if t.disk is disk and not t.stopping]
 
+    def excess(self, disk: Disk) -> list[Task]:
+        """Those that are out beyond what may run, and have not begun; of what no node can run none does."""
+        going = [task for task in self.going(disk) if self.feasible(task)]
+        over = 0 if disk.most is None else len(going) - disk.most
+        return [task for task in going if not task.started][-over:] if over > 0 else []
+
+    def feasible(self, task: Task) -> bool:
+        return any(disk is task.disk and self.slots[name, task.klass] for name, disk in self.disks.items())
+
+    def asked(self, disk: Disk) -> list[Task]:
+        """Those of them that have not begun."""
+        return [t for t in self.going(disk) if not t.started]
+
     def launched(self, order: ev.Launch) -> None:
         assert not self.pressure
         assert all(order.lease != task.lease for task in self.tasks)
@@ -294,6 +335,8 @@ class World(RuleBasedStateMachine):
         assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
         model.leave(task)
         self.tasks.append(task)
+        mine = sum(each.disk is disk and self.feasible(each) for each in self.tasks)
+        assert disk.most is None or not self.feasible(task) or mine <= disk.most, "too many at once"
 
     def mine(self, task: Task) -> bool:
         """Whether its sweep is still in force."""
@@ -351,6 +394,8 @@ class World(RuleBasedStateMachine):
         if failed:
             taken = {word: [disk.records[p] for p in failed].count(word) for word in {disk.records[p] for p in failed}}
             runs = tuple((p, p + 1) for p in failed)
+            self.models[disk.key].came.subtract(taken)
+            disk.forgiven = disk.forgiven.without(taken)
             self.append(
                 name, segment(first.size, after=last, first_trial=0, selection=runs, attempt=10, taken_back=taken)
             )
@@ -375,10 +420,25 @@ class World(RuleBasedStateMachine):
             self.changed(name, self.going(disk))
 
     @rule(name=st.sampled_from(NAMES))
+    def pause(self, name: str) -> None:
+        if name in self.disks:
+            disk = self.disks[name]
+            disk.paused = self.models[disk.key].paused = disk.paused or "by ada"
+            self.changed(name, self.asked(disk))
+
+    @rule(name=st.sampled_from(NAMES), most=st.sampled_from([None, 1, 2]), failures=st.sampled_from([None, 2, 5, 0.4]))
+    def terms(self, name: str, most: int | None, failures: float | None) -> None:
+        """What has begun ends by itself; of the rest as much stays out as may run."""
+        if name in self.disks:
+            disk = self.disks[name]
+            disk.most, disk.failures = most, failures
+            self.changed(name, self.excess(disk))
+
+    @rule(name=st.sampled_from(NAMES))
     def resume(self, name: str) -> None:
         if name in self.disks:
             disk = self.disks[name]
-            disk.cancelled, disk.paused = False, ""
+            disk.cancelled, disk.paused, disk.forgiven = False, "", self.models[disk.key].tally
             self.models[disk.key].cancelled = False
             self.changed(name, [])
             self.models[disk.key].resume()
@@ -468,8 +528,8 @@ class World(RuleBasedStateMachine):
                 assert model.where[p] == "out"
                 model.where[p] = "in hand"
             self.rows.append((task.disk, first, statuses))
-            if model.judge(statuses):
-                self.pausing.add(task.disk.key)
+            model.came.update(statuses)
+            self.expect_pause(task.disk)
         by_status = {word: statuses.count(word) for word in statuses}
         event = ev.BatchArrived(
             lease=task.lease, first=first, count=len(statuses), by_status=by_status, busy_s=each * len(statuses)
@@ -550,7 +610,8 @@ class World(RuleBasedStateMachine):
     def resize(self, name: str, klass: int, slots: int) -> None:
         self.slots[name, klass] = slots
         keys = {name: disk.key for name, disk in self.disks.items()}
-        self.tell(ev.SlotsChanged(slots={keys[each]: self.slots_of(each) for each in keys if each == name}))
+        over = self.excess(self.disks[name]) if name in keys else []
+        self.tell(ev.SlotsChanged(slots={keys[each]: self.slots_of(each) for each in keys if each == name}), stops=over)
 
     # the disk and the clock -------------------------------------------------------------------------------------
 
@@ -613,8 +674,9 @@ class World(RuleBasedStateMachine):
             running = model.many("in hand")
             if not model.cancelled:
                 running += sum(t.stop - t.at for t in self.tasks if t.started and t.disk is disk)
-            total = disk.positions - disk.taken_back
-            ready = len(model.where) - model.many(*UNRECORDED) - disk.taken_back
+            taken = disk.taken_back.total()
+            total = disk.positions - taken
+            ready = len(model.where) - model.many(*UNRECORDED) - taken
             rest = total - ready - running
             assert counts.total == total
             assert counts.done == model.many("done")
@@ -675,6 +737,7 @@ class World(RuleBasedStateMachine):
 
 def test_whatever_is_late_lost_or_killed_every_trial_is_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "PAUSE_AFTER", FEW)
+    monkeypatch.setattr(schedule, "SHARE_AFTER", SOME)
     monkeypatch.setattr(schedule, "SPLIT", 4)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         World,

@@ -136,30 +136,39 @@ def test_the_time_of_a_trial_follows_what_was_seen_last() -> None:
 
 def test_it_starts_from_what_the_notebook_says() -> None:
     one = queue(10, strikes={4: Strikes(2, 2), 5: Strikes(1, 1)})
-    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, 8.0)
+    one.restore([(0, 3), (5, 6)], {"done": 3, "crashed": 1}, 8.0, None)
     one.check()
     assert (strand(one).available, one.suspects, one.strikes) == (5, [4], {4: Strikes(2, 2)})
     assert strand(one).pace.seconds == 2.0
     assert one.retrying == 1
 
 
-def test_once_something_worked_failures_do_not_pause_it() -> None:
-    one = queue()
-    assert not one.judge({"failed": 99}, "no")
-    assert not one.judge({"failed": 50, "done": 1}, "no")
-    assert not one.judge({"failed": 500}, "no")
-
-
-def test_a_hundred_failures_from_the_start_pause_it_once() -> None:
-    one = queue(1_000)
-    assert not one.judge({"failed": 60}, "KeyError: 'x'")
-    assert one.judge({"failed": 30, "timed_out": 10}, "later")
-    assert not one.judge({"failed": 1}, "later still")
-    assert one.pause_reason.startswith("the first 100 executions all failed, the first with KeyError: 'x'")
-    assert not one.hungry(strand(one))
-    one.resume()
+def test_no_more_leases_are_out_than_trials_may_run() -> None:
+    one = queue(100, max_concurrency=2)
+    one.resize({Need(): 8})
+    assert one.width(strand(one)) == 2
+    first = taken(one, 1, 1)
     assert one.hungry(strand(one))
-    assert (one.pause_reason, one.bad_start) == ("", 0)
+    taken(one, 1, 2)
+    assert not one.hungry(strand(one))
+    one.begin(first, 0.0)
+    one.accept(first, 1, 0.1, 0.0)
+    one.give_back(first)
+    assert one.hungry(strand(one))
+
+
+def test_what_is_out_beyond_the_limit_and_has_not_begun_is_named_the_newest_first() -> None:
+    one = queue(100)
+    leases = [taken(one, 1, ident) for ident in range(1, 6)]
+    one.begin(leases[4], 0.0)
+    one.change(record(100, max_concurrency=2))
+    assert one.excess == leases[1:4]
+    for lease in one.excess:
+        lease.move("withdrawn")
+    assert one.excess == []
+    assert not one.hungry(strand(one)), "they may still run"
+    one.change(record(100))
+    assert one.excess == []
 
 
 @pytest.mark.parametrize("harm", ["_started_left", "starting", "_returned_count", "left"])

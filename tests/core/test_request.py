@@ -13,6 +13,7 @@ from asked import CODE, noted, ran_alone, submitted, sweeps
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from raylab.core.failures import Tally
 from raylab.core.policy import Policy
 from raylab.core.request import History, Removed, Replaced, Request, SweepRecord, Version, draw_seed, fold
 from raylab.core.segment import Segment
@@ -106,6 +107,17 @@ def test_cancelled_paused_resumed_locked() -> None:
     assert (both.cancelled, both.paused) == (False, "")
     assert sweeps(submitted(), resumed, cancelled)["trial"].cancelled
     assert sweeps(submitted(), noted("locked"))["trial"].locked
+
+
+def test_what_had_come_when_a_sweep_was_resumed_is_forgiven_as_far_as_it_is_not_run_again() -> None:
+    resumed = noted("resumed", done=4, failed=3)
+    assert sweeps(submitted(), resumed)["trial"].forgiven == Tally(4, 3)
+    assert sweeps(submitted(), resumed, noted("resumed"))["trial"].forgiven == Tally(4, 3), "nobody knew what had come"
+    (first,) = sweeps(submitted())["trial"].segments
+    again = replace(first, first_position=6, selection=((0, 2),), attempt=2, taken_back={"failed": 1, "crashed": 1})
+    grown = noted("grown", segments=[again.plain()])
+    assert sweeps(submitted(), resumed, grown)["trial"].forgiven == Tally(4, 1)
+    assert sweeps(submitted(), resumed, grown, grown)["trial"].forgiven == Tally(4, 0)
 
 
 def test_the_same_code_under_another_hash_is_the_same_sweep() -> None:
@@ -230,6 +242,20 @@ def test_what_goes_on_is_archived_no_more(going_on: Any) -> None:
 
 
 # policy ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_policy_keeps_what_is_not_named() -> None:
+    before = Policy(retries=2, resources={"CPU": 1.0, "GPU": 2.0, "licence": 1.0}, runtime_env={"pip": ["a"]})
+    after = before.changed({"priority": 3, "resources": {"CPU": 0, "memory": 5.0, "licence": None}})
+    assert after == replace(before, priority=3, resources={"CPU": 0, "GPU": 2.0, "memory": 5.0})
+    assert before.changed({}) == before
+    assert after.changed({"priority": 3, "resources": {"memory": 5.0, "licence": None}}) == after, "said twice"
+
+
+def test_leases_take_along_what_concerns_trials() -> None:
+    before = Policy(retries=2, time_limit=3.0)
+    assert replace(before, description="x", priority=1, max_concurrency=2, max_failures=3).of_trials == before
+    assert replace(before, retries=1).of_trials != before
 
 
 def test_equal_policies_give_equal_text_and_come_back() -> None:

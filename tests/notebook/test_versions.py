@@ -43,7 +43,9 @@ def test_it_says_what_it_said(frozen: tuple[Path, dict[str, Any]]) -> None:
     for name, rows in expected["rows"].items():
         assert now["rows"][name] == rows
         assert now["schemas"][name] == expected["schemas"][name]
-    assert now == expected
+    assert now.keys() == expected.keys()
+    for row, said in zip(now["sweeps"], expected["sweeps"], strict=True):
+        assert row | said == row, "a later version may say more of a sweep"
 
 
 def test_it_is_whole(frozen: tuple[Path, dict[str, Any]]) -> None:

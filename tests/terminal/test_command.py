@@ -126,6 +126,8 @@ finally:
         "cancel LAB",
         "archive",
         "rm",
+        "pause LAB",
+        "resume LAB",
         "shutdown",
         "ls LAB",
     ],
@@ -324,13 +326,21 @@ def test_nothing_is_started_where_nothing_is_left_to_cancel(
     monkeypatch.setattr("raylab.client.attachment.connect", lambda *_, **__: None)
     assert main(["cancel", lab_at_rest, "done", "--yes"]) == 0
     assert capsys.readouterr().out == "done: nothing is left to cancel\n"
-    assert main(["cancel", lab_at_rest, "nope", "--yes"]) == 3
+    assert main(["pause", lab_at_rest, "done"]) == main(["resume", lab_at_rest, "done"]) == 0
+    assert capsys.readouterr().out == "done: nothing is left to pause\ndone: nothing is left to run\n"
+    for words in (
+        ["cancel", lab_at_rest, "nope", "--yes"],
+        ["pause", lab_at_rest, "nope"],
+        ["resume", lab_at_rest, "nope"],
+    ):
+        assert main(words) == 3
     with pytest.raises(SystemExit):
         main(["cancel", lab_at_rest, "half"])  # nobody is there to ask
     assert started == []
-    with pytest.raises(AttributeError):  # there is no lab behind this one
-        main(["cancel", lab_at_rest, "half", "--yes"])
-    assert started == [lab_at_rest]
+    for words in (["cancel", lab_at_rest, "half", "--yes"], ["pause", lab_at_rest, "half"]):
+        with pytest.raises(AttributeError):  # there is no lab behind this one
+            main(words)
+        assert started.pop() == lab_at_rest
 
 
 def test_what_is_deleted_for_good_is_named_twice(
@@ -611,6 +621,11 @@ def test_a_lab_with_work_left(cluster: Cluster, lab_name: str, tmp_path: Path) -
         busy = raylab(env, "shutdown", lab_name)
         assert busy.returncode == 1
         assert "40 trials outstanding" in busy.stderr
+        paused = raylab(env, "pause", lab_name, "held").stdout
+        assert paused.startswith("held is paused")
+        assert paused.endswith(f"; `raylab resume {lab_name} held` lets it go on\n")
+        assert "paused by" in raylab(env, "status", lab_name, "held").stdout
+        assert raylab(env, "resume", lab_name, "held").stdout == "held goes on: 40 trials are outstanding\n"
         refused = raylab(env, "cancel", lab_name, "held")
         assert refused.returncode == 2
         assert "--yes" in refused.stderr

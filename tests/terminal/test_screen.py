@@ -120,3 +120,22 @@ def test_at_a_terminal_it_is_drawn_over_itself_and_stays_inside() -> None:
             shown += os.read(reader, 10_000).decode().replace("\r\n", "\n")
     os.close(reader)
     assert shown == "\x1b[Ja\nb\n\x1b[2F\x1b[J0\n1\n2\n… and 6 lines more\n\x1b[4F\x1b[Jc\n"
+
+
+def test_what_is_not_as_usual_is_said_of_what_is_left() -> None:
+    odd = {"priority": -2, "max_concurrency": 1_000, "max_failures": 0.05, "first_error": None}
+    assert table([sweep(waiting=1_497, **odd)], 80)[2:] == ["  priority -2, at most 1,000 at once, pauses at 5% failed"]
+    assert table([sweep(done=2_000, failed=0, state="ready", **odd)], 80)[2:] == []
+
+
+def test_whose_a_sweep_is_is_said_where_there_are_several_users() -> None:
+    mine, theirs = sweep(first_error=None), sweep("fine", user="bob", waiting=1_497, max_failures=3, first_error=None)
+    assert table([theirs], 80)[2:] == ["  pauses at 3 failed"]
+    assert table([mine, theirs], 80)[2::2] == ["  of ada", "  of bob, pauses at 3 failed"]
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(1, 10**9), st.floats(1e-9, 0.999), st.integers(40, 80))
+def test_it_fits_too(priority: int, most: int, share: float, columns: int) -> None:
+    words = {"priority": priority, "max_concurrency": most, "max_failures": share, "waiting": 1_497}
+    shown = table([sweep(**words), sweep(user="someone-else" * 9, **words)], columns)
+    assert max(map(len, shown)) <= columns

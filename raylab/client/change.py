@@ -1,0 +1,89 @@
+"""Another policy for a sweep that is there: the words of `change`, checked as those of `submit` are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from raylab.client.demands import RESOURCES, follows
+from raylab.client.submission import policy
+from raylab.core.policy import Policy
+from raylab.errors import DesignError
+
+AMOUNTS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""Words that are amounts of a resource, by Ray's name of it."""
+
+FIELDS = (
+    "description",
+    "retries",
+    "time_limit",
+    "priority",
+    "max_concurrency",
+    "max_failures",
+    "ray_remote_args",
+)
+WORDS = (*FIELDS, *AMOUNTS, "resources")
+"""What `change` takes."""
+
+ELSEWHERE = {
+    "runtime_env": "another environment is another version of the code: submit it with if_exists='continue'",
+    "include": "other files are another version of the code: submit it with if_exists='continue'",
+    "repeats": "more repeats are what extend(repeats=...) is for",
+    "design": "more points are what extend(design) is for",
+}
+"""What belongs to no policy, and where it can be changed."""
+
+
+def changes(before: Policy, words: Mapping[str, Any]) -> dict[str, Any]:
+    """What the words change of a policy, as `Policy.changed` takes it.
+
+    Args:
+        before: the policy in force.
+        words: those of `submit` that are given.
+
+    Raises:
+        DesignError: a word is none of them, or its value is not usable; the message names it.
+
+    Example:
+        >>> changes(Policy(), {"retries": 2, "num_gpus": 1})
+        {'retries': 2, 'resources': {'GPU': 1}}
+    """
+    for word in words:
+        if word not in WORDS:
+            where = f". {ELSEWHERE[word]}" if word in ELSEWHERE else ""
+            raise DesignError(f"change takes {', '.join(WORDS[:-1])} and {WORDS[-1]}; got {word!r}{where}")
+    for word in words.keys() & RESOURCES.keys():
+        if follows(words[word]):
+            raise DesignError(
+                f"change takes one {word} for all trials; what follows from a trial's parameters is given by "
+                f"submitting the same again; got {words[word]}"
+            )
+    fields = {word: value for word, value in words.items() if word in FIELDS}
+    amounts = {AMOUNTS[word]: value for word, value in words.items() if word in AMOUNTS}
+    if "resources" in words:  # all the custom ones: what is not named is not asked for any more
+        amounts |= dict.fromkeys(before.resources.keys() - AMOUNTS.values()) | _custom(words["resources"])
+    known = {field: getattr(before, field) for field in FIELDS}
+    after = policy(
+        **{**known, **fields},
+        resources={**before.resources, **amounts},
+        classes=before.changed({**fields, "resources": amounts}).classes,
+        runtime_env=before.runtime_env,
+    )
+    found = {field: getattr(after, field) for field in fields}
+    if amounts:
+        found["resources"] = {name: after.resources.get(name) for name in amounts}
+    return found
+
+
+def _custom(resources: object) -> dict[str, Any]:
+    if not isinstance(resources, Mapping | None):
+        raise DesignError(f"resources are amounts by name, as {{'licence': 1}}, or None; got {resources!r}")
+    return dict(resources or {})
+
+
+def stay(name: str, failed: int) -> str:
+    """What to know where trials that failed would be tried again, or longer, by now."""
+    return (
+        f"{failed:,} trials of {name!r} failed before this change; their rows stay as they are, and "
+        f"lab.sweep({name!r}).retry() runs them again"
+    )

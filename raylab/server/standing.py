@@ -1,0 +1,42 @@
+"""How far a sweep in force is, from what the lab knows of it: the one place that puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raylab.core.request import SweepRecord
+from raylab.core.segment import Need
+from raylab.core.status import State, Status, infeasible, recorded, status
+from raylab.server.at_work import AtWork
+from raylab.server.conductor import Conductor
+
+
+def standing(lab: Conductor, sweep: AtWork) -> Status:
+    """How far a sweep in force is."""
+    record, queue = sweep.record, lab.ledger.queues.get(sweep.key)
+    if queue is not None:
+        counts, (state, reason) = lab.ledger.counts(sweep.key), lab.ledger.standing(sweep.key)
+    else:  # its table is being opened, so nothing is recorded yet
+        counts, (state, reason) = recorded(record, 0, {}), _unopened(record, lab.fits(record))
+    if sweep.trouble:
+        state, reason = "paused", sweep.trouble
+    elif lab.recorder.trouble and state == "running":
+        state, reason = "disk_full", lab.recorder.trouble
+    return status(
+        record,
+        counts,
+        state,
+        reason,
+        rows=sweep.rows,
+        first_error=sweep.first_error,
+        troubles=0 if queue is None else queue.troubles,
+    )
+
+
+def _unopened(record: SweepRecord, fits: Mapping[Need, int]) -> tuple[State, str]:
+    """State and reason of a sweep whose table is being opened."""
+    if record.cancelled:
+        return "cancelled", ""
+    if record.paused:
+        return "paused", record.paused
+    return ("running", "") if any(fits.values()) else ("infeasible", infeasible(record, list(fits)))

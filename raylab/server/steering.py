@@ -1,0 +1,109 @@
+"""The verbs that steer a sweep in force: cancel, lock, pause, resume, change.
+
+Each writes what was asked for as a request, and is over when that is durable and in force. A sweep that is so already
+gets no request, so a verb that is repeated does nothing. One change at a time: the actor sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from raylab.core.request import Kind, Request
+from raylab.errors import SweepLocked
+from raylab.server.at_work import AtWork
+from raylab.server.conductor import Conductor
+from raylab.server.standing import standing
+
+
+async def cancel(lab: Conductor, sweep: AtWork, user: str) -> int:
+    """Give up what is not recorded; say how many trials that is."""
+    check_unlocked(sweep, "it cannot be cancelled: it runs to its end")
+    if not sweep.record.cancelled:
+        await _note(lab, sweep, request("cancelled", sweep, user))
+    return standing(lab, sweep).cancelled
+
+
+async def lock(lab: Conductor, sweep: AtWork, user: str) -> None:
+    """Let the sweep take no change any more."""
+    if not sweep.record.locked:
+        await _note(lab, sweep, request("locked", sweep, user))
+
+
+async def pause(lab: Conductor, sweep: AtWork, user: str) -> None:
+    """Let the sweep stand still. One that has paused itself keeps the reason; of one that has nothing left, or is
+    cancelled, nothing runs anyway."""
+    check_unlocked(sweep, "it cannot be paused: it runs to its end")
+    if sweep.record.paused or sweep.record.cancelled or not standing(lab, sweep).outstanding:
+        return
+    reason = _pause_reason(lab, sweep) or f"paused by {user}"
+    await _note(lab, sweep, request("paused", sweep, user, reason=reason))
+
+
+async def resume(lab: Conductor, sweep: AtWork, user: str) -> None:
+    """Let a paused or cancelled sweep go on, and one whose environment failed try again at once."""
+    if asked := resumed(lab, sweep, user):
+        await _note(lab, sweep, *asked)
+    await go_on(lab, sweep)
+
+
+async def change(lab: Conductor, sweep: AtWork, user: str, words: Mapping[str, Any]) -> None:
+    """Give the sweep these fields of its policy (see `Policy.changed`)."""
+    before = sweep.record.policy
+    after = before.changed(words)
+    if after.dumps() != before.dumps():
+        check_unlocked(sweep, POLICY_STAYS)
+        await _note(lab, sweep, request("policy", sweep, user, **after.plain()))
+
+
+# parts of them --------------------------------------------------------------------------------------------------
+
+POLICY_STAYS = "its policy (description, retries, limits, resources, priority) stays"
+
+
+def resumed(lab: Conductor, sweep: AtWork, user: str) -> list[Request]:
+    """What to write where a person lets the sweep go on: nothing, if it does not stand still. The request says what has
+    come of its trials, since `max_failures` counts from here."""
+    # A pause may be in force already while its row is being written; ours comes after it.
+    if not (sweep.record.cancelled or sweep.record.paused or _pause_reason(lab, sweep)):
+        return []
+    queue = lab.ledger.queues.get(sweep.key)
+    tally = {} if queue is None else asdict(queue.failures.tally)
+    return [request("resumed", sweep, user, **tally)]
+
+
+async def go_on(lab: Conductor, sweep: AtWork) -> None:
+    """What made the sweep stand still is over."""
+    queue = lab.ledger.queues.get(sweep.key)
+    complete = queue is not None and queue.recorded.count == sweep.record.positions  # it may have grown meanwhile
+    await lab.sweeps.resume(sweep, complete=complete)
+
+
+def _pause_reason(lab: Conductor, sweep: AtWork) -> str:
+    """Why the sweep stands still, as the ledger knows."""
+    queue = lab.ledger.queues.get(sweep.key)
+    return "" if queue is None else queue.pause_reason
+
+
+def request(kind: Kind, sweep: AtWork, user: str, **body: Any) -> Request:
+    """Something that a person asks of a sweep."""
+    return Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user, body=body)
+
+
+async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:
+    await lab.sweeps.note(*requests)
+    lab.news.post(sweep, urgent=True)
+
+
+def check_unlocked(sweep: AtWork, so: str) -> None:
+    """Refuse a change of a locked sweep; `so` says what that means.
+
+    Raises:
+        SweepLocked: it is locked.
+    """
+    if sweep.record.locked:
+        raise SweepLocked(
+            f"the sweep {sweep.name!r} is locked, for good, so {so}. lab.sweep({sweep.name!r}) gives it and its "
+            "results as they are; to run it otherwise, submit it under another name with name="
+        )

@@ -1,0 +1,79 @@
+"""Pause, resume and change on a cluster: what runs ends by itself, a pause outlives the lab, few at once are few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clusters import Cluster
+
+import raylab
+
+GATED = """
+import os, time
+def gated(x, gate):
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {"y": x, "pid": os.getpid()}
+
+def timed(x):
+    begun = time.time()
+    time.sleep(0.2)
+    return {"begun": begun, "ended": time.time()}
+
+def until(is_so):
+    begun = time.monotonic()
+    while not is_so():
+        assert time.monotonic() < begun + 60
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def lab_name() -> str:
+    """One lab for these tests, each of which looks at its own sweep."""
+    return "steered"
+
+
+def test_what_has_begun_ends_by_itself_and_a_pause_outlives_the_lab(
+    cluster: Cluster, lab_name: str, gate: Path
+) -> None:
+    script = """
+    lab = raylab.Lab(name)
+    sweep = lab.submit(gated, {"x": range(40), "gate": [gate]}, name="paused")
+    until(lambda: sweep.progress().running)
+    sweep.pause()
+    before = sweep.progress()
+    assert before.state == "paused" and before.reason.startswith("paused by ") and before.running >= 1, before
+    assert sweep.wait(timeout=1, progress=False) is False
+    open(gate, "w").close()
+    assert sweep.wait(timeout=60, progress=False) is False
+    after = sweep.progress()
+    assert after.running == 0 and after.done >= before.running and after.done + after.waiting == 40, (before, after)
+
+    os.kill(lab.info()["pid"], 9)
+    assert sweep.progress() == after
+    lab.resume("paused")
+    assert sweep.wait(timeout=60, progress=False)
+    """
+    cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
+    assert raylab.Notebook(cluster.home / lab_name).progress("paused").done == 40
+
+
+def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    lab = raylab.Lab(name)
+    sweep = lab.submit(timed, {"x": range(40)}, name="few", max_concurrency=1)
+    until(lambda: sweep.progress().done >= 5)
+    alone = sweep.results().sort("begun")
+    assert all(end <= begin for end, begin in zip(alone["ended"][:-1], alone["begun"][1:])), alone
+    sweep.change(max_concurrency=None)
+    assert sweep.wait(timeout=60, progress=False)
+    rest = sweep.results().sort("begun")
+    assert any(end > begin for end, begin in zip(rest["ended"][:-1], rest["begun"][1:])), rest
+    """
+    cluster.client(GATED + _dedent(script), name=lab_name)
+
+
+def _dedent(code: str) -> str:
+    return "\n".join(line.removeprefix("    ") for line in code.splitlines())

@@ -1,0 +1,270 @@
+"""The verbs that steer a sweep, in memory: pause, resume, change, and what they come to with the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from said import refused, said
+
+import raylab
+import raylab.testing
+from raylab.core.request import Request
+from raylab.notebook import layout
+from raylab.notebook.requests import from_rows
+from raylab.server.protocol import person
+
+
+def gated(x: int, gate: str) -> dict[str, int]:
+    while not os.path.exists(gate):  # noqa: PTH110
+        time.sleep(0.005)
+    return {"y": x}
+
+
+def failing(x: int) -> dict[str, int]:
+    if x % 2:
+        raise KeyError(x)
+    return {"y": x}
+
+
+def until(is_so: Any) -> None:
+    begun = time.monotonic()
+    while not is_so():
+        assert time.monotonic() < begun + 20
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def sweep(lab: raylab.Lab, gate: Path) -> raylab.Sweep:
+    """One of whose trials the first runs, and waits at the gate."""
+    found = lab.submit(gated, {"x": range(30), "gate": [str(gate)]}, name="gated", order="design")
+    until(lambda: found.progress().running)
+    return found
+
+
+def rows(place: Path, *kinds: str) -> list[Request]:
+    """What was asked, as the notebook has it."""
+    files = raylab.Notebook(place)._files.of(layout.REQUESTS)
+    return [row for loaded in files for row in from_rows(loaded.table) if row.kind in kinds]
+
+
+def test_a_pause_lets_what_runs_end_and_a_resume_goes_on(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path) -> None:
+    sweep.pause()
+    progress = sweep.progress()
+    assert (progress.state, progress.reason) == ("paused", f"paused by {person()}")
+    assert progress.running == 1
+    assert sweep.wait(timeout=0.2, progress=False) is False
+    gate.touch()
+    ended, told = said(lambda: sweep.wait(timeout=60, progress=False))
+    assert ended is False
+    assert (sweep.progress().done, sweep.progress().running, sweep.progress().waiting) == (1, 0, 29)
+    assert sweep.progress().eta_s is None
+    assert lab.sweeps().select("name", "state").rows() == [("gated", "paused")]
+    lab.pause("gated")
+    lab.resume("gated")
+    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.results()["y"].sort().to_list() == list(range(30))
+    assert told == []
+
+
+def test_a_wait_says_once_that_a_person_paused_it(
+    sweep: raylab.Sweep, gate: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.pause()
+    gate.touch()
+    assert not sweep.wait(timeout=60)
+    assert f"raylab: gated is paused by {person()}\n" in capsys.readouterr().err
+
+
+def test_said_twice_is_asked_once(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path, tmp_path: Path) -> None:
+    for verb in (sweep.pause, sweep.pause, sweep.resume, sweep.resume, sweep.pause):
+        verb()
+    assert [row.kind for row in rows(tmp_path / "lab", "paused", "resumed")] == ["paused", "resumed", "paused"]
+    for _ in range(2):
+        sweep.change(priority=3)
+    assert len(rows(tmp_path / "lab", "policy")) == 1
+    gate.touch()
+
+
+def test_a_pause_outlives_the_lab(gate: Path, tmp_path: Path) -> None:
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        lab.submit(gated, {"x": range(5), "gate": [str(gate)]}, name="gated").pause()
+        lab.submit(gated, {"x": range(5), "gate": [str(gate)]}, name="other")
+    gate.touch()
+    assert raylab.Notebook(tmp_path / "lab").progress("gated").state == "paused"
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        assert lab.wait("other", timeout=60, progress=False)
+        progress = lab.progress("gated")
+        assert (progress.state, progress.reason) == ("paused", f"paused by {person()}")
+        assert progress.waiting == 5
+        lab.resume("gated")
+        assert lab.wait(timeout=60, progress=False)
+
+
+def test_a_cancelled_sweep_is_not_paused_and_a_resume_lets_it_go_on(
+    lab: raylab.Lab, sweep: raylab.Sweep, gate: Path
+) -> None:
+    sweep.pause()
+    sweep.cancel()
+    assert sweep.progress().state == "cancelled"
+    sweep.pause()
+    assert sweep.progress().state == "cancelled"
+    gate.touch()
+    lab.resume("gated")
+    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.progress().done == 30
+
+
+def test_submitting_again_lets_a_paused_sweep_go_on(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path) -> None:
+    sweep.pause()
+    gate.touch()
+    lab.submit(gated, {"x": range(30), "gate": [str(gate)]}, name="gated", order="design")
+    assert sweep.wait(timeout=60, progress=False)
+
+
+def test_what_is_complete_is_neither_paused_nor_resumed_and_takes_another_policy(
+    lab: raylab.Lab, sweep: raylab.Sweep, gate: Path, tmp_path: Path
+) -> None:
+    gate.touch()
+    assert sweep.wait(timeout=60, progress=False)
+    sweep.pause()
+    sweep.resume()
+    assert sweep.progress().state == "ready"
+    assert not rows(tmp_path / "lab", "paused", "resumed")
+    sweep.change(description="kept", priority=4)
+    assert sweep.info()["description"] == "kept"
+    assert lab.sweeps().select("description", "priority", "state").rows() == [("kept", 4, "ready")]
+
+
+def test_a_locked_sweep_is_neither_paused_nor_changed_but_goes_on(
+    lab: raylab.Lab, sweep: raylab.Sweep, gate: Path
+) -> None:
+    sweep.pause()
+    sweep.lock()
+    with refused(raylab.SweepLocked, "gated"):
+        sweep.pause()
+    with refused(raylab.SweepLocked, "gated", "policy", "name="):
+        sweep.change(priority=1)
+    sweep.change(priority=0)
+    sweep.resume()
+    gate.touch()
+    assert sweep.wait(timeout=60, progress=False)
+
+
+def test_a_sweep_that_was_set_aside_takes_no_change(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path) -> None:
+    lab.submit(gated, {"x": [1], "gate": [str(gate)]}, name="gated", if_exists="replace")
+    for verb in (sweep.pause, sweep.resume, lambda: sweep.change(priority=1)):
+        with refused(raylab.SweepNotFound, "was replaced by", "'gated~1'"):
+            verb()
+    aside = lab.sweep("gated~1")
+    for verb in (aside.pause, aside.resume, lambda: aside.change(priority=1), lambda: lab.pause("gated~1")):
+        with refused(raylab.SweepLocked, "'gated~1' was set aside for another 'gated'"):
+            verb()
+    for call in (lambda: lab.pause("nothing"), lambda: lab.resume("nothing")):
+        with refused(raylab.SweepNotFound, "nothing", "gated"):
+            call()
+    gate.touch()
+
+
+def test_a_policy_changes_without_the_code_and_outlives_the_lab(gate: Path, tmp_path: Path) -> None:
+    words: dict[str, Any] = {"description": "x", "retries": 1, "time_limit": 60.0, "priority": 5}
+    words |= {"max_concurrency": 1, "max_failures": 0.5}
+    with raylab.testing.lab(notebook=tmp_path / "lab", resources={"CPU": 4.0, "licence": 3.0}) as lab:
+        sweep = lab.submit(gated, {"x": range(5), "gate": [str(gate)]}, name="gated", resources={"licence": 1})
+        sweep.change(**words, num_cpus=2, memory=1e6)
+        sweep.change(num_cpus=1)
+        info = sweep.info()
+    with raylab.testing.lab(notebook=tmp_path / "lab", resources={"CPU": 4.0, "licence": 3.0}) as lab:
+        assert lab.sweep("gated").info() == info
+    assert {word: info[word] for word in words} == words
+    assert info["resources"] == {"CPU": 1, "licence": 1, "memory": 1e6}
+    frame = raylab.Notebook(tmp_path / "lab").sweeps()
+    assert frame.select("priority", "max_concurrency", "max_failures").rows() == [(5, 1, 0.5)]
+
+
+def test_what_waits_for_a_node_that_is_not_there_runs_once_it_asks_for_less(
+    lab: raylab.Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    greedy, _ = said(lambda: lab.submit(failing, {"x": [0, 2]}, name="greedy", num_gpus=8))
+    assert greedy.progress().state == "infeasible"
+    greedy.change(num_gpus=0)
+    assert greedy.wait(timeout=60, progress=False)
+    greedy.change(resources={"robot": 1})
+    assert capsys.readouterr().err == "", "nothing of it is left to run"
+    lab.submit(failing, {"x": [0, 2]}, name="other", priority=-1).change(resources={"robot": 1})
+    assert "other: no node of the cluster has what one trial asks for" in capsys.readouterr().err
+
+
+def test_one_amount_for_all_takes_the_place_of_those_by_level(gate: Path, tmp_path: Path) -> None:
+    with raylab.testing.lab(notebook=tmp_path / "lab", resources={"CPU": 2.0, "memory": 3e9}) as lab:
+        axes = {"x": [0, 1], "gate": [str(gate)]}
+        sweep = lab.submit(gated, axes, name="gated", memory={"x": {0: 1e9, 1: 9e9}}, time_limit={"x": {0: 50, 1: 60}})
+        sweep.change(memory=2e9)
+        assert sweep.info()["classes"] == [
+            "1 trials, of x=0: 1 CPU, 2 GB memory, at most 50 s",
+            "1 trials, of x=1: 1 CPU, 2 GB memory, at most 60 s",
+        ]
+        with refused(raylab.DesignError, "one memory for all trials", "submitting the same again"):
+            sweep.change(memory={"x": {0: 1e9, 1: 9e9}})
+        gate.touch()
+        assert sweep.wait(timeout=60, progress=False)
+
+
+def test_another_limit_says_that_what_failed_stays(lab: raylab.Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = lab.submit(failing, {"x": range(6)}, name="half")
+    assert sweep.wait(timeout=60, progress=False)
+    sweep.change(priority=1)
+    assert capsys.readouterr().err == ""
+    sweep.change(retries=2)
+    told = capsys.readouterr().err
+    assert told.startswith("raylab: 3 trials of 'half' failed before this change")
+    assert "lab.sweep('half').retry()" in told
+    sweep.change(retries=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_sweep_pauses_at_its_limit_and_counts_anew_after_a_resume_also_in_another_life(tmp_path: Path) -> None:
+    def paused(sweep: raylab.Sweep) -> tuple[str, int]:
+        assert sweep.wait(timeout=60, progress=False) is False
+        progress = sweep.progress()
+        assert (progress.state, progress.running) == ("paused", 0)
+        return progress.reason, progress.failed
+
+    def slow(x: int) -> dict[str, int]:
+        time.sleep(0.02)
+        return failing(x)
+
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.submit(slow, {"x": range(1_000)}, name="half", max_failures=3, order="design")
+        reason, first = paused(sweep)
+        assert re.match(r"\d+ trials failed, and max_failures is 3,", reason), reason
+        assert "the first with KeyError: 1;" in reason
+        assert 3 <= first < 200
+        assert lab.sweeps()["max_failures"].to_list() == [3.0]
+    assert raylab.Notebook(tmp_path / "lab").progress().reason == reason
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.sweep("half")
+        assert paused(sweep) == (reason, first)
+        sweep.resume()
+        reason, second = paused(sweep)
+        assert "since it was resumed" in reason
+        assert second >= first + 3
+        sweep.change(max_failures=None)
+        assert sweep.progress().state == "paused", "only a person lets it go on"
+        sweep.resume()
+        assert sweep.wait(timeout=60, progress=False)
+        assert (sweep.progress().done, sweep.progress().failed) == (500, 500)
+
+
+def test_a_share_pauses_once_a_hundred_are_in(lab: raylab.Lab) -> None:
+    sweep = lab.submit(failing, {"x": range(1_000)}, name="half", max_failures=0.2)
+    assert sweep.wait(timeout=60, progress=False) is False
+    progress = sweep.progress()
+    assert "trials failed, and max_failures is 0.2" in progress.reason
+    assert progress.ready >= 100
+    quiet = lab.submit(failing, {"x": range(1_000)}, name="quiet", max_failures=0.6)
+    assert quiet.wait(timeout=60, progress=False)
