@@ -279,7 +279,7 @@ class Life:
                 if each.state == "paused" and "cannot be read" not in each.reason:  # that passes by itself
                     self.counts["resumed at the end"] += 1
                     owner.cluster = self.cluster
-                    await owner.again()
+                    await (owner.let_go() if owner.wish.locked else owner.again())
             left = [each for each in found if each.state not in ("ready", "locked", "cancelled")]
             if not left and client.cluster is self.settle():
                 break
@@ -385,6 +385,7 @@ def _staged(life: Life) -> Iterator[None]:
         (actor_module, "versions", _versions),
         (recorder_module, "LIMIT_BYTES", LIMIT_BYTES),
         (schedule, "PAUSE_AFTER", PAUSE_AFTER),
+        (schedule, "SHARE_AFTER", PAUSE_AFTER),
         (listing_module, "PAUSE_S", 0.0),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]

@@ -26,6 +26,9 @@ SLACK_S = 12.0
 """What the disk's and the network's own slowness may add to the limit of a call."""
 
 
+USUAL = (("priority", 0), ("max_concurrency", None), ("max_failures", None))
+
+
 @dataclass(frozen=True)
 class Wish:
     """What holds of a name once a call was acknowledged."""
@@ -34,6 +37,7 @@ class Wish:
     cancelled: bool = False
     locked: bool = False
     description: str = ""
+    terms: tuple[tuple[str, float | None], ...] = USUAL
 
 
 class Client:
@@ -156,7 +160,7 @@ def _answer(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
 
 
 class Owner(Client):
-    """Submits, cancels, locks a sweep of its own."""
+    """Submits, pauses, changes, cancels, locks a sweep of its own."""
 
     def __init__(self, life: Life, number: int) -> None:
         super().__init__(life, number)
@@ -182,6 +186,10 @@ class Owner(Client):
                     self.cancel,
                     self.cancel,
                     self.policy,
+                    self.hold,
+                    self.hold,
+                    self.let_go,
+                    self.retune,
                     self.lock,
                 )
             )
@@ -259,6 +267,31 @@ class Owner(Client):
         if not self.wish.locked:
             await self.change(replace(self.wish, cancelled=True), "cancel", self.handle, self.user)
 
+    async def hold(self) -> None:
+        """Nobody else lets it go on: it stands still, whatever becomes of the lab."""
+        if self.wish.locked:
+            return
+        await self.change(self.wish, "pause", self.handle, self.user)
+        self.life.counts["paused"] += 1
+        await asyncio.sleep(self.rng.expovariate(1))
+        _, (now,) = await self.look([self.handle])
+        if now.outstanding and now.state not in ("paused", "cancelled"):
+            self.life.broken(f"{self.name} was paused, and is {now}")
+
+    async def let_go(self) -> None:
+        await self.change(replace(self.wish, cancelled=False), "resume", self.handle, self.user)
+
+    async def retune(self) -> None:
+        """Another policy, without the code."""
+        if not self.wish.locked:
+            rng = self.rng
+            words = {
+                "priority": rng.choice((0, 1)),
+                "max_concurrency": rng.choice((None, 1, 2)),
+                "max_failures": rng.choice((None, 3, 0.5)),
+            }
+            await self.change(replace(self.wish, terms=tuple(words.items())), "change", self.handle, self.user, words)
+
     async def lock(self) -> None:
         await self.change(replace(self.wish, locked=True), "lock", self.handle, self.user)
 
@@ -286,6 +319,7 @@ def _fits(found: Any, wish: Wish) -> bool:
         and found.cancelled == wish.cancelled
         and found.locked == wish.locked
         and found.policy.description == wish.description
+        and all(getattr(found.policy, word) == value for word, value in wish.terms)
     )
 
 
