@@ -186,7 +186,8 @@ class Lab:
         check_plan(points, repeats, seed, order)
         ignored = check_ignore(ignore)
         place = environment(self._client.connection.job_environment(), runtime_env)
-        wanted = demands(points, num_cpus=num_cpus, memory=memory, time_limit=time_limit)
+        given_amounts = {"num_cpus": num_cpus, "memory": memory, "time_limit": time_limit}
+        wanted = demands(points, **given_amounts)
         amounts = {"CPU": wanted.numbers["num_cpus"], "GPU": num_gpus, "memory": wanted.numbers["memory"]}
         terms = policy(
             description=description,
@@ -216,7 +217,7 @@ class Lab:
             ignore=ignored,
             if_exists=if_exists,
         )
-        answer = self._client.submit(asked)
+        answer = self._client.submit(asked, given_amounts)
         for warning in filter(None, [answer["decision"].remark, *answer["told"]]):
             warnings.warn(warning, stacklevel=2)
         if answer["infeasible"]:

@@ -67,14 +67,15 @@ class Client:
 
     # changing ---------------------------------------------------------------------------------------------------
 
-    def submit(self, submission: Submission) -> dict[str, Any]:
-        """The lab's answer, and in `told` what to say of an extension."""
+    def submit(self, submission: Submission, amounts: Mapping[str, Any]) -> dict[str, Any]:
+        """The lab's answer, and in `told` what to say of an extension. The amounts are what each trial asks for, as it
+        was given."""
         known: list[SweepRecord] = []
         answer: dict[str, Any] = self.connection.call("submit", submission)
         while not answer["taken"]:
             if answer["decision"].kind == "compare":
                 known = [self.record(name) for name in answer["decision"].among]
-                submission = replace(submission, growths=tuple(growth_of(each, submission) for each in known))
+                submission = replace(submission, growths=tuple(growth_of(each, submission, amounts) for each in known))
             else:  # it is to replace this very sweep, and no other, however often the call is repeated
                 submission = replace(submission, replaces=answer["folder"])
             answer = self.connection.call("submit", submission)

@@ -6,20 +6,28 @@ answer. The lab takes it only if the sweep has not grown since; else it is compu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
+from typing import Any
 
+from raylab.client.demands import follows
+from raylab.client.reclassing import Classes
 from raylab.client.submission import check_size
 from raylab.code.local_modules import Finder
 from raylab.core.closeness import close_levels
 from raylab.core.design import Design
-from raylab.core.growing import grow
+from raylab.core.growing import Classify, grow
 from raylab.core.growth import Growth
+from raylab.core.partition import WHOLE
 from raylab.core.request import Submission, SweepRecord
 from raylab.errors import DesignError
 from raylab.notebook.parameters import check_kinds
 
 
-def growth_to(record: SweepRecord, design: Design | None, repeats: int | None) -> Growth:
+def growth_to(
+    record: SweepRecord, design: Design | None, repeats: int | None, classify: Classify | None = None
+) -> Growth:
     """The growth of a sweep to these points and repeats; see `core.growing.grow`.
 
     Raises:
@@ -28,20 +36,30 @@ def growth_to(record: SweepRecord, design: Design | None, repeats: int | None) -
     """
     if design is not None:
         check_kinds([Design.loads(text) for text in record.designs], design)
-    growth = grow(record, design, repeats)
+    growth = grow(record, design, repeats, classify)
     check_size(sum(len(segment.design) for segment in growth.segments), design or Design.loads(record.asked.design))
     return growth
 
 
-def growth_of(record: SweepRecord, submission: Submission) -> Growth:
+def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, Any]) -> Growth:
     """The growth of a sweep to what a submission asks for. Where the submission does not want the sweep to grow, one
     that cannot be computed says that the sweep is another one.
 
+    Args:
+        record: the sweep.
+        submission: what was handed over.
+        given: what each trial asks for, as `client.demands.demands` takes it.
+
     Raises:
-        DesignError: as `growth_to`.
+        DesignError: as `growth_to`; the amounts tell trials of one class apart, or cannot be used.
     """
+    design = Design.loads(submission.design)
     try:
-        return growth_to(record, Design.loads(submission.design), submission.repeats)
+        if not any(map(follows, given.values())):
+            return growth_to(record, design, submission.repeats, lambda there, new: WHOLE)
+        classes = Classes(record, given)
+        growth = growth_to(record, design, submission.repeats, classes.partition)
+        return replace(growth, classes=tuple(classes.amounts))
     except DesignError:
         if submission.if_exists == "extend":
             raise

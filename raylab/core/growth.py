@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from raylab.core.segment import Segment
@@ -16,6 +16,7 @@ class Growth:
         folder: of the sweep's results.
         seen: how many segments the sweep had.
         segments: those to be added.
+        classes: what each class of trials asks for then, where the submission says it.
         exact: whether the sweep then holds just what was asked for: no other points, no more repeats.
     """
 
@@ -23,6 +24,7 @@ class Growth:
     seen: int
     segments: tuple[Segment, ...] = field(repr=False)
     exact: bool
+    classes: tuple[Mapping[str, float | None], ...] = ()
 
     @property
     def added(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raylab.core import box
-from raylab.core.axes import Axis, picked
+from raylab.core.axes import picked
 from raylab.core.design import Design
 from raylab.core.meeting import Ground
 from raylab.core.partition import WHOLE, Part, Partition
@@ -44,37 +44,40 @@ def inherited(record: SweepRecord, there: Iterable[Classed], design: Design) -> 
     if all(part.klass == 0 for _, parts in known for part in parts):
         return WHOLE
     own = Ground(design)
+    names = sorted({name for ground, parts in known for name in _followed(ground, parts)})
     for ground, parts in known:
-        followed = _followed(ground, parts)
-        if followed is not None and (found := _partition(own, ground, parts, followed)) is not None:
+        if names and _are_boxes(ground, parts) and (found := _partition(own, ground, parts, names)) is not None:
             return found
-    by = ", ".join(sorted({name for each in known for name in _followed(*each) or ()})) or "their points"
+    by = ", ".join(names) or "their points"
     raise DesignError(
         f"the trials of {record.name!r} ask for different amounts, by {by}, and these do not tell what the new points "
         "ask for. Say it: submit the experiment again with if_exists='extend' and the amounts of all points"
     )
 
 
-def _followed(ground: Ground, parts: Sequence[Part]) -> Mapping[str, Axis] | None:
-    """The axes that the classes of a grid follow; None where they are told by number."""
-    if ground.axes is None or any(len(part.points) != len(ground.sizes) for part in parts):
-        return None
-    cut = [any(box.count(part.points[at]) < size for part in parts) for at, size in enumerate(ground.sizes)]
-    return {name: axis for (name, axis), is_cut in zip(ground.axes.items(), cut, strict=False) if is_cut}
+def _are_boxes(ground: Ground, parts: Sequence[Part]) -> bool:
+    """Whether classes are told by the axes of a grid, and not by the numbers of points."""
+    return bool(ground.axes) and all(len(part.points) == len(ground.sizes) for part in parts)
 
 
-def _partition(own: Ground, ground: Ground, parts: Sequence[Part], followed: Mapping[str, Axis]) -> Partition | None:
+def _followed(ground: Ground, parts: Sequence[Part]) -> list[str]:
+    """The axes by which a grid is cut into classes."""
+    if not _are_boxes(ground, parts):
+        return []
+    sizes = enumerate(zip(ground.axes or (), ground.sizes, strict=True))
+    return [name for at, (name, size) in sizes if any(box.count(part.points[at]) < size for part in parts)]
+
+
+def _partition(own: Ground, ground: Ground, parts: Sequence[Part], names: Sequence[str]) -> Partition | None:
     """The parts of a design by those of another; None if it has levels of its own of what the classes follow."""
-    for name, axis in followed.items():
-        if shared(name, own.design.axis(name), axis)[0] != ((0, own.design.axis(name).size),):
+    axes = ground.axes or {}
+    for name in names:
+        if shared(name, own.design.axis(name), axes[name])[0] != ((0, own.design.axis(name).size),):
             return None
+    place = {name: at for at, name in enumerate(axes)}
     found = []
-    names = list(ground.axes or ())
     for klass, points in parts:
-        runs = {
-            name: shared(name, own.design.axis(name), picked(axis, points[names.index(name)]))[0]
-            for name, axis in followed.items()
-        }
+        runs = {name: shared(name, own.design.axis(name), picked(axes[name], points[place[name]]))[0] for name in names}
         if all(runs.values()):
             found.append(Part(klass, _points(own, runs)))
     return Partition(own.sizes, tuple(sorted(part for part in found if box.size(part.points))))

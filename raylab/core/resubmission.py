@@ -219,6 +219,9 @@ def policy_again(known: SweepRecord, submission: Submission) -> Policy:
         DesignError: the amounts tell trials of one class apart.
     """
     policy, partition = submission.policy, submission.partition
+    growth = submission.growth(known)
+    if growth is not None and growth.classes:
+        return replace(policy, classes=growth.classes)
     if not partition.parts:
         return policy
     found: dict[int, set[int]] = {}
@@ -227,13 +230,18 @@ def policy_again(known: SweepRecord, submission: Submission) -> Policy:
             now = partition.classes_in(segment.part or whole(partition.grid))
             found.setdefault(segment.need.klass, set()).update({-1, -2} if now is None else now)
     if any(len(now) > 1 for now in found.values()):
-        raise DesignError(
-            f"the trials of {known.name!r} are in classes by what they ask for ({len(found)} of them), which stay as "
-            "they are, and the amounts that were given now differ within one of them. Give amounts that are the same "
-            "within each, one for all, or set the sweep aside with if_exists='replace'"
-        )
+        raise told_apart(known)
     classes = dict(enumerate(known.policy.classes)) | {klass: policy.classes[min(now)] for klass, now in found.items()}
     return replace(policy, classes=tuple(classes.get(klass, {}) for klass in range(max(classes) + 1)))
+
+
+def told_apart(known: SweepRecord) -> DesignError:
+    """The amounts that are given now tell trials of one class apart."""
+    return DesignError(
+        f"the trials of {known.name!r} are in classes by what they ask for ({len(known.needs)} of them), which stay as "
+        "they are, and the amounts that were given now differ within one of them. Give amounts that are the same "
+        "within each, one for all, or set the sweep aside with if_exists='replace'"
+    )
 
 
 # -- what is said where nothing is done

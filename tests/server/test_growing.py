@@ -1,0 +1,500 @@
+"""Growing, on a lab in memory: from `extend` and `if_exists="extend"` to rows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from said import refused, said
+
+import raylab
+import raylab.testing
+from raylab import Factorial, Points
+from raylab.errors import DesignError, SweepExists, SweepLocked, SweepNotFound
+
+GRID = {"p": [0.1, 0.2], "L": [1, 2]}
+WIDER = {"p": [0.1, 0.15, 0.2], "L": [1, 2, 3]}
+
+
+def drawn(p: float, L: int, seed: int) -> dict[str, float]:  # noqa: N803
+    return {"y": p * L, "drawn": seed}
+
+
+def gated(x: int, gate: str) -> dict[str, int]:
+    import time
+    from pathlib import Path
+
+    while not Path(gate).exists():
+        time.sleep(0.02)
+    return {"y": x}
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[str]:
+    yield str(tmp_path / "gate")
+    (tmp_path / "gate").touch()
+
+
+def finished(sweep: raylab.Sweep) -> pl.DataFrame:
+    assert sweep.wait(timeout=60, progress=False), sweep.progress()
+    return sweep.results(metadata=True)
+
+
+# what is added --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_new_comes_and_what_was_there_does_not_change_by_a_bit(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s", repeats=2, seed=1)
+    before = finished(sweep)
+    assert sweep.extend(WIDER) == 10
+    assert sweep.progress().total == 18
+    after = finished(sweep)
+    assert after.height == 18
+    assert after.head(8).equals(before)
+    assert after["_seed"].n_unique() == 18
+    assert after.select("p", "L").unique().height == 9
+    assert after["_point"].unique().sort().to_list() == list(range(9))
+    assert sweep.extend(WIDER) == sweep.extend(GRID) == sweep.extend(WIDER, repeats=1) == 0
+    assert sweep.extend(repeats=3) == 9
+    assert sweep.extend([{"L": 2, "p": 0.15}, {"L": 2, "p": 0.15}, {"L": 9, "p": 0.15}], repeats=5) == 2 + 5
+    rows = finished(sweep)
+    assert rows.filter(pl.col("_repeat") < 2, pl.col("_point") < 9).equals(after)
+    counts = rows.group_by("p", "L").len().sort("p", "L")
+    assert counts.filter(p=0.15)["len"].to_list() == [3, 5, 3, 5]
+    assert counts["len"].sum() == sweep.progress().total == 27 + 2 + 5
+    assert rows.sort("_point", "_repeat").equals(rows)
+    assert rows.group_by("p", "L").agg(pl.col("_seed").n_unique() == pl.len())["_seed"].all()
+
+
+def test_rows_of_a_sweep_that_grew_are_read_from_the_notebook_alone(tmp_path: Path) -> None:
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.submit(drawn, GRID, name="s", seed=1)
+        finished(sweep)
+        assert (sweep.extend(WIDER), sweep.extend({"p": [0.1], "L": [1, 5]}, repeats=2)) == (5, 1 + 2)
+        rows = finished(sweep)
+        info = sweep.info()
+    notebook = raylab.Notebook(tmp_path / "lab")
+    assert notebook.results("s", metadata=True).equals(rows)
+    assert notebook.progress("s").done == rows.height == 12
+    assert notebook.sweeps()["design"].to_list() == [info["design"]]
+    assert notebook.verify().is_empty()
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        assert lab.results("s", metadata=True).equals(rows)
+        assert lab.sweep("s").extend({"p": [0.3], "L": [1]}) == 1
+        assert finished(lab.sweep("s")).head(12).equals(rows)
+
+
+def test_what_the_sweep_has_grown_to_is_told(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    assert sweep.design == Factorial(GRID)
+    sweep.extend(WIDER)
+    assert sweep.info()["design"] == "Factorial(p=2 levels, L=2 levels) of 4 points, grown to 9 points"
+    sweep.extend(repeats=2)
+    info = sweep.info()
+    assert info["design"].endswith(" of 4 points, grown to 9 points in up to 2 repeats")
+    assert (info["total"], info["repeats"]) == (18, 2)
+    assert lab.sweeps()["design"].to_list() == [info["design"]]
+    design = sweep.design
+    assert (len(design), design.parameters) == (9, ("p", "L"))
+    for point, p, size in finished(sweep).select("_point", "p", "L").iter_rows():
+        assert design[point] == {"p": p, "L": size}
+    other = lab.submit(drawn, design, name="other", repeats=2)
+    assert finished(other).select("p", "L", "y").equals(finished(sweep).select("p", "L", "y"))
+    assert other.extend({"p": [0.2, 7.5], "L": [1]}) == 2
+    assert sweep.extend(other.design) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pl.DataFrame({"L": [1, 7], "p": [0.1, 0.1]}),
+        [{"p": 0.1, "L": 7}],
+        {"p": 0.1, "L": [7, 7, 1]},
+        Points(L=[7, 1, 7], p=0.1),
+        Factorial(L=[7], p=[0.1]),
+    ],
+    ids=lambda more: type(more).__name__,
+)
+def test_points_are_given_as_submit_takes_them(lab: raylab.Lab, more: Any) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    assert sweep.extend(more) == 1
+    assert finished(sweep)["L"].to_list() == [1, 2, 1, 2, 7]
+
+
+def test_rows_handed_back_get_more_repeats(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s", repeats=2)
+    rows = finished(sweep)
+    few = rows.filter(pl.col("y") > 0.3).select("p", "L", "_repeat")
+    added, told = said(lambda: sweep.extend(few, repeats=4))
+    assert added == 2
+    assert "_repeat: these columns are about trials" in told[0]
+    assert finished(sweep).group_by("p", "L").len().sort("p", "L")["len"].to_list() == [2, 2, 2, 4]
+
+
+# whatever the sweep is doing ------------------------------------------------------------------------------------
+
+
+def test_a_sweep_that_runs_grows_and_what_is_out_counts_as_there(lab: raylab.Lab, gate: str) -> None:
+    sweep = lab.submit(gated, {"x": range(5), "gate": [gate]}, name="s", repeats=2)
+    assert sweep.extend({"x": range(8), "gate": [gate]}, repeats=3) == 5 + 9
+    assert (sweep.progress().total, sweep.progress().done) == (24, 0)
+    assert sweep.extend({"x": range(8), "gate": [gate]}, repeats=3) == 0
+    Path(gate).touch()
+    assert finished(sweep).group_by("x").len()["len"].to_list() == [3] * 8
+
+
+def test_a_sweep_that_is_paused_grows_and_stays_paused(lab: raylab.Lab) -> None:
+    def fails(x: int) -> dict[str, float]:
+        return {"y": 1 / x if x > 1000 else 1 // 0}
+
+    sweep = lab.submit(fails, {"x": range(200)}, name="s")
+    assert not sweep.wait(timeout=60, progress=False)
+    assert sweep.progress().state == "paused"
+    added, told = said(lambda: sweep.extend({"x": range(1001, 1011)}))
+    assert added == 10
+    assert "'s' is paused" in told[0]
+    assert "10 trials were added" in told[0]
+    assert (sweep.progress().state, sweep.progress().total) == ("paused", 210)
+    lab.submit(fails, {"x": range(200)}, name="s")
+    sweep.wait(timeout=60, progress=False)
+    assert sweep.progress().total == 210
+
+
+def check_cancelled(lab: raylab.Lab, axes: dict[str, Any]) -> None:
+    sweep = lab.sweep("s")
+    added, told = said(lambda: sweep.extend({**axes, "x": range(9)}))
+    assert (added, len(told)) == (4, 1)
+    assert "'s' is cancelled" in told[0]
+    progress = sweep.progress()
+    assert (progress.state, progress.total, progress.cancelled) == ("cancelled", 9, 9)
+    Path(axes["gate"][0]).touch()
+    assert lab.submit(gated, axes, name="s").wait(timeout=60, progress=False)
+    assert sweep.progress().done == 9
+
+
+def test_a_sweep_that_was_cancelled_grows_and_stays_cancelled(tmp_path: Path, gate: str) -> None:
+    axes = {"x": range(5), "gate": [gate]}
+    with raylab.testing.lab(notebook=tmp_path / "one") as lab:
+        lab.submit(gated, axes, name="s").cancel()
+        check_cancelled(lab, axes)
+    Path(gate).unlink()
+    with raylab.testing.lab(notebook=tmp_path / "other") as lab:
+        lab.submit(gated, axes, name="s").cancel()
+    with raylab.testing.lab(notebook=tmp_path / "other") as lab:
+        check_cancelled(lab, axes)
+
+
+def test_a_locked_sweep_takes_nothing_more(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    sweep.lock()
+    for call in (
+        lambda: sweep.extend(WIDER),
+        lambda: sweep.extend(repeats=2),
+        lambda: lab.submit(drawn, WIDER, name="s", if_exists="extend"),
+    ):
+        with refused(SweepLocked, "'s' is locked", "nothing is added"):
+            call()
+    assert sweep.extend(GRID, repeats=1) == 0
+    assert lab.submit(drawn, GRID, name="s", if_exists="extend").progress().total == 4
+
+
+def test_a_sweep_that_was_set_aside_does_not_grow(lab: raylab.Lab) -> None:
+    old = lab.submit(drawn, GRID, name="s")
+    lab.submit(drawn, WIDER, name="s", if_exists="replace")
+    with refused(SweepNotFound, "was replaced by"):
+        old.extend(repeats=2)
+    with refused(SweepLocked, "'s~1' was set aside"):
+        lab.sweep("s~1").extend(repeats=2)
+
+
+def test_an_extension_that_is_asked_for_twice_at_once_is_added_once(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    client = lab._client
+    reads: list[Any] = []
+    true_record = client.record
+
+    def record(which: Any) -> Any:
+        found = true_record(which)
+        if not reads:  # somebody else extends between our look and our call
+            reads.append(found)
+            assert raylab.Sweep(client, sweep._handle).extend({"p": [0.1, 0.15], "L": [1]}) == 1
+        return found
+
+    client.record = record  # type: ignore[method-assign]
+    assert sweep.extend(WIDER) == 4
+    assert sweep.progress().total == 9
+
+
+def test_an_answer_that_was_lost_is_given_again(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    connection = lab._client.connection
+    call = connection.call
+
+    def twice(verb: str, *args: Any, **words: Any) -> Any:
+        first = call(verb, *args, **words)
+        return call(verb, *args, **words) if verb in ("extend", "submit") else first
+
+    connection.call = twice  # type: ignore[method-assign]
+    assert sweep.extend(WIDER) == 5
+    assert sweep.progress().total == 9
+    lab.submit(drawn, WIDER, name="s", repeats=2, if_exists="extend")
+    assert sweep.progress().total == 18
+
+
+# submitting again -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["s", None])
+def test_submitting_with_extend_adds_what_is_not_there(lab: raylab.Lab, name: str | None) -> None:
+    def submit(design: Any, **words: Any) -> raylab.Sweep:
+        made, told = said(lambda: lab.submit(drawn, design, name=name, **words))
+        assert told == []
+        return made
+
+    first = submit(GRID, seed=5, if_exists="extend")
+    assert finished(first).height == 4
+    assert submit(WIDER, if_exists="extend", seed=5).progress().total == 9
+    assert submit({"p": [0.9], "L": [1]}, if_exists="extend", repeats=2).progress().total == 11
+    assert submit(GRID, repeats=3, if_exists="extend").progress().total == 19
+    assert lab.sweeps().height == 1
+    again = submit(GRID)
+    assert (again.name, again.progress().total) == (first.name, 19)
+    assert finished(again).head(3)["_repeat"].to_list() == [0, 1, 2]
+
+
+def test_the_same_as_what_a_sweep_has_grown_to_finds_it_and_lets_it_go_on(lab: raylab.Lab, gate: str) -> None:
+    axes: dict[str, Any] = {"x": range(4), "gate": [gate]}
+    sweep = lab.submit(gated, axes, name="s", repeats=2)
+    sweep.extend({"x": range(4, 9), "gate": [gate]})
+    whole = {"gate": [gate], "x": range(9)}
+    for design, repeats in ((axes, 2), (whole, 2), (Points([{"x": x, "gate": gate} for x in range(8, -1, -1)]), 2)):
+        sweep.cancel()
+        again, told = said(lambda d=design, r=repeats: lab.submit(gated, d, name="s", repeats=r))  # type: ignore[misc]
+        assert told == []
+        assert (again.progress().state, again.progress().total) == ("running", 18)
+    unnamed, told = said(lambda: lab.submit(gated, whole, repeats=2))
+    assert (unnamed.name, told) == ("gated", [])
+    for other, repeats in ((whole, 3), ({**axes, "x": range(8)}, 2), ({**axes, "x": range(1, 10)}, 2)):
+        with refused(SweepExists, "if_exists='extend'"):
+            lab.submit(gated, other, name="s", repeats=repeats)
+    sweep.extend(repeats=3)
+    assert lab.submit(gated, whole, name="s", repeats=3).progress().total == 27
+    Path(gate).touch()
+    assert sweep.wait(timeout=60, progress=False)
+
+
+def test_extend_wants_the_same_code_seed_and_order_and_says_what_differs(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s", seed=3)
+    finished(sweep)
+
+    def other(p: float, L: int, seed: int) -> dict[str, float]:  # noqa: N803
+        return {"y": p - L}
+
+    words = ("adds points and repeats where code, seed and order are the same", "another name with name=")
+    with refused(SweepExists, "function", *words):
+        lab.submit(other, WIDER, name="s", if_exists="extend")
+    with refused(SweepExists, "seed: 4, was 3", *words):
+        lab.submit(drawn, WIDER, name="s", seed=4, if_exists="extend")
+    with refused(SweepExists, "order: design, was random", *words):
+        lab.submit(drawn, WIDER, name="s", order="design", if_exists="extend")
+    assert sweep.progress().total == 4
+
+
+def test_another_policy_takes_effect_when_a_sweep_is_extended(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    lab.submit(drawn, WIDER, name="s", if_exists="extend", retries=2, description="finer")
+    info = sweep.info()
+    assert (info["retries"], info["description"], info["total"]) == (2, "finer", 9)
+
+
+# refused, and told ----------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_meant_is_refused(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    with refused(DesignError, "takes a design, repeats=, or both"):
+        sweep.extend()
+    bads: list[Any] = [0, -1, 1.5, "2", True]
+    for bad in bads:
+        with refused(DesignError, "a whole number from 1 on"):
+            sweep.extend(repeats=bad)
+    with refused(DesignError, "'L' is missing, 'M' is new"):
+        sweep.extend({"p": [1.0], "M": [1]})
+    with refused(DesignError, "'L' is missing"):
+        sweep.extend({"p": [0.1]})
+    with refused(DesignError, "nothing to submit"):
+        sweep.extend(sweep.failures())
+    assert sweep.progress().total == 4
+
+
+@pytest.mark.parametrize(
+    ("levels", "new"),
+    [
+        ([1, 2], ["a"]),
+        ([1, 2], [True]),
+        ([1, 2], [(1, 2)]),
+        ([1, 2], [1.0]),
+        ([0.5, 1.0], [1]),
+        ([0.5, 1.0], [2**53 + 1]),
+        (["a", "b"], [3]),
+        (["a", "b"], [b"a"]),
+        (["a", 1], [2.5, None, (1,)]),
+        (["a", 1], [True]),
+        ([1, 1.0], ["a"]),
+        (["3", 1.5], [3]),
+        ([HTTPStatus.OK], [200]),
+        (range(10**9), [1.5]),
+        ([1.5], range(10**9)),
+        (range(2**70, 2**70 + 10), [1]),
+    ],
+    ids=str,
+)
+def test_a_new_kind_on_an_axis_is_refused(lab: raylab.Lab, levels: Any, new: Any) -> None:
+    def told(x: Any) -> dict[str, str]:
+        return {"y": repr(x)}
+
+    sweep = lab.submit(told, {"x": levels}, name="s")
+    total = sweep.progress().total
+    with refused(DesignError, "axis 'x'", "kind", "name="):
+        sweep.extend({"x": new})
+    with refused(DesignError, "axis 'x'"):
+        lab.submit(told, {"x": new}, name="s", if_exists="extend")
+    assert sweep.progress().total == total
+    sweep.cancel()
+
+
+@pytest.mark.parametrize(
+    ("levels", "new"),
+    [
+        ([1, 2], [3, None]),
+        ([1, 2], [0.5]),
+        ([0.5, 1.5], [1, 2]),
+        ([None], [0.5]),
+        ([1, 2, None], [7]),
+        (["a", "b"], ["c", None]),
+        (["sqrt", 0.5, 3, None], ["log2", 0.7, 5, 3.5]),
+        (["sqrt", 0.5], ["0.5"]),
+        (["a", 1], range(2, 9)),
+        ([1, 1.0], [2, 2.0]),
+        (["x" * 2000, "y"], ["x" * 2001]),
+        ([uuid.UUID(int=1)], [uuid.UUID(int=2)]),
+        ([HTTPStatus.OK, "GET"], [HTTPStatus.NOT_FOUND, "PUT"]),
+        ([[1, 2]], [[3]]),
+        (np.linspace(0, 1, 5), np.linspace(0, 1, 9)),
+        (range(5), range(3, 40, 2)),
+    ],
+    ids=str,
+)
+def test_new_levels_stand_in_the_rows_as_if_they_had_been_there_from_the_start(
+    lab: raylab.Lab, levels: Any, new: Any
+) -> None:
+    def told(x: Any) -> dict[str, str]:
+        return {"y": repr(x)}
+
+    sweep = lab.submit(told, {"x": levels}, name="s")
+    before = finished(sweep)
+    sweep.extend({"x": new})
+    rows = finished(sweep)
+    at_once = finished(lab.submit(told, sweep.design, name="at-once"))
+    about = ["_seq", "_seed", "_started", "_elapsed_s"]
+    assert rows.drop(about).equals(at_once.drop(about))
+    columns = [name for name in rows.columns if name.startswith("x")]
+    head = rows.head(before.height).select(columns)
+    assert head.equals(before.select(columns).cast(dict(head.schema)))
+    assert rows.group_by("x").len()["len"].to_list() == [1] * rows.height
+
+
+def test_new_levels_that_are_almost_old_ones_are_counted(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, {"p": [0.1, 0.2, 0.3], "L": [1]}, name="s")
+    near = {"p": [0.1 + 0.2, 0.1 + 1e-13, 0.2, 0.25], "L": [1]}
+    added, told = said(lambda: sweep.extend(near))
+    assert added == 3
+    assert told == [
+        "p: 2 new levels lie within 10^-12 of old ones, and count as new. If the same levels are meant, take them from "
+        "the sweep's design"
+    ]
+    assert said(lambda: sweep.extend(near)) == (0, [])
+    _, told = said(lambda: lab.submit(drawn, {"p": [0.25 + 1e-14], "L": [1]}, name="s", if_exists="extend"))
+    assert told[0].startswith("p: 1 new level lies within 10^-12 of old ones")
+
+
+# what it costs --------------------------------------------------------------------------------------------------
+
+
+def test_four_thousand_million_points_cost_what_a_submit_costs(tmp_path: Path) -> None:
+    def requests() -> int:
+        return sum(file.stat().st_size for file in (tmp_path / "lab" / "requests").rglob("*.arrow"))
+
+    with raylab.testing.lab(notebook=tmp_path / "lab", resources={"GPU": 1}) as lab:
+        start = requests()
+        sweep, _ = said(lambda: lab.submit(drawn, {"p": range(10**5), "L": range(10**4)}, name="s"))
+        submitted = requests() - start
+        assert sweep.extend({"p": range(2 * 10**5), "L": range(2 * 10**4)}) == 3 * 10**9
+        assert sweep.progress().total == 4 * 10**9
+        assert requests() - start - submitted < 2 * submitted
+
+
+# classes of resources -------------------------------------------------------------------------------------------
+
+BY_SIZE = {"L": {1: 1e9, 2: 2e9}}
+
+
+@pytest.fixture
+def roomy(tmp_path: Path) -> Iterator[raylab.Lab]:
+    with raylab.testing.lab(notebook=tmp_path / "roomy", resources={"CPU": 4, "memory": 8e9}) as lab:
+        yield lab
+
+
+def classes(sweep: raylab.Sweep) -> dict[str, int]:
+    """The trials by what they ask for."""
+    told = (line.split(": ") for line in sweep.info()["classes"])
+    return {amount.removeprefix("1 CPU, "): int(trials.split(" ")[0]) for trials, amount in told}
+
+
+def test_new_points_ask_for_what_those_of_the_same_levels_do(roomy: raylab.Lab) -> None:
+    sweep = roomy.submit(drawn, GRID, name="s", memory=BY_SIZE)
+    assert sweep.extend({"p": [0.3, 0.4], "L": [2]}) == 2
+    assert sweep.extend([{"p": 0.5, "L": 1}, {"p": 0.6, "L": 2}, {"p": 0.1, "L": 2}], repeats=2) == 5
+    assert classes(sweep) == {"1 GB memory": 2 + 2, "2 GB memory": 2 + 2 + 3}
+    assert sweep.extend(repeats=3) == 24 - 11
+    assert classes(sweep) == {"1 GB memory": 9, "2 GB memory": 15}
+    assert finished(sweep).height == 24
+    with refused(DesignError, "different amounts, by L", "if_exists='extend' and the amounts"):
+        sweep.extend({"p": [0.3], "L": [3]})
+
+
+def test_submitting_with_extend_says_what_new_points_ask_for(roomy: raylab.Lab) -> None:
+    def submit(design: Any, memory: Any) -> dict[str, int]:
+        return classes(roomy.submit(drawn, design, name="s", memory=memory, if_exists="extend"))
+
+    assert submit(GRID, BY_SIZE) == {"1 GB memory": 2, "2 GB memory": 2}
+    assert submit({**GRID, "L": [1, 2, 3]}, {"L": {1: 1e9, 2: 2e9, 3: 3e9}}) == {
+        "1 GB memory": 2,
+        "2 GB memory": 2,
+        "3 GB memory": 2,
+    }
+    assert submit({**GRID, "L": [1, 2, 3, 4]}, {"L": {1: 1e9, 2: 4e9, 3: 3e9, 4: 4e9}}) == {
+        "1 GB memory": 2,
+        "4 GB memory": 4,
+        "3 GB memory": 2,
+    }
+    sweep = roomy.sweep("s")
+    assert finished(sweep).height == 8
+    assert submit({"p": [0.1], "L": [5]}, {"L": {5: 5e9}})["5 GB memory"] == 1
+    with refused(DesignError, "in classes", "differ within one of them"):
+        submit({**GRID, "L": [2, 4, 6]}, {"L": {2: 1e9, 4: 2e9, 6: 3e9}})
+    assert not submit({**GRID, "L": [1, 7]}, 1e9)
+    assert sweep.info()["total"] == 11
+
+
+def test_a_sweep_of_one_class_gets_more_by_a_dict(roomy: raylab.Lab) -> None:
+    sweep = roomy.submit(drawn, GRID, name="s", memory=1e9)
+    roomy.submit(drawn, {**GRID, "L": [1, 2, 3]}, name="s", memory=pl.col("L").clip(2, 3) * 1e9, if_exists="extend")
+    assert classes(sweep) == {"2 GB memory": 4, "3 GB memory": 2}
+    assert finished(sweep).height == 6
