@@ -87,8 +87,8 @@ def close(record: SweepRecord, design: Design) -> list[str]:
     """A sentence for each parameter that gets new levels which are almost old ones."""
     found = close_levels(list(map(Design.loads, record.designs)), design)
     return [
-        f"{name}: {count:,} new level{'s lie' if count > 1 else ' lies'} within 10^-12 of old ones, and count as "
-        "new. If the same levels are meant, take them from the sweep's design"
+        f"{name}: new levels within 10^-12 of old ones: {count:,}. They count as new; if the same levels are meant, "
+        "take them from the sweep's design"
         for name, count in found.items()
     ]
 
@@ -99,6 +99,6 @@ def standing(record: SweepRecord, growth: Growth) -> list[str]:
         return []
     how = "cancelled" if record.cancelled else f"paused ({record.paused})"
     return [
-        f"the sweep {record.name!r} is {how}, and stays so: {growth.added:,} trials were added, which run once it is "
-        "submitted again"
+        f"the sweep {record.name!r} is {how}, and stays so: {growth.added:,} trials were added, which run once it goes "
+        "on, by resume()"
     ]

@@ -23,7 +23,7 @@ from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError,
 from raylab.notebook import layout
 from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
-from raylab.server import pieces, removal, steering
+from raylab.server import growing, pieces, removal, steering
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
 from raylab.server.protocol import PROTOCOL, person, versions
@@ -177,7 +177,7 @@ class LabActor:
         known, requests = sweep.record, list[Request]()
         growth = submission.growth(known)
         if growth is not None and growth.segments:
-            requests.append(_grown(sweep, growth, submission.user))
+            requests.append(growing.grown(sweep, submission.user, growth))
         policy = policy_again(known, submission)
         if policy.dumps() != known.policy.dumps():
             steering.check_unlocked(sweep, steering.POLICY_STAYS)
@@ -222,21 +222,7 @@ class LabActor:
 
     async def extend(self, sweep: Handle, growth: Growth, user: str) -> bool:
         """Add points and repeats; False if the sweep has grown otherwise since this was computed."""
-        lab = await self._open()
-        return await self._durably(self._extend(lab, sweep, growth, user))
-
-    async def _extend(self, lab: Conductor, wanted: Handle, growth: Growth, user: str) -> bool:
-        async with self._changing:
-            sweep = self._in_force(lab, wanted)
-            known = sweep.record
-            if growth.segments and not growth.is_in(known.folder, known.segments):
-                if not growth.fits(known.folder, known.segments):
-                    return False
-                await lab.sweeps.note(_grown(sweep, growth, user))
-            if growth.segments:
-                await lab.sweeps.take(sweep)  # one that was complete, or that was not taken up
-                lab.news.post(sweep, urgent=True)
-            return True
+        return await self._steer(growing.extend, sweep, user, growth)
 
     async def cancel(self, sweep: Handle, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""
@@ -359,11 +345,6 @@ class LabActor:
     async def _read_file(self, verb: Callable[..., T], *args: Any) -> T:
         lab = await self._open()
         return await self._durably(asyncio.to_thread(verb, lab.sweeps.writer.store, *args))
-
-
-def _grown(sweep: AtWork, growth: Growth, user: str) -> Request:
-    steering.check_unlocked(sweep, "nothing is added to it")
-    return steering.request("grown", sweep, user, segments=[segment.plain() for segment in growth.segments])
 
 
 def who(version: str, actor: str) -> dict[str, str]:

@@ -28,6 +28,8 @@ LOOK = """
 lab = raylab.Lab(name, create=False)
 assert lab.wait(timeout=90) and lab.update_results() == 100
 assert (lab.results()["y"] == lab.results()["x"] ** 2).all() and lab.results().height == 100
+assert lab.sweep("square").extend({"x": range(110)}) == 10
+assert lab.wait(timeout=90) and lab.results()["x"].to_list() == list(range(110))
 """
 
 
@@ -37,7 +39,7 @@ def check_both_ways(cluster: Cluster, name: str) -> None:
         own = f"{name}-{'client' if there.startswith('ray://') else 'driver'}"
         cluster.client(SUBMIT, address=there, name=own, fresh=True)
         cluster.client(LOOK, address=back, name=own, fresh=True)
-        assert raylab.Notebook(cluster.home / own).results().height == 100
+        assert raylab.Notebook(cluster.home / own).results().height == 110
 
 
 def test_submit_disconnect_and_come_back_by_ray_client_and_driver(cluster: Cluster) -> None:

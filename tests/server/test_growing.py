@@ -416,12 +416,12 @@ def test_new_levels_that_are_almost_old_ones_are_counted(lab: raylab.Lab) -> Non
     added, told = said(lambda: sweep.extend(near))
     assert added == 3
     assert told == [
-        "p: 2 new levels lie within 10^-12 of old ones, and count as new. If the same levels are meant, take them from "
+        "p: new levels within 10^-12 of old ones: 2. They count as new; if the same levels are meant, take them from "
         "the sweep's design"
     ]
     assert said(lambda: sweep.extend(near)) == (0, [])
     _, told = said(lambda: lab.submit(drawn, {"p": [0.25 + 1e-14], "L": [1]}, name="s", if_exists="extend"))
-    assert told[0].startswith("p: 1 new level lies within 10^-12 of old ones")
+    assert told[0].startswith("p: new levels within 10^-12 of old ones: 1.")
 
 
 # what it costs --------------------------------------------------------------------------------------------------
