@@ -138,8 +138,11 @@ class Lab:
             order: `random` (what is in stands for the whole) or `design`.
             description: for people.
             if_exists: if something else has the name: `fail` raises SweepExists; `extend` adds the points and repeats
-                that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `replace` sets
-                the one that is there aside, if it is one's own and not locked. It never matters for the same again.
+                that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `continue` lets
+                the one that is there go on with this code, where seed and order are the same: what is done stays, what
+                waits or failed runs with the new version, and so do points and repeats that are not there yet; a lease
+                that has begun ends with the code it began with. `replace` sets the one that is there aside. The last
+                two want a sweep of one's own that is not locked. It never matters for the same again.
             retries: how often a trial that raises is tried again, at once.
             time_limit: seconds that one trial may take; then it is ended, also inside C code, and recorded as
                 `timed_out`. It has a second to clean up in, or its process is ended with it. Like `num_cpus` and

@@ -17,7 +17,8 @@ from raylab.client.speech import say
 from raylab.client.submission import check_repeats
 from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
-from raylab.core.status import FAILED, Progress
+from raylab.core.status import Progress
+from raylab.core.statuses import USUAL
 from raylab.core.versions import history
 from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
@@ -118,14 +119,14 @@ class Sweep:
         return self._client.scan(self._handle, status, metadata)
 
     def failures(self) -> pl.DataFrame:
-        """The trials that came to nothing.
+        """The trials that came to nothing. Those that are to be run again (`retry`) are none of them.
 
         Returns:
             A row for each, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
             `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes its points as a design, each once.
         """
         columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
-        frame = self.results(status=FAILED, metadata=columns)
+        frame = self._client.failures(self._handle, columns)
         parameters = set(self.design.parameters)
         head = [name for name in frame.columns if name == "_repeat" or name in parameters or _of(name) in parameters]
         return frame.select(cs.by_name([*head, *columns]))
@@ -204,6 +205,35 @@ class Sweep:
         for warning in [*remarks, *told]:
             warnings.warn(warning, stacklevel=2)
         return added
+
+    def retry(self, *, status: str | Sequence[str] = USUAL) -> int:
+        """Run again what failed, with the same parameters, repeats and seeds, under the code and the policy in force.
+
+        Rows of earlier runs stay: `updates` and the files have them; `_attempt` counts on. Everything else goes by the
+        newest record: a trial that is to be run again is waiting, and no failure any more.
+
+        A sweep that is complete is taken up again, and one that has paused itself goes on; one that a person paused
+        stays paused. What fails after the call is a matter of the next one.
+
+        Args:
+            status: which failures: `failed`, `crashed`, `timed_out` or `out_of_memory`, one or several. What ran out of
+                memory is not among the usual ones, since it would do so again: give it more first.
+
+        Returns:
+            How many trials run again; 0 if nothing failed like that.
+
+        Raises:
+            ValueError: it is no such status.
+            SweepLocked: the sweep is locked, cancelled, or was set aside.
+            LabUnavailable: no answer; it is safe to call it again.
+
+        Example:
+            >>> sweep.retry()                                         # doctest: +SKIP
+            12
+            >>> sweep.retry(status="out_of_memory")                   # doctest: +SKIP
+            3
+        """
+        return self._client.retry(self._handle, status)
 
     def change(self, **policy: Any) -> None:
         """Run what is left of it otherwise. The experiment is not needed, nothing of its identity changes.

@@ -17,8 +17,8 @@ LAB = {
     "__init__": "name, *, address=None, notebook=None, create=True",
     "submit": (
         "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', "
-        "if_exists='fail', retries=0, time_limit=None, num_cpus=1, num_gpus=0, memory=None, resources=None, "
-        "ray_remote_args=None, runtime_env=None, include=(), ignore=()"
+        "if_exists='fail', retries=0, time_limit=None, priority=0, max_concurrency=None, max_failures=None, ignore=(), "
+        "num_cpus=1, num_gpus=0, memory=None, resources=None, ray_remote_args=None, runtime_env=None, include=()"
     ),
     "sweep": "name",
     "sweeps": "*, archived=False",
@@ -30,6 +30,8 @@ LAB = {
     "ready_fraction": "name=None",
     "progress": "name=None",
     "wait": "name=None, *, timeout=None, progress=True",
+    "pause": "name",
+    "resume": "name",
     "cancel": "name",
     "archive": "name, *, undo=False",
     "remove": "name",
@@ -52,6 +54,10 @@ SWEEP = {
     "warnings": "",
     "updates": "*, since=0, timeout=None",
     "extend": "design=None, *, repeats=None",
+    "retry": "*, status=('failed', 'crashed', 'timed_out')",
+    "change": "**policy",
+    "pause": "",
+    "resume": "",
     "cancel": "",
     "lock": "",
     "archive": "*, undo=False",

@@ -14,7 +14,7 @@ import polars as pl
 
 from raylab.client.attaching import attach, none_here
 from raylab.client.calls import Calls, Connection
-from raylab.client.change import changes, stay
+from raylab.client.change import changes
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
 from raylab.client.remote import RemoteReader
@@ -24,7 +24,9 @@ from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over,
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
+from raylab.core.retry import is_taken_back, stay
 from raylab.core.status import Progress, Status
+from raylab.core.statuses import FAILED, check_failed
 from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
@@ -76,10 +78,12 @@ class Client:
             if answer["decision"].kind == "compare":
                 known = [self.record(name) for name in answer["decision"].among]
                 submission = replace(submission, growths=tuple(growth_of(each, submission, amounts) for each in known))
-            else:  # it is to replace this very sweep, and no other, however often the call is repeated
-                submission = replace(submission, replaces=answer["folder"])
+            else:  # this very sweep is meant, and no other, however often the call is repeated
+                version = answer["decision"].version
+                submission = replace(submission, replaces=answer["folder"], version=version)
             answer = self.connection.call("submit", submission)
-        extended = [each for each in known if each.folder == answer["folder"] and answer["decision"].kind == "extend"]
+        grows = answer["decision"].kind in ("extend", "continue")
+        extended = [each for each in known if each.folder == answer["folder"] and grows]
         answer["told"] = [line for each in extended for line in close(each, Design.loads(submission.design))]
         return answer
 
@@ -93,6 +97,13 @@ class Client:
             if self.connection.call("extend", Handle(known.name, known.folder), growth, person()):
                 about = [] if design is None else close(known, design)
                 return growth.added, [*about, *standing(known, growth)]
+
+    def retry(self, sweep: str | Handle, status: str | Sequence[str]) -> int:
+        words = check_failed(status)
+        known = self.record(sweep)
+        this, segments = Handle(known.name, known.folder), len(known.segments)
+        again: int = self.connection.call("retry", this, words, segments, person())
+        return again
 
     def cancel(self, sweep: str | Handle) -> int:
         cancelled: int = self.connection.call("cancel", self.pinned(sweep), person())
@@ -123,9 +134,8 @@ class Client:
         infeasible = self.connection.call("change", sweep, person(), found)
         now = self.progress(sweep)
         remarks = [f"{sweep.name}: {infeasible}"] if infeasible and now.outstanding else []
-        if now.failed and (after.retries, after.time_limit) != (before.retries, before.time_limit):
-            remarks.append(stay(sweep.name, now.failed))
-        return remarks
+        stays = stay(sweep.name, now.by_status) if after.of_trials != before.of_trials else ""
+        return [*remarks, *([stays] if stays else [])]
 
     def pinned(self, sweep: str | Handle) -> Handle:
         """The sweep that has the name now: a call that is repeated must not meet the one that has it next."""
@@ -228,6 +238,15 @@ class Client:
                 join,
                 several=is_list(sweep),
             )
+
+    def failures(self, sweep: Handle, columns: Sequence[str]) -> pl.DataFrame:
+        """The rows of what failed and is not to be run again."""
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            files = self._read(record)
+            found = results(record, files, status=FAILED, metadata=[*columns, "_point", "_repeat", "_attempt"])
+        points, repeats, attempts = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
+        return found.filter(~is_taken_back(record, points, repeats, attempts))
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):

@@ -79,11 +79,3 @@ def _custom(resources: object) -> dict[str, Any]:
     if not isinstance(resources, Mapping | None):
         raise DesignError(f"resources are amounts by name, as {{'licence': 1}}, or None; got {resources!r}")
     return dict(resources or {})
-
-
-def stay(name: str, failed: int) -> str:
-    """What to know where trials that failed would be tried again, or longer, by now."""
-    return (
-        f"{failed:,} trials of {name!r} failed before this change; their rows stay as they are, and "
-        f"lab.sweep({name!r}).retry() runs them again"
-    )

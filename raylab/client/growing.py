@@ -61,7 +61,7 @@ def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, A
         growth = growth_to(record, design, submission.repeats, classes.partition)
         return replace(growth, classes=tuple(classes.amounts))
     except DesignError:
-        if submission.if_exists == "extend":
+        if submission.if_exists in ("extend", "continue"):
             raise
     return Growth(folder=record.folder, seen=len(record.segments), segments=(), exact=False)
 

@@ -33,10 +33,8 @@ MAX_LIMIT_S = 1e8
 MOST = 10**9
 """Of a priority and of a number of trials that is a limit: what fits any reader's integers."""
 
-IF_EXISTS = ("fail", "extend", "replace")
+IF_EXISTS = ("fail", "extend", "continue", "replace")
 """What a submission can say of something else that has its name."""
-
-COMING = ("continue",)
 
 
 def check_if_exists(word: object) -> None:
@@ -46,10 +44,6 @@ def check_if_exists(word: object) -> None:
         DesignError: it is none of the words.
     """
     words = " or ".join(map(repr, IF_EXISTS))
-    if word in COMING:
-        raise DesignError(
-            f"if_exists={word!r} is not there yet; it is {words}. A design that grows gets another name with name="
-        )
     if not isinstance(word, str) or word not in IF_EXISTS:
         raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
 

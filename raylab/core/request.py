@@ -193,6 +193,7 @@ class SweepRecord:
         versions: of the code; the last one is in force.
         archived: whether it is hidden; nothing of it runs.
         paused: why it stands still; empty if it does not.
+        paused_by: who asked for that; empty if nobody did.
         forgiven: what had come of its trials when a person let it go on last; `max_failures` counts from there.
         replaced: if it was set aside.
     """
@@ -213,6 +214,7 @@ class SweepRecord:
     locked: bool = False
     archived: bool = False
     paused: str = ""
+    paused_by: str = ""
     forgiven: Tally = NOTHING
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None
@@ -446,9 +448,9 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             return replace(before, cancelled=True)
         case "resumed":
             forgiven = Tally(**request.body) if request.body else before.forgiven  # nobody knew what had come
-            return replace(before, cancelled=False, paused="", forgiven=forgiven)
+            return replace(before, cancelled=False, paused="", paused_by="", forgiven=forgiven)
         case "paused":
-            return replace(before, paused=request.body["reason"])
+            return replace(before, paused=request.body["reason"], paused_by=request.body.get("by", ""))
         case "locked":
             return replace(before, locked=True)
         case "archived" | "unarchived":

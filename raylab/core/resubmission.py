@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from raylab.core.box import whole
@@ -20,6 +20,7 @@ from raylab.core.difference import SOURCE, VALUE, changes, differences, updates,
 from raylab.core.handle import when
 from raylab.core.policy import Policy
 from raylab.core.request import Submission, SweepRecord
+from raylab.core.retry import stay
 from raylab.errors import DesignError, RaylabError, SweepExists, SweepLocked
 
 __all__ = ["Decision", "decide", "differing", "overtaken", "policy_again", "refusal"]
@@ -37,20 +38,28 @@ class Decision:
         ignorable: the words by which it would be the same; none if no words do that.
         updates: installed packages whose versions are other ones than when that sweep was submitted.
         extendable: nothing differs but points and repeats, so the sweep could grow to what is asked for.
+        equals: the number of the earlier version of that sweep's code that it is the same as; 0 if it is none.
+        version: the number that its code gets in a sweep that goes on with it.
+        rerun: how many trials run again with that, because they failed.
+        failed: the trials, by status, that failed under another policy, and stay so.
         mends: it takes the place of one that only failed, without being told to.
         aside: by which name the one is read whose place it takes.
         unarchives: it was archived, and is among the sweeps again.
         among: the sweeps that could be meant: of which the growths are wanted, or where it cannot be told which one is
-            to be replaced or extended.
+            to be replaced, extended, or to go on.
     """
 
-    kind: Literal["new", "same", "extend", "compare", "replace", "refuse"]
+    kind: Literal["new", "same", "extend", "continue", "compare", "replace", "refuse"]
     name: str
     than: str = ""
     differences: tuple[str, ...] = ()
     ignorable: tuple[str, ...] = ()
     updates: tuple[str, ...] = ()
     extendable: bool = False
+    equals: int = 0
+    version: int = 0
+    rerun: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
     mends: bool = False
     aside: str = ""
     unarchives: bool = False
@@ -70,8 +79,15 @@ class Decision:
             why = ", of which nothing was done and something failed" if self.mends else ", as was asked"
             told.append(f"{self.name!r} takes the place of the one before{why}: {differs}")
             told.append(f"The rows of that one are read as {self.aside!r}")
+        elif self.kind == "continue":
+            as_before = f", which is version {self.equals} again" if self.equals else ""
+            told.append(f"{self.name!r} goes on with version {self.version} of its code{as_before}: {differs}")
+            again = f", and {self.rerun:,} trials that failed run again" if self.rerun else ""
+            told.append(f"What is done stays{again}")
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
+        if stays := stay(self.name, self.failed):
+            told.append(stays)
         if self.unarchives:
             told.append(f"{self.name!r} was archived; now it is among the lab's sweeps again")
         if self.updates:
@@ -102,12 +118,9 @@ def decide(submission: Submission, sweeps: Mapping[str, SweepRecord], failing: C
         there.append(found)
     if open_ones := tuple(each.name for each in there if each.kind == "compare"):
         return Decision(kind="compare", name=open_ones[0], among=open_ones)
-    if growing := [each for each in there if each.kind == "extend"]:
-        among = tuple(each.name for each in growing)
-        return growing[0] if len(growing) == 1 else Decision(kind="refuse", name=growing[0].name, among=among)
-    if submission.if_exists == "replace" and (own := [each for each in there if _is_own(each, submission, sweeps)]):
-        among = tuple(each.name for each in own)
-        return own[0] if len(own) == 1 else Decision(kind="refuse", name=own[0].name, among=among)
+    if meant := _meant(there, submission, sweeps):
+        among = tuple(each.name for each in meant)
+        return meant[0] if len(meant) == 1 else Decision(kind="refuse", name=meant[0].name, among=among)
     if mending := [each for each in there if each.mends]:
         return _nearest(mending)
     # It gets a name of its own; what makes it another sweep is told by the one that is nearest.
@@ -120,8 +133,12 @@ def _nearest(decisions: Sequence[Decision]) -> Decision:
     return min(reversed(decisions), key=lambda decision: len(decision.differences))
 
 
-def _is_own(decision: Decision, submission: Submission, sweeps: Mapping[str, SweepRecord]) -> bool:
-    return sweeps[decision.name].user == submission.user
+def _meant(there: Sequence[Decision], submission: Submission, sweeps: Mapping[str, SweepRecord]) -> list[Decision]:
+    """The sweeps that `if_exists` may mean where no name was given. Locked ones are among those to be replaced: that
+    they stay is to be said."""
+    if submission.if_exists == "replace":
+        return [each for each in there if sweeps[each.name].user == submission.user]
+    return [each for each in there if each.kind in ("extend", "continue")]
 
 
 def _names(label: str) -> Iterator[str]:
@@ -142,7 +159,7 @@ def _compare(
     if not found:
         return Decision(kind="same", name=name, updates=newer, unarchives=known.archived)
     extendable = found == tuple(_points_and_repeats(known, submission))
-    extends = extendable and submission.if_exists == "extend" and _may_extend(known, submission)
+    extends = extendable and submission.if_exists in ("extend", "continue") and _may_extend(known, submission)
     if extends or (extendable and known.has_grown and submission.size * submission.repeats == known.total):
         growth = submission.growth(known)
         if growth is None:
@@ -152,19 +169,36 @@ def _compare(
         if extends:
             return Decision(kind="extend", name=name, updates=newer, unarchives=known.archived)
     may = known.user == submission.user and not known.locked
-    asked = submission.if_exists == "replace"
-    mends = may and submission.if_exists == "fail" and name in failing and _mends(known, submission)
-    replaces = mends or (may and asked)
+    equals = 0 if extendable else _equal_version(known, submission)
+    goes_on = may and submission.if_exists == "continue" and not _seed_and_order(known, submission) and not extendable
+    if goes_on and _points_and_repeats(known, submission) and submission.growth(known) is None:
+        return Decision(kind="compare", name=name, among=(name,))
+    mends = may and submission.if_exists == "fail" and name in failing and not equals and _mends(known, submission)
+    replaces = mends or (may and submission.if_exists == "replace")
     return Decision(
-        kind="replace" if replaces else "refuse",
+        kind="continue" if goes_on else "replace" if replaces else "refuse",
         name=name,
         differences=found,
         ignorable=() if _terms(known, submission) else _words(known, submission),
         updates=newer,
         extendable=extendable,
+        equals=equals,
+        version=known.version + 1 if goes_on else 0,
         mends=mends,
         aside=known.name_aside if replaces else "",
+        unarchives=goes_on and known.archived,
     )
+
+
+def _equal_version(known: SweepRecord, submission: Submission) -> int:
+    """The newest of the earlier versions of a sweep's code, by its number, that a submission is the same as."""
+    earlier = list(enumerate(known.versions[:-1], 1))
+    equal = (
+        number
+        for number, version in reversed(earlier)
+        if not differences(version.ingredients, submission.ingredients, submission.ignore)
+    )
+    return next(equal, 0)
 
 
 def _may_extend(known: SweepRecord, submission: Submission) -> bool:
@@ -192,7 +226,11 @@ def differing(known: SweepRecord, submission: Submission) -> list[str]:
 
 def _terms(known: SweepRecord, submission: Submission) -> list[str]:
     """What differs beside the code."""
-    found = _points_and_repeats(known, submission)
+    return _points_and_repeats(known, submission) + _seed_and_order(known, submission)
+
+
+def _seed_and_order(known: SweepRecord, submission: Submission) -> list[str]:
+    found = []
     if submission.seed is not None and submission.seed != known.seed:
         found.append(f"seed: {submission.seed}, was {known.seed}")
     if known.asked.order != submission.order:
@@ -253,33 +291,54 @@ def refusal(decision: Decision, known: SweepRecord, submission: Submission) -> R
         names = ", ".join(map(repr, decision.among))
         return SweepExists(f"if_exists={submission.if_exists!r} could mean each of {names}; say which one with name=")
     name = decision.name
-    if known.locked and submission.if_exists == "replace":
+    if known.locked and submission.if_exists in ("continue", "replace"):
         return SweepLocked(
-            f"the sweep {name!r} is locked, so nothing takes its place; give the new one another name with name=. "
-            f"lab.results({name!r}) gives the results of the locked one"
+            f"the sweep {name!r} is locked, so nothing takes its place and its code stays; give the new one another "
+            f"name with name=. lab.results({name!r}) gives the results of the locked one"
         )
-    ways = ["give the new one another name with name="]
+    earlier = f", though the code is that of version {decision.equals}" if decision.equals else ""
+    return SweepExists(
+        f"the sweep {name!r} of {known.user} is another one{earlier}. What differs: {'; '.join(decision.differences)}. "
+        f"What to do: {'; '.join(_ways(decision, known, submission))}{decision.way_out}. lab.results({name!r}) gives "
+        "the results of the old one as it is"
+    )
+
+
+def _ways(decision: Decision, known: SweepRecord, submission: Submission) -> Iterator[str]:
+    """What a person can do about a sweep that has the name."""
+    yield "give the new one another name with name="
     if decision.extendable and not known.locked:
-        ways.append("or add the points and repeats that are not there with if_exists='extend'")
+        yield "or add the points and repeats that are not there with if_exists='extend'"
     elif submission.if_exists == "extend":
-        ways.append("if_exists='extend' adds points and repeats where code, seed and order are the same")
+        yield "if_exists='extend' adds points and repeats where code, seed and order are the same"
     if known.locked:
-        ways.append("nothing takes the place of the old one, which is locked")
+        yield "nothing takes the place of the old one, which is locked"
     elif known.user != submission.user:
-        ways.append(f"only {known.user} can have the old one replaced")
+        yield f"only {known.user} can have the old one go on with other code, or replaced"
     else:
-        ways.append(
-            f"or set the old one aside with if_exists='replace': its rows are then read as {known.name_aside!r}"
+        if not decision.extendable and not _seed_and_order(known, submission):
+            yield (
+                "or let the old one go on with this code with if_exists='continue': what is done stays, what waits or "
+                "failed runs with it"
+            )
+        elif submission.if_exists == "continue":
+            yield "if_exists='continue' lets a sweep go on with other code where seed and order are the same"
+        yield f"or set the old one aside with if_exists='replace': its rows are then read as {known.name_aside!r}"
+
+
+def overtaken(known: SweepRecord, decision: Decision, submission: Submission) -> SweepExists | None:
+    """What to say if somebody was quicker: to take the place of the very sweep that is meant, or to give it other
+    code."""
+    if submission.replaces not in ("", known.folder):
+        was = "to go on" if decision.kind == "continue" else "to be replaced"
+        return SweepExists(
+            f"the sweep {known.name!r} that was {was} was replaced meanwhile, by {known.user} at "
+            f"{when(known.time_us)}; submit again if that one is meant, or give another name with name="
         )
-    return SweepExists(
-        f"the sweep {name!r} of {known.user} is another one. What differs: {'; '.join(decision.differences)}. What to "
-        f"do: {'; '.join(ways)}{decision.way_out}. lab.results({name!r}) gives the results of the old one as it is"
-    )
-
-
-def overtaken(known: SweepRecord) -> SweepExists:
-    """Somebody else was quicker to take the place of the sweep that was to be replaced."""
-    return SweepExists(
-        f"the sweep {known.name!r} that was to be replaced was replaced meanwhile, by {known.user} at "
-        f"{when(known.time_us)}; submit again to replace that one, or give another name with name="
-    )
+    if decision.kind == "continue" and submission.version not in (0, decision.version):
+        newest = known.versions[-1]
+        return SweepExists(
+            f"the sweep {known.name!r} got version {known.version} of its code meanwhile, from {newest.user} at "
+            f"{when(newest.time_us)}; submit again to let it go on with this one"
+        )
+    return None

@@ -8,7 +8,7 @@ what it means. So a call that is repeated, because its answer was lost, never ru
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,14 +19,11 @@ from raylab.core.box import Run
 from raylab.core.places import among, listed, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
-from raylab.core.status import FAILED
+from raylab.core.statuses import USUAL
 from raylab.core.summary import Summary
 from raylab.errors import DesignError
 
-__all__ = ["USUAL", "again", "check_failed", "is_taken_back", "not_taken", "taken"]
-
-USUAL = ("failed", "crashed", "timed_out")
-"""What is run again unless said otherwise. What ran out of memory does so again, unless it gets more."""
+__all__ = ["again", "is_taken_back", "not_taken", "stay", "taken"]
 
 MOST_TRIALS = 10_000_000
 """As many are looked at in one go: eight bytes each in a few arrays are some 300 MB, for a second or two."""
@@ -35,26 +32,23 @@ MOST_RUNS = 2_000_000
 """A request holds as many runs of trials: 20 bytes each, of the 64 MB that a request may have."""
 
 
-def check_failed(status: str | Iterable[str]) -> tuple[str, ...]:
-    """The statuses that a word or several mean, each once, of those that a trial can fail with.
-
-    Raises:
-        ValueError: one of the words is none, or there is none.
+def stay(sweep: str, failed: Mapping[str, int]) -> str:
+    """What to know where trials that failed would be run otherwise by now; nothing where none did.
 
     Example:
-        >>> check_failed("timed_out"), check_failed(["failed", "crashed", "failed"])
-        (('timed_out',), ('failed', 'crashed'))
+        >>> stay("s", {"failed": 2, "done": 5})
+        "2 trials of 's' failed before this change; ... lab.sweep('s').retry() runs them again"
     """
-    words = [status] if isinstance(status, str) else list(status) if isinstance(status, Iterable) else [status]
-    there = ", ".join(map(repr, FAILED))
-    if "done" in words:
-        raise ValueError(
-            f"what is done is not run again; status is one or several of {there}. Independent runs of the same points, "
-            "with seeds of their own, are what more repeats are for"
-        )
-    if not words or any(word not in FAILED for word in words):
-        raise ValueError(f"status says which failures are run again, one or several of {there}; got {status!r}")
-    return tuple(dict.fromkeys(words))
+    usual, more = sum(failed.get(word, 0) for word in USUAL), failed.get("out_of_memory", 0)
+    if not usual + more:
+        return ""
+    memory = "retry(status='out_of_memory')"
+    way = f"{'retry()' if usual else memory} runs them again"
+    also = f", {memory} those that ran out of memory" if usual and more else ""
+    return (
+        f"{usual + more:,} trials of {sweep!r} failed before this change; their rows stay as they are, and "
+        f"lab.sweep({sweep!r}).{way}{also}"
+    )
 
 
 def not_taken(segments: Sequence[Segment], known: int, statuses: Sequence[str]) -> list[str]:
@@ -135,10 +129,10 @@ def _within(runs: NDArray[np.int64], segment: Segment) -> NDArray[np.int64]:
     return runs[first:last].clip(segment.first_position, segment.stop)
 
 
-def _selections(groups: Iterable[_Group], first_position: int, attempt: int) -> tuple[Segment, ...]:
+def _selections(groups: Sequence[_Group], first_position: int, attempt: int) -> tuple[Segment, ...]:
     found: list[Segment] = []
     runs = 0
-    for group in sorted(groups, key=lambda group: group.like.first_trial):
+    for group in reversed(groups):
         selection = runs_of(np.concatenate(group.numbers)) if group.numbers else ()
         if not selection:
             continue

@@ -18,12 +18,6 @@ State: TypeAlias = Literal[
     "fenced", "running", "disk_full", "infeasible", "paused", "at rest", "cancelled", "ready", "locked"
 ]
 
-STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
-"""What comes of a trial."""
-
-FAILED = STATUSES[1:]
-"""That it came to nothing."""
-
 # The first that one of them has is that of several sweeps together: the sum runs while any part of it does; what keeps
 # the rest from running comes before what has ended.
 _WORST_FIRST = get_args(State)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
-from raylab.core.status import STATUSES
+from raylab.core.statuses import STATUSES
 from raylab.core.summary import together
 from raylab.core.trial_warnings import Kind
 from raylab.core.versions import mixed
@@ -204,7 +204,7 @@ def _outside() -> int:
     package, frame, level = __name__.partition(".")[0], sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
-    return level - 1
+    return level
 
 
 def _settled(heading: Heading, frame: pl.DataFrame) -> list[tuple[str, pl.Series]]:

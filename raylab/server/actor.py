@@ -11,6 +11,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError,
 from raylab.notebook import layout
 from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
-from raylab.server import growing, pieces, removal, steering
+from raylab.server import growing, pieces, removal, rerunning, steering
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
 from raylab.server.protocol import PROTOCOL, person, versions
@@ -146,10 +147,13 @@ class LabActor:
                 if before is not None and decision.kind == "compare":
                     return decision, before.key, False
                 if before is not None and decision.kind in ("same", "extend"):
-                    await self._submit_again(lab, before, submission)
+                    decision = replace(decision, failed=await self._submit_again(lab, before, submission))
                     taken = True
                 elif before is not None and not decision.mends and submission.replaces != before.key:
                     return decision, before.key, False
+                elif before is not None and decision.kind == "continue":
+                    decision = replace(decision, rerun=await rerunning.go_on(lab, before, submission))
+                    taken = True
                 else:
                     taken = await self._submit_new(lab, decision, submission)
             sweep = lab.sweeps.named(decision.name)
@@ -169,15 +173,19 @@ class LabActor:
         known = lab.sweeps.records.get(decision.name)
         if known is not None and decision.kind == "refuse":
             raise refusal(decision, known, submission)
-        if known is not None and decision.kind == "replace" and submission.replaces not in ("", known.folder):
-            raise overtaken(known)
+        if known is not None and decision.kind in ("continue", "replace"):
+            too_late = overtaken(known, decision, submission)
+            if too_late is not None:
+                raise too_late
         return decision
 
-    async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> None:
+    async def _submit_again(self, lab: Conductor, sweep: AtWork, submission: Submission) -> Mapping[str, int]:
+        """Take note of what is other than before; the trials, by status, that failed before they would be run
+        otherwise."""
         known, requests = sweep.record, list[Request]()
         growth = submission.growth(known)
         if growth is not None and growth.segments:
-            requests.append(growing.grown(sweep, submission.user, growth))
+            requests.append(growing.grown(sweep, submission.user, growth.segments))
         policy = policy_again(known, submission)
         if policy.dumps() != known.policy.dumps():
             steering.check_unlocked(sweep, steering.POLICY_STAYS)
@@ -190,6 +198,7 @@ class LabActor:
         if requests:
             await lab.sweeps.note(*requests)
         await steering.go_on(lab, sweep)
+        return standing(lab, sweep).by_status if policy.of_trials != known.policy.of_trials else {}
 
     async def _mend_code(self, lab: Conductor, sweep: AtWork, submission: Submission) -> list[Request]:
         """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""
@@ -223,6 +232,11 @@ class LabActor:
     async def extend(self, sweep: Handle, growth: Growth, user: str) -> bool:
         """Add points and repeats; False if the sweep has grown otherwise since this was computed."""
         return await self._steer(growing.extend, sweep, user, growth)
+
+    async def retry(self, sweep: Handle, statuses: Sequence[str], known: int, user: str) -> int:
+        """Run again what failed with these statuses, as a client means it who knows of so many segments; say how many
+        trials that is."""
+        return await self._steer(rerunning.retry, sweep, statuses, known, user)
 
     async def cancel(self, sweep: Handle, user: str) -> int:
         """Give up what is not recorded; say how many trials that is."""

@@ -6,8 +6,11 @@ call that is repeated finds its segments there, and adds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from raylab.core.growth import Growth
 from raylab.core.request import Request
+from raylab.core.segment import Segment
 from raylab.server import steering
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
@@ -21,17 +24,17 @@ async def extend(lab: Conductor, sweep: AtWork, user: str, growth: Growth) -> bo
     if not growth.is_in(known.folder, known.segments):
         if not growth.fits(known.folder, known.segments):
             return False
-        await lab.sweeps.note(grown(sweep, user, growth))
+        await lab.sweeps.note(grown(sweep, user, growth.segments))
     await lab.sweeps.take(sweep)  # one that was complete, or that was not taken up
     lab.news.post(sweep, urgent=True)
     return True
 
 
-def grown(sweep: AtWork, user: str, growth: Growth) -> Request:
-    """What to write.
+def grown(sweep: AtWork, user: str, segments: Sequence[Segment]) -> Request:
+    """That these segments are added.
 
     Raises:
         SweepLocked: the sweep is locked.
     """
     steering.check_unlocked(sweep, "nothing is added to it")
-    return steering.request("grown", sweep, user, segments=[segment.plain() for segment in growth.segments])
+    return steering.request("grown", sweep, user, segments=[segment.plain() for segment in segments])

@@ -38,7 +38,7 @@ async def pause(lab: Conductor, sweep: AtWork, user: str) -> None:
     if sweep.record.paused or sweep.record.cancelled or not standing(lab, sweep).outstanding:
         return
     reason = _pause_reason(lab, sweep) or f"paused by {user}"
-    await _note(lab, sweep, request("paused", sweep, user, reason=reason))
+    await _note(lab, sweep, request("paused", sweep, user, reason=reason, by=user))
 
 
 async def resume(lab: Conductor, sweep: AtWork, user: str) -> None:

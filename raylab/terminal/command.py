@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from raylab.client.speech import say
 from raylab.errors import LabBusy, RaylabError, told
-from raylab.terminal.verbs_change import cancel, pause, resume
+from raylab.terminal.verbs_change import cancel, pause, resume, retry
 from raylab.terminal.verbs_end import archive, rm, shutdown
 from raylab.terminal.verbs_notebook import copy, verify
 from raylab.terminal.verbs_read import ls, results, status, wait, watch
@@ -24,7 +24,7 @@ ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, co
 
 VERBS = (
     *(start, stop, ls, status, watch, wait, results, verify, copy),
-    *(pause, resume, cancel, archive, rm, shutdown),
+    *(retry, pause, resume, cancel, archive, rm, shutdown),
 )
 
 

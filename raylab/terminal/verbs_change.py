@@ -1,9 +1,10 @@
-"""The verbs that steer a sweep: `raylab pause`, `resume`, `cancel`. What is recorded stays."""
+"""The verbs that steer a sweep: `raylab pause`, `resume`, `cancel`, `retry`. What is recorded stays."""
 
 from __future__ import annotations
 
+from raylab.core.statuses import USUAL, check_failed
 from raylab.terminal.meant import LAB, SWEEP, YES, answer, at_work, look_up
-from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb
+from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb, word
 
 
 @verb(
@@ -61,4 +62,33 @@ def cancel(lab: str, sweep: str, yes: bool, address: str | None) -> int:
         return NOT_READY
     cancelled = at_work(found, address).cancel(meant)
     print(f"{sweep}: {cancelled:,} trials are cancelled; what is recorded stays, submitting again goes on")
+    return DONE
+
+
+@verb(
+    "run again what failed of a sweep",
+    LAB,
+    SWEEP,
+    word(
+        "--status",
+        type=lambda text: check_failed(text.split(",")),
+        default=USUAL,
+        metavar="WORDS",
+        help="failed, crashed, timed_out or out_of_memory, several with commas (default: the first three)",
+    ),
+    ADDRESS,
+    more="With the same seeds, under the code and the policy in force. The rows there are stay.",
+)
+def retry(lab: str, sweep: str, status: tuple[str, ...], address: str | None) -> int:
+    found, meant, now = look_up(lab, sweep, address)
+    if not sum(now.by_status.get(each, 0) for each in status):
+        others = ", ".join(f"{count:,} {each}" for each, count in now.by_status.items() if each != "done")
+        there = f"; there are {others}" if others else ""
+        print(f"{sweep}: nothing is {' or '.join(status)}{there}")
+        return DONE
+    working = at_work(found, address)
+    again = working.retry(meant, status)
+    then = working.progress(meant)
+    still = f", once `raylab resume {lab} {sweep}` lets it go on: {then.reason}" if then.state == "paused" else ""
+    print(f"{sweep}: {again:,} trials run again{still}")
     return DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,12 +175,15 @@ def results(
     # Of trials that came to nothing also what became of them.
     columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
     try:
-        frame = _rows(lab, sweeps, address, notebook, status, columns)
+        with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
+            frame = _rows(lab, sweeps, address, notebook, status, columns)
     except SweepNotFound as error:
         text, several, _ = str(error).partition(". Several are read with")  # the rest is Python's way
         where = lab if notebook is None else f"--notebook {notebook}"
         ways = f"; `raylab results {where} SWEEP ...` takes one or several of them" if several else ""
         raise SweepNotFound(text + ways) from None
+    for remark in told:
+        say(str(remark.message))
     if output is not None:
         write(frame, output)
         say(f"{frame.height:,} rows written to {output}")

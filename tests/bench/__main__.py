@@ -29,6 +29,7 @@ BENCHMARKS = (
     "peers",
     "efficiency",
     "submitting",
+    "retry",
     "memory",
     "asking",
     "reading",

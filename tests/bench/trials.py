@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 
@@ -14,3 +15,10 @@ def trivial(p: float, n: int) -> dict[str, float]:
 
 def cube(x: int, y: int, z: int) -> dict[str, int]:
     return {"volume": x * y * z}
+
+
+def fragile(p: float, n: int, mark: str) -> dict[str, float]:
+    """Every tenth of them fails as long as the mark is there."""
+    if n % 10 == 3 and os.path.exists(mark):  # noqa: PTH110
+        raise ValueError("the mark is there")
+    return {"x": p * n, "y": p + n}

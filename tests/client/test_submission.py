@@ -10,20 +10,12 @@ from raylab.client.submission import check_if_exists
 from raylab.errors import DesignError
 
 
-@pytest.mark.parametrize("word", ["fail", "extend", "replace"])
+@pytest.mark.parametrize("word", ["fail", "extend", "continue", "replace"])
 def test_the_words_of_if_exists(word: str) -> None:
     check_if_exists(word)
 
 
 @pytest.mark.parametrize("word", ["Replace", "", None, 3, ["fail"], "overwrite"])
 def test_any_other_word_is_refused_with_the_words(word: Any) -> None:
-    with pytest.raises(DesignError, match="'fail' or 'extend' or 'replace'; got"):
-        check_if_exists(word)
-
-
-@pytest.mark.parametrize("word", ["continue"])
-def test_words_that_are_not_there_yet_say_so(word: str) -> None:
-    with pytest.raises(
-        DesignError, match=f"if_exists='{word}' is not there yet; it is 'fail' or 'extend' or 'replace'"
-    ):
+    with pytest.raises(DesignError, match="'fail' or 'extend' or 'continue' or 'replace'; got"):
         check_if_exists(word)

@@ -175,7 +175,7 @@ def test_nobody_replaces_another_users_sweep() -> None:
         refused = decide(submission(name="trial", **asked), there, failing)
         assert refused.kind == "refuse"
         text = said(refused, there, name="trial", **asked)
-        assert "only ada can have the old one replaced" in text
+        assert "only ada can have the old one go on with other code, or replaced" in text
         assert "if_exists='replace'" not in text
         own = decide(submission(**asked), there, failing)
         assert (own.kind, own.name, own.than) == ("new", "trial-2", "trial")
@@ -304,6 +304,95 @@ def test_without_a_name_ones_own_sweep_is_extended_if_it_is_clear_which() -> Non
     assert decide(asked, locked, ()).kind == "new"
 
 
+# going on with other code ---------------------------------------------------------------------------------------
+
+
+def continued(**ingredients: str) -> Request:
+    return noted("continued", code="2" * 64, modules=None, ingredients=CODE | ingredients)
+
+
+@pytest.mark.parametrize("failing", [(), ("trial",)])
+@pytest.mark.parametrize(
+    "code", [FIXED, OTHER_VALUE, CODE | {"environment pip": "numpy"}], ids=["source", "value", "environment"]
+)
+def test_a_sweep_goes_on_with_other_code_where_that_is_asked_for(
+    code: dict[str, str], failing: tuple[str, ...]
+) -> None:
+    there = sweeps(submitted())
+    for name in (None, "trial"):
+        made = decide(submission(name=name, ingredients=code, if_exists="continue"), there, failing)
+        assert (made.kind, made.name, made.version, made.mends) == ("continue", "trial", 2, False)
+    assert made.remark.startswith("'trial' goes on with version 2 of its code: ")
+    assert made.remark.endswith("What is done stays")
+    told = replace(made, rerun=1_234).remark
+    assert told.endswith("What is done stays, and 1,234 trials that failed run again")
+
+
+def test_the_same_is_told_by_the_version_in_force_and_an_earlier_one_by_its_number() -> None:
+    there = sweeps(submitted(), continued(**{"function trial": "source bb"}))
+    for if_exists in ("fail", "continue"):
+        assert decide(submission(ingredients=FIXED, if_exists=if_exists), there, ()).kind == "same"
+    old = decide(submission(name="trial"), there, {"trial"})
+    assert (old.kind, old.equals, old.mends) == ("refuse", 1, False), "what was there before mends nothing"
+    assert "though the code is that of version 1" in said(old, there, name="trial")
+    back = decide(submission(name="trial", if_exists="continue"), there, ())
+    assert (back.kind, back.equals, back.version) == ("continue", 1, 3)
+    assert "version 3 of its code, which is version 1 again" in back.remark
+
+
+@pytest.mark.parametrize("changes", [{"seed": 78}, {"order": "design"}, {"user": "bob"}], ids=str)
+def test_it_does_not_go_on_as_anything_else_nor_for_anybody_else(changes: dict[str, Any]) -> None:
+    there = sweeps(submitted())
+    asked = {"name": "trial", "ingredients": FIXED, "if_exists": "continue", **changes}
+    refused = decide(submission(**asked), there, {"trial"})
+    assert refused.kind == "refuse"
+    text = said(refused, there, **asked)
+    assert "if_exists='continue': what is done" not in text
+    assert ("only ada can" in text) == ("user" in changes)
+    unnamed = decide(submission(**{**asked, "name": None}), there, ())
+    assert (unnamed.kind, unnamed.name) == ("new", "trial-2")
+
+
+def test_a_locked_sweep_does_not_go_on() -> None:
+    there = sweeps(submitted(), noted("locked"))
+    asked = {"name": "trial", "ingredients": FIXED, "if_exists": "continue"}
+    refused = decide(submission(**asked), there, ())
+    error = refusal(refused, there["trial"], submission(**asked))
+    assert isinstance(error, SweepLocked)
+    assert "its code stays" in str(error)
+
+
+def test_which_one_is_to_go_on_has_to_be_said_where_several_could() -> None:
+    there = sweeps(submitted(), submitted("trial-2", user="bob"), submitted("trial-3"))
+    asked = {"ingredients": FIXED, "if_exists": "continue"}
+    refused = decide(submission(**asked), there, ())
+    assert said(refused, there, **asked) == (
+        "if_exists='continue' could mean each of 'trial', 'trial-3'; say which one with name="
+    )
+    assert decide(submission(**asked, user="bob"), there, ()).name == "trial-2"
+
+
+def test_the_design_may_grow_as_well() -> None:
+    there = sweeps(submitted())
+    asked = submission(name="trial", ingredients=FIXED, design="other", if_exists="continue")
+    assert decide(asked, there, ()) == Decision(kind="compare", name="trial", among=("trial",))
+    known = there["trial"]
+    growth = Growth(folder=known.folder, seen=len(known.segments), segments=(known.asked,), exact=False)
+    made = decide(replace(asked, growths=(growth,)), there, ())
+    assert (made.kind, made.version) == ("continue", 2)
+    same_code = replace(asked, ingredients=CODE, growths=(growth,))
+    assert decide(same_code, there, ()).kind == "extend"
+
+
+def test_whoever_comes_too_late_to_let_it_go_on_is_told_who_was_quicker() -> None:
+    there = sweeps(submitted(), replace(continued(), user="eve", time_us=86_400_000_000))["trial"]
+    made = Decision(kind="continue", name="trial", version=3)
+    told = overtaken(there, made, submission(replaces=there.folder, version=2))
+    assert "got version 2 of its code meanwhile, from eve at 1970-01-02 00:00:00 UTC" in str(told)
+    assert overtaken(there, made, submission(replaces=there.folder, version=3)) is None
+    assert "that was to go on was replaced meanwhile" in str(overtaken(there, made, submission(replaces="x")))
+
+
 # what is said of it ---------------------------------------------------------------------------------------------
 
 
@@ -313,15 +402,20 @@ def test_a_refusal_says_what_differs_and_each_way_out() -> None:
     refused = decide(submission(**asked), there, ())
     assert said(refused, there, **asked) == (
         "the sweep 'trial' of ada is another one. What differs: global SIZE: 4, was 3. What to do: give the new one "
-        "another name with name=; or set the old one aside with if_exists='replace': its rows are then read as "
-        "'trial~1'; if that does not matter: ignore=('SIZE',). lab.results('trial') gives the results of the old one "
-        "as it is"
+        "another name with name=; or let the old one go on with this code with if_exists='continue': what is done "
+        "stays, what waits or failed runs with it; or set the old one aside with if_exists='replace': its rows are "
+        "then read as 'trial~1'; if that does not matter: ignore=('SIZE',). lab.results('trial') gives the results "
+        "of the old one as it is"
     )
 
 
 def test_whoever_comes_too_late_to_replace_a_sweep_is_told_who_was_quicker() -> None:
     there = sweeps(submitted(user="bob", time_us=86_400_000_000))["trial"]
-    assert "was replaced meanwhile, by bob at 1970-01-02 00:00:00 UTC" in str(overtaken(there))
+    made = Decision(kind="replace", name="trial")
+    told = overtaken(there, made, submission(replaces="sweeps/another"))
+    assert "was replaced meanwhile, by bob at 1970-01-02 00:00:00 UTC" in str(told)
+    for folder in ("", there.folder):
+        assert overtaken(there, made, submission(replaces=folder)) is None
 
 
 def test_a_new_name_says_what_makes_it_another_sweep_than_the_nearest() -> None:

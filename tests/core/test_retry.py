@@ -17,9 +17,10 @@ from raylab.core import retry
 from raylab.core.block import block, numbers_at
 from raylab.core.places import among, listed, runs_of
 from raylab.core.request import SweepRecord
-from raylab.core.retry import again, check_failed, is_taken_back, not_taken, taken
-from raylab.core.segment import Segment
-from raylab.core.status import FAILED, recorded
+from raylab.core.retry import again, is_taken_back, not_taken, taken
+from raylab.core.segment import Need, Segment
+from raylab.core.status import recorded
+from raylab.core.statuses import FAILED, check_failed
 from raylab.core.summary import Summary, together
 from raylab.errors import DesignError
 
@@ -164,6 +165,16 @@ def test_a_record_that_is_taken_back_is_told_from_its_row(sweep: Sweep) -> None:
                 rows.append((point + one.first_point, repeat, one.attempt, later))
     points, repeats, attempts, wanted = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     assert is_taken_back(sweep.asked, points, repeats, attempts).tolist() == wanted.astype(bool).tolist()
+
+
+def test_what_runs_with_more_memory_by_now_runs_again_with_that() -> None:
+    whole = segment(4, order="design")
+    more = segment(4, after=whole, order="design", first_trial=0, first_point=0, need=Need(memory=1))
+    more = replace(more, selection=((1, 3),), attempt=2, taken_back={"out_of_memory": 2})
+    sweep = Sweep((whole, more), dict.fromkeys((0, 1, 2, 4), "out_of_memory"), attempt=2)
+    first, second = again(sweep.asked, sweep.summary, ["out_of_memory"], known=2)
+    assert (first.need, first.selection) == (Need(), ((0, 1),))
+    assert (second.need, second.selection) == (Need(memory=1), ((1, 2),)), "trial 2 is outstanding"
 
 
 def test_what_is_in_hand_is_not_run_again() -> None:

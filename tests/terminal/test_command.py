@@ -128,6 +128,9 @@ finally:
         "rm",
         "pause LAB",
         "resume LAB",
+        "retry LAB",
+        "retry LAB SWEEP --status done",
+        "retry LAB SWEEP --status failed,lost",
         "shutdown",
         "ls LAB",
     ],
@@ -328,16 +331,25 @@ def test_nothing_is_started_where_nothing_is_left_to_cancel(
     assert capsys.readouterr().out == "done: nothing is left to cancel\n"
     assert main(["pause", lab_at_rest, "done"]) == main(["resume", lab_at_rest, "done"]) == 0
     assert capsys.readouterr().out == "done: nothing is left to pause\ndone: nothing is left to run\n"
+    assert main(["retry", lab_at_rest, "half"]) == main(["retry", lab_at_rest, "done", "--status", "timed_out"]) == 0
+    assert capsys.readouterr().out == (
+        "half: nothing is failed or crashed or timed_out\ndone: nothing is timed_out; there are 1 failed\n"
+    )
     for words in (
         ["cancel", lab_at_rest, "nope", "--yes"],
         ["pause", lab_at_rest, "nope"],
         ["resume", lab_at_rest, "nope"],
+        ["retry", lab_at_rest, "nope"],
     ):
         assert main(words) == 3
     with pytest.raises(SystemExit):
         main(["cancel", lab_at_rest, "half"])  # nobody is there to ask
     assert started == []
-    for words in (["cancel", lab_at_rest, "half", "--yes"], ["pause", lab_at_rest, "half"]):
+    for words in (
+        ["cancel", lab_at_rest, "half", "--yes"],
+        ["pause", lab_at_rest, "half"],
+        ["retry", lab_at_rest, "done"],
+    ):
         with pytest.raises(AttributeError):  # there is no lab behind this one
             main(words)
         assert started.pop() == lab_at_rest

@@ -1,0 +1,36 @@
+"""What comes of a trial, in a word: the column `_status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
+"""All there are. A trial that is cancelled has no rows."""
+
+FAILED = STATUSES[1:]
+"""Those of trials that came to nothing."""
+
+USUAL = ("failed", "crashed", "timed_out")
+"""What is run again unless said otherwise. What ran out of memory does so again, unless it gets more."""
+
+
+def check_failed(status: str | Iterable[str]) -> tuple[str, ...]:
+    """The statuses that a word or several mean, each once, of those that a trial can fail with.
+
+    Raises:
+        ValueError: one of the words is none, or there is none.
+
+    Example:
+        >>> check_failed("timed_out"), check_failed(["failed", "crashed", "failed"])
+        (('timed_out',), ('failed', 'crashed'))
+    """
+    words = [status] if isinstance(status, str) else list(status) if isinstance(status, Iterable) else [status]
+    there = ", ".join(map(repr, FAILED))
+    if "done" in words:
+        raise ValueError(
+            f"what is done is not run again; status is one or several of {there}. Independent runs of the same points, "
+            "with seeds of their own, are what more repeats are for"
+        )
+    if not words or any(word not in FAILED for word in words):
+        raise ValueError(f"status says which failures are run again, one or several of {there}; got {status!r}")
+    return tuple(dict.fromkeys(words))

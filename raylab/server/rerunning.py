@@ -1,0 +1,95 @@
+"""The verbs that have what failed run again: retry, and going on with other code.
+
+What is to be run again is decided in `core/retry.py`, from what the sweep's files say of themselves. One change at a
+time: the actor sees to that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from raylab.core.request import Request, Submission
+from raylab.core.resubmission import policy_again
+from raylab.core.retry import again as failed_again
+from raylab.core.retry import not_taken, taken
+from raylab.core.segment import Segment
+from raylab.core.statuses import FAILED
+from raylab.errors import SweepLocked
+from raylab.server import steering
+from raylab.server.at_work import AtWork
+from raylab.server.conductor import Conductor
+from raylab.server.growing import grown
+from raylab.server.standing import standing
+
+
+async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: int, user: str) -> int:
+    """Run again what failed; say how many trials that is.
+
+    Args:
+        lab: the sweep's.
+        sweep: which.
+        statuses: which failures.
+        known: how many segments the sweep had when the person asked. A call whose answer was lost comes with the same
+            number, and is answered as the first time.
+        user: who asks.
+    """
+    steering.check_unlocked(sweep, "nothing of it runs again")
+    if standing(lab, sweep).cancelled:
+        raise SweepLocked(
+            f"the sweep {sweep.name!r} is cancelled, so nothing of it runs again; resume() or submitting it again lets "
+            "it go on, and then retry() runs again what failed"
+        )
+    new = not_taken(sweep.record.segments, known, statuses)
+    segments = await _failures(lab, sweep, new, known) if new else ()
+    if segments:
+        stands = bool(sweep.record.paused_by)  # what a person paused, the lab does not let go on
+        resumed = [] if stands else steering.resumed(lab, sweep, user)
+        await _note(lab, sweep, *resumed, grown(sweep, user, segments))
+        await (lab.sweeps.take(sweep) if stands else steering.go_on(lab, sweep))
+        lab.news.post(sweep, urgent=True)
+    return taken(sweep.record.segments, known, statuses)
+
+
+async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
+    """Let the sweep go on with a new version of its code; say how many trials run again with it, because they failed.
+
+    All of it is one change: the version, the policy, the points that are new, what runs again, and that it goes on.
+    """
+    user, record = submission.user, sweep.record
+    code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
+    version = {"code": code, "modules": modules, "ingredients": dict(submission.ingredients)}
+    requests = [steering.request("continued", sweep, user, **version)]
+    growth, policy = submission.growth(record), policy_again(record, submission)
+    new = growth.segments if growth is not None else ()
+    again = await _failures(lab, sweep, FAILED, len(record.segments), after=new)
+    if new or again:
+        requests.append(grown(sweep, user, (*new, *again)))
+    if policy.dumps() != record.policy.dumps():
+        requests.append(steering.request("policy", sweep, user, **policy.plain()))
+    if record.archived:
+        requests.append(steering.request("unarchived", sweep, user))
+    requests += steering.resumed(lab, sweep, user)
+    await _note(lab, sweep, *requests)
+    await steering.go_on(lab, sweep)
+    return sum(segment.total for segment in again)
+
+
+async def _failures(
+    lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: int, after: tuple[Segment, ...] = ()
+) -> tuple[Segment, ...]:
+    """The segments in which everything runs again that is counted as failed now; they come after these."""
+    found = await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
+    # Only now: what is in the files by then, and in hand, is not counted yet.
+    queue = lab.ledger.queues.get(sweep.key)
+    in_hand = [] if queue is None else queue.in_hand.pairs()
+    record = replace(sweep.record, segments=(*sweep.record.segments, *after))
+    return await asyncio.to_thread(failed_again, record, found, statuses, known=known, in_hand=in_hand)
+
+
+async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:
+    """Write these. If nothing of the sweep is failed then, the error of the next failure is the first one."""
+    await lab.sweeps.note(*requests)
+    if not standing(lab, sweep).failed:
+        sweep.first_error = None
