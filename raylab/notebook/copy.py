@@ -35,12 +35,11 @@ from raylab.notebook.table_files import (
     file_names,
     file_number,
     in_force,
-    infos,
     last_number,
     last_opening,
     misplaced,
 )
-from raylab.notebook.verify import requests_in, wanting
+from raylab.notebook.verify import requests_of, wanting
 
 __all__ = ["Copying", "begin", "copy", "copy_code", "copy_table", "origin_of"]
 
@@ -119,7 +118,7 @@ def copy(source: Reader, target: Store) -> Copying:
 
 def _removed(reader: Reader) -> Mapping[str, Removed]:
     """The sweeps that were removed, by folder."""
-    return fold(requests_in(reader, infos(reader, layout.REQUESTS))).removed
+    return fold(requests_of(reader)).removed
 
 
 def _take(copying: Copying, removed: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from raylab.errors import NotebookDamaged
 from raylab.notebook.file import OPENING, FileInfo, glimpse
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
-from raylab.notebook.table_files import file_header, file_names, file_number
+from raylab.notebook.table_files import ends, file_header, file_names
 
 __all__ = ["REMOVED", "clear"]
 
@@ -55,10 +55,10 @@ def clear(store: Store, folder: str, writer: Mapping[str, str], said: Mapping[st
 
 def _is_ended(store: Store, folder: str) -> bool:
     """Whether the last word about a table is that it was removed."""
-    journal, parts = file_names(store, folder)
-    if not journal or (parts and file_number(parts[-1]) > file_number(journal[-1])):
+    last, covered = ends(store, folder)
+    if last <= covered:
         return False
-    info = _header(store, f"{folder}/journal/{journal[-1]}")
+    info = _header(store, f"{folder}/journal/{last:012d}.arrow")
     return info is not None and info.kind == OPENING and REMOVED in info.meta
 
 

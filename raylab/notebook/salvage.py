@@ -29,7 +29,7 @@ from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import combined, summaries
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, infos
-from raylab.notebook.verify import Inspection, examine, gone_code, inspect, requests_in
+from raylab.notebook.verify import Inspection, examine, gone_code, inspect, whole_requests
 from raylab.notebook.writer import IDENTITY, REQUEST
 
 __all__ = ["salvage"]
@@ -63,7 +63,7 @@ def salvage(source: Reader, target: Store) -> tuple[Copying, list[Finding]]:
         else:
             copy_table(copying, folder)
     # After the rows, as any copy has it.
-    asked = requests_in(source, examine(source, layout.REQUESTS).held)
+    _, asked = whole_requests(source)
     copy_code(copying, found.sick_code)
     _write_requests(copying, _requests(asked, found, target))
     copying.clear_removed()

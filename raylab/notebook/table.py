@@ -27,7 +27,7 @@ from raylab.errors import LabFenced, NotebookDamaged, VersionMismatch
 from raylab.notebook.file import DATA, OPENING, PART, FileInfo, damaged, encode, load, told
 from raylab.notebook.schema import SEQ, align, union
 from raylab.notebook.store import Store
-from raylab.notebook.table_files import file_header, file_names, file_number, highest_number, in_force, last_number
+from raylab.notebook.table_files import ends, file_header, file_names, file_number, in_force, last_number
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +130,12 @@ class Table:
             OSError: The disk refuses; ending again is safe.
         """
         for _ in range(MAX_OPENINGS):
-            info, data = self._opening(highest_number(self.store, self.folder) + 1, meta)
+            info, data = self._opening(max(ends(self.store, self.folder)) + 1, meta)
             self.store.settle(f"{self.folder}/journal")
             if self.store.put(info.path, data, info.ident.encode()):
-                return
+                last, covered = ends(self.store, self.folder)
+                if last == info.first > covered:  # else something came in between, as in `open`
+                    return
         raise self._contested()
 
     def _opening(self, number: int, meta: Mapping[str, Any]) -> tuple[FileInfo, memoryview]:

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
@@ -173,12 +174,14 @@ def last_number(reader: Reader, folder: str) -> int:
     return max(numbers, default=0)
 
 
-def highest_number(reader: Reader, folder: str) -> int:
-    """As `last_number`, also of a table whose files are damaged or missing, as far as can be told."""
-    try:
-        return last_number(reader, folder)
-    except (FileNotFoundError, NotebookDamaged):
-        return max((file_number(name) for names in file_names(reader, folder) for name in names), default=0)
+def ends(reader: Reader, folder: str) -> tuple[int, int]:
+    """The highest numbers in the journal and in the parts, as far as can be told where files are damaged or missing."""
+    journal, parts = file_names(reader, folder)
+    covered = file_number(parts[-1]) if parts else 0
+    if parts:
+        with suppress(FileNotFoundError, NotebookDamaged):
+            covered = file_header(reader, f"{folder}/{parts[-1]}").last
+    return file_number(journal[-1]) if journal else 0, covered
 
 
 def file_number(name: str) -> int:

@@ -17,13 +17,13 @@ from raylab.core.request import Request, Version, fold
 from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
-from raylab.notebook.file import FileInfo, glimpse, load
+from raylab.notebook.file import glimpse, load
 from raylab.notebook.removal import REMOVED
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader
-from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number, infos
+from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number, listing
 
-__all__ = ["Inspection", "examine", "gone_code", "inspect", "requests_in", "wanting"]
+__all__ = ["Inspection", "examine", "gone_code", "inspect", "requests_of", "wanting", "whole_requests"]
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def inspect(reader: Reader) -> Inspection:
     """
     found = _inspected(reader)
     while found.findings:
-        known, found.requests = found.requests, requests_in(reader, examine(reader, layout.REQUESTS).held)
+        known, (_, found.requests) = found.requests, whole_requests(reader)
         if fold(known).removed == fold(found.requests).removed:
             break
         found = _inspected(reader)  # what is missing may be that of a sweep that was removed meanwhile
@@ -86,12 +86,13 @@ def _inspected(reader: Reader) -> Inspection:
     # Before the requests: a folder that is made meanwhile has its request already.
     folders = layout.sweep_folders(reader)
     found.identity = _check_identity(reader)
-    for folder in [layout.REQUESTS, *folders]:
-        found.tables[folder] = examine(reader, folder)
-        found.files += found.tables[folder].files
-        found.bytes += found.tables[folder].bytes
-        found.passing = found.passing or found.tables[folder].passing
-    found.requests = requests_in(reader, found.tables[layout.REQUESTS].held)
+    tables = {folder: examine(reader, folder) for folder in folders}
+    asked, found.requests = whole_requests(reader)
+    found.tables = {layout.REQUESTS: asked, **tables}
+    for table in found.tables.values():
+        found.files += table.files
+        found.bytes += table.bytes
+        found.passing = found.passing or table.passing
     said = {folder for folder, table in found.tables.items() if REMOVED in table.said}
     found.removed = frozenset(said | fold(found.requests).removed.keys())
     for folder in found.removed & found.tables.keys():
@@ -102,13 +103,27 @@ def _inspected(reader: Reader) -> Inspection:
     return found
 
 
-def requests_in(reader: Reader, held: Iterable[FileInfo]) -> list[Request]:
-    """What was asked, as far as it is whole."""
-    requests: list[Request] = []
-    for info in held:
-        if info.rows:
-            requests += from_rows(load(reader.get(info.path), info.path).table)
-    return requests
+def whole_requests(reader: Reader) -> tuple[Condition, list[Request]]:
+    """The condition of the requests, and what was asked as far as it is whole."""
+    for attempt in range(TRIES):
+        time.sleep(attempt * PAUSE_S)
+        condition = examine(reader, layout.REQUESTS)
+        try:
+            tables = [load(reader.get(info.path), info.path).table for info in condition.held if info.rows]
+        except FileNotFoundError as error:  # sealed meanwhile
+            gone = error
+            continue
+        return condition, [request for table in tables for request in from_rows(table)]
+    raise gone
+
+
+def requests_of(reader: Reader) -> list[Request]:
+    """What was asked.
+
+    Raises:
+        NotebookDamaged: a file is not what was written, or missing.
+    """
+    return [request for loaded in listing(reader, layout.REQUESTS) for request in from_rows(loaded.table)]
 
 
 def sweep_names(requests: Iterable[Request]) -> dict[str, str]:
@@ -131,7 +146,7 @@ def _orphans(folders: Iterable[str], requests: Iterable[Request]) -> dict[str, F
 
 def wanting(reader: Reader) -> list[Finding]:
     """What is missing in a notebook each of whose files is whole: requests of tables, and code of sweeps."""
-    requests = requests_in(reader, infos(reader, layout.REQUESTS))
+    requests = requests_of(reader)
     tables = [folder for folder in layout.sweep_folders(reader) if any(file_names(reader, folder))]
     return [*_orphans(tables, requests).values(), *gone_code(requests, layout.code_paths(reader)).values()]
 

@@ -15,10 +15,17 @@ from faulty import Faulty, PowerLoss
 from wrong import Wrong
 
 from raylab.errors import LabFenced
+from raylab.notebook import copy as copy_module
+from raylab.notebook import layout
+from raylab.notebook import notebook as notebook_module
 from raylab.notebook import posix as store_module
+from raylab.notebook import removal as removal_module
 from raylab.notebook import table as table_module
 from raylab.notebook import table_files as listing_module
+from raylab.notebook import verify as verify_module
+from raylab.notebook.copy import Copying
 from raylab.notebook.file import encode
+from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.writer import Writer
@@ -291,3 +298,81 @@ def parts_are_listed_before_the_journal(wrong: Wrong) -> None:
 def a_journal_file_below_a_part_is_listed(wrong: Wrong) -> None:
     wrong.function(listing_module, "file_number", lambda name: 10**9 + int(name[:12]))
     wrong.function(listing_module, "_trouble", lambda files, start: None)
+
+
+def a_removal_puts_no_opening(wrong: Wrong) -> None:
+    wrong.function(Table, "end", lambda self, meta: None)
+
+
+def the_opening_of_a_removal_does_not_say_so(wrong: Wrong) -> None:
+    end = Table.end
+    wrong.function(Table, "end", lambda self, meta: end(self, {}))
+
+
+def the_opening_of_a_removal_is_not_compared_with_the_end_of_the_table(wrong: Wrong) -> None:
+    def hasty(self: Table, meta: Any) -> None:
+        while True:
+            info, data = self._opening(max(table_module.ends(self.store, self.folder)) + 1, meta)
+            if self.store.put(info.path, data, info.ident.encode()):
+                return
+
+    wrong.function(Table, "end", hasty)
+
+
+def a_removal_deletes_openings(wrong: Wrong) -> None:
+    def deletable(store: PosixStore, folder: str) -> Iterator[str]:
+        journal, parts = listing_module.file_names(store, folder)
+        yield from (f"{folder}/{name}" for name in parts)
+        yield from (f"{folder}/journal/{name}" for name in journal[:-1])
+
+    wrong.function(removal_module, "_deletable", deletable)
+
+
+def a_removal_ends_with_its_first_piece(wrong: Wrong) -> None:
+    clear = Writer.clear
+
+    def once(self: Writer, removed: Any) -> bool:
+        clear(self, removed)
+        return True
+
+    wrong.function(Writer, "clear", once)
+
+
+def code_goes_with_its_first_user(wrong: Wrong) -> None:
+    def all_of_it(self: Writer, hashes: Any) -> None:
+        for path in layout.code_paths(self.store):
+            self.store.remove(path)
+
+    wrong.function(Writer, "remove_code", all_of_it)
+
+
+def code_is_deleted_without_a_look_whose_the_notebook_is(wrong: Wrong) -> None:
+    def blindly(self: Writer, hashes: Any) -> None:
+        wanted = {layout.pickle_path(each) for each in hashes}
+        for path in layout.code_paths(self.store):
+            if path in wanted:
+                self.store.remove(path)
+
+    wrong.function(Writer, "remove_code", blindly)
+
+
+def a_reader_does_not_ask_whether_a_sweep_was_removed(wrong: Wrong) -> None:
+    wrong.function(Notebook, "_there", lambda self, record, read: read())
+
+
+def a_copy_does_not_ask_whether_a_sweep_was_removed(wrong: Wrong) -> None:
+    removed: dict[str, Any] = {}
+
+    def as_it_began(reader: Any) -> Any:
+        return removed.setdefault(reader.place, right(reader))
+
+    right = copy_module._removed
+    wrong.function(copy_module, "_removed", as_it_began)
+
+
+def a_verification_does_not_ask_whether_a_sweep_was_removed(wrong: Wrong) -> None:
+    wrong.function(notebook_module, "inspect", verify_module._inspected)
+
+
+def a_copy_keeps_what_was_removed(wrong: Wrong) -> None:
+    wrong.function(Copying, "clear_removed", lambda self: None)

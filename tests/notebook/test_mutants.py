@@ -12,14 +12,22 @@ import mistakes
 import pytest
 from hazards import crash_everywhere, outage, takeover, watch
 from reading import read_along
+from removals import (
+    Case,
+    lost_requests,
+    removal_kills,
+    removal_readers,
+    repeated_copies,
+    stale_removers,
+    stale_writers,
+)
 from rivals import Odds, Rivalry, unsynced_part
 from wrong import Mistake, Wrong
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("hasty", "in_pieces")
 
 MOMENTS = 20
 
-Case = Callable[[Path], object]
 Hazard = Callable[[], Iterator[Case]]
 """What happens to a notebook, case by case; one that finds a broken promise raises an AssertionError."""
 
@@ -95,6 +103,13 @@ KNOWN = {
     mistakes.sealing_deletes_before_the_part_is_there: 6,
     mistakes.a_part_of_another_is_taken_for_all_of_the_journal: 3,
     mistakes.a_lab_from_which_a_table_was_taken_gives_up: 17,
+    mistakes.a_removal_puts_no_opening: 19,
+    mistakes.the_opening_of_a_removal_is_not_compared_with_the_end_of_the_table: 67,
+    mistakes.a_removal_ends_with_its_first_piece: 2,
+    mistakes.code_is_deleted_without_a_look_whose_the_notebook_is: 43,
+    mistakes.a_reader_does_not_ask_whether_a_sweep_was_removed: 13,
+    mistakes.a_copy_does_not_ask_whether_a_sweep_was_removed: 66,
+    mistakes.a_verification_does_not_ask_whether_a_sweep_was_removed: 53,
 }
 """Which case finds a mistake, where it is not the first: it comes first then, and the others follow."""
 
@@ -125,6 +140,18 @@ MUTANTS: list[tuple[Mistake, Hazard]] = [
     (mistakes.a_lab_from_which_a_table_was_taken_gives_up, takeovers),
     (mistakes.parts_are_listed_before_the_journal, a_reader),
     (mistakes.a_journal_file_below_a_part_is_listed, a_reader),
+    (mistakes.a_removal_puts_no_opening, stale_writers),
+    (mistakes.the_opening_of_a_removal_does_not_say_so, lost_requests),
+    (mistakes.the_opening_of_a_removal_is_not_compared_with_the_end_of_the_table, stale_writers),
+    (mistakes.a_removal_deletes_openings, removal_kills),
+    (mistakes.a_removal_deletes_openings, stale_writers),
+    (mistakes.a_removal_ends_with_its_first_piece, removal_kills),
+    (mistakes.code_goes_with_its_first_user, removal_kills),
+    (mistakes.code_is_deleted_without_a_look_whose_the_notebook_is, stale_removers),
+    (mistakes.a_reader_does_not_ask_whether_a_sweep_was_removed, removal_readers),
+    (mistakes.a_copy_does_not_ask_whether_a_sweep_was_removed, removal_readers),
+    (mistakes.a_verification_does_not_ask_whether_a_sweep_was_removed, removal_readers),
+    (mistakes.a_copy_keeps_what_was_removed, repeated_copies),
 ]
 
 
