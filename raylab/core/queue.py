@@ -161,8 +161,12 @@ class Queue:
 
     @property
     def retrying(self) -> int:
-        """Waiting trials that were in a lease that died."""
-        return len(self.suspects) + sum(strand.retrying for strand in self.strands.values())
+        """Waiting trials that were tried before: in a lease that died, or recorded, and to be run again."""
+        back = len(self.suspects) + sum(strand.retrying for strand in self.strands.values())
+        segments = [segment for segment in self.record.segments if segment.selection]
+        waiting = sum(self.strands[segment.need].waiting.of(segment.first_position) for segment in segments)
+        asked = (lease for lease in self.leases.values() if not lease.began) if segments else ()
+        return back + waiting + sum(each.left for each in asked if self.record.segments[each.segment].selection)
 
     @property
     def outstanding(self) -> int:

@@ -40,7 +40,8 @@ class Decision:
         extendable: nothing differs but points and repeats, so the sweep could grow to what is asked for.
         equals: the number of the earlier version of that sweep's code that it is the same as; 0 if it is none.
         version: the number that its code gets in a sweep that goes on with it.
-        rerun: how many trials run again with that, because they failed.
+        added: how many trials the sweep gets then, of points and repeats that it did not have.
+        rerun: how many trials run again then, because they failed.
         failed: the trials, by status, that failed under another policy, and stay so.
         mends: it takes the place of one that only failed, without being told to.
         aside: by which name the one is read whose place it takes.
@@ -58,6 +59,7 @@ class Decision:
     extendable: bool = False
     equals: int = 0
     version: int = 0
+    added: int = 0
     rerun: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     mends: bool = False
@@ -82,8 +84,9 @@ class Decision:
         elif self.kind == "continue":
             as_before = f", which is version {self.equals} again" if self.equals else ""
             told.append(f"{self.name!r} goes on with version {self.version} of its code{as_before}: {differs}")
-            again = f", and {self.rerun:,} trials that failed run again" if self.rerun else ""
-            told.append(f"What is done stays{again}")
+            new = f", {self.added:,} trials are new" if self.added else ""
+            again = f", {self.rerun:,} trial{'s that failed run' if self.rerun > 1 else ' that failed runs'} again"
+            told.append(f"What is done stays{new}{again if self.rerun else ''}")
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
         if stays := stay(self.name, self.failed):
@@ -171,7 +174,8 @@ def _compare(
     may = known.user == submission.user and not known.locked
     equals = 0 if extendable else _equal_version(known, submission)
     goes_on = may and submission.if_exists == "continue" and not _seed_and_order(known, submission) and not extendable
-    if goes_on and _points_and_repeats(known, submission) and submission.growth(known) is None:
+    growth = submission.growth(known)
+    if goes_on and growth is None and _points_and_repeats(known, submission):
         return Decision(kind="compare", name=name, among=(name,))
     mends = may and submission.if_exists == "fail" and name in failing and not equals and _mends(known, submission)
     replaces = mends or (may and submission.if_exists == "replace")
@@ -184,6 +188,7 @@ def _compare(
         extendable=extendable,
         equals=equals,
         version=known.version + 1 if goes_on else 0,
+        added=growth.added if goes_on and growth is not None else 0,
         mends=mends,
         aside=known.name_aside if replaces else "",
         unarchives=goes_on and known.archived,

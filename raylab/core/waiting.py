@@ -52,6 +52,10 @@ class Waiting:
             if not part and at in self._turns:
                 self._turns.remove(at)
 
+    def of(self, position: int) -> int:
+        """How many wait of the segment of this position."""
+        return self._parts[self._at(position)].count
+
     def take(self, most: int) -> tuple[int, int]:
         """The next run of positions, no more than `most`, of the segment whose turn it is. Something must wait."""
         at = self._turns[0]

@@ -46,7 +46,7 @@ async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: i
     if segments:
         stands = bool(sweep.record.paused_by)  # what a person paused, the lab does not let go on
         resumed = [] if stands else steering.resumed(lab, sweep, user)
-        await _note(lab, sweep, *resumed, grown(sweep, user, segments))
+        await _note(lab, sweep, *_unhidden(sweep, user), *resumed, grown(sweep, user, segments))
         await (lab.sweeps.take(sweep) if stands else steering.go_on(lab, sweep))
         lab.news.post(sweep, urgent=True)
     return taken(sweep.record.segments, known, statuses)
@@ -68,8 +68,7 @@ async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
         requests.append(grown(sweep, user, (*new, *again)))
     if policy.dumps() != record.policy.dumps():
         requests.append(steering.request("policy", sweep, user, **policy.plain()))
-    if record.archived:
-        requests.append(steering.request("unarchived", sweep, user))
+    requests += _unhidden(sweep, user)
     requests += steering.resumed(lab, sweep, user)
     await _note(lab, sweep, *requests)
     await steering.go_on(lab, sweep)
@@ -86,6 +85,11 @@ async def _failures(
     in_hand = [] if queue is None else queue.in_hand.pairs()
     record = replace(sweep.record, segments=(*sweep.record.segments, *after))
     return await asyncio.to_thread(failed_again, record, found, statuses, known=known, in_hand=in_hand)
+
+
+def _unhidden(sweep: AtWork, user: str) -> list[Request]:
+    """What to write so that a sweep of which something runs is among those that are seen."""
+    return [steering.request("unarchived", sweep, user)] if sweep.record.archived else []
 
 
 async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:

@@ -220,7 +220,7 @@ class Sweeps:
     def _package(self, record: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
         notebook = self.identity.id if self.identity else ""
         return Package(
-            key=f"{notebook}/{record.folder}/{record.code}",
+            key=f"{notebook}/{record.folder}/{record.code}/{record.modules}",
             segments=record.segments,
             pickle=pickle,
             modules=modules,

@@ -90,5 +90,5 @@ def retry(lab: str, sweep: str, status: tuple[str, ...], address: str | None) ->
     again = working.retry(meant, status)
     then = working.progress(meant)
     still = f", once `raylab resume {lab} {sweep}` lets it go on: {then.reason}" if then.state == "paused" else ""
-    print(f"{sweep}: {again:,} trials run again{still}")
+    print(f"{sweep}: {again:,} trial{'s run' if again != 1 else ' runs'} again{still}")
     return DONE

@@ -684,7 +684,11 @@ class World(RuleBasedStateMachine):
             assert counts.running == running
             assert (counts.cancelled, counts.waiting) == ((rest, 0) if model.cancelled else (0, rest))
             if not model.cancelled:
-                assert counts.retrying == model.many("back", "suspect", "lone")
+                again = [range(one.first_position, one.stop) for one in disk.segments if one.selection]
+                waits = [p for places in again for p in places if model.where[p] == "waiting"]
+                asked = [t for t in self.tasks if t.disk is disk and not t.started]
+                out = sum(t.stop - t.at for t in asked if any(t.start in places for places in again))
+                assert counts.retrying == model.many("back", "suspect", "lone") + len(waits) + out
 
     @invariant()
     def the_guilty_are_seen_to(self) -> None:

@@ -325,7 +325,7 @@ def test_a_sweep_goes_on_with_other_code_where_that_is_asked_for(
     assert made.remark.startswith("'trial' goes on with version 2 of its code: ")
     assert made.remark.endswith("What is done stays")
     told = replace(made, rerun=1_234).remark
-    assert told.endswith("What is done stays, and 1,234 trials that failed run again")
+    assert told.endswith("What is done stays, 1,234 trials that failed run again")
 
 
 def test_the_same_is_told_by_the_version_in_force_and_an_earlier_one_by_its_number() -> None:

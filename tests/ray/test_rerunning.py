@@ -90,7 +90,7 @@ def test_the_command_runs_again_what_failed_and_starts_a_lab_at_rest(
     _command(cluster, "shutdown", lab_name)
     assert _command(cluster, "retry", lab_name, "commanded") == (
         f"the lab {lab_name!r} was started for it; `raylab shutdown {lab_name}` ends it\n"
-        "commanded: 1 trials run again\n"
+        "commanded: 1 trial runs again\n"
     )
     _command(cluster, "wait", lab_name, "commanded", "--quiet")
     assert _command(cluster, "retry", lab_name, "commanded") == "commanded: nothing is failed or crashed or timed_out\n"

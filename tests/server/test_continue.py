@@ -73,7 +73,7 @@ def test_what_is_done_stays_and_what_failed_runs_with_the_new_code(lab: raylab.L
         lab.submit(mended(), AXES, name="s")
     same, told = said(lambda: lab.submit(mended(), AXES, name="s", if_exists="continue"))
     assert told == [
-        "'s' goes on with version 2 of its code: function fit: its source has changed. What is done stays, and 3 "
+        "'s' goes on with version 2 of its code: function fit: its source has changed. What is done stays, 3 "
         "trials that failed run again"
     ]
     assert same.name == "s"
@@ -270,3 +270,20 @@ def test_the_code_of_all_versions_is_kept_checked_and_copied(tmp_path: Path) -> 
         assert [bool(version.code) for version in record.versions] == [False, True]
         assert said(lambda: lab.submit(mended(), AXES, name="s"))[1] == []
         assert lab.sweep("s").ready()
+
+
+def test_the_design_may_grow_as_well(lab: raylab.Lab) -> None:
+    sweep = finished(lab.submit(broken(), AXES, name="s"))
+    _, (told,) = said(lambda: lab.submit(mended(), {"x": range(12)}, name="s", if_exists="continue"))
+    assert told.endswith("What is done stays, 3 trials are new, 3 trials that failed run again")
+    finished(sweep)
+    assert codes(sweep) == [(x, 1, 1) if x < 9 and x % 3 else (x, 2, 2 if x < 9 else 1) for x in range(12)]
+    for axes in (AXES, {"x": range(12)}):
+        assert said(lambda axes=axes: lab.submit(mended(), axes, name="s"))[1] == []  # type: ignore[misc]
+    fewer, (told,) = said(lambda: lab.submit(again(), {"x": [1, 2]}, name="s", if_exists="continue"))
+    assert "goes on with version 3" in told
+    assert fewer.progress().total == 12
+    _, told = said(lambda: lab.submit(again(), {"x": [30]}, name="s", if_exists="continue"))
+    assert told == [], "the same code: more points and no new version"
+    assert finished(sweep).progress().total == 13
+    assert len(sweep.info()["code"]) == 3

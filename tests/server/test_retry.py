@@ -208,7 +208,7 @@ def test_what_a_person_paused_stays_paused(lab: raylab.Lab, marks: Marks) -> Non
     assert left
     assert sweep.retry() == 1
     now = sweep.progress()
-    assert (now.state, now.outstanding, now.failed) == ("paused", left + 1, 0)
+    assert (now.state, now.outstanding, now.failed, now.retrying) == ("paused", left + 1, 0, 1)
     sweep.resume()
     assert finished(sweep).progress().by_status == {"done": 40}
 
@@ -270,3 +270,46 @@ def test_another_policy_says_that_what_failed_stays_and_names_retry(lab: raylab.
     finished(sweep)
     _, told = said(lambda: lab.submit(fragile, axes, name="s"))
     assert told == [], "nothing failed"
+
+
+def test_a_sweep_that_is_hidden_is_seen_again_when_something_of_it_runs(lab: raylab.Lab, marks: Marks) -> None:
+    marks.bad(0)
+    sweep = finished(lab.submit(fragile, {"x": range(3), **marks.axes}, name="s"))
+    sweep.archive()
+    assert lab.sweeps().is_empty()
+    assert sweep.retry(status="timed_out") == 0
+    assert lab.sweeps().is_empty()
+    marks.bad()
+    assert sweep.retry() == 1
+    assert lab.sweeps()["name"].to_list() == ["s"]
+    assert finished(sweep).progress().done == 3
+
+
+def test_a_sweep_that_was_cancelled_when_nothing_was_left_runs_again(lab: raylab.Lab, marks: Marks) -> None:
+    marks.bad(0)
+    sweep = finished(lab.submit(fragile, {"x": range(3), **marks.axes}, name="s"))
+    assert sweep.cancel() == 0
+    marks.bad()
+    assert sweep.retry() == 1
+    assert finished(sweep).progress().by_status == {"done": 3}
+
+
+def test_all_designs_and_what_a_sweep_has_grown_by(lab: raylab.Lab, marks: Marks) -> None:
+    marks.bad(1, 7, 21)
+    sweep = lab.submit(fragile, raylab.Points(x=[1, 2], folder=marks.axes["folder"] * 2), name="s", repeats=2)
+    sweep.extend(raylab.Factorial(x=[1, 7, 8], **marks.axes), repeats=3)
+    sweep.extend(raylab.Factorial(x=[20, 21], **marks.axes))
+    finished(sweep)
+    before = rows(sweep)
+    failed = before.filter(_status="failed").height
+    assert sorted(before.filter(_status="failed")["x"].to_list()) == [1] * 3 + [7] * 3 + [21] * 2
+    marks.bad(7)
+    assert sweep.retry() == failed == 8
+    finished(sweep)
+    marks.bad()
+    assert sweep.retry() == 3
+    assert finished(sweep).progress().by_status == {"done": before.height}
+    same = ["x", "_point", "_repeat", "_seed"]
+    assert rows(sweep).select(same).equals(before.select(same))
+    sweep.extend(raylab.Factorial(x=[1, 7, 9], **marks.axes), repeats=3)  # a sweep that ran again still grows
+    assert finished(sweep).progress().done == before.height + 3
