@@ -21,8 +21,12 @@ from raylab.core.growing import Classify, grow
 from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE
 from raylab.core.request import Submission, SweepRecord
+from raylab.core.segment import Segment
 from raylab.errors import DesignError
 from raylab.notebook.parameters import check_kinds
+
+RUN_BYTES = 24
+"""What a run of a segment's part has in a request: two numbers of up to 10 digits."""
 
 
 def growth_to(
@@ -37,8 +41,12 @@ def growth_to(
     if design is not None:
         check_kinds([Design.loads(text) for text in record.designs], design)
     growth = grow(record, design, repeats, classify)
-    check_size(sum(len(segment.design) for segment in growth.segments), design or Design.loads(record.asked.design))
+    check_size(sum(map(_nbytes, growth.segments)), design or Design.loads(record.asked.design))
     return growth
+
+
+def _nbytes(segment: Segment) -> int:
+    return len(segment.design) + RUN_BYTES * sum(map(len, segment.part))
 
 
 def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, Any]) -> Growth:
@@ -55,15 +63,19 @@ def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, A
     """
     design = Design.loads(submission.design)
     try:
-        if not any(map(follows, given.values())):
-            return growth_to(record, design, submission.repeats, lambda there, new: WHOLE)
-        classes = Classes(record, given)
-        growth = growth_to(record, design, submission.repeats, classes.partition)
-        return replace(growth, classes=tuple(classes.amounts))
+        if any(map(follows, given.values())):
+            classes = Classes(record, given)
+            growth = growth_to(record, design, submission.repeats, classes.partition)
+            growth = replace(growth, classes=tuple(classes.amounts))
+        else:
+            growth = growth_to(record, design, submission.repeats, lambda there, new: WHOLE)
     except DesignError:
         if submission.if_exists in ("extend", "continue"):
             raise
-    return Growth(folder=record.folder, seen=len(record.segments), segments=(), exact=False)
+        return Growth(folder=record.folder, seen=len(record.segments), segments=(), exact=False)
+    if submission.if_exists == "extend":
+        return growth
+    return replace(growth, segments=(), exact=growth.exact and not growth.segments)
 
 
 def check_modules(record: SweepRecord, design: Design) -> None:

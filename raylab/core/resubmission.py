@@ -212,11 +212,12 @@ def _may_extend(known: SweepRecord, submission: Submission) -> bool:
 
 
 def _mends(known: SweepRecord, submission: Submission) -> bool:
-    """Whether the source was edited and nothing else was asked. Without a name, whoever captures other values (a loop
+    """Whether the source was edited and nothing else was asked; what was added to a sweep is not given up for that.
+    Without a name, whoever captures other values (a loop
     that submits a function for each k) asks for one more sweep."""
     found = changes(known.ingredients, submission.ingredients, submission.ignore)
     told_apart = submission.name is None and VALUE in found
-    return SOURCE in found and not told_apart and not _terms(known, submission)
+    return SOURCE in found and not told_apart and not known.has_grown and not _terms(known, submission)
 
 
 def _words(known: SweepRecord, submission: Submission) -> tuple[str, ...]:

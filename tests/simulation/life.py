@@ -14,10 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from raylab.core import schedule
-from raylab.core.order import Order, seeds
+from raylab.core.block import block
+from raylab.core.design import Design
 from raylab.errors import LabBusy, LabFenced, LabUnavailable, RaylabError
 from raylab.notebook import table_files as listing_module
 from raylab.notebook.notebook import Notebook
@@ -315,34 +314,35 @@ class Life:
         rows = notebook.results(record.name, status=STATUSES, metadata=True).to_dicts()
         self.counts["rows"] += len(rows)
         self.counts["rows of sweeps set aside"] += len(rows) * (record.replaced is not None)
-        trials = {}
+        trials: dict[tuple[int, int], Any] = {}
         for row in rows:
-            trial = row["_point"] * record.asked.repeats + row["_repeat"]
+            trial = row["_point"], row["_repeat"]
             if trial in trials:
                 self.broken(f"{record.name}: trial {trial} has two records")
             trials[trial] = row
-        missing = [trial for trial in range(record.total) if trial not in trials]
+        asked = _asked(record)
+        missing = [trial for trial in asked if trial not in trials]
         if missing and not owner.wish.cancelled and record.replaced is None:
             self.broken(f"{record.name}: no record of {missing}")
         if len(self.committed[record.folder]) > len(trials):
             self.broken(f"{record.name}: {len(self.committed[record.folder])} were counted, {len(trials)} are there")
-        self._compare_rows(record, variant, trials)
+        self._compare_rows(record, variant, trials, asked)
 
-    def _compare_rows(self, record: Any, variant: Variant, trials: dict[int, Any]) -> None:
-        numbers = sorted(trials)
-        own = (
-            dict(zip(numbers, seeds(record.asked.seed, np.array(numbers, dtype=np.int64)).tolist(), strict=True))
-            if numbers
-            else {}
-        )
-        places = _positions(record)
+    def _compare_rows(
+        self,
+        record: Any,
+        variant: Variant,
+        trials: dict[tuple[int, int], Any],
+        asked: dict[tuple[int, int], tuple[int, int, int]],
+    ) -> None:
         for trial, row in trials.items():
-            p, status = row["p"], row["_status"]
-            right = (p, own[trial]) == (row["_point"], row["_seed"])
+            status = row["_status"]
+            p, seed, place = asked[trial]
+            right = (p, seed) == (row["p"], row["_seed"])
             if p in variant.trial.poison:
                 right = right and status in ("crashed", "out_of_memory")
             elif status in ("crashed", "out_of_memory"):
-                key = record.folder, places[trial]
+                key = record.folder, place
                 self.counts["innocent crashed"] += 1
                 if self.deaths[key] < schedule.STRIKES:  # a run that ended with its lab counts, too, but for less
                     self.counts["blamed early"] += 1
@@ -350,16 +350,22 @@ class Life:
             elif p in variant.trial.bad:
                 right = right and status == "failed"
             else:
-                right = right and status == "done" and row["x"] == value(p, own[trial])
+                right = right and status == "done" and row["x"] == value(p, seed)
             if not right:
                 self.broken(f"{record.name}: trial {trial} is wrong: {row}")
 
 
-def _positions(record: Any) -> dict[int, int]:
-    """Where each trial is in the order in which they run."""
-    segment = record.asked
-    order = Order(segment.order, segment.total, segment.key).trials(0, segment.total)
-    return {trial: position for position, trial in enumerate(order.tolist())}
+def _asked(record: Any) -> dict[tuple[int, int], tuple[int, int, int]]:
+    """What each point and repeat is given, its seed, and where it stands in the order in which they run."""
+    found = {}
+    for segment in record.segments:
+        design = Design.loads(segment.design)
+        some = block(segment, segment.first_position, segment.stop)
+        for place, (point, repeat, seed) in enumerate(
+            zip(some.points.tolist(), some.repeats.tolist(), some.seeds.tolist(), strict=True), segment.first_position
+        ):
+            found[point + segment.first_point, repeat] = design[point]["p"], seed, place
+    return found
 
 
 class _Errors(logging.Handler):

@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 import contextvars
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from raylab.core.block import block
+from raylab.core.design import Design, Factorial
+from raylab.core.growing import grow
 from raylab.core.handle import Handle
+from raylab.core.request import Submission, SweepRecord
 from raylab.core.status import Status
 from raylab.errors import LabFenced, LabUnavailable, NotebookDamaged, RaylabError, SweepExists, SweepLocked
 from raylab.server.actor import DURABLE_S, OPEN_S
@@ -38,6 +43,14 @@ class Wish:
     locked: bool = False
     description: str = ""
     terms: tuple[tuple[str, float | None], ...] = USUAL
+    grown: tuple[tuple[int, int], ...] = ()  # how many repeats each p has, once it was extended
+
+    @property
+    def repeats(self) -> dict[int, int]:
+        """How many repeats each p has."""
+        if self.grown or self.variant is None:
+            return dict(self.grown)
+        return dict.fromkeys(range(self.variant.size), self.variant.repeats)
 
 
 class Client:
@@ -190,6 +203,8 @@ class Owner(Client):
                     self.hold,
                     self.let_go,
                     self.retune,
+                    self.grow,
+                    self.grow,
                     self.lock,
                 )
             )
@@ -202,8 +217,7 @@ class Owner(Client):
         try:
             found = await self.until(verb, *args, limit=OPEN_S + DURABLE_S)
             if verb == "submit" and not found["taken"]:
-                named = replace(args[0], replaces=found["folder"])
-                found = await self.until(verb, named, limit=OPEN_S + DURABLE_S)
+                found = await self._say_more(args[0], found)
         except RaylabError as error:
             self.life.note(f"{self.name}: {verb} says {error!r:.80}")
             self.coming = self.wish
@@ -213,9 +227,23 @@ class Owner(Client):
         self.wish = self.coming
         return found
 
+    async def _say_more(self, submission: Submission, found: Any) -> Any:
+        """What a lab wants to know: which sweep may be replaced, or whether one has grown to what is asked for."""
+        while not found["taken"]:
+            submission = replace(submission, replaces=found["folder"])
+            if found["decision"].kind == "compare":
+                record = await self.until("record", Handle(self.name), limit=OPEN_S + DURABLE_S)
+                growth = grow(record, Design.loads(submission.design), submission.repeats)
+                growth = replace(growth, segments=(), exact=growth.exact and not growth.segments)
+                submission = replace(submission, growths=(growth,))
+            found = await self.until("submit", submission, limit=OPEN_S + DURABLE_S)
+        return found
+
     async def submit(self, variant: Variant, description: str = "", if_exists: str = "fail") -> None:
         before = self.wish
         wish = Wish(variant, False, before.locked and before.variant == variant, description)
+        if before.variant == variant:
+            wish = replace(wish, grown=before.grown)
         self.replaces = if_exists == "replace"
         try:
             answer = await self.change(wish, "submit", variant.submission(description, if_exists))
@@ -252,6 +280,8 @@ class Owner(Client):
         variant = draw_variant(self.life, self.name, self.user)
         assert self.wish.variant is not None
         if (variant.total, variant.order) == (self.wish.variant.total, self.wish.variant.order):
+            return
+        if Wish(variant).repeats == self.wish.repeats:  # what the sweep has grown to, so the same
             return
         if_exists = self.rng.choice(("fail", "replace", "replace"))
         await self.submit(variant, if_exists=if_exists)
@@ -292,6 +322,22 @@ class Owner(Client):
             }
             await self.change(replace(self.wish, terms=tuple(words.items())), "change", self.handle, self.user, words)
 
+    async def grow(self) -> None:
+        """More points, more repeats, or both."""
+        if self.wish.locked or self.wish.variant is None:
+            return
+        rng, first = self.rng, self.wish.variant
+        size, repeats = rng.choice((1, 2, first.size, first.size + 3)), rng.choice((None, 1, 2, 3))
+        record = await self.until("record", self.handle, limit=OPEN_S + DURABLE_S)
+        growth = grow(record, Factorial(p=range(size)), repeats)
+        counts = self.wish.repeats
+        for p in range(size):
+            counts[p] = max(counts.get(p, repeats or first.repeats), repeats or 0)
+        coming = replace(self.wish, grown=tuple(counts.items()))
+        if not await self.change(coming, "extend", self.handle, growth, self.user):
+            self.life.broken(f"{self.name} did not take what nobody else extends")
+        self.life.counts["grown"] += bool(growth.segments)
+
     async def lock(self) -> None:
         await self.change(replace(self.wish, locked=True), "lock", self.handle, self.user)
 
@@ -319,8 +365,20 @@ def _fits(found: Any, wish: Wish) -> bool:
         and found.cancelled == wish.cancelled
         and found.locked == wish.locked
         and found.policy.description == wish.description
+        and _repeats(found) == wish.repeats
         and all(getattr(found.policy, word) == value for word, value in wish.terms)
     )
+
+
+def _repeats(record: SweepRecord) -> dict[int, int]:
+    """How many repeats each p of a sweep has."""
+    found: Counter[int] = Counter()
+    for segment in record.segments:
+        if not segment.selection:
+            design = Design.loads(segment.design)
+            points = block(segment, segment.first_position, segment.stop).points.tolist()
+            found.update(design[point]["p"] for point in points)
+    return dict(found)
 
 
 class Reader(Client):
