@@ -61,7 +61,7 @@ def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, A
     Raises:
         DesignError: as `growth_to`; the amounts tell trials of one class apart, or cannot be used.
     """
-    design = Design.loads(submission.design)
+    design, may_grow = Design.loads(submission.design), submission.if_exists in ("extend", "continue")
     try:
         if any(map(follows, given.values())):
             classes = Classes(record, given)
@@ -70,12 +70,10 @@ def growth_of(record: SweepRecord, submission: Submission, given: Mapping[str, A
         else:
             growth = growth_to(record, design, submission.repeats, lambda there, new: WHOLE)
     except DesignError:
-        if submission.if_exists in ("extend", "continue"):
+        if may_grow:
             raise
         return Growth(folder=record.folder, seen=len(record.segments), segments=(), exact=False)
-    if submission.if_exists == "extend":
-        return growth
-    return replace(growth, segments=(), exact=growth.exact and not growth.segments)
+    return growth if may_grow else replace(growth, segments=(), exact=growth.exact and not growth.segments)
 
 
 def check_modules(record: SweepRecord, design: Design) -> None:
