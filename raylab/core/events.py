@@ -71,6 +71,7 @@ class SlotsChanged(Event):
     """How many trials of each class of each sweep the cluster could run at once, were it empty."""
 
     slots: Mapping[str, Mapping[Need, int]]
+    totals: Mapping[str, float] = field(default_factory=dict)  # what the cluster has in all; nothing: as before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,13 +48,13 @@ from raylab.core.events import (
     Ticked,
     Wake,
 )
+from raylab.core.lane import Place
 from raylab.core.lease import Lease
 from raylab.core.pace import Pace
 from raylab.core.queue import Queue
 from raylab.core.status import Counts, State, infeasible
-from raylab.core.strand import Strand
 from raylab.core.strikes import Strikes
-from raylab.core.window import Place, Window
+from raylab.core.window import Window
 
 STORY = 300
 """How many of the last events are kept, each with what came of it: some kB each, a few seconds of a busy lab."""
@@ -83,7 +83,8 @@ class Ledger:
         """
         orders = self._handle(event, now)
         if not self._pressure:
-            orders = [*orders, *self._stop(self._deadlines.overdue(now)), *self._launches(now)]
+            orders += self._stop([*self._deadlines.overdue(now), *self._window.in_the_way(now)])
+            orders += self._launches(now)
         self._story.append((now, event, tuple(orders)))
         return orders
 
@@ -153,20 +154,25 @@ class Ledger:
         return self._settle(event.sweep)
 
     def _on_dropped(self, event: SweepDropped) -> list[Instruction]:
-        queue = self.queues.pop(event.sweep)
-        self._window.drop(event.sweep)
+        queue = self.queues[event.sweep]
+        orders = self._stop_all(queue)
+        del self.queues[event.sweep]
+        self._window.drop(event.sweep, queue)
         for ident in queue.leases:
             self._deadlines.drop(ident)
             del self._leases[ident]  # from now on its batches are refused and its end is no news
-        return self._stop_all(queue)
+        return orders
 
     def _on_slots(self, event: SlotsChanged) -> list[Instruction]:
+        if event.totals:
+            self._window.resize(event.totals)
+        known = [sweep for sweep in event.slots if sweep in self.queues]
+        for sweep in known:
+            self.queues[sweep].resize(event.slots[sweep])
         orders: list[Instruction] = []
-        for sweep, slots in event.slots.items():
-            if sweep in self.queues:
-                self.queues[sweep].resize(slots)
-                self._window.file(sweep, self.queues[sweep])
-                orders += self._stop(self.queues[sweep].excess)  # a class that no node could run may run now
+        for sweep in self.queues if event.totals else known:
+            self._window.file(sweep, self.queues[sweep])
+            orders += self._stop(self.queues[sweep].excess)  # a class that no node could run may run now
         return orders
 
     def _on_pressure(self, event: PressureChanged, now: float) -> list[Instruction]:
@@ -282,7 +288,7 @@ class Ledger:
     def _stop(self, leases: Iterable[Lease]) -> list[Instruction]:
         going = [lease for lease in leases if not lease.ending]
         for lease in going:
-            lease.move("stopping" if lease.began else "withdrawn")
+            self.queues[lease.sweep].stop(lease)
         return [Stop(lease=lease.ident) for lease in going]
 
     def _launches(self, now: float) -> Iterator[Instruction]:
@@ -307,7 +313,7 @@ class Ledger:
             slots=queue.width(strand),
             seconds=strand.pace.expected(now, queue.width(strand)),
             longest=strand.pace.longest,
-            load=self._window.load(strand.slots),
+            load=self._window.load(place),
         )
         lease = queue.take(strand, self._last_lease, place.sweep, length)
         self._leases[lease.ident] = lease
@@ -338,25 +344,22 @@ class Ledger:
             waiting=0 if queue.cancelled else rest,
             retrying=0 if queue.cancelled else queue.retrying,
             by_status={status: count for status, count in sorted(queue.by_status.items()) if count},
-            eta_s=self._eta(queue),
+            eta_s=self._eta(sweep),
         )
 
-    def _eta(self, queue: Queue) -> float | None:
+    def _eta(self, name: str) -> float | None:
+        queue = self.queues[name]
         if not queue.outstanding:
             return 0.0
         if queue.cancelled or queue.pause_reason:
             return None
-        return self._work_left(queue, [strand for strand in queue.strands.values() if strand.left])
-
-    def _work_left(self, queue: Queue, strands: Iterable[Strand]) -> float | None:
-        """The seconds that these strands take, one after the other; None if one of them cannot be told."""
-        found = 0.0
-        for strand in strands:
-            if strand.pace.seconds is None or strand.slots < 1:
+        found = 0.0  # the strands take their time one after the other
+        for strand in queue.strands.values():
+            if strand.left and (strand.pace.seconds is None or strand.slots < 1):
                 return None
-            # Slots are shared between the sweeps that have leases out, so each has its share of them.
-            share = strand.slots / max(1, self._window.sharing(strand.slots))
-            found += strand.left * strand.pace.seconds / max(1.0, min(share, queue.most))
+            if strand.left and strand.pace.seconds is not None:
+                share = strand.slots * self._window.share(Place(name, strand.need))
+                found += strand.left * strand.pace.seconds / max(1.0, min(share, queue.most))
         return found
 
     def standing(self, sweep: str) -> tuple[State, str]:

@@ -109,9 +109,14 @@ class Queue:
         """Its newest lease."""
         return max(strand.latest for strand in self.strands.values())
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is neither cancelled nor paused."""
+        return not self.cancelled and not self.pause_reason
+
     def hungry(self, strand: Strand) -> bool:
         """Whether a strand of it has something to lease and may."""
-        if self.cancelled or self.pause_reason or not strand.available:
+        if not self.moves or not strand.available:
             return False
         return strand.slots < 1 or self.out < self.most
 
@@ -133,10 +138,10 @@ class Queue:
     @property
     def excess(self) -> list[Lease]:
         """Leases that have not begun beyond those that may be out, the newest ones."""
-        out = [lease for strand in self.strands.values() if strand.slots for lease in strand.leases.values()]
-        going = sorted((lease for lease in out if not lease.ending), key=attrgetter("ident"))
-        asked = [lease for lease in going if not lease.began]
-        return asked[-int(len(going) - self.most) :] if len(going) > self.most else []
+        feasible = [strand for strand in self.strands.values() if strand.slots]
+        going = sum(not lease.ending for strand in feasible for lease in strand.leases.values())
+        asked = sorted((lease for strand in feasible for lease in strand.asked.values()), key=attrgetter("ident"))
+        return asked[-int(going - self.most) :] if going > self.most else []
 
     def segment(self, position: int) -> Segment:
         """The segment that holds a position."""
@@ -193,6 +198,11 @@ class Queue:
         )
         strand.launched(lease)
         return lease
+
+    def stop(self, lease: Lease) -> None:
+        """The lease is asked to end."""
+        lease.move("stopping" if lease.began else "withdrawn")
+        self.strand(lease).asked.pop(lease.ident, None)
 
     def begin(self, lease: Lease, now: float) -> bool:
         """The lease has come to its first trial, so its environment is sound; whether that is news."""

@@ -121,6 +121,29 @@ def backoff(failures: int) -> float:
     return BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
 
 
+def shares(request: Mapping[str, float], totals: Mapping[str, float], slots: int) -> dict[str, float]:
+    """Which part of each resource of a cluster a trial takes. Where nobody knows how much there is of one, it is the
+    trial's part of those that fit.
+
+    Example:
+        >>> shares({"CPU": 1, "GPU": 1, "memory": 0}, {"CPU": 8, "GPU": 2}, slots=2)
+        {'CPU': 0.125, 'GPU': 0.5}
+    """
+    wanted = {name: amount for name, amount in request.items() if amount > 0}
+    if not wanted:  # it runs anywhere, beside any other
+        return {"": 1 / slots}
+    return {name: amount / totals[name] if totals.get(name) else 1 / slots for name, amount in wanted.items()}
+
+
+def totals(nodes: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """What nodes have together."""
+    found: dict[str, float] = {}
+    for node in nodes:
+        for name, amount in node.items():
+            found[name] = found.get(name, 0.0) + amount
+    return found
+
+
 def slots(nodes: Iterable[Mapping[str, float]], request: Mapping[str, float]) -> int:
     """How many trials that each need `request` fit on nodes with these resources; 0 means that no node can run one."""
     wanted = {name: amount for name, amount in request.items() if amount > 0}

@@ -38,7 +38,8 @@ class Strand:
         slots: how many of them the cluster could run at once, were it empty; 0 means that no node can run one.
         left: how many of its positions are not recorded.
         latest: its newest lease; their numbers grow.
-        starting: leases that have not begun.
+        starting: how many leases have not begun.
+        asked: those of them that nobody has withdrawn, in their order.
     """
 
     def __init__(self, need: Need) -> None:
@@ -47,6 +48,7 @@ class Strand:
         self.left = 0
         self.latest = 0
         self.starting = 0
+        self.asked: dict[int, Lease] = {}
         self.waiting = Waiting()
         self.returned: list[tuple[int, int, int]] = []  # (start, stop, longest next lease), a heap
         self.lone: deque[int] = deque()  # suspects that may run, alone
@@ -102,10 +104,12 @@ class Strand:
         self.leases[lease.ident] = lease
         self.latest = lease.ident
         self.starting += 1
+        self.asked[lease.ident] = lease
 
     def begun(self, lease: Lease, now: float) -> None:
         """A lease has come to its first trial."""
         self.starting -= 1
+        self.asked.pop(lease.ident, None)
         self._started_left += lease.left
         self.pace.begun(now)
 
@@ -123,6 +127,7 @@ class Strand:
             self._started_left -= lease.left
         else:
             self.starting -= 1
+            self.asked.pop(lease.ident, None)
 
     def _hear(self, lease: Lease) -> None:
         """It is silent no longer."""
@@ -147,5 +152,6 @@ class Strand:
         assert all(limit >= 1 and a < b for a, b, limit in self.returned)
         assert self._returned_count == sum(b - a for a, b, _ in self.returned)
         assert self._started_left == sum(lease.left for lease in self.leases.values() if lease.began)
+        assert self.asked == {ident: lease for ident, lease in self.leases.items() if lease.state == "asked"}
         assert self.starting == sum(not lease.began for lease in self.leases.values())
         self.pace.check([each.since for each in self.leases.values() if each.began and each.next == each.start])

@@ -2,96 +2,72 @@
 
 Rules of this file:
 
-1. A lease weighs 1/slots of its strand, so that 1.0 is the cluster full and `schedule.WINDOW` is as much as is ever
-   out.
-2. Strands of which the cluster holds equally many trials stand in one lane, and each lane has a window of its own: what
-   waits for the only GPU must not keep a hundred CPUs idle. Lanes that do want the same slots share them evenly, since
-   Ray serves them in the order in which they came.
-3. Sweeps of one group, which share worker processes, share a lane evenly, and so do the strands of one sweep its
-   share; of equals it is the turn of the one that has waited longest. Groups take turns of at least
-   `schedule.TURN_S`, since a process for other code costs a second or two; a group that wants nothing gives up its turn
-   at once.
-4. A strand that no node can run has one lease out, so that an autoscaler sees what is wanted. It weighs nothing.
-5. What is finished, cancelled, paused or wholly out costs nothing: only strands with something to lease are looked at.
+1. Strands for which the cluster has least of the same resource, and room for equally many trials, stand in line for the
+   same, those of one priority in one lane (`core/lane.py`). What is out for the same has a window of its own,
+   `schedule.WINDOW` times what can run: what waits for the only GPU must not keep a hundred CPUs idle.
+2. A higher priority goes first. As long as something of it waits for a resource, nothing of a lower one waits there as
+   well, or it would get what is free next: so much of it is out as can run beside what the higher one wants. What is
+   out beyond that and has not begun is in the way, and is withdrawn.
+3. A strand that no node can run has one lease out, so that an autoscaler sees what is wanted. It weighs nothing.
+4. What is finished, cancelled, paused or wholly out costs nothing: only strands with something to lease are looked at,
+   and, where there are several priorities, those with leases out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from raylab.core import schedule
+from raylab.core.lane import Claim, Lane, Line, Place
+from raylab.core.lease import Lease
 from raylab.core.queue import Queue
-from raylab.core.segment import Need
 from raylab.core.strand import Strand
 
-
-class Place(NamedTuple):
-    """Which strand of which sweep."""
-
-    sweep: str
-    need: Need
-
-
-@dataclass(slots=True)
-class Lane:
-    """The strands of which the cluster holds the same number of trials."""
-
-    slots: int
-    out: dict[Place, int] = field(default_factory=dict)  # leases, by strand that has some
-    leases: int = 0
-    hungry: dict[Place, tuple[Queue, Strand]] = field(default_factory=dict)
-    turn: str = ""  # the group whose sweeps have the slots now
-    turn_since: float = float("-inf")
-
-    @property
-    def load(self) -> float:
-        """Leases in flight for each slot; counted, not summed up, since adding thirds drifts."""
-        return self.leases / self.slots
-
-    def next(self, now: float) -> tuple[float, int, str, int, int, Place] | None:
-        """What speaks for the strand that is next here, less for the later; None if the window is full or none is."""
-        if not self.hungry or self.load >= schedule.WINDOW:
-            return None
-        ready = [each for each in self.hungry.items() if each[1][0].rested(each[1][1], now)]
-        if not ready:
-            return None
-        self._take_turns({queue.group for _, (queue, _) in ready}, now)
-        return min(self._claim(place, *which) for place, which in ready if which[0].group == self.turn)
-
-    def _claim(self, place: Place, queue: Queue, strand: Strand) -> tuple[float, int, str, int, int, Place]:
-        held = sum(self.out.get(Place(place.sweep, need), 0) for need in queue.strands)
-        return held / self.slots, queue.latest, place.sweep, len(strand.leases), strand.latest, place
-
-    def _take_turns(self, groups: set[str], now: float) -> None:
-        """Round robin by name."""
-        if self.turn in groups and (len(groups) == 1 or now < self.turn_since + schedule.TURN_S):
-            return
-        self.turn = min((group for group in groups if group > self.turn), default=min(groups))
-        self.turn_since = now
+SLACK = 1e-9
+"""What sums of shares may be off by."""
 
 
 class Window:
     """Knows of each strand what it has out and whether it wants more; the ledger files every change."""
 
     def __init__(self) -> None:
-        self._lanes: dict[int, Lane] = {}  # by the slots of their strands
-        self._lane_of: dict[str, dict[Need, int]] = {}
+        self._totals: Mapping[str, float] = {}
+        self._lanes: dict[tuple[Line, int], Lane] = {}  # by priority, too; none is empty
+        self._priorities: list[int] = []  # of the lanes, the highest first
+        self._claims: dict[Place, Claim] = {}  # of all that some node can run
         self._infeasible: dict[Place, tuple[Queue, Strand]] = {}  # hungry too, but no node can run them
 
-    def load(self, slots: int) -> float:
-        """Leases in flight for each slot, of the strands with so many slots."""
-        return self._lanes[slots].load if slots in self._lanes else 0.0
+    def resize(self, totals: Mapping[str, float]) -> None:
+        """The cluster has so much of each resource now; every sweep is to be filed anew."""
+        self._totals = totals
+
+    def load(self, place: Place) -> float:
+        """What is out for what a strand stands in line for, without what is of a lower priority: 1.0 is as much as can
+        run. 0.0 of a strand that stands in none."""
+        claim = self._claims.get(place)
+        return self._load(*claim.lane) if claim else 0.0
+
+    def share(self, place: Place) -> float:
+        """The part of its lane that a strand's sweep has, while all who have leases out go on."""
+        claim = self._claims.get(place)
+        lane = self._lanes.get(claim.lane) if claim else None
+        return lane.share(place.sweep, claim.user) if claim and lane else 1.0
+
+    def _load(self, line: Line, priority: int) -> float:
+        same = [lane for (its, at), lane in self._lanes.items() if its == line and at >= priority]
+        return sum(lane.leases for lane in same) / line.slots
 
     @property
     def line(self) -> float:
         """How many leases wait for a slot, as far as that can be known here."""
-        return sum(max(0, lane.leases - lane.slots) for lane in self._lanes.values())
+        lowest: dict[Line, int] = {}
+        for line, priority in self._lanes:
+            lowest[line] = min(lowest.get(line, priority), priority)
+        return sum(max(0.0, self._load(line, least) - 1.0) * line.slots for line, least in lowest.items())
 
-    def sharing(self, slots: int) -> int:
-        """How many sweeps with so many slots have leases out."""
-        return len({place.sweep for place in self._lanes[slots].out}) if slots in self._lanes else 0
+    # filing -----------------------------------------------------------------------------------------------------
 
     def file(self, name: str, queue: Queue) -> None:
         """Take note of how a sweep stands."""
@@ -99,54 +75,110 @@ class Window:
             self._file(Place(name, strand.need), queue, strand)
 
     def _file(self, place: Place, queue: Queue, strand: Strand) -> None:
-        known = self._lane_of.setdefault(place.sweep, {})
-        hungry = queue.hungry(strand)
-        if known.get(place.need) != strand.slots:
+        claim, hungry = self._claims.get(place), queue.hungry(strand)
+        if claim is not None and not claim.holds(self._totals):
             self._drop(place)
-            known[place.need] = strand.slots
+            claim = None
+        self._infeasible.pop(place, None)
         if strand.slots < 1:
-            self._infeasible.pop(place, None)
             if hungry:
                 self._infeasible[place] = queue, strand
             return
-        lane = self._lanes.setdefault(strand.slots, Lane(strand.slots))
-        lane.leases += len(strand.leases) - lane.out.pop(place, 0)
-        if strand.leases:
-            lane.out[place] = len(strand.leases)
-        if hungry:
-            lane.hungry[place] = queue, strand
-        else:
-            lane.hungry.pop(place, None)
+        if claim is None:
+            claim = self._claims[place] = Claim.of(queue, strand, place.sweep, self._totals)
+        lane = self._lanes.get(claim.lane)
+        if lane is None:
+            if not (hungry or strand.leases):
+                return
+            lane = self._lanes[claim.lane] = Lane()
+            self._sort()
+        lane.file(claim, hungry=hungry)
+        self._tidy(claim)
 
-    def drop(self, name: str) -> None:
+    def _tidy(self, claim: Claim) -> None:
+        lane = self._lanes[claim.lane]
+        if not (lane.out or lane.hungry):
+            del self._lanes[claim.lane]
+            self._sort()
+
+    def _sort(self) -> None:
+        self._priorities = sorted({priority for _, priority in self._lanes}, reverse=True)
+
+    def drop(self, name: str, queue: Queue) -> None:
         """Forget a sweep."""
-        for need in list(self._lane_of.get(name, ())):
+        for need in queue.strands:
+            self._infeasible.pop(Place(name, need), None)
             self._drop(Place(name, need))
-        self._lane_of.pop(name, None)
 
     def _drop(self, place: Place) -> None:
-        self._infeasible.pop(place, None)
-        lane = self._lanes.get(self._lane_of[place.sweep].pop(place.need, 0))
-        if lane is not None:
-            lane.leases -= lane.out.pop(place, 0)
-            lane.hungry.pop(place, None)
-            if not (lane.out or lane.hungry):
-                del self._lanes[lane.slots]
+        claim = self._claims.pop(place, None)
+        if claim is not None and (lane := self._lanes.get(claim.lane)) is not None:
+            lane.drop(place)
+            self._tidy(claim)
+
+    # choosing ---------------------------------------------------------------------------------------------------
 
     def next(self, now: float) -> Place | None:
         """The strand that gets the next lease; None when the windows are full or nobody wants one."""
         for place, (queue, strand) in self._infeasible.items():
             if not strand.leases and queue.rested(strand, now):
                 return place
-        found = [best for lane in self._lanes.values() if (best := lane.next(now)) is not None]
-        return min(found)[-1] if found else None
+        for priority in self._priorities:
+            may, found = self._may(priority, now), list[tuple[float, int, Place]]()
+            for (line, its), lane in self._lanes.items():
+                load = self._load(line, its) if its == priority and lane.hungry else schedule.WINDOW
+                if load < schedule.WINDOW and (claim := lane.next(now, may)) is not None:
+                    found.append((load, claim.queue.latest, claim.place))
+            if found:
+                return min(found)[-1]
+        return None
+
+    def _may(self, priority: int, now: float) -> Callable[[Claim], bool] | None:
+        """Whether one more lease of a claim of this priority is in nobody's way; None if none is."""
+        room = self._room(priority, now) if priority < self._priorities[0] else {}
+        if not room:
+            return None
+        for claim in self._those(-math.inf, priority):
+            for resource in claim.shares.keys() & room.keys():
+                room[resource] -= claim.runs * claim.shares[resource]
+        return lambda claim: all(room[name] + SLACK >= part for name, part in claim.shares.items() if name in room)
+
+    def _room(self, priority: int, now: float) -> dict[str, float]:
+        """Which part is left for this priority of each resource that a higher one waits for, once that has what it
+        wants."""
+        above = self._those(priority + 1, math.inf)
+        awaited = dict.fromkeys(resource for claim in above if claim.waits(now) for resource in claim.shares)
+        return {
+            resource: max(0.0, 1.0 - sum(claim.demand(now) * claim.shares.get(resource, 0.0) for claim in above))
+            for resource in awaited
+        }
+
+    def _those(self, least: float, most: float) -> list[Claim]:
+        """The claims of these priorities that have leases out or are hungry."""
+        lanes = [lane for (_, priority), lane in self._lanes.items() if least <= priority <= most]
+        return [claim for lane in lanes for claim in lane.claims.values()]
+
+    def in_the_way(self, now: float) -> list[Lease]:
+        """Leases that have not begun, the newest ones, and would begin before what a higher priority waits for."""
+        found: dict[int, Lease] = {}
+        for priority in self._priorities[1:]:  # mostly there is one
+            own = self._those(priority, priority)
+            for resource, left in self._room(priority, now).items():
+                mine = [claim for claim in own if resource in claim.shares]
+                over = sum(claim.going * claim.shares[resource] for claim in mine) - left
+                for claim, lease in _newest_first(mine):
+                    if over <= SLACK:
+                        break
+                    found[lease.ident] = lease
+                    over -= claim.shares[resource]
+        return list(found.values())
 
     def wake(self, now: float) -> float | None:
         """When the first of the sweeps whose environment failed may try again; None if none waits for a time.
 
         Nothing else needs a clock: a full window opens when a lease ends, and a turn passes with the next lease.
         """
-        hungry = [queue for lane in self._lanes.values() for queue, _ in lane.hungry.values()]
+        hungry = [claim.queue for lane in self._lanes.values() for claim in lane.hungry.values()]
         hungry += [queue for queue, _ in self._infeasible.values()]
         return min((queue.not_before for queue in hungry if queue.not_before > now), default=None)
 
@@ -157,12 +189,22 @@ class Window:
             for name, queue in queues.items()
             for need, strand in queue.strands.items()
         }
-        hungry = {place: each for place, each in all_of_them.items() if each[0].hungry(each[1])}
-        for slots, lane in self._lanes.items():
-            here = {place: strand for place, (_, strand) in all_of_them.items() if strand.slots == slots}
-            assert lane.out == {place: len(strand.leases) for place, strand in here.items() if strand.leases}
-            assert lane.hungry == {place: hungry[place] for place in here if place in hungry}
-            assert lane.leases == sum(lane.out.values())
-        busy = {strand.slots for place, (_, strand) in all_of_them.items() if strand.leases or place in hungry} - {0}
-        assert busy <= self._lanes.keys(), f"there are lanes for {[*self._lanes]} slots, and strands with {busy}"
-        assert self._infeasible == {place: each for place, each in hungry.items() if each[1].slots < 1}
+        feasible = {place: each for place, each in all_of_them.items() if each[1].slots}
+        out = {place for place, (_, strand) in feasible.items() if strand.leases}
+        hungry = {place for place, (queue, strand) in all_of_them.items() if queue.hungry(strand)}
+        assert out == set().union(*(lane.out for lane in self._lanes.values()))
+        assert hungry & feasible.keys() == set().union(*(lane.hungry for lane in self._lanes.values()))
+        assert hungry - feasible.keys() == self._infeasible.keys()
+        assert self._priorities == sorted({priority for _, priority in self._lanes}, reverse=True)
+        for key, lane in self._lanes.items():
+            assert lane.out or lane.hungry, f"the lane {key} is empty"
+            for place, claim in lane.claims.items():
+                queue, strand = all_of_them[place]
+                assert (claim.queue, claim.strand) == (queue, strand)
+                assert key == claim.lane == Claim.of(queue, strand, place.sweep, self._totals).lane
+
+
+def _newest_first(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Lease]]:
+    """The leases of some claims that have not begun, and that nobody has withdrawn."""
+    each = [[(claim, lease) for lease in reversed(claim.strand.asked.values())] for claim in claims]
+    return heapq.merge(*each, key=lambda pair: -pair[1].ident)

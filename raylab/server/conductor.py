@@ -22,7 +22,7 @@ from raylab.core.block import block
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
-from raylab.core.schedule import flush_interval, slots
+from raylab.core.schedule import flush_interval, slots, totals
 from raylab.core.segment import Need, earlier_designs, segment_at
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
 from raylab.notebook.file import FileInfo
@@ -61,6 +61,7 @@ class Conductor:
         self.ledger = Ledger()
         self.news = News()
         self.nodes: list[Mapping[str, float]] = []
+        self._totals: Mapping[str, float] = {}  # of what they have
         self.refusal: RaylabError | None = None  # why the lab cannot work: fenced, or its notebook cannot be opened
         self.opened = asyncio.Event()
         self.closing = False
@@ -92,7 +93,7 @@ class Conductor:
         """Open the notebook, take up its sweeps, then watch the cluster's size for ever."""
         try:
             await self.sweeps.open(restarted=await asyncio.to_thread(self._restarted))
-            await self._count_nodes()
+            await self.look()
             await self.sweeps.find_all()
         except LabFenced as error:
             self.fence(error)
@@ -123,8 +124,9 @@ class Conductor:
         queues = self.ledger.queues
         now = {key: self.fits(queue.record) for key, queue in queues.items() if not queue.complete}
         changed = {key: counts for key, counts in now.items() if queues[key].slots != counts}
-        if changed:
-            self.happened(ev.SlotsChanged(slots=changed))
+        before, self._totals = self._totals, totals(self.nodes)
+        if changed or self._totals != before:
+            self.happened(ev.SlotsChanged(slots=changed, totals=self._totals))
             for key in changed:
                 self.news.post(self.sweeps.of(key))
 

@@ -34,6 +34,7 @@ def record(
     total: int = 1,
     *,
     sweep: str = "s",
+    user: str = "",
     group: str = "",
     time_limit: float | None = None,
     cancelled: bool = False,
@@ -48,7 +49,7 @@ def record(
     return SweepRecord(
         name=sweep,
         folder=sweep,
-        user="",
+        user=user,
         time_us=0,
         label="f",
         shape="",

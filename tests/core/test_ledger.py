@@ -893,6 +893,48 @@ def test_few_at_once_get_leases_as_a_small_cluster_does_and_it_is_known_how_long
     assert len(story.out) == 2
 
 
+# priorities -----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_of_higher_priority_has_the_next_slots_and_what_has_begun_ends_by_itself(story: Story) -> None:
+    launches = story.open(100, sweep="low", slots=2)
+    for launch in launches[:2]:
+        story.start(launch)
+    orders = story.tell(opened(3, sweep="high", slots=2, priority=1))
+    assert [order.lease for order in only(Stop, orders)] == [launch.lease for launch in reversed(launches[2:])]
+    high = only(Launch, orders)
+    assert [launch.sweep for launch in high] == ["high"] * 3
+    for launch in launches[2:]:
+        assert only(Launch, story.end(launch, "stopped")) == []
+    assert only(Launch, story.whole(launches[0])) == []
+    assert only(Launch, story.whole(launches[1])) == [], "one of them waits"
+    assert only(Launch, story.start(high[0])) == []
+    assert only(Launch, story.whole(high[1])) == []
+    assert {launch.sweep for launch in only(Launch, story.start(high[2]))} == {"low"}, "nothing of it waits any more"
+    finish(story)
+    assert story.outstanding() == 0
+
+
+def test_another_priority_is_in_force_at_once(story: Story) -> None:
+    story.open(100, sweep="a", slots=2)
+    story.open(100, sweep="b", slots=2)
+    orders = story.change("b", policy=Policy(priority=1))
+    assert {story.out[order.lease].sweep for order in only(Stop, orders)} == {"a"}
+    assert [launch.sweep for launch in only(Launch, orders)] == ["b"] * 4
+    for launch in [launch for launch in story.out.values() if launch.sweep == "a"]:
+        story.end(launch, "stopped")
+    orders = story.change("b", policy=Policy(priority=-1))
+    assert {story.out[order.lease].sweep for order in only(Stop, orders)} == {"b"}
+    assert [launch.sweep for launch in only(Launch, orders)] == ["a"] * 4
+
+
+def test_nothing_makes_way_while_nothing_is_taken(story: Story) -> None:
+    story.open(100, sweep="low", slots=2)
+    story.tell(PressureChanged(high=True))
+    assert story.tell(opened(3, sweep="high", slots=2, priority=1)) == []
+    assert len(only(Stop, story.tell(PressureChanged(high=False)))) == 4
+
+
 # cancel, resume, replace ----------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from raylab.core import events as ev
 from raylab.core import schedule
 from raylab.core.failures import NOTHING, Tally
+from raylab.core.lane import Place
 from raylab.core.ledger import Ledger
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment
@@ -46,6 +47,7 @@ class Disk:
     key: str
     segments: tuple[Segment, ...]
     group: str
+    user: str
     cursed: frozenset[int]  # positions of trials that kill their process
     limit: float | None = None  # what a trial may take
     records: dict[int, str] = field(default_factory=dict)  # by position
@@ -55,6 +57,7 @@ class Disk:
     version: int = 1  # of the code
     most: int | None = None  # trials at once
     failures: float | None = None  # at which it pauses
+    priority: int = 0
     forgiven: Tally = NOTHING
 
     @property
@@ -77,6 +80,8 @@ class Disk:
             paused=self.paused,
             max_concurrency=self.most,
             max_failures=self.failures,
+            priority=self.priority,
+            user=self.user,
             forgiven=self.forgiven,
             strikes=dict(self.strikes),
             segments=self.segments,
@@ -288,6 +293,9 @@ class World(RuleBasedStateMachine):
                     self.wake = order.at
         assert not self.pausing, "it should have paused"
         going = [*(stops or []), *(task for task in silent if task not in (stops or []))]
+        ways = [task for task in self.tasks if task.lease in stopped and task not in going]
+        assert all(map(self.is_in_the_way, ways)), "it was stopped for no reason"
+        going += ways
         assert sorted(stopped) == sorted(task.lease for task in going)
         for task in going:
             task.stopping = True
@@ -297,6 +305,15 @@ class World(RuleBasedStateMachine):
         """Whether a trial of it must be over a limit that its worker does not know."""
         known = self.mine(task) and task.started and not task.stopping
         return known and task.silence is not None and self.now >= task.since + task.silence
+
+    def is_in_the_way(self, task: Task) -> bool:
+        """Whether it has not begun, and something of a higher priority has not either."""
+        above = [disk for disk in self.disks.values() if disk.priority > task.disk.priority]
+        return not self.pressure and not task.started and not task.stopping and any(map(self.waits, above))
+
+    def waits(self, disk: Disk) -> bool:
+        """Whether something of it is to run, and does not yet."""
+        return bool(self.asked(disk) or self.models[disk.key].many("waiting", "back", "lone", "suspect"))
 
     def disk_of(self, key: str) -> Disk:
         return next(disk for disk in self.disks.values() if disk.key == key)
@@ -360,7 +377,8 @@ class World(RuleBasedStateMachine):
         segments: list[Segment] = []
         for klass, total in enumerate(totals):
             segments.append(segment(total, after=segments[-1] if segments else None, need=Need(klass)))
-        self.disks[name] = Disk(f"{name}~{self.generations}", tuple(segments), group, cursed)
+        user = "ada" if self.generations % 2 else "bob"
+        self.disks[name] = Disk(f"{name}~{self.generations}", tuple(segments), group, user, cursed)
         self.open(name)
 
     @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), cursed=CURSED)
@@ -425,6 +443,13 @@ class World(RuleBasedStateMachine):
             disk = self.disks[name]
             disk.paused = self.models[disk.key].paused = disk.paused or "by ada"
             self.changed(name, self.asked(disk))
+
+    @rule(name=st.sampled_from(NAMES), priority=st.sampled_from([-1, 0, 1]))
+    def urge(self, name: str, priority: int) -> None:
+        """What has begun of the others ends by itself."""
+        if name in self.disks:
+            self.disks[name].priority = priority
+            self.changed(name, [])
 
     @rule(name=st.sampled_from(NAMES), most=st.sampled_from([None, 1, 2]), failures=st.sampled_from([None, 2, 5, 0.4]))
     def terms(self, name: str, most: int | None, failures: float | None) -> None:
@@ -698,20 +723,41 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def the_window_is_kept(self) -> None:
-        names = {disk.key: name for name, disk in self.disks.items()}
-        held = [self.slots[names[task.disk.key], task.klass] for task in self.tasks if self.mine(task)]
-        for slots in set(self.slots.values()) - {0}:
-            assert self.ledger._window.load(slots) == held.count(slots) / slots
+        """The load is what is out for the same, of this priority and higher ones."""
+        for disk, klass, slots in self.classes():
+            load = self.ledger._window.load(Place(disk.key, Need(klass)))
+            rivals = {
+                (each.key, its)
+                for each, its, same in self.classes()
+                if same == slots and each.priority >= disk.priority
+            }
+            assert load == sum((task.disk.key, task.klass) in rivals for task in self.tasks) / slots
+
+    def classes(self) -> list[tuple[Disk, int, int]]:
+        """Those of each sweep of which the cluster can run some, and how many."""
+        here = [
+            (disk, need.klass, count)
+            for name, disk in self.disks.items()
+            for need, count in self.slots_of(name).items()
+        ]
+        return [each for each in here if each[-1]]
 
     @invariant()
-    def no_class_holds_up_another(self) -> None:
-        """What could run runs, or its window is full; what no node can run has one lease out."""
+    def nobody_waits_for_no_reason(self) -> None:
+        """What could run runs, or its window is full, or something of a higher priority waits; what no node can run has
+        one lease out."""
         if self.pressure or self.ledger._pace.opens > self.now:
             return
-        for queue in self.ledger.queues.values():
+        for disk in self.disks.values():
+            queue, above = (
+                self.ledger.queues[disk.key],
+                [each for each in self.disks.values() if each.priority > disk.priority],
+            )
+            waits = any(map(self.waits, above))
             for strand in queue.strands.values():
                 if queue.hungry(strand) and queue.rested(strand, self.now):
-                    assert strand.leases if strand.slots < 1 else self.ledger._window.load(strand.slots) >= 2.0
+                    full = self.ledger._window.load(Place(disk.key, strand.need)) >= 2.0
+                    assert strand.leases if strand.slots < 1 else full or waits
 
     # the end ----------------------------------------------------------------------------------------------------
 

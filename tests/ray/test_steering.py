@@ -75,5 +75,43 @@ def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluste
     cluster.client(GATED + _dedent(script), name=lab_name)
 
 
+def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    import polars as pl
+    def long(x):
+        begun = time.time()
+        time.sleep(1)
+        return {"begun": begun}
+    lab = raylab.Lab(name)
+    low = lab.submit(long, {"x": range(12)}, name="low", order="design")
+    until(lambda: low.progress().running == 2)
+    high = lab.submit(timed, {"x": range(8)}, name="high", priority=1)
+    assert high.wait(timeout=60, progress=False)
+    first, last = high.results()["begun"].min(), high.results()["begun"].max()
+    assert low.wait(timeout=60, progress=False)
+    between = low.results().filter(pl.col("begun").is_between(first, last))
+    assert between.height == 0, (first, last, low.results())
+    """
+    cluster.client(GATED + _dedent(script), name=lab_name)
+
+
+def test_users_share_a_cluster_evenly_however_many_sweeps_each_has(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    from unittest.mock import patch
+    lab = raylab.Lab(name)
+    lab.submit(timed, {"x": range(4)}, name="warm").wait(progress=False)
+    of_ada = [lab.submit(timed, {"x": range(60)}, name=f"ada-{n}") for n in range(3)]
+    with patch("getpass.getuser", lambda: "bob"):
+        of_bob = lab.submit(timed, {"x": range(60)}, name="bob")
+    before = sum(sweep.progress().done for sweep in of_ada)
+    until(lambda: of_bob.progress().done >= 20)
+    done, theirs = of_bob.progress().done, sum(sweep.progress().done for sweep in of_ada) - before
+    for sweep in (*of_ada, of_bob):
+        sweep.cancel()
+    assert 0.5 * done <= theirs <= 2 * done, (done, theirs)      # by sweeps it would be three times as many
+    """
+    cluster.client(GATED + _dedent(script), name=lab_name)
+
+
 def _dedent(code: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in code.splitlines())
