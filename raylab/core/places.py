@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from raylab.core.box import Box, Run, Runs, count
+
+Pairs: TypeAlias = Sequence[Run] | NDArray[np.int64]
+"""A set as runs, or with a row for each of them."""
 
 
 def runs_of(numbers: NDArray[np.int64]) -> Runs:
@@ -26,26 +31,36 @@ def runs_of(numbers: NDArray[np.int64]) -> Runs:
     return tuple(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def listed(runs: ArrayLike) -> NDArray[np.int64]:
+def pairs(runs: Pairs) -> NDArray[np.int64]:
+    """The runs of a set, a row each: start and stop."""
+    if isinstance(runs, np.ndarray):
+        found: NDArray[np.int64] = runs
+    else:
+        found = np.fromiter(chain.from_iterable(runs), dtype=np.int64, count=2 * len(runs)).reshape(-1, 2)
+    return found
+
+
+def listed(runs: Pairs) -> NDArray[np.int64]:
     """The numbers of a set, each, in its order.
 
     Example:
         >>> listed([(1, 3), (5, 6)])
         array([1, 2, 5])
     """
-    starts, stops = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+    starts, stops = pairs(runs).T
     ends = np.cumsum(stops - starts)
-    return np.arange(ends[-1] if ends.size else 0) + np.repeat(stops - ends, stops - starts)
+    found: NDArray[np.int64] = np.arange(ends[-1] if ends.size else 0) + np.repeat(stops - ends, stops - starts)
+    return found
 
 
-def among(runs: ArrayLike, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+def among(runs: Pairs, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of these numbers are in a set.
 
     Example:
         >>> among([(1, 3), (5, 6)], np.array([5, 0, 2]))
         array([ True, False,  True])
     """
-    starts, stops = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+    starts, stops = pairs(runs).T
     run = np.searchsorted(stops, numbers, side="right")
     inside: NDArray[np.bool_] = numbers >= np.append(starts, np.iinfo(np.int64).max)[run]
     return inside
@@ -96,7 +111,7 @@ def ends_of(runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     known = _ends.get(id(runs))
     if known is not None and known[0] is runs:
         return known[1], known[2]
-    starts, stops = np.array(runs, dtype=np.int64).T
+    starts, stops = pairs(runs).T
     while len(_ends) >= 64:
         _ends.pop(next(iter(_ends)), None)
     _ends[id(runs)] = runs, stops, np.cumsum(stops - starts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from raylab.core.block import numbers_at
 from raylab.core.box import Run
-from raylab.core.places import among, listed, runs_of
+from raylab.core.places import among, listed, pairs, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
 from raylab.core.statuses import USUAL
@@ -92,7 +92,7 @@ def again(
     Raises:
         DesignError: so much failed that no request holds it.
     """
-    failed = {status: np.array(found.not_done.get(status, ()), dtype=np.int64).reshape(-1, 2) for status in statuses}
+    failed = {status: pairs(found.not_done.get(status, ())) for status in statuses}
     _check_many(sum(int((runs[:, 1] - runs[:, 0]).sum()) for runs in failed.values()))
     groups: list[_Group] = []
     later: list[NDArray[np.int64]] = []  # the selections that were met, from the last one back
@@ -110,7 +110,7 @@ def again(
             group.numbers.append(numbers)
             group.taken_back[status] += len(numbers)
         if segment.selection:
-            later.append(np.array(segment.selection, dtype=np.int64))
+            later.append(pairs(segment.selection))
     return _selections(groups, record.positions, found.attempt + 1)
 
 

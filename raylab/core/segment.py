@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from raylab.core import box
 from raylab.core.box import Box, Run
+from raylab.core.packing import packed, unpacked
 
 
 class Need(NamedTuple):
@@ -104,20 +105,17 @@ class Segment:
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        sets = {"part": [packed(axis) for axis in self.part], "selection": packed(self.selection)}
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.init} | sets
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Segment:
         """What `plain` gave, after it was JSON."""
-        part = tuple(_runs(axis) for axis in plain["part"])
+        part = tuple(map(unpacked, plain["part"]))
         grid = tuple(plain["grid"])
         need = Need(*plain.get("need", ()))
-        selection = _runs(plain["selection"])
+        selection = unpacked(plain["selection"])
         return Segment(**{**plain, "part": part, "grid": grid, "selection": selection, "need": need})
-
-
-def _runs(plain: Iterable[Sequence[int]]) -> tuple[Run, ...]:
-    return tuple((start, stop) for start, stop in plain)
 
 
 def earlier_designs(segments: Iterable[Segment], segment: Segment) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from raylab.core.packing import packed, unpacked
 from raylab.core.trial_warnings import Kind, merged
 
 Names: TypeAlias = Sequence[list[Any]]
@@ -61,14 +62,14 @@ class Summary:
     def dumps(self) -> dict[str, Any]:
         """As plain data for a file's metadata."""
         return {
-            "positions": [list(run) for run in self.positions],
+            "positions": packed(self.positions),
             "by_status": dict(self.by_status),
             "rows": self.rows,
             "seconds": round(self.seconds, 6),
             "error": self.error,
             "warnings": [kind.dumps() for kind in self.warnings],
             "names": self.names,
-            "not_done": {status: [list(run) for run in runs] for status, runs in self.not_done.items()},
+            "not_done": {status: packed(runs) for status, runs in self.not_done.items()},
             "attempt": self.attempt,
             "versions": list(self.versions),
         }
@@ -77,14 +78,14 @@ class Summary:
     def loads(meta: Mapping[str, Any]) -> Summary:
         """Read it; KeyError if something is missing. What a later version says beside it is left out."""
         return Summary(
-            positions=_pairs(meta["positions"]),
+            positions=list(unpacked(meta["positions"])),
             by_status=meta["by_status"],
             rows=meta["rows"],
             seconds=meta["seconds"],
             error=meta["error"],
             warnings=[Kind.loads(data) for data in meta["warnings"]],
             names=meta["names"],
-            not_done={status: _pairs(runs) for status, runs in meta["not_done"].items()},
+            not_done={status: list(unpacked(runs)) for status, runs in meta["not_done"].items()},
             attempt=meta["attempt"],
             versions=meta["versions"],
         )
@@ -115,10 +116,6 @@ def together(some: Sequence[Summary]) -> Summary:
         attempt=max((each.attempt for each in some), default=0),
         versions=sorted({version for each in some for version in each.versions}),
     )
-
-
-def _pairs(runs: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
-    return [(start, stop) for start, stop in runs]
 
 
 def _united(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.server.protocol import person
 from raylab.server.recorder import Recorder, Unreadable
-from raylab.worker.lease import Package
+from raylab.worker.lease import Package, Segments
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ class Sweeps:
         notebook = self.identity.id if self.identity else ""
         return Package(
             key=f"{notebook}/{record.folder}/{record.code}/{record.modules}",
-            segments=record.segments,
+            segments=Segments(record.segments),
             pickle=pickle,
             modules=modules,
         )

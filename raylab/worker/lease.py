@@ -8,6 +8,7 @@ Knows no Ray, no ledger: it is a generator, whoever drives it.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -34,7 +35,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import Workplace, back_again, private_folder
 
-WIRE = 6
+WIRE = 7
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -44,12 +45,29 @@ HEAVY_S = 1e-4
 """A trial that took less has not made much: only the results of longer ones are weighed while they wait."""
 
 
+class Segments:
+    """The segments of a sweep on their way: pickled, since a process that has loaded them need not read a selection of
+    10^5 runs again for each lease."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._pickled = pickle.dumps(tuple(segments), protocol=5)
+        self._count = len(segments)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def load(self) -> tuple[Segment, ...]:
+        """All of them."""
+        found: tuple[Segment, ...] = pickle.loads(self._pickled)
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """All that workers need of a sweep."""
 
     key: str  # unique to the sweep and its code; what is loaded is kept by it
-    segments: tuple[Segment, ...]
+    segments: Segments
     pickle: bytes
     modules: bytes | None = None
     wire: int = WIRE
@@ -145,11 +163,12 @@ class Job:
                 f"this node's raylab speaks version {WIRE} with the lab, the lab speaks {package.wire}; "
                 "install the same raylab on all nodes and start the lab again"
             )
+        segments = package.segments.load()
         path = None if package.modules is None else unpack(package.modules, folder)
         ending, pid = _Ending.watch(), os.getpid()
         with imports_apart(draws=True):
             # What modules and classes draw while they are made must be the same in every process.
-            seed_all(package.segments[0].seed)
+            seed_all(segments[0].seed)
             found = load(package.pickle, path)
             self.draws = bool(found.seeds)
             self.workplace = Workplace(path, found.files) if path is not None and found.files else None
@@ -160,7 +179,7 @@ class Job:
                 enter=None if self.workplace is None else self.workplace.enter,
             )
             self.parts: list[Part] = []
-            self.grow(package.segments)
+            self.grow(segments)
         self.max_rows = FIRST_ROWS
 
     def grow(self, segments: tuple[Segment, ...]) -> None:
@@ -187,7 +206,7 @@ def job(package: Package) -> Job:
         found = _jobs[package.key] = Job(package, private_folder("code"))
     elif len(found.parts) < len(package.segments):
         with imports_apart(draws=True):
-            found.grow(package.segments)
+            found.grow(package.segments.load())
     return found
 
 

@@ -100,12 +100,12 @@ def lease() -> tuple[LeaseOrder, Package]:
     from raylab.code.pack import pack
     from raylab.core.design import Factorial
     from raylab.core.segment import Segment
-    from raylab.worker.lease import LeaseOrder, Package
+    from raylab.worker.lease import LeaseOrder, Package, Segments
 
     code = pack(trial)
     design = Factorial(turns=[1], n=range(10))
     segment = Segment(design=design.dumps(), size=design.size, repeats=1, order="random", key=1, seed=1)
-    package = Package(key="startup", segments=(segment,), pickle=code.pickle, modules=code.modules)
+    package = Package(key="startup", segments=Segments([segment]), pickle=code.pickle, modules=code.modules)
     return LeaseOrder(lease=1, start=0, stop=design.size, flush_s=0.5), package
 
 

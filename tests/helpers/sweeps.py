@@ -21,7 +21,7 @@ from raylab.notebook.schema import Schema
 from raylab.notebook.writer import SweepTable, Writer
 from raylab.server.at_work import AtWork
 from raylab.worker.batch import Batch, summary
-from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
+from raylab.worker.lease import Header, LeaseOrder, Package, Segments, run_lease
 
 WHO = {"user": "ada", "host": "here", "pid": "1", "actor": "a", "raylab": "0"}
 NEVER = 1e9
@@ -33,7 +33,7 @@ def packaged(experiment: Any, design: Design, *, repeats: int = 1, seed: int = 1
     """A sweep as workers get it. The folder of the tests, which would count as the user's own code, stays here."""
     segment = Segment(design=design.dumps(), size=design.size, repeats=repeats, order=order, key=seed, seed=seed)
     code = experiment if isinstance(experiment, Code) else pack(experiment)
-    return Package(key=f"test-{next(_keys)}", segments=(segment,), pickle=code.pickle)
+    return Package(key=f"test-{next(_keys)}", segments=Segments([segment]), pickle=code.pickle)
 
 
 def leased(
@@ -50,7 +50,7 @@ def leased(
     order = LeaseOrder(
         lease=1,
         start=start,
-        stop=package.segments[segment].stop if stop is None else stop,
+        stop=package.segments.load()[segment].stop if stop is None else stop,
         segment=segment,
         attempt=attempt,
         flush_s=flush_s,

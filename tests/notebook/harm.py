@@ -100,7 +100,7 @@ def go_on(root: Path, name: str) -> pl.DataFrame:
     table = writer.open_sweep(f"sweeps/{name}")
     recorded = {at for start, stop in table.summary.positions for at in range(start, stop)}
     package = packaged(made(), SWEEPS[name])
-    for at in sorted(set(range(package.segments[0].total)) - recorded):
+    for at in sorted(set(range(package.segments.load()[0].total)) - recorded):
         batches = leased(package, at, at + 1)
         table.commit([batch.rows for batch in batches], summary(batches))
     table.seal()

@@ -31,7 +31,7 @@ from raylab.worker import batch as making
 from raylab.worker import lease
 from raylab.worker.batch import Batch
 from raylab.worker.experiment import Experiment
-from raylab.worker.lease import Header, LeaseOrder, run_lease
+from raylab.worker.lease import Header, LeaseOrder, Segments, run_lease
 
 # Experiments are made inside functions: those travel by value, and the worker needs no module of the tests.
 
@@ -101,7 +101,7 @@ def test_a_lease_holds_each_of_its_positions_once_and_in_order(data: st.DataObje
         assert batch.by_status == {"done": batch.count}
         at += batch.count
     assert at == stop
-    trials = Order(kind, total, package.segments[0].key).trials(start, stop)
+    trials = Order(kind, total, package.segments.load()[0].key).trials(start, stop)
     rows = table_of(batches).to_pylist()
     assert columns(rows, "_point", "_repeat") == [divmod(int(trial), repeats) for trial in trials]
     assert columns(rows, "p", "x") == [(int(t) // repeats, 2 * (int(t) // repeats)) for t in trials]
@@ -110,14 +110,14 @@ def test_a_lease_holds_each_of_its_positions_once_and_in_order(data: st.DataObje
 def test_a_lease_works_in_one_segment_of_several_by_the_positions_trials_and_points_of_the_sweep() -> None:
     """Two axes, more repeats of the first, and a selection: what is recorded follows the trial, not the position."""
     first, second = (packaged(seeing(), Factorial(p=axis), repeats=2) for axis in (range(3), [7, 8]))
-    base, other = first.segments[0], second.segments[0]
+    base, other = first.segments.load()[0], second.segments.load()[0]
     segments = (
         base,
         replace(other, first_position=6, first_trial=6, first_point=3),
         replace(base, repeats=1, first_position=10, first_trial=10, first_repeat=2),
         replace(other, first_position=13, first_trial=6, first_point=3, selection=((7, 9),), attempt=4),
     )
-    package = replace(first, key="grown", segments=segments)
+    package = replace(first, key="grown", segments=Segments(segments))
     names = ("_point", "_repeat", "p", "_seed", "seed", "drawn")
     rows = [
         set(columns(table_of(leased(package, segment.first_position, segment=at)).to_pylist(), *names))
