@@ -110,6 +110,7 @@ class Lab:
         num_cpus: Demand = 1,
         num_gpus: float = 0,
         memory: Demand = None,
+        grow: Mapping[str, Any] | None = None,
         resources: Mapping[str, float] | None = None,
         ray_remote_args: Mapping[str, Any] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
@@ -160,7 +161,11 @@ class Lab:
                 (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
             num_cpus: what one trial needs, as Ray counts, like the next four; BLAS and OpenMP get as many threads.
             num_gpus: see `num_cpus`.
-            memory: in bytes. Trials of which a node has no room for one more wait; Ray ends none that takes more.
+            memory: in bytes. A trial waits for a node that has as much left; Ray ends none for taking more.
+            grow: lets what came out `out_of_memory` or `timed_out` be tried again with more: the factor by which
+                `memory`, `time_limit` or both grow each time, and how often a trial is tried again, as
+                `{"memory": 2.0, "time_limit": 2.0, "tries": 3}`; `(2.0, 64e9)` says the most as well. Without a most,
+                memory grows up to what a node of the cluster has. A lost node never makes anything grow.
             resources: custom resources.
             ray_remote_args: more of Ray's options for the tasks, as plain data.
             runtime_env: where trials run, in Ray's words: `pip`, `uv`, `conda`, `env_vars`, `image_uri`, and
@@ -201,6 +206,7 @@ class Lab:
             max_failures=max_failures,
             resources={**amounts, **(resources or {})},
             classes=wanted.classes,
+            grow=grow,
             ray_remote_args=ray_remote_args,
             runtime_env=place.words,
         )

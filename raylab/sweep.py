@@ -78,6 +78,7 @@ class Sweep:
             "max_failures": record.policy.max_failures,
             "resources": dict(record.policy.resources),
             "classes": classes.told(record),
+            "grow": dict(record.policy.grow),
             "ray_remote_args": dict(record.policy.ray_remote_args),
             "runtime_env": dict(record.policy.runtime_env),
             "folder": record.folder,
@@ -243,8 +244,8 @@ class Sweep:
 
         Args:
             **policy: those words of `Lab.submit` that are to change, the others stay: description, retries, time_limit,
-                priority, max_concurrency, max_failures, num_cpus, num_gpus, memory, resources (all the custom ones),
-                ray_remote_args.
+                priority, max_concurrency, max_failures, grow, num_cpus, num_gpus, memory, resources (all the custom
+                ones), ray_remote_args.
 
         Raises:
             DesignError: a word is none of these (another runtime_env is another version of the code), or its value

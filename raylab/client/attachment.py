@@ -134,7 +134,7 @@ class Client:
         infeasible = self.connection.call("change", sweep, person(), found)
         now = self.progress(sweep)
         remarks = [f"{sweep.name}: {infeasible}"] if infeasible and now.outstanding else []
-        stays = stay(sweep.name, now.by_status) if after.of_trials != before.of_trials else ""
+        stays = stay(sweep.name, now.by_status) if after.of_failures != before.of_failures else ""
         return [*remarks, *([stays] if stays else [])]
 
     def pinned(self, sweep: str | Handle) -> Handle:

@@ -20,6 +20,7 @@ FIELDS = (
     "priority",
     "max_concurrency",
     "max_failures",
+    "grow",
     "ray_remote_args",
 )
 WORDS = (*FIELDS, *AMOUNTS, "resources")

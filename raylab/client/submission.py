@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from raylab.client.grow import check_grow, read_grow
 from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
 from raylab.core.design import Design
@@ -128,6 +129,7 @@ def policy(
     max_failures: float | None,
     resources: Mapping[str, float | None],
     classes: tuple[Mapping[str, float | None], ...] = (),
+    grow: object = None,
     ray_remote_args: Mapping[str, Any] | None,
     runtime_env: Mapping[str, Any],
 ) -> Policy:
@@ -164,11 +166,14 @@ def policy(
         max_failures=_failures(max_failures),
         resources=_amounts(resources),
         classes=classes,
+        grow=read_grow(grow),
         ray_remote_args=words,
         runtime_env=environment,
     )
     for klass in range(max(1, len(classes))):
-        check_options(made.at(Need(klass)))
+        own = made.at(Need(klass))
+        check_options(own)
+        check_grow(made.grow, {**own.resources, "time_limit": own.time_limit}, f" ({own.amounts})" if klass else "")
     return made
 
 

@@ -118,6 +118,15 @@ class LeaseEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShortageSeen(Event):
+    """Somebody has looked at what had too little: what gets more waits in segments of its own by now; of the rest, by
+    status so many, nothing is tried any more."""
+
+    sweep: str
+    spent: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked(Event):
     """Time has passed."""
 
@@ -192,6 +201,14 @@ class Pause(Instruction):
 
     sweep: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enlarge(Instruction):
+    """See which trials of the sweep had too little memory or time, and have them tried again with more; then say
+    `ShortageSeen`."""
+
+    sweep: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

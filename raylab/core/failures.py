@@ -65,12 +65,13 @@ class Failures:
         """These are run again."""
         self.tally = self.tally.without(by_status)
 
-    def verdict(self, most: float | None, forgiven: Tally) -> str:
+    def verdict(self, most: float | None, forgiven: Tally, pending: int = 0) -> str:
         """Why the sweep is to pause; empty if it is to go on.
 
         Args:
             most: failures that it may not come to: a number from 1 on, or a share below 1; None for any.
             forgiven: what had come when a person let it go on last.
+            pending: how many of the failures are tried again by the lab itself.
 
         Example:
             >>> failures = Failures()
@@ -80,7 +81,7 @@ class Failures:
             >>> failures.verdict(3, NOTHING)[:38]
             '3 trials failed, and max_failures is 3'
         """
-        now = self.tally.since(forgiven)
+        now = self.tally.since(forgiven).since(Tally(0, pending))
         first = self.first_error or "no message"
         if not self.tally.done and now.failed >= schedule.PAUSE_AFTER:
             return (

@@ -28,6 +28,7 @@ from raylab.core.events import (
     BatchArrived,
     CountRun,
     Death,
+    Enlarge,
     Event,
     Instruction,
     Keep,
@@ -39,6 +40,7 @@ from raylab.core.events import (
     RecordDeath,
     Refuse,
     RowsCommitted,
+    ShortageSeen,
     SlotsChanged,
     Stop,
     SweepChanged,
@@ -100,6 +102,8 @@ class Ledger:
                 return self._on_ended(event, now)
             case SlotsChanged():
                 return self._on_slots(event)
+            case ShortageSeen():
+                return self._on_shortage_seen(event)
             case PressureChanged():
                 return self._on_pressure(event, now)
             case Ticked():
@@ -173,6 +177,7 @@ class Ledger:
         for sweep in self.queues if event.totals else known:
             self._window.file(sweep, self.queues[sweep])
             orders += self._stop(self.queues[sweep].excess)  # a class that no node could run may run now
+            orders += self._look(sweep)
         return orders
 
     def _on_pressure(self, event: PressureChanged, now: float) -> list[Instruction]:
@@ -204,14 +209,22 @@ class Ledger:
         queue = self.queues[lease.sweep]
         queue.accept(lease, event.count, event.busy_s, now)
         keep = Keep(lease=lease.ident, sweep=lease.sweep, first=event.first, count=event.count)
-        queue.failures.count(event.by_status, event.error)
+        queue.came(event.by_status, event.error)
         return [keep, *self._judge(lease.sweep)]
 
     def _on_committed(self, event: RowsCommitted) -> list[Instruction]:
         queue = self.queues.get(event.sweep)
-        if queue is not None:
-            queue.commit(event.first, event.count, event.by_status)
-        return []
+        if queue is None:
+            return []
+        queue.commit(event.first, event.count, event.by_status)
+        return self._look(event.sweep)
+
+    def _on_shortage_seen(self, event: ShortageSeen) -> list[Instruction]:
+        queue = self.queues.get(event.sweep)
+        if queue is None:
+            return []
+        queue.shortage.looked(event.spent)
+        return [*self._judge(event.sweep), *self._look(event.sweep)]
 
     def _on_ended(self, event: LeaseEnded, now: float) -> list[Instruction]:
         lease = self._leases.pop(event.lease, None)
@@ -235,7 +248,7 @@ class Ledger:
         queue.give_up_last(lease)
         error = (
             f"it took longer than its time limit of {lease.time_limit:g} s and could not be interrupted, so its "
-            "process was ended"
+            f"process was ended{queue.tried(lease.next, 'timed_out')}"
         )
         return [*self._bury(lease.sweep, lease.next, "timed_out", error), *self._settle(lease.sweep)]
 
@@ -248,14 +261,22 @@ class Ledger:
         while queue.suspects and not queue.cancelled and not queue.pause_reason:
             position = queue.suspects.pop(0)
             held = queue.strikes.get(position, Strikes())
-            if held.enough:
+            status: Death = "out_of_memory" if held.out_of_memory else "crashed"
+            if held.enough or queue.grows(queue.segment(position).need, status):  # more memory helps, no other try does
                 queue.give_up(position)
-                status: Death = "out_of_memory" if held.out_of_memory else "crashed"
-                orders += self._bury(sweep, position, status, _crash(held, last_words))
+                orders += self._bury(sweep, position, status, _crash(held, last_words) + queue.tried(position, status))
             else:
                 queue.run_alone(position)
         self._window.file(sweep, queue)
-        return orders
+        return [*orders, *self._look(sweep)]
+
+    def _look(self, sweep: str) -> list[Instruction]:
+        """Have somebody see to what had too little, if it is time."""
+        queue = self.queues[sweep]
+        if not queue.look_due:
+            return []
+        queue.shortage.looking = True
+        return [Enlarge(sweep=sweep)]
 
     def _bury(self, sweep: str, position: int, status: Death, error: str) -> list[Instruction]:
         """Record a trial that its process died with."""
@@ -268,7 +289,7 @@ class Ledger:
             error=error,
             version=queue.record.version,
         )
-        queue.failures.count({status: 1}, error)
+        queue.came({status: 1}, error)
         return [record, *self._judge(sweep)]
 
     def _judge(self, sweep: str) -> list[Instruction]:
@@ -343,7 +364,7 @@ class Ledger:
             running=queue.running,
             waiting=0 if queue.cancelled else rest,
             retrying=0 if queue.cancelled else queue.retrying,
-            by_status={status: count for status, count in sorted(queue.by_status.items()) if count},
+            by_status=dict(sorted((queue.by_status - queue.short).items())),
             eta_s=self._eta(sweep),
         )
 
@@ -353,6 +374,8 @@ class Ledger:
             return 0.0
         if queue.cancelled or queue.pause_reason:
             return None
+        if not any(strand.left for strand in queue.strands.values()):
+            return None  # all is recorded, and some is tried again
         found = 0.0  # the strands take their time one after the other
         for strand in queue.strands.values():
             if strand.left and (strand.pace.seconds is None or strand.slots < 1):
@@ -410,6 +433,8 @@ def _crash(held: Strikes, last_words: str) -> str:
     """Why a trial is recorded as crashed, or out of memory."""
     if held.deaths >= schedule.STRIKES:
         why = f"its worker process died {held.deaths} times while it ran alone"
+    elif held.deaths == held.runs == 1:
+        why = "its worker process died while it ran alone"
     else:
         why = f"it ran alone {held.runs} times, and each time its worker process or the whole lab died"
     return f"{why}; the last time: {last_words}" if last_words else why

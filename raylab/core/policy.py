@@ -1,17 +1,25 @@
 """How a sweep is run, and what its trials ask for.
 
 The trials of a sweep may ask for different things: each segment has a class, and the amounts of a class stand beside
-those of the sweep. A segment never changes, its amounts may.
+those of the sweep. What had too little memory or time is tried again with more. A segment never changes: it says of
+which class its trials are and how often their amounts have grown, and the policy says what that comes to.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from raylab.core.segment import Need
+
+GROWS: Mapping[str, str] = {"out_of_memory": "memory", "timed_out": "time_limit"}
+"""What a trial of each status had too little of."""
+
+TRIES = "tries"
+"""How often a trial is tried again with more, in `grow`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +35,8 @@ class Policy:
         max_failures: how many trials fail before the sweep pauses; a share of them below 1.
         resources: what one trial asks for, by Ray's name of it.
         classes: what the trials of each class ask for otherwise: amounts by Ray's name, and `time_limit`.
+        grow: the factor by which `memory` or `time_limit` grows and what it grows to at most (None for no such limit),
+            and how many `tries` a trial has beyond the first; empty where nothing grows.
         ray_remote_args, runtime_env: Ray's own words.
     """
 
@@ -38,28 +48,82 @@ class Policy:
     max_failures: float | None = None
     resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
     classes: tuple[Mapping[str, float | None], ...] = ()
+    grow: Mapping[str, Any] = field(default_factory=dict)
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, need: Need) -> Policy:
-        """How the trials of one class are run: the same policy, with their own amounts and no classes.
+        """How the trials of one need are run: the same policy, with their own amounts for all.
 
         Example:
             >>> policy = Policy(time_limit=60.0, classes=({}, {"memory": 4e9, "time_limit": 600.0}))
             >>> policy.at(Need(1)).resources, policy.at(Need(1)).time_limit
             ({'CPU': 1.0, 'memory': 4000000000.0}, 600.0)
         """
-        if not self.classes:
+        if not (self.classes or self.grow):
             return self
-        own = dict(self.classes[need.klass]) if need.klass < len(self.classes) else {}
-        time_limit = own.pop("time_limit", self.time_limit)
-        resources = {name: amount for name, amount in {**self.resources, **own}.items() if amount is not None}
-        return replace(self, time_limit=time_limit, resources=resources, classes=())
+        own = self.classes[need.klass] if need.klass < len(self.classes) else {}
+        asked = {"time_limit": self.time_limit, **self.resources, **own}
+        amounts = {name: self._grown(name, amount, need) for name, amount in asked.items() if amount is not None}
+        time_limit = amounts.pop("time_limit", None)
+        return replace(self, time_limit=time_limit, resources=amounts, classes=(), grow={})
+
+    def _grown(self, name: str, amount: float, need: Need) -> float:
+        if name not in self.grow or not (times := need._asdict().get(name, 0)):
+            return amount
+        factor, most = self.grow[name]
+        grown: float = min(amount * factor**times, math.inf if most is None else most)
+        return max(amount, grown)
+
+    def more(self, need: Need, status: str) -> Need | None:
+        """What a trial that came to this status asks for when it is tried again with more; None if it is not, because
+        it had enough, has been tried as often as it may be, or has the most already.
+
+        Example:
+            >>> policy = Policy(time_limit=10.0, grow={"time_limit": [2.0, 30.0], "tries": 3})
+            >>> need, limits = Need(), []
+            >>> while need is not None:
+            ...     limits.append(policy.at(need).time_limit)
+            ...     need = policy.more(need, "timed_out")
+            >>> limits
+            [10.0, 20.0, 30.0]
+        """
+        name = GROWS.get(status, "")
+        if name not in self.grow or need.memory + need.time_limit >= self.grow[TRIES]:
+            return None
+        more = need.more(name)
+        return more if self.at(more) != self.at(need) else None
+
+    def has_limit(self, status: str) -> bool:
+        """Whether a person has said how far what a trial of this status needs may grow."""
+        return self.grow[GROWS[status]][1] is not None
+
+    def tried(self, need: Need, status: str) -> str:
+        """With how much a trial was tried, to be said with what came of it; empty where nothing has grown.
+
+        Example:
+            >>> Policy(time_limit=10.0, grow={"time_limit": [2.0, None], "tries": 3}).tried(Need(0, 0, 2), "timed_out")
+            '; it was tried with 10 s, 20 s and 40 s'
+        """
+        name = GROWS.get(status, "")
+        times = need._asdict().get(name, 0)
+        if not times or name not in self.grow:
+            return ""
+        each = [self.at(need.back(name, back)) for back in reversed(range(times + 1))]
+        *others, last = [
+            _amount(name, {**one.resources, "time_limit": one.time_limit or 0.0}.get(name, 0.0)) for one in each
+        ]
+        return f"; it was tried with {', '.join(others)} and {last}"
 
     @property
     def of_trials(self) -> Policy:
         """The part of it that leases take along; the rest is between the sweep and its lab."""
         return replace(self, description="", priority=0, max_concurrency=None, max_failures=None)
+
+    @property
+    def of_failures(self) -> Policy:
+        """The part of it under which what failed might have come to something. What grows is tried again anyway."""
+        return replace(self.of_trials, grow={})
 
     def changed(self, words: Mapping[str, Any]) -> Policy:
         """With these fields, for all classes. Of the resources only the amounts that are given change, and None takes
@@ -101,5 +165,5 @@ def _amount(name: str, amount: float) -> str:
         ('4 GB memory', '0.5 GPU')
     """
     if name != "memory":
-        return f"{amount:g} {name}"
+        return f"{amount:g} {'s' if name == 'time_limit' else name}"
     return f"{amount / 1e9:g} GB memory" if amount >= 1e9 else f"{amount / 1e6:g} MB memory"

@@ -26,6 +26,7 @@ from raylab.core.intervals import Intervals
 from raylab.core.lease import Lease
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment, segment_at
+from raylab.core.shortage import Shortage
 from raylab.core.strand import Strand
 from raylab.core.strikes import Strikes
 
@@ -52,6 +53,8 @@ class Queue:
         self.troubles = 0
         self.not_before = 0.0
         self.failures = Failures()
+        self.shortage = Shortage()
+        self.arriving: Counter[str] = Counter()  # of what is in hand
         self._append(record.segments)
         self.resize(slots)
 
@@ -82,12 +85,26 @@ class Queue:
     @property
     def ready(self) -> int:
         """How many trials are recorded and not to be run again."""
-        return sum(self.by_status.values())
+        return sum(self.by_status.values()) - self.short.total()
+
+    @property
+    def short(self) -> Counter[str]:
+        """How many recorded trials, by status, had too little of something and are tried again with more."""
+        return Counter() if self.cancelled else self.shortage.among(self.by_status, self.record.policy)
+
+    @property
+    def look_due(self) -> bool:
+        """Whether it is time to see to these: nothing waits that could run, and as many have gathered as are out."""
+        short = self.short.total()
+        if not short or self.pause_reason or self.shortage.looking or self.suspects:
+            return False
+        strands = [strand for strand in self.strands.values() if strand.slots]
+        return not any(strand.available for strand in strands) and short >= sum(strand.left for strand in strands)
 
     @property
     def complete(self) -> bool:
-        """Whether every position is recorded."""
-        return self.recorded.count == self.record.positions
+        """Whether every position is recorded, and nothing is to be tried again."""
+        return self.recorded.count == self.record.positions and not self.short
 
     @property
     def group(self) -> str:
@@ -151,6 +168,14 @@ class Queue:
         """The strand that a lease is of."""
         return self.strands[self.record.segments[lease.segment].need]
 
+    def grows(self, need: Need, status: str) -> bool:
+        """Whether a trial of these that comes to this status is tried again with more, as far as the policy says."""
+        return self.record.policy.more(need, status) is not None
+
+    def tried(self, position: int, status: str) -> str:
+        """With how much a trial was tried, to be said with its error; empty where nothing has grown."""
+        return self.record.policy.tried(self.segment(position).need, status)
+
     def next_attempt(self, position: int) -> int:
         """The `_attempt` of the next run of a trial."""
         return self.segment(position).attempt + self.strikes.get(position, Strikes()).runs
@@ -167,7 +192,7 @@ class Queue:
     @property
     def retrying(self) -> int:
         """Waiting trials that were tried before: in a lease that died, or recorded, and to be run again."""
-        back = len(self.suspects) + sum(strand.retrying for strand in self.strands.values())
+        back = len(self.suspects) + sum(strand.retrying for strand in self.strands.values()) + self.short.total()
         segments = [segment for segment in self.record.segments if segment.selection]
         waiting = sum(self.strands[segment.need].waiting.of(segment.first_position) for segment in segments)
         asked = (lease for lease in self.leases.values() if not lease.began) if segments else ()
@@ -224,6 +249,11 @@ class Queue:
         self.in_hand.add(lease.next, lease.next + count)
         lease.next += count
 
+    def came(self, by_status: Mapping[str, int], error: str | None) -> None:
+        """This has come of trials that are in hand."""
+        self.failures.count(by_status, error)
+        self.arriving.update(by_status)
+
     def commit(self, first: int, count: int, by_status: Mapping[str, int]) -> None:
         """Rows are durable. What is not in hand was the rows of another sweep that had this name: no news."""
         if not self.in_hand.covers(first, first + count):
@@ -232,6 +262,7 @@ class Queue:
         self.recorded.add(first, first + count)
         self.strands[self.segment(first).need].left -= count
         self.by_status.update(by_status)
+        self.arriving.subtract(by_status)
         for position in [p for p in self.strikes if first <= p < first + count]:
             del self.strikes[position]
 
@@ -308,6 +339,9 @@ class Queue:
 
     def change(self, record: SweepRecord) -> None:
         """Take up what requests have made of the sweep. Only a person lets a paused one go on: see `resume`."""
+        before = self.record
+        if (record.segments, record.policy.of_trials) != (before.segments, before.policy.of_trials):
+            self.shortage.look_again()
         more = record.segments[len(self.record.segments) :]
         self._append(more)
         for segment in more:
@@ -347,7 +381,9 @@ class Queue:
         tally = self.failures.tally
         if self.cancelled or self.pause_reason or tally.done + tally.failed >= self.total:
             return False
-        self.pause_reason = self.failures.verdict(self.record.policy.max_failures, self.record.forgiven)
+        policy = self.record.policy
+        pending = self.shortage.among(self.by_status + self.arriving, policy).total()
+        self.pause_reason = self.failures.verdict(policy.max_failures, self.record.forgiven, pending)
         return bool(self.pause_reason)
 
     @property
@@ -373,7 +409,8 @@ class Queue:
             assert start == at, f"positions {at} to {start} are in {'no' if start > at else 'more than one'} place"
             at = stop
         assert at == self.record.positions, f"positions end at {at}, not at {self.record.positions}"
-        assert self.recorded.count - self.ready == self.record.positions - self.total, "counts by status are wrong"
+        counted = sum(self.by_status.values())
+        assert self.recorded.count - counted == self.record.positions - self.total, "counts by status are wrong"
         for need, strand in self.strands.items():
             strand.check()
             assert all(self.segment(start).need == need for start, _ in strand.places()), "a place of another class"

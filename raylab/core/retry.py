@@ -8,8 +8,9 @@ what it means. So a call that is repeated, because its answer was lost, never ru
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from raylab.core.statuses import USUAL
 from raylab.core.summary import Summary
 from raylab.errors import DesignError
 
-__all__ = ["again", "is_taken_back", "not_taken", "stay", "taken"]
+__all__ = ["Failure", "again", "failures", "is_taken_back", "not_taken", "selections", "stay", "taken"]
 
 MOST_TRIALS = 10_000_000
 """As many are looked at in one go: eight bytes each in a few arrays are some 300 MB, for a second or two."""
@@ -62,6 +63,14 @@ def taken(segments: Sequence[Segment], known: int, statuses: Sequence[str]) -> i
     return sum(segment.taken_back.get(status, 0) for segment in segments[known:] for status in statuses)
 
 
+class Failure(NamedTuple):
+    """Trials that failed: the segment that they ran in last, what came of them, their numbers."""
+
+    segment: Segment
+    status: str
+    numbers: NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class _Group:
     """Trials that one selection can hold: of one design and its numbers, and of one need.
@@ -92,13 +101,18 @@ def again(
     Raises:
         DesignError: so much failed that no request holds it.
     """
+    return selections(record, failures(record, found, statuses, known=known, in_hand=in_hand), found.attempt + 1)
+
+
+def failures(
+    record: SweepRecord, found: Summary, statuses: Sequence[str], *, known: int, in_hand: Sequence[Run] = ()
+) -> Iterator[Failure]:
+    """What failed and is not run again yet; arguments and error as of `again`."""
     failed = {status: pairs(found.not_done.get(status, ())) for status in statuses}
     _check_many(sum(int((runs[:, 1] - runs[:, 0]).sum()) for runs in failed.values()))
-    groups: list[_Group] = []
     later: list[NDArray[np.int64]] = []  # the selections that were met, from the last one back
     for number in reversed(range(len(record.segments))):
         segment = record.segments[number]
-        group = _group(groups, segment)
         for status, runs in failed.items() if number < known else ():
             inside = _within(runs, segment)
             if not inside.size:
@@ -107,11 +121,9 @@ def again(
             numbers = numbers_at(segment, positions[~among(in_hand, positions)])
             for selection in later:
                 numbers = numbers[~among(selection, numbers)]
-            group.numbers.append(numbers)
-            group.taken_back[status] += len(numbers)
+            yield Failure(segment, status, numbers)
         if segment.selection:
             later.append(pairs(segment.selection))
-    return _selections(groups, record.positions, found.attempt + 1)
 
 
 def _group(groups: list[_Group], segment: Segment) -> _Group:
@@ -129,9 +141,19 @@ def _within(runs: NDArray[np.int64], segment: Segment) -> NDArray[np.int64]:
     return runs[first:last].clip(segment.first_position, segment.stop)
 
 
-def _selections(groups: Sequence[_Group], first_position: int, attempt: int) -> tuple[Segment, ...]:
+def selections(record: SweepRecord, failed: Iterable[Failure], attempt: int) -> tuple[Segment, ...]:
+    """The segments in which these run again, after the last one of the sweep.
+
+    Raises:
+        DesignError: they are so many that no request holds them.
+    """
+    groups: list[_Group] = []
+    for segment, status, numbers in failed:
+        group = _group(groups, segment)
+        group.numbers.append(numbers)
+        group.taken_back[status] += len(numbers)
     found: list[Segment] = []
-    runs = 0
+    first_position, runs = record.positions, 0
     for group in reversed(groups):
         selection = runs_of(np.concatenate(group.numbers)) if group.numbers else ()
         if not selection:

@@ -27,6 +27,14 @@ class Need(NamedTuple):
     time_limit: int = 0
     """How often their time limit has."""
 
+    def more(self, name: str) -> Need:
+        """With `memory` or `time_limit` grown once more."""
+        return self.back(name, -1)
+
+    def back(self, name: str, times: int) -> Need:
+        """As it was before `memory` or `time_limit` had grown so many times."""
+        return self._replace(**{name: getattr(self, name) - times})
+
 
 AS_ASKED: Final = Need()
 """The amounts of the only class, as they were asked for."""

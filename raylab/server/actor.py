@@ -51,8 +51,8 @@ class LabActor:
         self._versions = versions()
         self._started = datetime.now(UTC)
         self._surroundings = surroundings
-        self._changing = asyncio.Lock()  # one change at a time, as they came: none is overtaken by a later one
         self._lab = self._conductor(name, notebook, user)
+        self._changing = self._lab.changing
         self._removals = Removals(self._lab, self._changing)
         self._lab.spawn(self._removals.go_on())
 
@@ -198,7 +198,7 @@ class LabActor:
         if requests:
             await lab.sweeps.note(*requests)
         await steering.go_on(lab, sweep)
-        return standing(lab, sweep).by_status if policy.of_trials != known.policy.of_trials else {}
+        return standing(lab, sweep).by_status if policy.of_failures != known.policy.of_failures else {}
 
     async def _mend_code(self, lab: Conductor, sweep: AtWork, submission: Submission) -> list[Request]:
         """Put an experiment back that the notebook has lost; what to note if its bytes are others now."""

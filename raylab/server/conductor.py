@@ -29,6 +29,7 @@ from raylab.notebook.file import FileInfo
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
+from raylab.server.enlarging import see_to
 from raylab.server.news import News
 from raylab.server.pool import Ended
 from raylab.server.recorder import Recorder
@@ -65,6 +66,7 @@ class Conductor:
         self.refusal: RaylabError | None = None  # why the lab cannot work: fenced, or its notebook cannot be opened
         self.opened = asyncio.Event()
         self.closing = False
+        self.changing = asyncio.Lock()  # one change of sweeps at a time, as they came: none is overtaken by a later one
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted = surroundings.restarted
@@ -170,6 +172,8 @@ class Conductor:
                     sweep = self.sweeps.of(order.sweep)
                     self.spawn(self._note_pause(order, sweep))
                     self.news.post(sweep, urgent=True)
+                case ev.Enlarge():
+                    self.spawn(self._enlarge(self.sweeps.of(order.sweep)))
                 case ev.Wake():
                     self._wake_at(order.at)
                 case _:
@@ -203,6 +207,10 @@ class Conductor:
         for batch in batches:
             event = ev.RowsCommitted(sweep=sweep.key, first=batch.first, count=batch.count, by_status=batch.by_status)
             self.happened(event)
+        self._counted(sweep)
+
+    def _counted(self, sweep: AtWork) -> None:
+        """More of a sweep is ready, and it may be complete."""
         queue = self.ledger.queues[sweep.key]
         self.news.post(sweep, urgent=not queue.outstanding)
         if queue.complete:
@@ -220,6 +228,7 @@ class Conductor:
             version=order.version,
             flush_s=flush_interval(self.ledger.queues[order.sweep].strands[need].slots),
             policy=sweep.record.policy.at(need),
+            tried=sweep.record.policy.tried(need, "timed_out"),
         )
         self.pool.launch(lease, sweep.package, sweep.record.modules)
 
@@ -234,6 +243,23 @@ class Conductor:
     async def _count_run(self, order: ev.CountRun, sweep: AtWork) -> None:
         body = {"position": order.position, "strikes": asdict(order.strikes)}
         await self.sweeps.note(Request(kind="ran_alone", sweep=sweep.name, folder=sweep.key, body=body))
+
+    async def _enlarge(self, sweep: AtWork) -> None:
+        """Have what had too little tried again with more; what the disk does not let happen now, later."""
+        spent: Mapping[str, int] = {}
+        try:
+            async with self.changing:
+                queue = self.ledger.queues.get(sweep.key)
+                if queue is not None and queue.short and not queue.pause_reason:
+                    spent = await see_to(self.sweeps, sweep, queue, self.nodes)
+        except LabFenced:
+            raise
+        except RaylabError as error:
+            log.warning("%s: nothing is tried again with more for now: %s", sweep.name, error)
+            await asyncio.sleep(LOOK_S)
+        self.happened(ev.ShortageSeen(sweep=sweep.key, spent=spent))
+        if sweep.queued:
+            self._counted(sweep)
 
     async def _record_death(self, order: ev.RecordDeath, sweep: AtWork) -> None:
         """The row of a trial that its process died with, written as any other batch."""

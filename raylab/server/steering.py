@@ -55,6 +55,8 @@ async def change(lab: Conductor, sweep: AtWork, user: str, words: Mapping[str, A
     if after.dumps() != before.dumps():
         check_unlocked(sweep, POLICY_STAYS)
         await _note(lab, sweep, request("policy", sweep, user, **after.plain()))
+        if after.grow != before.grow and not sweep.record.cancelled:
+            await lab.sweeps.take(sweep)  # of one that was complete, some trials may be tried again now
 
 
 # parts of them --------------------------------------------------------------------------------------------------
@@ -76,7 +78,9 @@ def resumed(lab: Conductor, sweep: AtWork, user: str) -> list[Request]:
 async def go_on(lab: Conductor, sweep: AtWork) -> None:
     """What made the sweep stand still is over."""
     queue = lab.ledger.queues.get(sweep.key)
-    complete = queue is not None and queue.recorded.count == sweep.record.positions  # it may have grown meanwhile
+    # It may have grown meanwhile; and of one that was complete, some trials may be tried again under another policy.
+    complete = queue is not None and queue.recorded.count == sweep.record.positions
+    complete = complete and queue is not None and queue.record.policy.grow == sweep.record.policy.grow
     await lab.sweeps.resume(sweep, complete=complete)
 
 

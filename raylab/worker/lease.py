@@ -85,6 +85,7 @@ class LeaseOrder:
     version: int = 1  # of the sweep's code
     flush_s: float
     policy: Policy = field(default_factory=Policy)
+    tried: str = ""  # what is said of the time limits before, where a trial takes too long
 
     @property
     def threads(self) -> int:
@@ -238,7 +239,7 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
 def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
     yield Header(node=NODE, pid=pid)
-    alarm = Alarm(order.policy.time_limit, _Ending.watch())
+    alarm = Alarm(order.policy.time_limit, _Ending.watch(), order.tried)
     try:
         yield from _work(order, loaded, alarm, pid, heard)
     except BaseException as error:

@@ -51,6 +51,7 @@ class Alarm:
     Args:
         limit: what one trial may take.
         ending: tells whether the process is being ended from outside; then what a trial raises must pass.
+        tried: what else is said of a trial that took too long.
 
     Example:
         >>> import time
@@ -62,10 +63,11 @@ class Alarm:
         >>> alarm.rest()
     """
 
-    def __init__(self, limit: float | None, ending: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, limit: float | None, ending: Callable[[], bool] = lambda: False, tried: str = "") -> None:
         # Signals reach the main thread only; tasks of Ray run there.
         self.limit = limit if threading.current_thread() is threading.main_thread() else None
         self._ending = ending
+        self._tried = tried
         self._deadly_since: float | None = None
 
     def around(self, trial: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,11 +93,15 @@ class Alarm:
         except BaseException as error:
             if not _Clock.rang or self._ending():
                 raise
-            return _timed_out(limit, failure(error).traceback)
+            return self._timed_out(limit, failure(error).traceback)
         else:  # a trial may swallow the exception, or be deaf to it until it is ready
-            return _timed_out(limit, None) if _Clock.rang else made
+            return self._timed_out(limit, None) if _Clock.rang else made
         finally:
             _Clock.rang = False
+
+    def _timed_out(self, limit: float, traceback: str | None) -> Outcome:
+        error = f"it took longer than its time limit of {limit:g} s{self._tried}"
+        return Outcome(status="timed_out", error=error, traceback=traceback)
 
     def _arm_deadly(self, limit: float) -> None:
         now = monotonic()
@@ -108,10 +114,6 @@ def _arm(limit: float) -> None:
     _Clock.limit, _Clock.set = limit, True
     signal.signal(signal.SIGALRM, _ring)  # each time: a trial may have taken the signal for itself
     signal.setitimer(signal.ITIMER_REAL, limit)
-
-
-def _timed_out(limit: float, traceback: str | None) -> Outcome:
-    return Outcome(status="timed_out", error=f"it took longer than its time limit of {limit:g} s", traceback=traceback)
 
 
 def _ring(number: int, frame: FrameType | None) -> None:

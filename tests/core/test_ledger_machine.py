@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import pytest
 from core.records import record, segment
 from hypothesis import HealthCheck, settings
@@ -19,12 +21,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from raylab.core import events as ev
 from raylab.core import schedule
+from raylab.core.block import numbers_at
+from raylab.core.enlarging import enlarge
 from raylab.core.failures import NOTHING, Tally
 from raylab.core.lane import Place
 from raylab.core.ledger import Ledger
+from raylab.core.places import runs_of
+from raylab.core.policy import GROWS
 from raylab.core.request import SweepRecord
-from raylab.core.segment import Need, Segment
+from raylab.core.segment import AS_ASKED, Need, Segment
+from raylab.core.statuses import FAILED
 from raylab.core.strikes import Strikes
+from raylab.core.summary import Summary, together
 
 FEW = 7
 """In this world a sweep pauses itself after so many failures from the start."""
@@ -35,6 +43,7 @@ SOME = 5
 NAMES = ("a", "b", "c")
 CLASSES: tuple[Mapping[str, float | None], ...] = ({}, {"time_limit": 10.0}, {"memory": 1e9})
 KLASS = st.sampled_from([0, 0, 1, 2])
+GROW = {"time_limit": [2.0, None], "memory": [2.0, 3e9], "tries": 2}
 UNRECORDED = ("waiting", "back", "suspect", "lone", "out", "over", "in hand")
 PICK = st.integers(0, 1_000)
 CURSED = st.frozensets(st.integers(0, 9), max_size=2)
@@ -59,13 +68,24 @@ class Disk:
     failures: float | None = None  # at which it pauses
     priority: int = 0
     forgiven: Tally = NOTHING
+    grow: Mapping[str, Any] = field(default_factory=dict)
+    bad: str = "failed"  # what comes of trials that do not work
 
     @property
     def positions(self) -> int:
         return self.segments[-1].stop
 
-    def limit_of(self, klass: int) -> float | None:
-        return CLASSES[klass].get("time_limit", self.limit)
+    def limit_of(self, need: Need) -> float | None:
+        return self.asked().policy.at(need).time_limit
+
+    def grows(self, position: int, status: str) -> bool:
+        need = next(each.need for each in self.segments if position < each.stop)
+        return self.asked().policy.more(need, status) is not None
+
+    def summary(self) -> Summary:
+        """What the table says."""
+        runs = {word: [(p, p + 1) for p in sorted(self.records) if self.records[p] == word] for word in FAILED}
+        return replace(together([]), not_done=runs, attempt=10)
 
     @property
     def taken_back(self) -> Counter[str]:
@@ -87,6 +107,7 @@ class Disk:
             segments=self.segments,
             classes=CLASSES if any(each.need.klass for each in self.segments) else (),
             version=self.version,
+            grow=self.grow,
         )
 
     def record(self, position: int, status: str) -> None:
@@ -105,7 +126,7 @@ class Task:
     stop: int
     at: int  # what it runs next
     alone: bool  # a suspect runs in it
-    klass: int = 0
+    need: Need = AS_ASKED
     version: int = 1  # of the code
     started: bool = False
     stopping: bool = False
@@ -128,6 +149,7 @@ class Model:
         self.paused = disk.paused
         self.came = Counter(disk.records[p] for p in places if p in disk.records)  # and is not to be run again
         self.came.subtract(disk.taken_back)
+        self.spent: Counter[str] = Counter()  # of what had too little, how many get no more
 
     @property
     def moves(self) -> bool:
@@ -175,10 +197,10 @@ class Model:
     def tally(self) -> Tally:
         return Tally(self.came["done"], self.came.total() - self.came["done"])
 
-    def judge(self, disk: Disk) -> bool:
-        """Whether it pauses now."""
+    def judge(self, disk: Disk, pending: int) -> bool:
+        """Whether it pauses now; so many of what failed are tried again."""
         came, total = self.tally, disk.positions - disk.taken_back.total()
-        failed, done = max(0, came.failed - disk.forgiven.failed), max(0, came.done - disk.forgiven.done)
+        failed, done = max(0, came.failed - disk.forgiven.failed - pending), max(0, came.done - disk.forgiven.done)
         if not self.moves or came.done + came.failed == total:
             return False
         if came.done == 0 and failed >= FEW:
@@ -210,6 +232,7 @@ class World(RuleBasedStateMachine):
         self.wake: float | None = None
         self.pressure = False
         self.pausing: set[str] = set()  # sweeps that must pause at this event
+        self.looks: set[str] = set()  # sweeps of which somebody sees to what had too little
         for name in self.disks:
             self.open(name)
 
@@ -233,7 +256,10 @@ class World(RuleBasedStateMachine):
 
     def expect_pause(self, disk: Disk) -> None:
         """It must pause at the event that comes next, if too much has failed."""
-        if self.models[disk.key].judge(disk):
+        there = self.there(disk)
+        there.update(word for rows_of, _, words in self.rows if rows_of is disk for word in words if word in GROWS)
+        pending = (there - self.models[disk.key].spent).total() if disk.grow else 0
+        if self.models[disk.key].judge(disk, pending):
             self.pausing.add(disk.key)
 
     def changed(self, name: str, stops: list[Task]) -> None:
@@ -273,7 +299,8 @@ class World(RuleBasedStateMachine):
                         assert (order.status == "out_of_memory") == held.out_of_memory
                         assert model.where[order.position] == "suspect"
                         assert order.attempt == self.first_attempt(order) + held.runs - 1
-                        assert held.deaths >= schedule.STRIKES or held.runs >= schedule.RUNS_ALONE
+                        tried = held.deaths >= schedule.STRIKES or held.runs >= schedule.RUNS_ALONE
+                        assert tried or self.disk_of(order.sweep).grows(order.position, order.status)
                     else:
                         assert model.where[order.position] == "over"
                         assert order.attempt == self.first_attempt(order) + max(held.runs, 1) - 1
@@ -289,6 +316,12 @@ class World(RuleBasedStateMachine):
                     stops = self.asked(self.disk_of(order.sweep))
                 case ev.Stop():
                     stopped.append(order.lease)
+                case ev.Enlarge():
+                    disk, model = self.disk_of(order.sweep), self.models[order.sweep]
+                    assert order.sweep not in self.looks, "one looks at a time"
+                    assert model.moves
+                    assert self.short(disk)
+                    self.looks.add(order.sweep)
                 case ev.Wake():
                     self.wake = order.at
         assert not self.pausing, "it should have paused"
@@ -332,7 +365,7 @@ class World(RuleBasedStateMachine):
         return [task for task in going if not task.started][-over:] if over > 0 else []
 
     def feasible(self, task: Task) -> bool:
-        return any(disk is task.disk and self.slots[name, task.klass] for name, disk in self.disks.items())
+        return any(disk is task.disk and self.slots[name, task.need.klass] for name, disk in self.disks.items())
 
     def asked(self, disk: Disk) -> list[Task]:
         """Those of them that have not begun."""
@@ -346,7 +379,7 @@ class World(RuleBasedStateMachine):
         assert segment.first_position <= order.start < order.stop <= segment.stop, "a lease lies inside one segment"
         assert order.version == disk.version, "what is launched runs with the code in force"
         task = Task(order.lease, disk, order.start, order.stop, order.start, alone=False)
-        task.klass, task.limit = segment.need.klass, disk.limit_of(segment.need.klass)
+        task.need, task.limit = segment.need, disk.limit_of(segment.need)
         task.version = order.version
         model = self.models[order.sweep]
         assert order.attempt == self.first_attempt(order) + model.strikes.get(order.start, Strikes()).runs
@@ -366,19 +399,32 @@ class World(RuleBasedStateMachine):
         totals=st.lists(st.integers(1, 30), min_size=1, max_size=3),
         group=st.sampled_from(["", "x"]),
         cursed=CURSED,
+        grow=st.sampled_from([{}, GROW, GROW]),
+        bad=st.sampled_from(["failed", "timed_out", "timed_out", "out_of_memory"]),
     )
-    def submit(self, name: str, totals: list[int], group: str, cursed: frozenset[int]) -> None:
+    def submit(
+        self, name: str, totals: list[int], group: str, cursed: frozenset[int], grow: Mapping[str, Any], bad: str
+    ) -> None:
         """A sweep of so many trials, of each class."""
         if name not in self.disks:
-            self.make(name, totals, group, cursed)
+            self.make(name, totals, group, cursed, grow, bad)
 
-    def make(self, name: str, totals: list[int], group: str, cursed: frozenset[int]) -> None:
+    def make(
+        self,
+        name: str,
+        totals: list[int],
+        group: str,
+        cursed: frozenset[int],
+        grow: Mapping[str, Any] = {},
+        bad: str = "failed",
+    ) -> None:
         self.generations += 1
         segments: list[Segment] = []
         for klass, total in enumerate(totals):
             segments.append(segment(total, after=segments[-1] if segments else None, need=Need(klass)))
-        user = "ada" if self.generations % 2 else "bob"
-        self.disks[name] = Disk(f"{name}~{self.generations}", tuple(segments), group, user, cursed)
+        user, limit = "ada" if self.generations % 2 else "bob", 1.0 if grow else None
+        key = f"{name}~{self.generations}"
+        self.disks[name] = Disk(key, tuple(segments), group, user, cursed, limit, grow=grow, bad=bad)
         self.open(name)
 
     @rule(name=st.sampled_from(NAMES), total=st.integers(1, 30), cursed=CURSED)
@@ -407,22 +453,69 @@ class World(RuleBasedStateMachine):
         while mine := [at for at, (rows_of, _, _) in enumerate(self.rows) if rows_of is disk]:
             self.commit(mine[0], heard=True)
         first, last = disk.segments[0], disk.segments[-1]
-        again = {trial for each in disk.segments for start, stop in each.selection for trial in range(start, stop)}
-        failed = [p for p in range(first.stop) if disk.records.get(p, "done") != "done" and p not in again][:most]
-        if failed:
-            taken = {word: [disk.records[p] for p in failed].count(word) for word in {disk.records[p] for p in failed}}
-            runs = tuple((p, p + 1) for p in failed)
+        again = [trial for each in disk.segments for start, stop in each.selection for trial in range(start, stop)]
+        failed = [p for p in range(first.stop) if disk.records.get(p, "done") != "done"]
+        number = dict(zip(failed, numbers_at(first, np.array(failed, dtype=np.int64)).tolist(), strict=True))
+        if failed := [p for p in failed if number[p] not in again][:most]:
+            taken = Counter(disk.records[p] for p in failed)
+            runs = runs_of(np.array([number[p] for p in failed]))
             self.models[disk.key].came.subtract(taken)
             disk.forgiven = disk.forgiven.without(taken)
             self.append(
                 name, segment(first.size, after=last, first_trial=0, selection=runs, attempt=10, taken_back=taken)
             )
 
-    def append(self, name: str, one: Segment) -> None:
+    @precondition(lambda self: self.looks)
+    @rule(pick=PICK)
+    def see_to(self, pick: int) -> None:
+        """What had too little is looked at: what gets more waits anew, the rest is spent. The sweep may be gone."""
+        key = sorted(self.looks)[pick % len(self.looks)]
+        spent: Counter[str] = Counter()
+        for name, disk in self.disks.items():
+            if disk.key == key and not disk.cancelled:
+                spent = self.there(disk)
+                if more := enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True):
+                    taken = sum((Counter(each.taken_back) for each in more), Counter())
+                    self.models[key].came.subtract(taken)
+                    disk.forgiven = disk.forgiven.without(taken)
+                    self.append(name, *more)
+                    spent = self.there(disk)
+                assert not enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True)
+        self.looks.remove(key)
+        if key in self.models:
+            self.models[key].spent = spent
+            self.expect_pause(self.disk_of(key))
+        self.tell(ev.ShortageSeen(sweep=key, spent=spent))
+
+    @rule(name=st.sampled_from(NAMES), works=st.booleans())
+    def run_out(self, name: str, works: bool) -> None:
+        """All that is out of a sweep comes to its end, and so does what follows, for a while."""
+        for _ in range(20):
+            if going := [task for task in self.tasks if task.disk is self.disks.get(name)]:
+                self.work(going[0], works)
+        while self.rows:
+            self.commit(0, heard=True)
+        while self.looks:
+            self.see_to(0)
+
+    def short(self, disk: Disk) -> int:
+        """How many trials had too little, as far as nobody has looked yet."""
+        model = self.models[disk.key]
+        return 0 if not disk.grow or model.cancelled else (self.there(disk) - model.spent).total()
+
+    def there(self, disk: Disk) -> Counter[str]:
+        """The trials that came out timed out, or out of memory."""
+        found = Counter(word for word in self.models[disk.key].where.values() if word in GROWS)
+        for each in disk.segments:
+            found.subtract({word: count for word, count in each.taken_back.items() if word in GROWS})
+        return found
+
+    def append(self, name: str, *some: Segment) -> None:
         disk = self.disks[name]
         model, policy = self.models[disk.key], disk.asked().policy
-        disk.segments = (*disk.segments, one)
-        model.where |= dict.fromkeys(range(one.first_position, one.stop), "waiting")
+        disk.segments = (*disk.segments, *some)
+        model.where |= dict.fromkeys(range(some[0].first_position, some[-1].stop), "waiting")
+        model.spent.clear()
         stops = self.idle(disk) if disk.asked().policy != policy else []
         self.changed(name, stops)
 
@@ -484,10 +577,12 @@ class World(RuleBasedStateMachine):
         if name in self.disks:
             disk = self.disks[name]
             other, disk.limit = disk.limit != limit, limit
+            if other:
+                self.models[disk.key].spent.clear()
             for task in [task for task in self.tasks if task.disk is disk]:
-                now = disk.limit_of(task.klass)
+                now = disk.limit_of(task.need)
                 looser = now is not None and (task.limit is None or task.limit > now)
-                wait = schedule.flush_interval(self.slots[name, task.klass]) + schedule.GRACE_S
+                wait = schedule.flush_interval(self.slots[name, task.need.klass]) + schedule.GRACE_S
                 task.silence = now + wait if looser and now is not None else None
             self.changed(name, self.idle(disk) if other else [])
 
@@ -514,7 +609,7 @@ class World(RuleBasedStateMachine):
     def send(self, pick: int, count: int, works: bool, each: float) -> None:
         """The next batch of a task, as it should be."""
         task = self.tasks[pick % len(self.tasks)]
-        statuses = ["done" if works else "failed"] * min(count, task.stop - task.at)
+        statuses = ["done" if works else task.disk.bad] * min(count, task.stop - task.at)
         if not statuses:
             return
         if not task.started:
@@ -701,7 +796,7 @@ class World(RuleBasedStateMachine):
                 running += sum(t.stop - t.at for t in self.tasks if t.started and t.disk is disk)
             taken = disk.taken_back.total()
             total = disk.positions - taken
-            ready = len(model.where) - model.many(*UNRECORDED) - taken
+            ready = len(model.where) - model.many(*UNRECORDED) - taken - self.short(disk)
             rest = total - ready - running
             assert counts.total == total
             assert counts.done == model.many("done")
@@ -713,7 +808,8 @@ class World(RuleBasedStateMachine):
                 waits = [p for places in again for p in places if model.where[p] == "waiting"]
                 asked = [t for t in self.tasks if t.disk is disk and not t.started]
                 out = sum(t.stop - t.at for t in asked if any(t.start in places for places in again))
-                assert counts.retrying == model.many("back", "suspect", "lone") + len(waits) + out
+                back = model.many("back", "suspect", "lone") + self.short(disk)
+                assert counts.retrying == back + len(waits) + out
 
     @invariant()
     def the_guilty_are_seen_to(self) -> None:
@@ -724,22 +820,18 @@ class World(RuleBasedStateMachine):
     @invariant()
     def the_window_is_kept(self) -> None:
         """The load is what is out for the same, of this priority and higher ones."""
-        for disk, klass, slots in self.classes():
-            load = self.ledger._window.load(Place(disk.key, Need(klass)))
+        for disk, need, slots in self.classes():
+            load = self.ledger._window.load(Place(disk.key, need))
             rivals = {
                 (each.key, its)
                 for each, its, same in self.classes()
                 if same == slots and each.priority >= disk.priority
             }
-            assert load == sum((task.disk.key, task.klass) in rivals for task in self.tasks) / slots
+            assert load == sum((task.disk.key, task.need) in rivals for task in self.tasks) / slots
 
-    def classes(self) -> list[tuple[Disk, int, int]]:
+    def classes(self) -> list[tuple[Disk, Need, int]]:
         """Those of each sweep of which the cluster can run some, and how many."""
-        here = [
-            (disk, need.klass, count)
-            for name, disk in self.disks.items()
-            for need, count in self.slots_of(name).items()
-        ]
+        here = [(disk, need, count) for name, disk in self.disks.items() for need, count in self.slots_of(name).items()]
         return [each for each in here if each[-1]]
 
     @invariant()
@@ -771,6 +863,8 @@ class World(RuleBasedStateMachine):
                 self.commit(0, heard=True)
             elif self.notes:
                 self.note(heard=True)
+            elif self.looks:
+                self.see_to(0)
             elif still := [name for name, disk in self.disks.items() if not self.models[disk.key].moves]:
                 self.resume(still[0])
             elif any(len(disk.records) < disk.positions for disk in self.disks.values()):
