@@ -76,3 +76,41 @@ def test_deaths_in_the_middle_of_a_hundred_thousand_trivial_trials(cluster: Clus
     assert [row[:3] for row in rows] == [[31_415, "crashed", 3], [77_777, "crashed", 3]]
     assert all("process ended unexpectedly" in row[3] for row in rows), rows
     assert by_status(cluster.home / lab_name, "deadly", 100_000) == {"done": 99_998, "crashed": 2}
+
+
+HALF, ROOM_FOR_ONE = 7e9, 10.5e9
+"""Two such trials are more than there is room for, one is not, whatever other processes use meanwhile."""
+
+
+@pytest.mark.skipif(utils.get_system_memory() - utils.get_used_memory() < 2 * GREED, reason="needs memory to spare")
+def test_what_ran_out_of_memory_beside_another_is_tried_again_with_more(tmp_path: Path) -> None:
+    """Side by side two trials are too much for the node. With more memory asked for, they run one after the other."""
+    threshold = (utils.get_used_memory() + ROOM_FOR_ONE) / utils.get_system_memory()
+    script = """
+    import json, os, time
+    import ray
+    def greedy(x, there):
+        held = []
+        open(os.path.join(there, str(x)), "w").close()
+        until = time.monotonic() + 20
+        while len(os.listdir(there)) < 2 and time.monotonic() < until:
+            time.sleep(0.01)                                 # the first time, they fill the node together
+        while len(held) < half // 2**26:
+            held.append(bytearray(b"x") * 2**26)             # every page is touched
+            time.sleep(0.01)
+        time.sleep(1.0)
+        return {"asked": ray.get_runtime_context().get_assigned_resources()["memory"]}
+    lab = raylab.Lab("lab")
+    sweep = lab.submit(greedy, {"x": [1, 2], "there": [there]}, name="greedy",
+                       memory=ray.cluster_resources()["memory"] * 0.45, grow={"memory": 2.0})
+    assert sweep.wait(timeout=120), sweep.progress()
+    rows = sweep.results(metadata=["_attempt"]).sort("_attempt")
+    print(json.dumps([dict(sweep.progress().by_status), rows["_attempt"].to_list(), rows["asked"].to_list()]))
+    """
+    env = {"RAY_memory_usage_threshold": f"{threshold:.4f}", **settings.MEMORY}
+    with Cluster(env=env) as cluster:
+        by_status, attempts, asked = answer(cluster.client(script, half=int(HALF), there=str(tmp_path)))
+    assert by_status == {"done": 2}
+    assert attempts[0] == 1
+    assert attempts[1] > 1
+    assert asked[1] == pytest.approx(2 * asked[0], rel=0.01)

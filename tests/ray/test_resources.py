@@ -69,3 +69,23 @@ def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Clust
     assert "64 CPU" in told
     assert (state, waiting) == ("infeasible", 2)
     assert "64 CPU" in reason
+
+
+def test_what_timed_out_is_tried_again_with_more_time(cluster: Cluster, lab_name: str) -> None:
+    script = """
+    def settles(takes):
+        time.sleep(takes)
+        return {"took": takes}
+    sweep = lab.submit(settles, {"takes": [0.0, 0.7, 1.5, 30.0]}, name="settling", seed=3, repeats=2,
+                       time_limit=0.5, grow={"time_limit": 2.0, "tries": 2})
+    assert sweep.wait(timeout=120), sweep.progress()
+    rows = sweep.results(status="all", metadata=["_status", "_attempt", "_error"]).sort("takes")
+    print(json.dumps([rows.select("takes", "_status").rows(), rows["_attempt"].to_list(), rows["_error"].to_list()[-1],
+                      sweep.progress().by_status]))
+    """
+    rows, attempts, error, by_status = answer(cluster.client(FOLLOWS + dedent(script), name=lab_name))
+    assert rows == [[takes, "done"] for takes in (0.0, 0.0, 0.7, 0.7, 1.5, 1.5)] + [[30.0, "timed_out"]] * 2
+    assert attempts[0] == 1
+    assert 1 < attempts[2] < attempts[4]
+    assert error == "it took longer than its time limit of 2 s; it was tried with 0.5 s, 1 s and 2 s"
+    assert by_status == {"done": 6, "timed_out": 2}
