@@ -129,6 +129,7 @@ def test_afterwards_every_point_is_there_with_its_repeats_and_nothing_else_has_c
         before = trials(record)
         growth = grow(record, more, repeats)
         after = grown(record, growth)
+        assert after.points - record.points == len((set() if more is None else values_of(more)) - set(model))
         for values in model if more is None else values_of(more):
             model[values] = max(model.get(values, repeats or first), repeats or 0)
         assert repeats_of(after) == model

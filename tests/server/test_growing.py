@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import uuid
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -438,6 +439,42 @@ def test_four_thousand_million_points_cost_what_a_submit_costs(tmp_path: Path) -
         assert sweep.extend({"p": range(2 * 10**5), "L": range(2 * 10**4)}) == 3 * 10**9
         assert sweep.progress().total == 4 * 10**9
         assert requests() - start - submitted < 2 * submitted
+
+
+def test_an_extension_that_is_too_large_for_a_request_is_refused(
+    lab: raylab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = lab.submit(drawn, {"p": [0.5], "L": range(1000)}, name="s")
+    monkeypatch.setattr("raylab.client.submission.LIMIT_BYTES", 3_000)
+    with refused(DesignError, "the request would have"):
+        sweep.extend({"p": [at / 7 for at in range(1000)], "L": [1]})
+    with refused(DesignError, "the request would have"):
+        sweep.extend([{"p": 0.5, "L": at} for at in range(0, 1000, 2)], repeats=2)
+    assert sweep.extend([{"p": 0.5, "L": at} for at in range(0, 100, 2)], repeats=2) == 50
+
+
+SHADES = """
+from enum import Enum
+class Shade(Enum):
+    DARK = 1
+    LIGHT = 2
+def shaded(x):
+    return {"y": x.name}
+"""
+
+
+def test_levels_of_a_class_whose_module_did_not_travel_are_refused(
+    lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shades.py").write_text(SHADES)
+    (tmp_path / "tones.py").write_text(SHADES.replace("Shade", "Tone"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shades, tones = (importlib.import_module(name) for name in ("shades", "tones"))
+    sweep = lab.submit(shades.shaded, {"x": [shades.Shade.DARK]}, name="s")
+    assert sweep.extend({"x": [shades.Shade.LIGHT, HTTPStatus.OK]}) == 2
+    assert finished(sweep)["y"].to_list() == ["DARK", "LIGHT", "OK"]
+    with refused(DesignError, "a class of tones, a module that did not travel"):
+        sweep.extend({"x": [tones.Tone.LIGHT]})
 
 
 # classes of resources -------------------------------------------------------------------------------------------
