@@ -37,17 +37,24 @@ def close_levels(there: Sequence[Design], design: Design) -> dict[str, int]:
     """
     found = {}
     for name, axis in design.axes.items():
-        if axis.size > LISTED:
+        olds = list(_axes(there, name))
+        if axis.size > LISTED or all(map(_is_of_ints, (axis, *olds))):
             continue
-        levels = [each for each in distinct(axis) if type(each) in (int, float) and abs(each) < _EXACT]
-        numbers = np.array(levels, dtype=np.float64)
+        levels = distinct(axis)
+        if not levels.is_computed:
+            levels = Listed(tuple(each for each in levels if type(each) in (int, float) and abs(each) < _EXACT))
+        numbers = np.array(levels.take(np.arange(levels.size)), dtype=np.float64)
         exact, close = np.zeros(numbers.size, dtype=np.bool_), np.zeros(numbers.size, dtype=np.bool_)
-        for old in _axes(there, name):
-            exact |= places_on(old, Listed(tuple(levels))) >= 0
+        for old in olds:
+            exact |= places_on(old, levels) >= 0
             close |= _gaps(old, numbers) <= CLOSE * np.maximum(1.0, np.abs(numbers))
         if count := int((close & ~exact).sum()):
             found[name] = count
     return found
+
+
+def _is_of_ints(axis: Axis) -> bool:
+    return isinstance(axis, Stepped) and type(axis.first) is int
 
 
 def _axes(there: Sequence[Design], name: str) -> Iterator[Axis]:

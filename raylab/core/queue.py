@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from raylab.core import schedule
-from raylab.core.box import Run
+from raylab.core.box import Run, common
 from raylab.core.failures import Failures
 from raylab.core.intervals import Intervals
 from raylab.core.lease import Lease
@@ -62,7 +62,12 @@ class Queue:
         for segment in segments:
             if segment.need not in self.strands:
                 self.strands[segment.need] = Strand(segment.need)
-            self.strands[segment.need].append(segment)
+            strand = self.strands[segment.need]
+            strand.append(segment)
+            # Of a salvaged notebook that has lost what was added, the same again finds its rows.
+            for start, stop in common(self.recorded.pairs(), [(segment.first_position, segment.stop)]):
+                strand.waiting.remove(start, stop)
+                strand.left -= stop - start
             self.by_status.subtract(segment.taken_back)
 
     def resize(self, slots: Mapping[Need, int]) -> None:

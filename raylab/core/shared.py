@@ -132,15 +132,21 @@ def places_on(axis: Axis, levels: Axis) -> Numbers:
         there = {key_of(level): at for at, level in enumerate(axis)}
         return np.array([there.get(key_of(level), -1) for level in levels], dtype=np.int64)
     kind: type = type(axis.first)
-    own: list[tuple[int, Any]] = [(at, level) for at, level in enumerate(levels) if type(level) is kind]
     found = np.full(levels.size, -1, dtype=np.int64)
+    if isinstance(levels, Stepped) and kind is float and type(levels.first) is float:
+        every = np.arange(levels.size)
+        return _of_floats(axis, levels.computed(every), every, found)
+    own: list[tuple[int, Any]] = [(at, level) for at, level in enumerate(levels) if type(level) is kind]
     if kind is int:
         for at, level in own:
             place, beside = divmod(level - axis.first, axis.step)
             found[at] = place if not beside and 0 <= place < axis.size else -1
         return found
     wanted = np.array([level for _, level in own], dtype=np.float64)
-    rows = np.array([at for at, _ in own], dtype=np.int64)
+    return _of_floats(axis, wanted, np.array([at for at, _ in own], dtype=np.int64), found)
+
+
+def _of_floats(axis: Stepped, wanted: NDArray[np.float64], rows: Numbers, found: Numbers) -> Numbers:
     for places in near(axis, wanted):
         same = axis.computed(places).view(np.int64) == wanted.view(np.int64)  # so that -0.0 is no 0.0
         found[rows[same]] = places[same]

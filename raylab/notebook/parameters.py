@@ -102,8 +102,11 @@ def check_kinds(earlier: Sequence[Design], design: Design) -> None:
 
 
 def _fits(name: str, before: Sequence[Axis], axis: Axis) -> bool:
-    if any(each.is_computed and each.size > LISTED for each in (*before, axis)):
-        return len({kind for each in (*before, axis) for kind in _numeric(each)}) == 1
+    axes = (*before, axis)
+    if any(each.is_computed and each.size > LISTED for each in axes) or all(each.is_computed for each in axes):
+        kinds = {kind for each in axes for kind in _numeric(each)}
+        if len(kinds) == 1 or any(each.size > LISTED for each in axes):
+            return len(kinds) == 1
     old = [level for each in before for level in each]
     columns, wider = stand(name, old), stand(name, [*old, *axis])
     if not columns:  # nothing but None

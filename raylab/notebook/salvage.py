@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from raylab.core.request import Request, fold
+from raylab.core.segment import Segment
 from raylab.core.summary import together
 from raylab.errors import NotebookDamaged
 from raylab.notebook import layout
@@ -149,7 +150,34 @@ def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> li
             requests += [Request(**table.said[REMOVED])] if REMOVED in table.said else []
         elif folder not in known and (said := table.said.get(REQUEST)):
             _insert(requests, Request(**said))
+    requests = _regrown(requests, found)
     return requests + _pauses(requests, found, target)
+
+
+def _regrown(requests: Sequence[Request], found: Inspection) -> list[Request]:
+    """These requests, with the segments that were added to a sweep and that only its table tells of; without those of
+    which an earlier one is lost in every place. (Adding the same again finds its rows.)"""
+    wanted: dict[str, list[Segment]] = {}
+    for sweep in fold(requests).values():
+        said = found.tables[sweep.folder].said.get(REQUEST) if sweep.folder in found.tables else None
+        told = list(map(Segment.of, said["body"]["segments"])) if said else []
+        at, whole = 0, list[Segment]()
+        for segment in sorted({each.first_position: each for each in (*told, *sweep.segments)}.values(), key=_first):
+            if segment.first_position == at:
+                whole.append(segment)
+                at = segment.stop
+        if tuple(whole) != sweep.segments:
+            wanted[sweep.folder] = whole
+    kept = [request for request in requests if request.kind != "grown" or request.folder not in wanted]
+    for sweep in fold(kept).values():
+        if more := wanted.get(sweep.folder, [])[len(sweep.segments) :]:
+            body = {"segments": [segment.plain() for segment in more]}
+            kept.append(Request(kind="grown", sweep=sweep.name, folder=sweep.folder, user=sweep.user, body=body))
+    return kept
+
+
+def _first(segment: Segment) -> int:
+    return segment.first_position
 
 
 def _insert(requests: list[Request], lost: Request) -> None:

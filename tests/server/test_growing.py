@@ -91,6 +91,35 @@ def test_rows_of_a_sweep_that_grew_are_read_from_the_notebook_alone(tmp_path: Pa
         assert finished(lab.sweep("s")).head(12).equals(rows)
 
 
+@pytest.mark.parametrize("lost", [-1, -2], ids=["the last growth", "an earlier one"])
+@pytest.mark.parametrize("running", [False, True], ids=["an opening tells", "nothing tells"])
+def test_what_was_added_is_found_again_when_its_request_is_lost(
+    tmp_path: Path, gate: str, running: bool, lost: int
+) -> None:
+    axes = [{"x": range(size), "gate": [gate]} for size in (2, 4, 6)]
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.submit(gated, axes[0], name="s", seed=1)
+        for more in axes[1:]:
+            if not running:
+                Path(gate).touch()
+                finished(sweep)
+            sweep.extend(more)
+        Path(gate).touch()
+        rows = finished(sweep)
+    sorted((tmp_path / "lab" / "requests").rglob("*.arrow"))[lost].write_bytes(b"")
+    raylab.Notebook(tmp_path / "lab").copy(tmp_path / "new", salvage=True)
+    with raylab.testing.lab(notebook=tmp_path / "new") as lab:
+        if running:
+            for more in axes[1:]:
+                lab.submit(gated, more, name="s", if_exists="extend")
+        progress = lab.progress("s")
+        assert (progress.total, progress.done, progress.waiting) == (6, 6, 0)
+        assert lab.results("s", metadata=True).equals(rows)
+        assert lab.sweep("s").extend({"x": [9], "gate": [gate]}) == 1
+        lab.submit(gated, axes[0], name="s")
+        assert finished(lab.sweep("s")).height == 7
+
+
 def test_what_the_sweep_has_grown_to_is_told(lab: raylab.Lab) -> None:
     sweep = lab.submit(drawn, GRID, name="s")
     assert sweep.design == Factorial(GRID)
