@@ -7,6 +7,7 @@ are those of its grid, or one, of which the places are the numbers of points: so
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 Run: TypeAlias = tuple[int, int]
@@ -19,9 +20,12 @@ Box: TypeAlias = tuple[Runs, ...]
 """The points whose place on each axis is among the runs of that axis."""
 
 
+_START, _STOP = itemgetter(0), itemgetter(1)
+
+
 def count(runs: Sequence[Run]) -> int:
     """How many numbers a set has."""
-    return sum(stop - start for start, stop in runs)
+    return sum(map(_STOP, runs)) - sum(map(_START, runs))
 
 
 def size(box: Box) -> int:

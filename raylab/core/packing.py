@@ -10,7 +10,6 @@ import base64
 import sys
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate, chain
 from operator import sub
 from typing import Any
@@ -19,6 +18,9 @@ from raylab.core.box import Run, Runs
 
 FEW = 100
 """As many runs are pairs, which people can read."""
+
+RECENT = 4
+"""As many texts are remembered: some 10 MB each for 10^5 runs, which the sweeps' segments hold anyway."""
 
 KINDS = "BHIQ"
 """Of numbers of 1, 2, 4 and 8 bytes, as `array` has them."""
@@ -43,17 +45,31 @@ def packed(runs: Sequence[Run]) -> Any:
     steps = [flat[0], *map(sub, flat[1:], flat)]
     most = max(steps)
     kind = next(kind for kind in KINDS if most < 256 ** array(kind).itemsize)
-    return kind + base64.b64encode(_little(array(kind, steps)).tobytes()).decode()
+    text = kind + base64.b64encode(_little(array(kind, steps)).tobytes()).decode()
+    if isinstance(runs, tuple):
+        _remember(text, runs)
+    return text
 
 
 def unpacked(data: Any) -> Runs:
     """The runs of what `packed` gave, after it was JSON."""
-    return _runs(data) if isinstance(data, str) else tuple((start, stop) for start, stop in data)
+    if not isinstance(data, str):
+        return tuple((start, stop) for start, stop in data)
+    return _recent.get(data) or _remember(data, _read(data))
 
 
-@lru_cache(maxsize=8)
-def _runs(text: str) -> Runs:
-    """A lab reads the same request three times: before it is written, after that, and to follow it."""
+_recent: dict[str, Runs] = {}
+"""A lab reads a request that it has made three times: before it is written, after that, and to follow it."""
+
+
+def _remember(text: str, runs: Runs) -> Runs:
+    while len(_recent) >= RECENT:
+        _recent.pop(next(iter(_recent)), None)
+    _recent[text] = runs
+    return runs
+
+
+def _read(text: str) -> Runs:
     steps = array(text[0])
     steps.frombytes(base64.b64decode(text[1:]))
     flat = accumulate(_little(steps))

@@ -102,7 +102,7 @@ def together(some: Sequence[Summary]) -> Summary:
     for each in some:
         by_status.update(each.by_status)
     return Summary(
-        positions=_united(run for each in some for run in each.positions),
+        positions=_united([each.positions for each in some]),
         by_status=dict(by_status),
         rows=sum(each.rows for each in some),
         seconds=sum(each.seconds for each in some),
@@ -110,7 +110,7 @@ def together(some: Sequence[Summary]) -> Summary:
         warnings=merged(kind for each in some for kind in each.warnings),
         names=merged_names(each.names for each in some),
         not_done={
-            status: _united(run for each in some for run in each.not_done.get(status, ()))
+            status: _united([each.not_done[status] for each in some if status in each.not_done])
             for status in sorted({status for each in some for status in each.not_done})
         },
         attempt=max((each.attempt for each in some), default=0),
@@ -118,9 +118,12 @@ def together(some: Sequence[Summary]) -> Summary:
     )
 
 
-def _united(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _united(sets: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """All that is in one of these sets."""
+    if len(sets) == 1:
+        return list(sets[0])
     found: list[tuple[int, int]] = []
-    for start, stop in sorted(runs):
+    for start, stop in sorted(run for runs in sets for run in runs):
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], stop))
         else:
