@@ -25,7 +25,8 @@ _START, _STOP = itemgetter(0), itemgetter(1)
 
 def count(runs: Sequence[Run]) -> int:
     """How many numbers a set has."""
-    return sum(map(_STOP, runs)) - sum(map(_START, runs))
+    found: int = sum(map(_STOP, runs)) - sum(map(_START, runs))
+    return found
 
 
 def size(box: Box) -> int:
