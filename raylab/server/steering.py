@@ -32,12 +32,12 @@ async def lock(lab: Conductor, sweep: AtWork, user: str) -> None:
 
 
 async def pause(lab: Conductor, sweep: AtWork, user: str) -> None:
-    """Let the sweep stand still. One that has paused itself keeps the reason; of one that has nothing left, or is
-    cancelled, nothing runs anyway."""
+    """Let the sweep stand still. One that has paused itself keeps the reason, and `retry` lets it go on no more; of one
+    that has nothing left, or is cancelled, nothing runs anyway."""
     check_unlocked(sweep, "it cannot be paused: it runs to its end")
-    if sweep.record.paused or sweep.record.cancelled or not standing(lab, sweep).outstanding:
+    if sweep.record.paused_by or sweep.record.cancelled or not standing(lab, sweep).outstanding:
         return
-    reason = _pause_reason(lab, sweep) or f"paused by {user}"
+    reason = sweep.record.paused or _pause_reason(lab, sweep) or f"paused by {user}"
     await _note(lab, sweep, request("paused", sweep, user, reason=reason, by=user))
 
 

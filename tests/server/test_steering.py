@@ -260,6 +260,18 @@ def test_a_sweep_pauses_at_its_limit_and_counts_anew_after_a_resume_also_in_anot
         assert (sweep.progress().done, sweep.progress().failed) == (500, 500)
 
 
+def test_one_that_has_paused_itself_keeps_the_reason_when_a_person_pauses_it(lab: raylab.Lab, tmp_path: Path) -> None:
+    sweep = lab.submit(failing, {"x": range(1, 3_000, 2)}, name="bad")
+    assert sweep.wait(timeout=60, progress=False) is False
+    reason = sweep.progress().reason
+    for _ in range(2):
+        sweep.pause()
+    assert sweep.progress().reason == reason
+    assert [row.body.get("by") for row in rows(tmp_path / "lab", "paused")] == [None, person()]
+    assert sweep.retry() > 0
+    assert sweep.progress().state == "paused", "what a person paused goes on when a person says so"
+
+
 def test_a_share_pauses_once_a_hundred_are_in(lab: raylab.Lab) -> None:
     sweep = lab.submit(failing, {"x": range(1_000)}, name="half", max_failures=0.2)
     assert sweep.wait(timeout=60, progress=False) is False
