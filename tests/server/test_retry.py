@@ -242,9 +242,13 @@ def test_the_first_error_is_that_of_what_is_failed_now(lab: raylab.Lab, marks: M
         (status,) = lab._client.overview("s")
         return status.first_error
 
-    marks.bad(1)
-    sweep = finished(lab.submit(fragile, {"x": range(1, 5), **marks.axes}, name="s"))
+    marks.bad(1, 2)
+    sweep = finished(lab.submit(fragile, {"x": range(1, 5), **marks.axes}, name="s", order="design"))
     assert "bad 1" in str(first_error())
+    marks.bad(2)
+    sweep.retry()
+    finished(sweep)
+    assert "bad 2" in str(first_error())
     marks.bad()
     sweep.retry()
     assert first_error() is None
