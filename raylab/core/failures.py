@@ -36,6 +36,10 @@ class Tally:
         taken = NOTHING.with_more(by_status)
         return self.since(taken)
 
+    def at_most(self, left: Tally) -> Tally:
+        """As much of it as is left."""
+        return Tally(min(self.done, left.done), min(self.failed, left.failed))
+
     def since(self, earlier: Tally) -> Tally:
         """What has come after an earlier count."""
         return Tally(max(0, self.done - earlier.done), max(0, self.failed - earlier.failed))

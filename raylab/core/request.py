@@ -436,8 +436,11 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
         case "grown":
             more = [*map(Segment.of, request.body["segments"])]
             forgiven = before.forgiven
-            for segment in more:
-                forgiven = forgiven.without(segment.taken_back)
+            if left := request.body.get("left"):  # what has come and is not run again, where the lab counts it
+                forgiven = forgiven.at_most(Tally(**left))
+            else:
+                for segment in more:
+                    forgiven = forgiven.without(segment.taken_back)
             return replace(before, segments=(*before.segments, *more), forgiven=forgiven)
         case "continued":
             version = Version(**request.body, user=request.user, time_us=request.time_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 
 from raylab.core.box import Run
@@ -41,7 +42,10 @@ async def see_to(sweeps: Sweeps, sweep: AtWork, queue: Queue, nodes: list[Mappin
         log.warning("%s: nothing is tried again with more: %s", sweep.name, error)
         segments = ()
     if segments:
-        body = {"segments": [segment.plain() for segment in segments]}
+        left = queue.failures.tally
+        for segment in segments:
+            left = left.without(segment.taken_back)
+        body = {"segments": [segment.plain() for segment in segments], "left": asdict(left)}
         await sweeps.note(Request(kind="grown", sweep=sweep.name, folder=sweep.key, body=body))
         await sweeps.take(sweep)  # one that was complete
     for segment in segments:

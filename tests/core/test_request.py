@@ -118,6 +118,10 @@ def test_what_had_come_when_a_sweep_was_resumed_is_forgiven_as_far_as_it_is_not_
     grown = noted("grown", segments=[again.plain()])
     assert sweeps(submitted(), resumed, grown)["trial"].forgiven == Tally(4, 1)
     assert sweeps(submitted(), resumed, grown, grown)["trial"].forgiven == Tally(4, 0)
+    counted = noted("grown", segments=[again.plain()], left={"done": 9, "failed": 3})
+    assert sweeps(submitted(), resumed, counted)["trial"].forgiven == Tally(4, 3), "what runs again failed later"
+    counted = noted("grown", segments=[again.plain()], left={"done": 9, "failed": 2})
+    assert sweeps(submitted(), resumed, counted)["trial"].forgiven == Tally(4, 2)
 
 
 def test_the_same_code_under_another_hash_is_the_same_sweep() -> None:
