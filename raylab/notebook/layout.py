@@ -193,7 +193,8 @@ results = rows.collect()
 - Columns that begin with `_` are about the trial: `_seq` counts the rows of the sweep, `_point` and `_repeat` name the
   trial, `_status` is `done`, `failed`, `crashed`, `out_of_memory` or `timed_out`, `_warnings` counts the warnings it
   showed (the files' metadata tell which), `_seed` is the trial's own, `_started` (UTC) and
-  `_elapsed_s` say when and how long, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
+  `_elapsed_s` say when and how long, `_num_cpus`, `_memory` (bytes) and `_time_limit` (seconds) what it had asked for,
+  `_peak_memory` what its process had at most, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
   All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type, and
   `NAME__result` is a result that is called like a parameter. Which type has the plain name depends on what came first;
   so does the order of rows and columns. The fields' metadata tell: `raylab.name`, `raylab.kind`, and `raylab.exact`,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,10 @@ METADATA: dict[str, Any] = {
     "_seed": INT,
     "_started": DATETIME_UTC,
     "_elapsed_s": FLOAT,
+    "_num_cpus": FLOAT,
+    "_memory": FLOAT,
+    "_time_limit": FLOAT,
+    "_peak_memory": INT,
     "_error": STRING,
     "_traceback": STRING,
     "_node": STRING,
@@ -47,6 +51,17 @@ NAMES = b"raylab.names"
 RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
 
 
+class Asked(NamedTuple):
+    """What each of some trials asked for; None for nothing."""
+
+    num_cpus: float | None = None
+    memory: float | None = None
+    time_limit: float | None = None
+
+
+NOTHING: Final = Asked()
+
+
 @dataclass(slots=True)
 class Trials:
     """What is known of some trials in a row, in lists and arrays of one entry each."""
@@ -60,6 +75,8 @@ class Trials:
     failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
     warnings: Mapping[int, int] = field(default_factory=dict)  # how many were shown, where it is not 0
+    peaks: Mapping[int, int] = field(default_factory=dict)  # bytes of memory, where they were measured
+    asked: Asked = NOTHING
     attempt: int = 1
     version: int = 1  # of the sweep's code
     first_point: int = 0  # the number of the design's first point in the sweep
@@ -186,6 +203,10 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_seed": pa.array(trials.seeds),
         "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
         "_elapsed_s": pa.array(trials.elapsed),
+        "_num_cpus": _mostly(trials.asked.num_cpus, FLOAT, count, {}),
+        "_memory": _mostly(trials.asked.memory, FLOAT, count, {}),
+        "_time_limit": _mostly(trials.asked.time_limit, FLOAT, count, {}),
+        "_peak_memory": _mostly(None, INT, count, trials.peaks),
         "_error": _mostly(None, STRING, count, {at: failure[1] for at, failure in failures.items()}),
         "_traceback": _mostly(None, STRING, count, {at: failure[2] for at, failure in failures.items()}),
         "_node": _mostly(node, STRING, count, {}),

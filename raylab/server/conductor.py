@@ -35,7 +35,7 @@ from raylab.server.pool import Ended
 from raylab.server.recorder import Recorder
 from raylab.server.surroundings import Surroundings
 from raylab.server.sweeps import Sweeps
-from raylab.worker.batch import Batch, Pending, make_batch
+from raylab.worker.batch import Batch, Pending, asked, make_batch
 from raylab.worker.lease import Header, LeaseOrder
 
 log = logging.getLogger(__name__)
@@ -328,6 +328,7 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
         results=[{}],
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},
+        asked=asked(record.policy.at(segment.need)),
     )
     batch, _ = make_batch(pending, attempt=order.attempt, version=order.version, pid=0, busy_s=0.0)
     return batch

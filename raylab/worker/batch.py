@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from raylab.core.block import Block
 from raylab.core.places import runs_of
+from raylab.core.policy import Policy
 from raylab.core.summary import Summary, together
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.rows import Trials, names_of, wire
+from raylab.notebook.rows import NOTHING, Asked, Trials, names_of, wire
 from raylab.worker.outcome import Outcome
 
 FIRST_ROWS = 16
@@ -39,6 +40,16 @@ MANY_KINDS = 1_000
 """Of warnings, before those that are the same are put together."""
 
 NODE = platform.node()
+
+
+def asked(policy: Policy) -> Asked:
+    """What trials ask for under a policy, as their rows say it.
+
+    Example:
+        >>> asked(Policy(resources={"CPU": 2.0, "memory": 1e9}))
+        Asked(num_cpus=2.0, memory=1000000000.0, time_limit=None)
+    """
+    return Asked(policy.resources.get("CPU"), policy.resources.get("memory"), policy.time_limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,8 @@ class Pending:
     failures: dict[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     warnings: dict[int, int] = field(default_factory=dict)  # how many a trial showed, where it is not 0
+    peaks: dict[int, int] = field(default_factory=dict)  # bytes of memory, of trials that were measured
+    asked: Asked = NOTHING
     kinds: list[Kind] = field(default_factory=list)  # of these; merged now and then
     nbytes: int = 0  # of the results that were weighed
     times: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -224,6 +237,8 @@ def _trials(pending: Pending, attempt: int, version: int) -> Trials:
         failures=pending.failures,
         attempts=pending.attempts,
         warnings=pending.warnings,
+        peaks=pending.peaks,
+        asked=pending.asked,
         attempt=attempt,
         version=version,
         first_point=pending.first_point,

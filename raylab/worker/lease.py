@@ -24,10 +24,12 @@ from raylab.core.design import Design
 from raylab.core.policy import Policy
 from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
-from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, grown, make_batch
+from raylab.notebook.rows import Asked
+from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, asked, grown, make_batch
 from raylab.worker.experiment import Runner, adapt
 from raylab.worker.generators import imports_apart, seed_all
 from raylab.worker.outcome import Outcome, Row
+from raylab.worker.peak_memory import LONG_S, PeakMemory
 from raylab.worker.ray_guard import guarded
 from raylab.worker.shown_warnings import Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named
@@ -134,7 +136,7 @@ class Part:
         self.design = design
         self.parameters = Parameters(design, earlier)
 
-    def pending(self, first: int, epoch: float) -> Pending:
+    def pending(self, first: int, epoch: float, asked: Asked) -> Pending:
         """What waits from this position on: nothing yet."""
         return Pending(
             first=first,
@@ -142,6 +144,7 @@ class Part:
             first_point=self.segment.first_point,
             since=perf_counter(),
             epoch=epoch,
+            asked=asked,
         )
 
     def outcomes(self, runner: Runner, trials: Block, alarm: Alarm) -> Iterator[Row | Outcome]:
@@ -253,7 +256,9 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
     """Run the trials, and send what has come as soon as it is due."""
     epoch = time() - perf_counter()
     part, runner, retries = loaded.parts[order.segment], loaded.runner, order.policy.retries
-    pending = part.pending(order.start, epoch)
+    wanted, memory = asked(order.policy), PeakMemory()
+    memory.reset()
+    pending = part.pending(order.start, epoch, wanted)
     due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
         trials = block(part.segment, start, min(start + BLOCK, order.stop))
@@ -280,15 +285,20 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 forget(heard)
             results.append(made)
             ended.append(now)
-            if now - then > HEAVY_S and pending.weigh(made):
-                due = now
+            if now - then > HEAVY_S:
+                if pending.weigh(made):
+                    due = now
+                if now - then >= LONG_S:
+                    if (peak := memory.peak()) is not None:
+                        pending.peaks[len(results) - 1] = peak
+                    memory.reset()
             then = now
             if now >= due or len(results) >= loaded.max_rows:
                 pending.blocks[-1] = trials.part(kept, at)
                 kept = at
                 alarm.rest()
                 yield _batch(pending, loaded, order, pid)
-                pending = part.pending(start + at, epoch)
+                pending = part.pending(start + at, epoch, wanted)
                 pending.blocks.append(trials)
                 results, ended = pending.results, pending.ended
                 pending.started[0] = then = pending.since

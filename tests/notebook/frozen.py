@@ -83,7 +83,12 @@ class Quiet(Bench):
 
 
 def _neutral(rows: pa.RecordBatch) -> pa.RecordBatch:
-    found = {"_node": "node-1", "_pid": 7, "_started": datetime.fromisoformat("2026-01-02T03:04:05+00:00")}
+    found = {
+        "_node": "node-1",
+        "_pid": 7,
+        "_peak_memory": 2**27,
+        "_started": datetime.fromisoformat("2026-01-02T03:04:05+00:00"),
+    }
     columns = []
     for field, array in zip(rows.schema, rows.columns, strict=True):
         if field.name in found:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from raylab.core.design import Factorial
 from raylab.notebook.parameters import Parameters
-from raylab.notebook.rows import METADATA, RESERVED, TIMES, Trials, wire
+from raylab.notebook.rows import METADATA, RESERVED, TIMES, Asked, Trials, wire
 from raylab.notebook.schema import MAX_COLUMNS, MORE, SEQ
 
 UTC = dt.UTC
@@ -50,6 +50,8 @@ def test_every_row_says_all_about_its_trial() -> None:
             version=2,
             warnings={1: 4},
             first_point=100,
+            peaks={1: 4096},
+            asked=Asked(2.0, 1e9, None),
         )
     )
     for name, kind in METADATA.items():
@@ -65,6 +67,10 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_seed": 10,
             "_started": dt.datetime(2026, 1, 2, 3, 4, 5, 1, tzinfo=UTC),
             "_elapsed_s": 0.5,
+            "_num_cpus": 2.0,
+            "_memory": 1e9,
+            "_time_limit": None,
+            "_peak_memory": None,
             "_error": None,
             "_traceback": None,
             "_node": "node",
@@ -80,6 +86,10 @@ def test_every_row_says_all_about_its_trial() -> None:
             "_seed": 11,
             "_started": dt.datetime(2026, 1, 2, 3, 4, 6, 1, tzinfo=UTC),
             "_elapsed_s": 0.5,
+            "_num_cpus": 2.0,
+            "_memory": 1e9,
+            "_time_limit": None,
+            "_peak_memory": 4096,
             "_error": "E: e",
             "_traceback": "Traceback",
             "_node": "node",

@@ -11,7 +11,9 @@ from said import refused, said
 
 import raylab
 import raylab.testing
+from raylab.core.events import RecordDeath
 from raylab.errors import DesignError
+from raylab.server.conductor import death_batch
 
 GRID = {"size": [64, 128, 256], "p": [0.1, 0.2]}
 BY_SIZE = {"size": {64: 1e9, 128: 1e9, 256: 4e9}}
@@ -126,3 +128,50 @@ def test_what_cannot_be_used_is_refused_before_anything_is_stored(roomy: raylab.
     with refused(DesignError, "num_cpus", "-1", "size=128"):
         roomy.submit(scaled, GRID, name="s", num_cpus={"size": {64: 1, 128: -1, 256: 1}})
     assert len(roomy.sweeps()) == 0
+
+
+def test_what_was_asked_and_what_was_used_stand_in_the_row(roomy: raylab.Lab) -> None:
+    def holds(size: int) -> dict[str, int]:
+        import time
+
+        held = bytearray(b"x") * (size * 2**20)
+        if size > 1:
+            time.sleep(0.02)
+        return {"held": len(held)}
+
+    sweep = roomy.submit(
+        holds,
+        {"size": [1, 64, 256]},
+        name="s",
+        order="design",
+        num_cpus=2,
+        memory={"size": {1: 1e9, 64: 1e9, 256: 4e9}},
+        time_limit={"size": {1: None, 64: None, 256: 60}},
+    )
+    assert sweep.wait(timeout=60, progress=False)
+    rows = sweep.results(metadata=["_num_cpus", "_memory", "_time_limit", "_peak_memory"])
+    assert rows["_num_cpus"].to_list() == [2.0] * 3
+    assert rows["_memory"].to_list() == [1e9, 1e9, 4e9]
+    assert rows["_time_limit"].to_list() == [None, None, 60.0]
+    short, middle, large = rows["_peak_memory"].to_list()
+    assert short is None, "a trial of less than 10 ms is not measured"
+    assert large - middle > 150 * 2**20
+
+
+def test_a_sweep_that_asks_for_nothing_special_says_so_in_its_rows(roomy: raylab.Lab) -> None:
+    sweep = roomy.submit(scaled, GRID, name="s")
+    assert sweep.wait(timeout=60, progress=False)
+    asked = sweep.results(metadata=["_num_cpus", "_memory", "_time_limit"]).select(
+        "_num_cpus", "_memory", "_time_limit"
+    )
+    assert set(asked.rows()) == {(1.0, None, None)}
+
+
+def test_a_trial_that_its_process_died_with_says_what_it_asked_for(roomy: raylab.Lab) -> None:
+    roomy.submit(scaled, GRID, name="s", memory=BY_SIZE, time_limit=5)
+    record = roomy._client.record("s")
+    position = record.segments[1].first_position
+    order = RecordDeath(sweep="s", position=position, attempt=1, status="out_of_memory", error="no memory")
+    (row,) = death_batch(record, order).rows.to_pylist()
+    assert (row["size"], row["_num_cpus"], row["_memory"], row["_time_limit"]) == (256, 1.0, 4e9, 5.0)
+    assert row["_peak_memory"] is None
