@@ -194,7 +194,8 @@ results = rows.collect()
   trial, `_status` is `done`, `failed`, `crashed`, `out_of_memory` or `timed_out`, `_warnings` counts the warnings it
   showed (the files' metadata tell which), `_seed` is the trial's own, `_started` (UTC) and
   `_elapsed_s` say when and how long, `_num_cpus`, `_memory` (bytes) and `_time_limit` (seconds) what it had asked for,
-  `_peak_memory` what its process had at most, `_error` and `_traceback` why it failed, `_node` and `_pid` where it ran.
+  `_peak_memory` (bytes) what its process had at most, `_error` and `_traceback` why it failed, `_node` and `_pid` where
+  it ran. Of these, what nobody asked for or knows may be left out.
   All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type, and
   `NAME__result` is a result that is called like a parameter. Which type has the plain name depends on what came first;
   so does the order of rows and columns. The fields' metadata tell: `raylab.name`, `raylab.kind`, and `raylab.exact`,
