@@ -48,7 +48,8 @@ async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: i
         stands = bool(sweep.record.paused_by)  # what a person paused, the lab does not let go on
         resumed = [] if stands else steering.resumed(lab, sweep, user)
         await _note(lab, sweep, *_unhidden(sweep, user), *resumed, grown(sweep, user, segments))
-        await (lab.sweeps.take(sweep) if stands else steering.go_on(lab, sweep))
+        if not stands:
+            await steering.go_on(lab, sweep)
         lab.news.post(sweep, urgent=True)
     return taken(sweep.record.segments, known, statuses)
 
@@ -107,7 +108,10 @@ def _unhidden(sweep: AtWork, user: str) -> list[Request]:
 
 
 async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:
-    """Write these. If nothing of the sweep is failed then, the error of the next failure is the first one."""
+    """Write these, and take up a sweep that was put away and has grown. If nothing of it is failed then, the error of
+    the next failure is the first one."""
     await lab.sweeps.note(*requests)
+    if any(request.kind == "grown" for request in requests):
+        await lab.sweeps.take(sweep)  # before that: it would find the error of before again
     if not standing(lab, sweep).failed:
         sweep.first_error = None
