@@ -416,15 +416,16 @@ def _not_yet_told(remark: str) -> list[str]:
     return new
 
 
-def labs(address: str | None = None) -> pl.DataFrame:
+def labs(address: str | None = None, *, archived: bool = False) -> pl.DataFrame:
     """The labs of a cluster.
 
     Args:
         address: of the cluster, unless this process is connected already.
+        archived: with those at rest that `raylab archive` has hidden.
 
     Returns:
-        A row for each lab: name, user, running (whether its actor is there), notebook, created (UTC; null for one
-        whose notebook cannot be read).
+        A row for each lab: name, user, running (whether its actor is there), archived, notebook, created (UTC; null
+        for one whose notebook cannot be read).
 
     Raises:
         LabUnavailable: there is no cluster, or it does not answer.
@@ -440,15 +441,18 @@ def labs(address: str | None = None) -> pl.DataFrame:
             "name": name,
             "user": place.user if place else "",
             "running": name in up,
+            "archived": bool(place and place.archived),
             "notebook": place.notebook if place else "",
             "created": datetime.fromisoformat(place.created) if place and place.created else None,
         }
         for name, place in sorted(known.items())
+        if archived or name in up or not (place and place.archived)
     ]
     schema: dict[str, Any] = {
         "name": pl.String,
         "user": pl.String,
         "running": pl.Boolean,
+        "archived": pl.Boolean,
         "notebook": pl.String,
         "created": pl.Datetime("us", "UTC"),
     }

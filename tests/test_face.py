@@ -136,7 +136,7 @@ def test_there_is_nothing_else(kind: type, verbs: dict[str, str], more: set[str]
 
 
 def test_labs_lists_the_labs_of_a_cluster() -> None:
-    assert words_of(raylab.labs) == "address=None"
+    assert words_of(raylab.labs) == "address=None, *, archived=False"
 
 
 def test_progress_has_the_contracts_numbers_and_is_frozen() -> None:

@@ -12,6 +12,7 @@ from raylab.client.cluster import NoCluster, address_here, on_head
 from raylab.client.lab_birth import give_birth
 from raylab.client.session import ANSWER_S, patiently
 from raylab.client.speech import Meanwhile, say
+from raylab.core.handle import names_of
 from raylab.errors import LabFenced, LabNotFound, LabUnavailable, NameRefused, NotebookDamaged, RaylabError
 from raylab.server import known_labs
 from raylab.server.known_labs import Place
@@ -81,7 +82,7 @@ def look(name: str) -> Connection | Place:
     found = survey(name)
     place = _place(found, name, "read")
     if not place.user:
-        raise _not_found(name, found)
+        raise not_found(name, found.labs)
     return place
 
 
@@ -132,12 +133,15 @@ def _place(found: Survey, name: str, verb: str) -> Place:
     return found.place
 
 
-def _not_found(name: str, found: Survey) -> LabNotFound:
-    return LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {_listed(found.labs)}")
+def not_found(name: str, labs: Sequence[Place]) -> LabNotFound:
+    """That there is no such lab, and which there are."""
+    return LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {_listed(labs)}")
 
 
 def _listed(labs: Sequence[Place]) -> str:
-    return ", ".join(repr(place.name) for place in labs) or "none"
+    hidden = names_of(place.name for place in labs if place.archived)
+    shown = names_of(place.name for place in labs if not place.archived) or "none"
+    return f"{shown}; archived: {hidden}" if hidden else shown
 
 
 def _to_start(name: str, notebook: str | None, create: bool) -> Place:
@@ -146,7 +150,7 @@ def _to_start(name: str, notebook: str | None, create: bool) -> Place:
     place = _place(found, name, "started")
     if not place.user:
         if place.name == name and not create:
-            raise _not_found(name, found)
+            raise not_found(name, found.labs)
         others = _listed(found.labs)
         say(f"{name!r} is a new lab, its notebook is {place.notebook}; labs there were before: {others}")
     elif place.name != name:
@@ -155,6 +159,10 @@ def _to_start(name: str, notebook: str | None, create: bool) -> Place:
         )
     else:
         _say_whose(name, place.user)
+    if place.archived:
+        say(
+            f"the lab {name!r} is archived; `raylab archive {name} --undo` has it listed again also while it is at rest"
+        )
     return place
 
 

@@ -6,6 +6,7 @@ NAME/
 ├── requests/         table: what was asked, one row each
 ├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
 ├── sweeps/NAME/      table: what came out of a sweep; NAME~2 of the second one of that name, NAME~3 of the third
+├── removing.json    in one that is being deleted, until nothing else is left
 ├── copying.json      in a copy that is not complete yet: what `notebook.json` will say
 └── tmp/              half-written files
 """
@@ -32,6 +33,7 @@ REQUESTS = "requests"
 CODE = "code"
 SWEEPS = "sweeps"
 COPYING = "copying.json"
+REMOVING = "removing.json"
 
 _CODE_NAME = re.compile(r"[0-9a-f]{64}\.(pkl|zip)")
 NO_FIT = "its bytes do not fit the sha256 in its name"
@@ -157,6 +159,11 @@ def modules_path(digest: str) -> str:
 def sweep_folders(reader: Reader) -> list[str]:
     """Where there are, or were, tables of sweeps."""
     return [f"{SWEEPS}/{name[:-1]}" for name in reader.names(SWEEPS) if name.endswith("/")]
+
+
+def is_removing(reader: Reader) -> bool:
+    """Whether a notebook is being deleted here, or was until somebody was cut."""
+    return REMOVING in reader.names("")
 
 
 def code_paths(reader: Reader) -> list[str]:

@@ -4,7 +4,8 @@ Promises: a file becomes visible whole or not at all, under a name that nobody e
 returned True the file and its name survive a power loss. Any error before that leaves at worst a file in
 `tmp/`, and the same call can simply be made again. Folders are made as they are needed, for their owner alone.
 
-Must never overwrite, rename over or append to a file, nor trust a lock. Knows nothing of what it stores.
+Must never overwrite, rename over or append to a file, nor trust a lock. A notebook's files come out of a folder of its
+own, and go there: without that folder no writer of it does anything any more. Knows nothing of what it stores.
 """
 
 from __future__ import annotations
@@ -70,8 +71,14 @@ class SystemCalls:
     def link(self, source: Path, target: Path) -> None:
         os.link(source, target)
 
+    def rename(self, source: Path, target: Path) -> None:
+        os.rename(source, target)  # noqa: PTH104
+
     def unlink(self, path: Path) -> None:
         os.unlink(path)  # noqa: PTH108
+
+    def rmdir(self, path: Path) -> None:
+        os.rmdir(path)  # noqa: PTH106
 
     def sync_folder(self, path: Path) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -104,6 +111,7 @@ class PosixStore:
         self.place = os.fspath(place)
         self.calls = SystemCalls() if calls is None else calls
         self._root = Path(place)
+        self._tmp = TMP  # a notebook's own, once it has one
         self._made: set[str] = set()  # folders that are there, durably
         self._writing: set[str] = set()  # our temporary files of this moment, which `ready` must leave alone
         self._left: set[Path] = set()  # those that could not be removed
@@ -145,7 +153,7 @@ class PosixStore:
     # writing ----------------------------------------------------------------------------------------------------
 
     def put(self, path: str, data: bytes | memoryview, ident: bytes) -> bool:
-        target, temp = self.path(path), self._root / TMP / uuid4().hex
+        target, temp = self.path(path), self._root / self._tmp / uuid4().hex
         self._make_ready(str(PurePosixPath(path).parent))
         self._writing.add(temp.name)
         try:
@@ -161,28 +169,65 @@ class PosixStore:
             self._discard(temp)
 
     def remove(self, path: str) -> None:
+        """By way of the notebook's own folder, once there is one: who is disowned removes nothing of the next one."""
         with contextlib.suppress(FileNotFoundError):
-            self.calls.unlink(self.path(path))
+            if self._tmp == TMP:
+                self.calls.unlink(self.path(path))
+            else:
+                self._take_away(self.path(path))
+
+    def _take_away(self, path: Path) -> None:
+        temp = self._root / self._tmp / uuid4().hex
+        self._writing.add(temp.name)
+        try:
+            self.calls.rename(path, temp)
+        finally:
+            self._discard(temp)
 
     def settle(self, folder: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.calls.sync_folder(self.path(folder))
 
-    def ready(self, *, new: bool = False) -> None:
+    def ready(self, *, new: bool = False, owner: str = "") -> None:
+        self._tmp = TMP
+        self._made.clear()
         self._make_ready(".")
         if new:
             self._check_private()
             self._probe()
+        own = f"{TMP}/{owner}" if owner else TMP
+        self._make_ready(own)
+        self._tmp = own
         self.settle("")  # whoever put something there may have died before its name was durable
-        for name in self.names(TMP):  # a living writer elsewhere only has to try again
-            if name not in self._writing:
-                self.remove(f"{TMP}/{name}")
+        for folder in {TMP, own}:
+            for name in self.names(folder):  # a living writer elsewhere only has to try again
+                if name not in self._writing and not name.endswith("/"):
+                    with contextlib.suppress(FileNotFoundError):
+                        self.calls.unlink(self.path(f"{folder}/{name}"))
+
+    def disown(self, owner: str) -> None:
+        """What is put comes out of the notebook's own folder, what is removed goes into it: not without the folder."""
+        folder = f"{TMP}/{owner}"
+        while names := self.names(folder):
+            for name in names:
+                self.remove(f"{folder}/{name}")
+        self.drop(folder)
+
+    def drop(self, folder: str) -> None:
+        self._made.clear()
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                self.calls.rmdir(self.path(folder))
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
 
     def _make_ready(self, folder: str) -> None:
         """A folder and those above it, durably; each is looked at once."""
         if folder in self._made:
             return
-        make_folder(self._root, self.calls)
+        if self._tmp == TMP:  # else the notebook is there; if it was deleted, its folder does not come back
+            make_folder(self._root, self.calls)
         at = PurePosixPath()
         for part in self.path(folder).relative_to(self._root).parts:
             at /= part
@@ -249,6 +294,8 @@ class PosixStore:
         try:
             return self.calls.create(path)
         except FileNotFoundError:  # a copied notebook may have lost its empty folders
+            if self._tmp != TMP:
+                raise
             with contextlib.suppress(FileExistsError):
                 self.calls.mkdir(path.parent)
             return self.calls.create(path)

@@ -40,11 +40,12 @@ class Reader(Protocol):
 class Store(Reader, Protocol):
     """A place to write a notebook."""
 
-    def ready(self, *, new: bool = False) -> None:
+    def ready(self, *, new: bool = False, owner: str = "") -> None:
         """Make the place ready to be written, and remove what writers that died left half-written.
 
         Args:
             new: a notebook is to begin here: what the place lacks for that is said.
+            owner: the notebook's id. From then on files are put and removed only as long as nobody has disowned it.
 
         Raises:
             NameRefused: it has no put-if-absent, or everybody may change its files.
@@ -69,6 +70,14 @@ class Store(Reader, Protocol):
 
     def remove(self, path: str) -> None:
         """Delete a file; one that is gone already is fine. It may come back after a power loss."""
+        ...
+
+    def disown(self, owner: str) -> None:
+        """Let nothing of this notebook be put or removed any more, by whoever has it, wherever that one was stopped."""
+        ...
+
+    def drop(self, folder: str) -> None:
+        """Delete a folder if nothing lies in it."""
         ...
 
     def settle(self, folder: str) -> None:

@@ -115,7 +115,7 @@ class Table:
             files = in_force(self.store, self.folder)
             # Else something came in between, from someone whom our opening does not fence. (The last number
             # does not tell: it may be a part's, whose maker deleted what stood where our opening is now.)
-            if files[-1].ident == info.ident:
+            if files and files[-1].ident == info.ident:
                 return self._start(files, number)
         raise self._contested()
 

@@ -25,6 +25,7 @@ from raylab.core.request import Removed, Request
 from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
+from raylab.notebook.demolition import demolish, end
 from raylab.notebook.file import FileInfo
 from raylab.notebook.place import store_at
 from raylab.notebook.removal import clear
@@ -104,6 +105,7 @@ class Writer:
         self.place = self.store.place
         self.writer = writer
         self.opening = 0  # the number of our opening of the requests
+        self._id = ""  # the notebook's
         self._requests: Table | None = None
         self._adding: Sequence[Request] = ()  # what is pending, if something is
 
@@ -114,16 +116,36 @@ class Writer:
             NameRefused: the notebook there is another lab's, or a new one would lie where everybody may write.
             NotebookDamaged, VersionMismatch: it cannot be used.
         """
-        ours = layout.NOTEBOOK not in self.store.names("") and self._found(name, user)
+        if layout.is_removing(self.store):  # whoever deleted the one before did not come to the end
+            while not demolish(self.store, self.writer):
+                pass
+            end(self.store)
+        if layout.NOTEBOOK not in self.store.names(""):
+            self._found(name, user)
         identity = layout.Identity.loads(self.store.get(layout.NOTEBOOK), self.place)
         if identity.name != name:
             raise NameRefused(
                 f"{self.place} is the notebook of the lab {identity.name!r}, not of {name!r}; "
                 f"attach to {identity.name!r}, or give another folder"
             )
-        if not ours:
-            self.store.ready()
+        self.store.ready(owner=identity.id)
+        self._id = identity.id
         return identity
+
+    def check_there(self) -> None:
+        """Look whether the notebook is there still, where something was missing.
+
+        Raises:
+            LabFenced: it was deleted.
+        """
+        if not self._id:
+            return
+        try:
+            there = layout.Identity.loads(self.store.get(layout.NOTEBOOK), self.place).id
+        except FileNotFoundError:
+            there = ""
+        if there != self._id:
+            raise LabFenced(f"the notebook in {self.place} was deleted; this lab writes nothing any more: shut it down")
 
     def is_there(self) -> bool:
         """Whether there is a notebook, as far as the disk says."""
@@ -132,15 +154,15 @@ class Writer:
         except OSError:
             return False
 
-    def _found(self, name: str, user: str) -> bool:
-        """Make the notebook; whether nobody else was quicker."""
+    def _found(self, name: str, user: str) -> None:
+        """Make the notebook, unless somebody else is quicker."""
         self.store.ready(new=True)
         text = layout.readme(name).encode()
         self.store.put(layout.README, text, text)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         version = self.writer.get("raylab", "")
         identity = layout.Identity(id=uuid.uuid4().hex, name=name, user=user, created=created, raylab=version)
-        return self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
+        self.store.put(layout.NOTEBOOK, identity.dumps(), identity.id.encode())  # last: now it is a notebook
 
     def last_writer(self) -> dict[str, str] | None:
         """Who opened the requests last; None if nobody ever did."""

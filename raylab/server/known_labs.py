@@ -2,6 +2,7 @@
 
 RAYLAB_HOME/NAME/             the notebook of the lab NAME
 RAYLAB_HOME/NAME.place        a line with the place of a notebook that lies elsewhere
+RAYLAB_HOME/NAME.archived     a line with who has hidden the lab
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from raylab.notebook.place import absolute, store_at
 from raylab.notebook.posix import PosixStore
 
 SUFFIX = ".place"
+ARCHIVED = ".archived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class Place:
     origins: tuple[str, ...] = ()  # of which notebooks it is a copy
     trouble: str = ""  # why its notebook cannot be read
     missing: bool = False  # there is none
+    removing: bool = False  # it is being deleted, or was until somebody was cut
+    archived: bool = False
 
 
 def home() -> Path:
@@ -46,7 +50,7 @@ def known() -> list[Place]:
     found: dict[str, Place] = {}
     for name, folder in sorted(folders.items()):
         place = look(name, folder)
-        if place.name == name or place.name not in folders:
+        if not place.removing and (place.name == name or place.name not in folders):
             found.setdefault(place.name, place)
     return sorted(found.values(), key=lambda place: place.name)
 
@@ -66,10 +70,12 @@ def _folders() -> dict[str, str]:
 
 def look(name: str, notebook: str) -> Place:
     """What the notebook in a place says of itself; a place without user if there is none."""
+    store = store_at(notebook)
     try:
-        identity = layout.Identity.loads(store_at(notebook).get(layout.NOTEBOOK), notebook)
+        identity = layout.Identity.loads(store.get(layout.NOTEBOOK), notebook)
     except FileNotFoundError:
-        return Place(name=name, notebook=notebook, trouble=f"there is no notebook in {notebook}", missing=True)
+        trouble = f"there is no notebook in {notebook}"
+        return Place(name=name, notebook=notebook, trouble=trouble, missing=True, removing=layout.is_removing(store))
     except (OSError, RaylabError) as error:
         return Place(name=name, notebook=notebook, trouble=told(error))
     return Place(
@@ -79,6 +85,7 @@ def look(name: str, notebook: str) -> Place:
         created=identity.created,
         id=identity.id,
         origins=identity.origins,
+        archived=(home() / (identity.name + ARCHIVED)).exists(),
     )
 
 
@@ -89,8 +96,9 @@ def place_of(name: str, notebook: str | None) -> str:
         NameRefused: the lab is known to have another one, of which this is no copy, or no lab can have this name here.
         NotebookDamaged: the one remembered is gone.
     """
-    if name.endswith(SUFFIX):
-        raise NameRefused(f"{name!r} cannot be the name of a lab: {SUFFIX!r} ends the files that say where labs are")
+    for suffix in (SUFFIX, ARCHIVED):
+        if name.endswith(suffix):
+            raise NameRefused(f"{name!r} cannot be the name of a lab: {suffix!r} ends the files about where labs are")
     place = next((place for place in known() if place.name == name), None)
     wanted = None if notebook is None else absolute(notebook)
     if place is not None and place.missing:
@@ -119,9 +127,36 @@ def remember(name: str, notebook: str) -> None:
     PosixStore(root).put(pointer.name, line, line)
     remembered = _folders().get(name)  # somebody may have been quicker: fine if it is the same place
     if remembered is not None and remembered != wanted:
-        _check_same(look(name, remembered), wanted)
+        place = look(name, remembered)
+        if not place.removing:
+            _check_same(place, wanted)
         if not _is_one(remembered, wanted):
             _point(pointer, line)
+
+
+def archive(name: str, user: str, undo: bool) -> None:
+    """Hide a lab, or show it again."""
+    store, mark = PosixStore(home()), name + ARCHIVED
+    line = f"{user}\n".encode()
+    if undo:
+        store.remove(mark)
+        store.settle("")
+    else:
+        store.put(mark, line, line)
+
+
+def places(name: str) -> list[str]:
+    """Where the notebook of a lab lies or did lie, as the name says here."""
+    named = [place.notebook for place in known() if place.name == name]
+    return [*named, _folders().get(name) or str(home() / name)]
+
+
+def forget(name: str) -> None:
+    """Let the name stand for no notebook any more."""
+    names = PosixStore(home())
+    for suffix in (SUFFIX, ARCHIVED):
+        names.remove(name + suffix)
+    names.settle("")
 
 
 def _point(pointer: Path, line: bytes) -> None:

@@ -225,6 +225,8 @@ class Recorder:
             except RaylabError:  # some are an OSError to Python
                 raise
             except (OSError, MemoryError) as error:
+                if isinstance(error, FileNotFoundError):
+                    await self._check_there()
                 if not self.trouble:
                     log.warning("the notebook cannot be written: %s", error)
                 self.trouble = f"the notebook cannot be written: {told(error)}; the lab goes on by itself when it can"
@@ -232,6 +234,16 @@ class Recorder:
             else:
                 self.trouble = ""
                 return result
+
+    async def _check_there(self) -> None:
+        """Something was not there that belongs to every notebook: perhaps all of it was deleted."""
+        try:
+            await asyncio.to_thread(self.writer.check_there)
+        except LabFenced as error:
+            self._fence(error)
+            raise
+        except (OSError, RaylabError):  # what it was about will say so again
+            pass
 
     def _fence(self, error: LabFenced) -> None:
         if self._fenced is None:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from raylab.errors import LabBusy, LabNotFound
-from raylab.terminal.meant import LAB, SWEEP, YES, answer, at_work, look_up
-from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb, word
+from raylab.errors import LabBusy, LabNotFound, NotebookDamaged, VersionMismatch
+from raylab.terminal.meant import LAB, YES, answer, at_work, look_up
+from raylab.terminal.words import ADDRESS, DONE, NOT_READY, Misuse, verb, word
+
+SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="a sweep of it (default: the lab as a whole)")
 
 
 @verb(
-    "hide a sweep, or show it again",
+    "hide a sweep or a lab, or show it again",
     LAB,
     SWEEP,
     word("--undo", action="store_true", help="show it again"),
     ADDRESS,
-    more="By its name it is there as before; status --all lists it.",
+    more="By its name it is there as before; status --all and ls --all list it. A lab that is hidden is at rest.",
 )
-def archive(lab: str, sweep: str, undo: bool, address: str | None) -> int:
-    found, meant, _ = look_up(lab, sweep, address)
-    at_work(found, address).archive(meant, undo)
-    print(f"{sweep} is shown again" if undo else f"{sweep} is archived; `raylab archive {lab} {sweep} --undo` shows it")
+def archive(lab: str, sweep: str | None, undo: bool, address: str | None) -> int:
+    if sweep is None:
+        from raylab.client.whole_labs import WholeLab
+
+        whole, words = WholeLab(lab, address), f"raylab archive {lab}"
+        if not undo:
+            whole.end()
+        whole.archive(undo)
+    else:
+        found, meant, _ = look_up(lab, sweep, address)
+        at_work(found, address).archive(meant, undo)
+        words = f"raylab archive {lab} {sweep}"
+    print(f"{sweep or lab} is shown again" if undo else f"{sweep or lab} is archived; `{words} --undo` shows it")
     return DONE
 
 
 @verb(
-    "delete a sweep for good, with its rows",
+    "delete a sweep or a lab for good, with its rows",
     LAB,
     SWEEP,
     YES,
+    word("--force", action="store_true", help="a lab with trials outstanding or sweeps that are locked, too"),
     ADDRESS,
-    more="What runs of it is stopped. It asks for the name again.",
+    more="What runs of a sweep is stopped. It asks for the name again.",
 )
-def rm(lab: str, sweep: str, yes: bool, address: str | None) -> int:
+def rm(lab: str, sweep: str | None, yes: bool, force: bool, address: str | None) -> int:
+    if sweep is None:
+        return _rm_lab(lab, yes, force, address)
+    if force:
+        raise Misuse("--force is about a lab as a whole; a sweep that is locked stays")
     found, meant, now = look_up(lab, sweep, address)
     what = f"{sweep!r} of the lab {lab!r}: {now.rows:,} rows, {now.outstanding:,} trials outstanding"
     if not yes and answer(f"delete {what}, for good? Its name again: ") != sweep:
@@ -38,6 +54,28 @@ def rm(lab: str, sweep: str, yes: bool, address: str | None) -> int:
         return NOT_READY
     at_work(found, address).remove(meant)
     print(f"{sweep} is deleted, with {now.rows:,} rows")
+    return DONE
+
+
+def _rm_lab(lab: str, yes: bool, force: bool, address: str | None) -> int:
+    from raylab.client.whole_labs import WholeLab, check_unlocked
+
+    whole = WholeLab(lab, address)
+    try:
+        there = whole.contents()
+        what = f"{there.sweeps:,} sweeps, {there.rows:,} rows, {there.outstanding:,} trials outstanding"
+    except (NotebookDamaged, VersionMismatch, LabNotFound):
+        what = "nobody can tell what its notebook holds"
+    else:
+        if not force:
+            check_unlocked(lab, there)
+    question = f"delete the lab {lab!r} as a whole, for good ({what}; {whole.place})? Its name again: "
+    if not yes and answer(question) != lab:
+        print("nothing was deleted")
+        return NOT_READY
+    whole.end(force)
+    whole.remove()
+    print(f"the lab {lab!r} is deleted: {what}")
     return DONE
 
 
@@ -52,7 +90,7 @@ def shutdown(lab: str, force: bool, address: str | None) -> int:
     from raylab.client.calls import Connection
     from raylab.lab import labs
 
-    there = {each["name"]: each for each in labs(address).iter_rows(named=True)}
+    there = {each["name"]: each for each in labs(address, archived=True).iter_rows(named=True)}
     if lab not in there:
         names = ", ".join(map(repr, there)) or "none"
         raise LabNotFound(f"there is no lab {lab!r} on this cluster; labs there are: {names}")

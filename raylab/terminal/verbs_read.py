@@ -41,11 +41,11 @@ NOTEBOOK = word(
 )
 
 
-@verb("list the labs of a cluster", ADDRESS, JSON)
-def ls(address: str | None, json: bool) -> int:
+@verb("list the labs of a cluster", ADDRESS, ALL, JSON)
+def ls(address: str | None, all: bool, json: bool) -> int:
     from raylab.lab import labs
 
-    found = labs(address).to_dicts()
+    found = labs(address, archived=all).to_dicts()
     if json:
         _print_json(found)
     elif not found:

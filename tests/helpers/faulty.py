@@ -139,8 +139,14 @@ class Faulty(SystemCalls):
     def link(self, source: Path, target: Path) -> None:
         self._do("link", self.under.link, source, target)
 
+    def rename(self, source: Path, target: Path) -> None:
+        self._do("rename", self.under.rename, source, target)
+
     def unlink(self, path: Path) -> None:
         self._do("unlink", self.under.unlink, path)
+
+    def rmdir(self, path: Path) -> None:
+        self._do("rmdir", self.under.rmdir, path)
 
     def sync_folder(self, path: Path) -> None:
         self._do("sync_folder", self.under.sync_folder, path)
@@ -228,9 +234,18 @@ class PowerLoss(Unplugged):
         super().link(source, target)
         self.now[target.parent][target.name] = self.now[source.parent][source.name]
 
+    def rename(self, source: Path, target: Path) -> None:
+        super().rename(source, target)
+        self.now[target.parent][target.name] = self.now[source.parent].pop(source.name)
+
     def unlink(self, path: Path) -> None:
         super().unlink(path)
         del self.now[path.parent][path.name]
+
+    def rmdir(self, path: Path) -> None:
+        super().rmdir(path)
+        if path.parent in self.now:
+            del self.now[path.parent][path.name]
 
     def sync_folder(self, path: Path) -> None:
         super().sync_folder(path)

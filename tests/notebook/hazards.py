@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from faulty import Faulty, Image, PowerLoss, Unplugged, lay_out
-from lives import COMMITS, A, B, Claims, Life, batches, check, check_plain, judged, points, read, settle
+from lives import COMMITS, A, B, Claims, Life, batches, check, check_plain, half_written, judged, points, read, settle
 
 from raylab.errors import LabFenced
 from raylab.notebook.file import load
@@ -185,7 +185,7 @@ def outage(folder: Path, rng: random.Random, *, fail_at: int, length: int = 1, *
     assert life.claims.commits == {name: list(range(last)) for name, last in COMMITS.items()}
     files.fail_at = None
     life.add("one more")  # what could not be removed in time goes now
-    assert PosixStore(disk.lab, Unplugged()).names("tmp") == []
+    assert half_written(PosixStore(disk.lab, Unplugged())) == []
     disk.check(disk.model.lost(rng), life.claims)
     if not disk.images % 2:
         disk.check(disk.model.killed(), life.claims)

@@ -154,6 +154,58 @@ def test_a_lab_that_dies_while_it_deletes_goes_on_when_it_is_back(own_cluster: C
     assert Notebook(root).verify().is_empty()
 
 
+def test_a_lab_is_hidden_and_deleted_as_a_whole_and_its_name_is_free(
+    cluster: Cluster, lab_name: str, gate: Path
+) -> None:
+    begin = """
+    sweep = lab.submit(gated, {"x": range(4), "gate": [gate]}, name="held")
+    """
+    cluster.client(SUBMIT + _dedent(begin), name=lab_name, gate=str(gate))
+    for words in (("archive", lab_name), ("rm", lab_name, "--yes")):
+        busy = command(cluster, *words)
+        assert (busy.returncode, "4 trials outstanding" in busy.stderr) == (1, True), busy.stderr
+    gate.touch()
+    assert command(cluster, "wait", lab_name, "--timeout", "60", "--quiet").returncode == 0
+    archived = command(cluster, "archive", lab_name)
+    assert (archived.returncode, archived.stdout.split(";")[0]) == (0, f"{lab_name} is archived"), archived.stderr
+    assert lab_name not in command(cluster, "ls").stdout
+    assert lab_name in command(cluster, "ls", "--all").stdout
+    look = """
+    lab = raylab.Lab(name, create=False)
+    assert lab.results().height == 4
+    assert raylab.labs().filter(name=name).select("running", "archived").rows() == [(True, True)]
+    """
+    cluster.client(_dedent(look), name=lab_name)
+    assert command(cluster, "archive", lab_name, "--undo").returncode == 0
+    assert lab_name in command(cluster, "ls").stdout
+
+    root = cluster.home / lab_name
+    (root / "notes.txt").write_text("mine")
+    removed = command(cluster, "rm", lab_name, "--yes")
+    assert (removed.returncode, "1 sweeps, 4 rows" in removed.stdout) == (0, True), removed.stderr
+    assert [path.name for path in root.rglob("*")] == ["notes.txt"]
+    assert lab_name not in command(cluster, "ls", "--all").stdout
+    assert command(cluster, "rm", lab_name, "--yes").returncode == 3
+    anew = """
+    with refused(raylab.LabNotFound, repr(name)):
+        raylab.Lab(name, create=False)
+    lab = raylab.Lab(name)
+    assert lab.sweeps().height == 0
+    assert lab.submit(gated, {"x": [7], "gate": [gate]}, name="held").wait(timeout=60, progress=False)
+    """
+    cluster.client(
+        REFUSED + SUBMIT.replace("lab = raylab.Lab(name)", "") + _dedent(anew), name=lab_name, gate=str(gate)
+    )
+    assert Notebook(root).results()["x"].to_list() == [7]
+    forced = """
+    os.unlink(gate)
+    lab.submit(gated, {"x": range(9), "gate": [gate]}, name="more")
+    """
+    cluster.client(SUBMIT + _dedent(forced), name=lab_name, gate=str(gate))
+    assert command(cluster, "rm", lab_name, "--yes", "--force").returncode == 0
+    assert [path.name for path in root.rglob("*")] == ["notes.txt"]
+
+
 def _is_said(root: Path) -> bool:
     """Whether the requests say that it is removed."""
     try:

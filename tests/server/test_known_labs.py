@@ -13,6 +13,7 @@ from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
+from raylab.server import known_labs
 from raylab.server.known_labs import home, known, look, place_of, remember
 
 
@@ -194,3 +195,16 @@ def test_a_notebook_that_may_not_be_read_is_not_taken_for_gone(own_home: Path, t
 def test_why_a_notebook_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / layout.NOTEBOOK).mkdir()
     assert look("lab", tmp_path).trouble == f"Is a directory ({tmp_path / layout.NOTEBOOK})"
+
+
+def test_a_lab_is_hidden_and_shown_again(own_home: Path, tmp_path: Path) -> None:
+    made("here", own_home / "here")
+    made("there", tmp_path / "there")
+    for name in ("here", "there"):
+        for undo in (False, False, True, True):
+            known_labs.archive(name, "ada", undo)
+            assert {place.name for place in known() if place.archived} == (set() if undo else {name})
+    known_labs.archive("here", "ada", undo=False)
+    assert place_of("here", None) == str(own_home / "here")
+    with pytest.raises(NameRefused, match=r"'x.archived' cannot be the name of a lab"):
+        place_of("x.archived", None)

@@ -103,6 +103,9 @@ class LabFiles(SystemCalls):
     def link(self, source: Path, target: Path) -> None:
         self._do("link", super().link, source, target)
 
+    def rename(self, source: Path, target: Path) -> None:
+        self._do("rename", super().rename, source, target)
+
     def unlink(self, path: Path) -> None:
         self._do("unlink", super().unlink, path)
 

@@ -21,7 +21,9 @@ from sweeps import Bench
 from raylab import Lab, __version__, errors
 from raylab.client.cluster import NoCluster
 from raylab.core.design import Factorial
+from raylab.core.request import Request
 from raylab.notebook.notebook import Notebook
+from raylab.notebook.writer import Writer
 from raylab.terminal.command import VERBS, exit_code, main
 from raylab.terminal.words import CODES
 
@@ -126,6 +128,7 @@ finally:
         "cancel LAB",
         "archive",
         "rm",
+        "rm LAB SWEEP --force",
         "pause LAB",
         "resume LAB",
         "retry LAB",
@@ -380,6 +383,60 @@ def test_what_is_deleted_for_good_is_named_twice(
     assert capsys.readouterr().out.endswith("coarse is deleted, with 3 rows\n")
     assert main(["rm", "test", "coarse", "--yes"]) == 3
     assert "'coarse' was removed by" in capsys.readouterr().err
+
+
+@pytest.fixture
+def no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without labs, on a machine without a cluster."""
+
+    def none(*_: object, **__: object) -> None:
+        raise NoCluster("no Ray cluster runs on this machine")
+
+    monkeypatch.setattr("raylab.client.whole_labs.connect", none)
+    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_mistyped_lab_is_got_rid_of(
+    notebook: Path, no_cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = Notebook(notebook).name
+    assert main(["archive", name]) == 0
+    assert (no_cluster / f"{name}.archived").exists()
+    assert main(["archive", name, "--undo"]) == 0
+    with pytest.raises(SystemExit):  # nobody is there to ask
+        main(["rm", name])
+    asked, answers = [], iter(["no", name])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or next(answers))
+    assert main(["rm", name]) == 1
+    assert notebook.exists()
+    assert main(["rm", name]) == 0
+    assert f"2 sweeps, 8 rows, 4 trials outstanding; {notebook})? Its name again: " in asked[0]
+    assert not notebook.exists()
+    capsys.readouterr()
+    assert main(["rm", name, "--yes"]) == 4
+    assert "no Ray cluster runs on this machine" in capsys.readouterr().err
+
+
+def test_a_lab_with_a_locked_sweep_goes_only_by_force(
+    notebook: Path, no_cluster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = Writer(notebook, {})
+    writer.establish("lab", "ada")
+    writer.open_requests()
+    writer.add([Request(kind="locked", sweep="done", folder="sweeps/done")])
+    assert main(["rm", "lab", "--yes"]) == 2
+    assert "sweeps of the lab 'lab' are locked ('done')" in capsys.readouterr().err
+    assert main(["rm", "lab", "--yes", "--force"]) == 0
+    assert not notebook.exists()
+
+
+def test_a_lab_whose_notebook_is_damaged_is_got_rid_of_as_well(notebook: Path, no_cluster: Path) -> None:
+    path = min((notebook / "requests/journal").iterdir())
+    path.write_bytes(b"")
+    assert main(["rm", "lab", "--yes"]) == 0
+    assert not notebook.exists()
 
 
 def test_a_file_that_cannot_be_written_is_bad_input(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
