@@ -111,7 +111,7 @@ def address_here() -> str:
 
 
 def on_head(function: Callable[..., T], *args: Any) -> T:
-    """Have a function that changes nothing run on the head node, where the notebooks are.
+    """Have a function that is safe to repeat run on the head node, where the notebooks are.
 
     Raises:
         LabUnavailable: no answer in time, or the head node could not do it.

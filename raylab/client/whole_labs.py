@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from raylab.client.attaching import none_here, not_found
 from raylab.client.calls import Connection
 from raylab.client.cluster import NoCluster, connect, on_head
-from raylab.errors import LabBusy, SweepLocked
+from raylab.errors import LabBusy, LabNotFound, SweepLocked
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook, overview
 from raylab.server import known_labs, lab_removal
@@ -81,6 +81,8 @@ class WholeLab:
         Raises:
             NotebookDamaged, VersionMismatch, LabNotFound: nobody can tell.
         """
+        if not self.place:
+            raise LabNotFound(f"nobody knows where the notebook of the lab {self.name!r} is")
         return self._run(_contents, self.place)
 
     def end(self, force: bool = False) -> None:
