@@ -43,7 +43,9 @@ def test_a_new_notebook_explains_itself(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "a/b").iterdir()} == {"README.md", "notebook.json", "tmp"}
     assert (identity.name, identity.user) == ("lab", "ada")
     assert json.loads((tmp_path / "a/b/notebook.json").read_text())["id"] == identity.id
-    assert list((tmp_path / "a/b/tmp").iterdir()) == []
+    assert [path.name for path in (tmp_path / "a/b/tmp").rglob("*")] == [identity.id], (
+        "a folder of its own, and nothing half-written"
+    )
     assert (tmp_path / "a/b").stat().st_mode & 0o077 == 0
 
 
