@@ -16,7 +16,7 @@ from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
 from raylab.client.runtime_env import environment
-from raylab.client.submission import check_if_exists, check_ignore, check_plan, doubled, policy, submission
+from raylab.client.submission import check_if_exists, check_ignore, check_plan, custom, doubled, policy, submission
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which
@@ -204,7 +204,7 @@ class Lab:
             priority=priority,
             max_concurrency=max_concurrency,
             max_failures=max_failures,
-            resources={**amounts, **(resources or {})},
+            resources={**amounts, **custom(resources)},
             classes=wanted.classes,
             grow=grow,
             ray_remote_args=ray_remote_args,

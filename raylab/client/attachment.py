@@ -20,6 +20,7 @@ from raylab.client.growing import check_modules, close, growth_of, growth_to, st
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
+from raylab.client.submission import is_whole
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
@@ -189,6 +190,8 @@ class Client:
         return wait(self, sweep, timeout, shown)
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
+        if not is_whole(since) or since < 0:
+            raise ValueError(f"since is the first _seq of interest, a whole number from 0 on; got {since!r}")
         until = deadline(timeout)  # here, not at the first frame: a generator would complain too late
         seen = Seen(sweep.name)
         frames = self._updates(sweep, since, until, seen)

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from raylab.client.demands import RESOURCES, follows
-from raylab.client.submission import policy
+from raylab.client.submission import AMOUNTS, custom, policy
 from raylab.core.policy import Policy
 from raylab.errors import DesignError
-
-AMOUNTS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
-"""Words that are amounts of a resource, by Ray's name of it."""
 
 FIELDS = (
     "description",
@@ -62,7 +59,7 @@ def changes(before: Policy, words: Mapping[str, Any]) -> dict[str, Any]:
     fields = {word: value for word, value in words.items() if word in FIELDS}
     amounts = {AMOUNTS[word]: value for word, value in words.items() if word in AMOUNTS}
     if "resources" in words:  # all the custom ones: what is not named is not asked for any more
-        amounts |= dict.fromkeys(before.resources.keys() - AMOUNTS.values()) | _custom(words["resources"])
+        amounts |= dict.fromkeys(before.resources.keys() - AMOUNTS.values()) | custom(words["resources"])
     known = {field: getattr(before, field) for field in FIELDS}
     after = policy(
         **{**known, **fields},
@@ -74,9 +71,3 @@ def changes(before: Policy, words: Mapping[str, Any]) -> dict[str, Any]:
     if amounts:
         found["resources"] = {name: after.resources.get(name) for name in amounts}
     return found
-
-
-def _custom(resources: object) -> dict[str, Any]:
-    if not isinstance(resources, Mapping | None):
-        raise DesignError(f"resources are amounts by name, as {{'licence': 1}}, or None; got {resources!r}")
-    return dict(resources or {})

@@ -25,6 +25,9 @@ from raylab.server.ray_options import check_options
 OURS = frozenset({"num_cpus", "num_gpus", "memory", "resources", "runtime_env", "num_returns", "max_retries"})
 """Words of Ray's that are arguments of their own here, or that the lab needs for itself."""
 
+AMOUNTS = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""The resources that have arguments of their own, and Ray's names of them."""
+
 LIMIT_BYTES = 64 * 2**20
 """What a request may have: the lab holds it in memory, and the notebook keeps it."""
 
@@ -55,7 +58,7 @@ def check_repeats(repeats: object) -> None:
     Raises:
         DesignError: it is none.
     """
-    if not _is_whole(repeats) or repeats < 1:  # type: ignore[operator]
+    if not is_whole(repeats) or repeats < 1:  # type: ignore[operator]
         raise DesignError(f"repeats is how often each point runs, a whole number from 1 on; got {repeats!r}")
 
 
@@ -68,7 +71,7 @@ def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> No
     check_repeats(repeats)
     if design.size * repeats > MAX_SIZE:
         raise DesignError(f"{design.size} points in {repeats} repeats are more than a lab can count (2^62)")
-    if seed is not None and (not _is_whole(seed) or not 0 <= seed < 2**63):
+    if seed is not None and (not is_whole(seed) or not 0 <= seed < 2**63):
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
         raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
@@ -140,13 +143,16 @@ def policy(
     """
     if not isinstance(description, str):
         raise DesignError(f"description is a text, got {description!r}")
-    if not _is_whole(retries) or retries < 0:
+    if not is_whole(retries) or retries < 0:
         raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
     if time_limit is not None and not _is_duration(time_limit):
         raise DesignError(f"time_limit is what one trial may take, in seconds above 0, or None; got {time_limit!r}")
-    if not _is_whole(priority) or abs(priority) > MOST:
-        raise DesignError(f"priority is a whole number, a higher one goes first, 0 is usual; got {priority!r}")
-    if max_concurrency is not None and (not _is_whole(max_concurrency) or not 1 <= max_concurrency <= MOST):
+    if not is_whole(priority) or abs(priority) > MOST:
+        raise DesignError(
+            f"priority is a whole number, a higher one goes first, 0 is usual, from {-MOST:,} to {MOST:,}; got "
+            f"{priority!r}"
+        )
+    if max_concurrency is not None and (not is_whole(max_concurrency) or not 1 <= max_concurrency <= MOST):
         raise DesignError(
             "max_concurrency is how many trials run at once at most, a whole number from 1 on, or None; got "
             f"{max_concurrency!r}. pause() lets none run"
@@ -177,7 +183,21 @@ def policy(
     return made
 
 
-def _is_whole(value: object) -> bool:
+def custom(resources: object) -> dict[str, float]:
+    """The amounts of `resources=`.
+
+    Raises:
+        DesignError: they are no amounts by name, or of what has an argument of its own.
+    """
+    if not isinstance(resources, Mapping | None):
+        raise DesignError(f"resources are amounts by name, as {{'licence': 1}}, or None; got {resources!r}")
+    for word, name in AMOUNTS.items():
+        if resources and name in resources:
+            raise DesignError(f"resources are what a cluster has beside CPUs, GPUs and memory; say {name} with {word}=")
+    return dict(resources or {})
+
+
+def is_whole(value: object) -> bool:
     """An int, or an integer of numpy's; True and False are none."""
     return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
@@ -191,7 +211,7 @@ def _failures(most: object) -> float | None:
     """A number of trials is an int and a share a float, so that 1 and 1.0 are told apart."""
     if most is None:
         return None
-    if _is_whole(most) and isinstance(most, SupportsIndex) and 1 <= int(most) <= MOST:
+    if is_whole(most) and isinstance(most, SupportsIndex) and 1 <= int(most) <= MOST:
         return int(most)
     if isinstance(most, float | np.floating) and 0 < most < 1:
         return float(most)

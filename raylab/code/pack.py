@@ -106,6 +106,8 @@ def several(include: Include | Iterable[Include], *more: Include) -> list[Includ
     """An `include` as a list, whether it is one thing or several."""
     if isinstance(include, str | os.PathLike | ModuleType):
         return [include, *more]
+    if not isinstance(include, Iterable):
+        raise ExperimentError(f"include names files, folders or modules, one or several; got {include!r}")
     return [*include, *more]
 
 

@@ -152,9 +152,25 @@ class Policy:
         """What `plain` gave, after it was JSON."""
         return Policy(**{**plain, "classes": tuple(plain.get("classes", ()))})
 
+    def told(self, before: Policy) -> list[str]:
+        """What trials are run by that is other than before, in words; `runtime_env` is a part of the code.
+
+        Example:
+            >>> Policy(priority=2).told(Policy(time_limit=9.0))
+            ['time_limit: None, was 9.0', 'priority: 2, was 0']
+        """
+        names = [each.name for each in fields(self) if each.name not in ("description", "runtime_env")]
+        pairs = [(name, getattr(self, name), getattr(before, name)) for name in names]
+        return [f"{name}: {_shown(now)}, was {_shown(was)}" for name, now, was in pairs if now != was]
+
     def dumps(self) -> str:
         """As canonical JSON: equal policies give equal text."""
         return json.dumps(self.plain(), sort_keys=True)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _amount(name: str, amount: float) -> str:

@@ -42,6 +42,7 @@ class Decision:
         version: the number that its code gets in a sweep that goes on with it.
         added: how many trials the sweep gets then, of points and repeats that it did not have.
         rerun: how many trials run again then, because they failed.
+        policy: what of the sweep's policy is other than before, in words.
         failed: the trials, by status, that failed under another policy, and stay so.
         mends: it takes the place of one that only failed, without being told to.
         aside: by which name the one is read whose place it takes.
@@ -61,6 +62,7 @@ class Decision:
     version: int = 0
     added: int = 0
     rerun: int = 0
+    policy: tuple[str, ...] = ()
     failed: Mapping[str, int] = field(default_factory=dict)
     mends: bool = False
     aside: str = ""
@@ -89,6 +91,8 @@ class Decision:
             told.append(f"What is done stays{new}{again if self.rerun else ''}")
         elif self.kind == "new" and self.than:
             told.append(f"{self.name!r} is another sweep than {self.than!r}: {differs}")
+        if self.policy:
+            told.append(f"{self.name!r} is run otherwise from now on: {'; '.join(self.policy)}")
         if stays := stay(self.name, self.failed):
             told.append(stays)
         if self.unarchives:

@@ -147,7 +147,9 @@ class LabActor:
                 if before is not None and decision.kind == "compare":
                     return decision, before.key, False
                 if before is not None and decision.kind in ("same", "extend"):
-                    decision = replace(decision, failed=await self._submit_again(lab, before, submission))
+                    known = before.record.policy
+                    failed = await self._submit_again(lab, before, submission)
+                    decision = replace(decision, failed=failed, policy=tuple(before.record.policy.told(known)))
                     taken = True
                 elif before is not None and not decision.mends and submission.replaces != before.key:
                     return decision, before.key, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from said import refused, said
 import raylab
 import raylab.testing
 from raylab.core.request import Request
+from raylab.errors import DesignError, ExperimentError
 from raylab.notebook import layout
 from raylab.notebook.requests import from_rows
 from raylab.server.protocol import person
@@ -23,6 +25,10 @@ def gated(x: int, gate: str) -> dict[str, int]:
     while not os.path.exists(gate):  # noqa: PTH110
         time.sleep(0.005)
     return {"y": x}
+
+
+def doubled(x: int) -> dict[str, int]:
+    return {"y": 2 * x}
 
 
 def failing(x: int) -> dict[str, int]:
@@ -280,3 +286,29 @@ def test_a_share_pauses_once_a_hundred_are_in(lab: raylab.Lab) -> None:
     assert progress.ready >= 100
     quiet = lab.submit(failing, {"x": range(1_000)}, name="quiet", max_failures=0.6)
     assert quiet.wait(timeout=60, progress=False)
+
+
+def test_the_same_again_says_what_of_the_policy_is_other_than_before(lab: raylab.Lab) -> None:
+    sweep = lab.submit(doubled, {"x": [1]}, name="s", priority=2)
+    sweep.change(priority=7, max_failures=3)
+    with pytest.warns(
+        UserWarning, match=r"'s' is run otherwise from now on: priority: 2, was 7; max_failures: None, was 3"
+    ):
+        lab.submit(doubled, {"x": [1]}, name="s", priority=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lab.submit(doubled, {"x": [1]}, name="s", priority=2)
+
+
+def test_what_has_an_argument_of_its_own_is_no_custom_resource(lab: raylab.Lab) -> None:
+    for name, word in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory")):
+        with pytest.raises(DesignError, match=f"say {name} with {word}="):
+            lab.submit(doubled, {"x": [1]}, resources={name: 2})
+        with pytest.raises(DesignError, match=f"say {name} with {word}="):
+            lab.submit(doubled, {"x": [1]}, name="s").change(resources={name: 2})
+    with pytest.raises(DesignError, match="resources are amounts by name"):
+        lab.submit(doubled, {"x": [1]}, resources=["licence"])
+    with pytest.raises(ExperimentError, match="include names files, folders or modules"):
+        lab.submit(doubled, {"x": [1]}, include=3)
+    with pytest.raises(ValueError, match="since is the first _seq of interest"):
+        lab.submit(doubled, {"x": [1]}, name="s").updates(since="a")
