@@ -32,7 +32,7 @@ async def archive(lab: Conductor, sweep: AtWork, user: str, undo: bool) -> None:
     if outstanding and not (undo or stands_still):
         raise LabBusy(
             f"the sweep {sweep.name!r} has {outstanding:,} trials outstanding, so it is not archived: nothing runs "
-            "unseen. Wait until it is ready, or cancel it first"
+            "unseen. Wait until it is ready, or pause or cancel it first"
         )
     kind: Kind = "unarchived" if undo else "archived"
     await lab.sweeps.note(Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user))
