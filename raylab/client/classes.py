@@ -33,7 +33,8 @@ def _class_told(record: SweepRecord, need: Need) -> str:
     policy = record.policy.at(need)
     limit = "" if policy.time_limit is None else f", at most {policy.time_limit:g} s"
     where = _where(own[0]) if len({segment.part for segment in own}) == 1 else ""
-    return f"{trials_of(own):,} trials{where}: {policy.amounts}{limit}"
+    count = trials_of(own)
+    return f"{count:,} {'trial' if count == 1 else 'trials'}{where}: {policy.amounts}{limit}"
 
 
 def _where(segment: Segment) -> str:

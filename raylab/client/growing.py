@@ -23,7 +23,7 @@ from raylab.core.partition import WHOLE
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.segment import Segment
 from raylab.errors import DesignError
-from raylab.notebook.parameters import check_kinds
+from raylab.notebook.new_levels import check_levels
 
 RUN_BYTES = 24
 """What a run of a segment's part has in a request: two numbers of up to 10 digits."""
@@ -39,7 +39,7 @@ def growth_to(
             too large to be computed, counted or kept.
     """
     if design is not None:
-        check_kinds([Design.loads(text) for text in record.designs], design)
+        check_levels([Design.loads(text) for text in record.designs], design)
     growth = grow(record, design, repeats, classify)
     check_size(sum(map(_nbytes, growth.segments)), design or Design.loads(record.asked.design))
     return growth
@@ -108,7 +108,5 @@ def standing(record: SweepRecord, growth: Growth) -> list[str]:
     if not growth.added or not (record.cancelled or record.paused):
         return []
     how = "cancelled" if record.cancelled else f"paused ({record.paused})"
-    return [
-        f"the sweep {record.name!r} is {how}, and stays so: {growth.added:,} trials were added, which run once it goes "
-        "on, by resume()"
-    ]
+    added = "1 trial was added, which runs" if growth.added == 1 else f"{growth.added:,} trials were added, which run"
+    return [f"the sweep {record.name!r} is {how}, and stays so: {added} once it goes on, by resume()"]

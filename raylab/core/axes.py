@@ -240,7 +240,8 @@ def read_axis(written: dict[str, Any], *, imports: bool = False) -> Axis:
 def repeated(values: list[Any]) -> int | None:
     """The first place of a value, or of a row of values, that stood there before."""
     try:
-        if len(set(values)) == len(values):  # Python's equality finds more equal than there are
+        # Python's equality finds more equal than there are; but of NaN, which for a key equals NaN, none.
+        if len(set(values)) == len(values) and not any(map(_holds_nan, values)):
             return None
     except TypeError:  # a list, an array
         pass
@@ -250,3 +251,12 @@ def repeated(values: list[Any]) -> int | None:
             return at
         seen.add(key)
     return None
+
+
+def _holds_nan(value: Any) -> bool:
+    kind = type(value)
+    if kind is int or kind is str:
+        return False
+    if isinstance(value, tuple | frozenset):
+        return any(map(_holds_nan, value))
+    return isinstance(value, float | complex | np.generic) and bool(value != value)

@@ -5,7 +5,7 @@ beside it one of each kind that Arrow holds; ints among floats are no mixture un
 column can hold typed (a UUID) and what is long stands as its text; so does a value of a class that workers import.
 
 A sweep that has grown has several designs. The levels of a later one stand as they would beside those of the earlier
-ones, which keep their columns and texts: an extension that would change these is refused (`check_kinds`).
+ones, which keep their columns and texts: an extension that would change these is refused (`notebook/new_levels.py`).
 
 Promises: grouping by a parameter's plain column never merges two levels. Columns are computed or taken by place, never
 converted row by row; and they are the same wherever they are made, whether classes of levels were imported or not.
@@ -20,20 +20,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raylab.core.area import LISTED
 from raylab.core.axes import Axis
 from raylab.core.design import Design
-from raylab.core.kinds import MISSING, Missing, type_name
+from raylab.core.kinds import MISSING, Missing
 from raylab.core.texts import is_long, shortened, texts
 from raylab.core.values import decode, encode, key_of
-from raylab.errors import DesignError
 from raylab.notebook.columns import KIND, clean_name, column
 
 TEXT = b"text"
 """The kind of a column that holds the texts of an axis of mixed kinds."""
-
-LOOKED_AT = 1_000
-"""Levels by which an error says of what kinds those of an axis are."""
 
 _SIMPLE = frozenset({type(None), bool, int, float})
 
@@ -81,62 +76,6 @@ def _beside(axis: Axis, earlier: Sequence[Axis]) -> list[Any]:
     return levels
 
 
-def check_kinds(earlier: Sequence[Design], design: Design) -> None:
-    """Refuse an extension whose levels would change how those stand that are there.
-
-    Args:
-        earlier: the designs of a sweep.
-        design: of the extension, of the same parameters.
-
-    Raises:
-        DesignError: a parameter gets values of another kind than it has, or a level that reads like one it has.
-    """
-    for name, axis in design.axes.items():
-        before = [each.axis(name) for each in earlier if name in each.axes]
-        if before and not _fits(name, before, axis):
-            raise DesignError(
-                f"axis {name!r}: the extension brings {_some(axis)}, the sweep has {_some(before[0])}: in the results "
-                "of one sweep these would be of two kinds, or read alike. Give values of the kind that the sweep has, "
-                "or submit another sweep with name="
-            )
-
-
-def _fits(name: str, before: Sequence[Axis], axis: Axis) -> bool:
-    axes = (*before, axis)
-    if any(each.is_computed and each.size > LISTED for each in axes) or all(each.is_computed for each in axes):
-        kinds = {kind for each in axes for kind in _numeric(each)}
-        if len(kinds) == 1 or any(each.size > LISTED for each in axes):
-            return len(kinds) == 1
-    old = [level for each in before for level in each]
-    columns, wider = stand(name, old), stand(name, [*old, *axis])
-    if not columns:  # nothing but None
-        return len(wider) < 2
-    return len(columns) == len(wider) and all(map(_keeps, columns, wider))
-
-
-def _numeric(axis: Axis) -> set[str]:
-    """The kinds of numbers on an axis, and of whatever else is there."""
-    if axis.is_computed:
-        return {axis.computed(np.arange(1)).dtype.name}
-    return {np.array(level).dtype.name for level in axis if level is not None}
-
-
-def _keeps(column: Column, wider: Column) -> bool:
-    """Whether a column holds the values of another, be it in a wider type."""
-    (field, array), (other, values) = column, wider
-    if (field.metadata or {}).get(KIND) != (other.metadata or {}).get(KIND):
-        return False
-    try:
-        return bool(array.cast(other.type).equals(values[: len(array)]))
-    except pa.ArrowException:
-        return False
-
-
-def _some(axis: Axis) -> str:
-    kinds = dict.fromkeys(type_name(axis[at]) for at in range(min(axis.size, LOOKED_AT)))
-    return f"{' and '.join(kinds)} (as {axis[0]!r})"
-
-
 def stand(name: str, levels: Iterable[Any]) -> list[Column]:
     """The columns of an axis, with a row for each level.
 
@@ -179,17 +118,17 @@ def _merges(levels: Sequence[Any], values: Sequence[Any]) -> bool:
     if kinds <= {int} or kinds <= {bool}:
         return False
     there = [(level, value) for level, value in zip(levels, values, strict=True) if level is not MISSING]
-    return len({_equal(value) for _, value in there}) < len({key_of(level) for level, _ in there})
+    return len({equal_for_readers(value) for _, value in there}) < len({key_of(level) for level, _ in there})
 
 
-def _equal(value: Any) -> Hashable:
+def equal_for_readers(value: Any) -> Hashable:
     """Equal for what a reader takes as equal."""
     if isinstance(value, float) and value != value:
         return "nan", float
     if isinstance(value, list):
-        return tuple(map(_equal, value))
+        return tuple(map(equal_for_readers, value))
     if isinstance(value, dict):
-        return tuple((name, _equal(item)) for name, item in value.items())
+        return tuple((name, equal_for_readers(item)) for name, item in value.items())
     return value, isinstance(value, bool)
 
 

@@ -117,11 +117,11 @@ def stories(draw: st.DrawFn) -> tuple[Design, int, list[tuple[Design | None, int
     return draw(designs(names)), draw(st.integers(1, 3)), more
 
 
-@settings(deadline=None, max_examples=300)
-@given(stories())
-def test_afterwards_every_point_is_there_with_its_repeats_and_nothing_else_has_changed(
-    story: tuple[Design, int, list[tuple[Design | None, int | None]]],
-) -> None:
+def test_afterwards_every_point_is_there_with_its_repeats_and_nothing_else_has_changed(rounds: int) -> None:
+    settings(max_examples=75 * rounds)(given(stories())(check_story))()
+
+
+def check_story(story: tuple[Design, int, list[tuple[Design | None, int | None]]]) -> None:
     design, first, steps = story
     record = swept(design, first)
     model = dict.fromkeys(values_of(design), first)
@@ -145,6 +145,17 @@ def test_afterwards_every_point_is_there_with_its_repeats_and_nothing_else_has_c
     assert joined.size == record.points
     for (_, point, _, _), values in trials(record).items():
         assert key_of(sorted(joined[point].items())) == values
+
+
+def test_nan_is_one_level_whichever_object_it_is() -> None:
+    nans = [float("nan") for _ in range(4)]
+    record = extended(swept({"x": [nans[0], 1.0]}), {"x": [*nans[1:], 2.0]})
+    assert (record.total, grow(record, Factorial(x=[float("nan")]), None).added) == (3, 0)
+    rows = [{"x": each, "y": (1, each)} for each in nans]
+    assert grow(swept(rows[:1]), Points(rows[1:]), None).added == 0
+    assert grow(swept([{"x": 1.0, "y": (1, 2)}]), Points(rows), None).added == 1
+    assert Points([{"x": each} for each in nans]).repeated() == ["x=nan"]
+    assert grow(swept({"x": [7.0]}), Factorial(x=nans), None).added == 1
 
 
 # what it costs --------------------------------------------------------------------------------------------------

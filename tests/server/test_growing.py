@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -382,6 +385,13 @@ def test_what_cannot_be_meant_is_refused(lab: raylab.Lab) -> None:
         (range(10**9), [1.5]),
         ([1.5], range(10**9)),
         (range(2**70, 2**70 + 10), [1]),
+        ([0.5], [np.float32(0.25)]),
+        ([1, 2], [np.int32(3)]),
+        ([1, 2], [math.nan, 1.0]),
+        ([(1, 2)], [(1.0, 2)]),
+        ([(1, "a")], [[2, "a"]]),
+        ([np.zeros(2)], [np.ones(2, dtype=np.float32)]),
+        ([datetime(2026, 1, 1, tzinfo=UTC)], [datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))]),
     ],
     ids=str,
 )
@@ -404,6 +414,11 @@ def test_a_new_kind_on_an_axis_is_refused(lab: raylab.Lab, levels: Any, new: Any
     [
         ([1, 2], [3, None]),
         ([1, 2], [0.5]),
+        ([math.nan, 1.0], [2.0, 3]),
+        ([1, 2], [math.nan, 2.5]),
+        ([[1, 2]], [[1.5, 2.5]]),
+        ([("a", 1)], [("c", 2.0)]),
+        ([np.array([math.nan, 1.0])], [np.array([2.0, math.nan])]),
         ([0.5, 1.5], [1, 2]),
         ([None], [0.5]),
         ([1, 2, None], [7]),
@@ -438,6 +453,47 @@ def test_new_levels_stand_in_the_rows_as_if_they_had_been_there_from_the_start(
     head = rows.head(before.height).select(columns)
     assert head.equals(before.select(columns).cast(dict(head.schema)))
     assert rows.group_by("x").len()["len"].to_list() == [1] * rows.height
+
+
+def test_nan_is_a_float_like_others(lab: raylab.Lab) -> None:
+    def told(x: Any) -> dict[str, str]:
+        return {"y": repr(x)}
+
+    sweep = lab.submit(told, {"x": [math.nan, 1.0]}, name="s")
+    assert [sweep.extend({"x": new}) for new in ([2.0], [float("nan")], [float("nan"), 1.0, 3.0])] == [1, 0, 1]
+    ints = lab.submit(told, {"x": [1, 2]}, name="ints")
+    assert [ints.extend({"x": new}) for new in ([float("nan")], [3], [float("nan"), 3])] == [1, 1, 0]
+    arrays = lab.submit(told, {"x": [np.array([1.0, math.nan])]}, name="arrays")
+    assert [arrays.extend({"x": [np.array([new, math.nan])]}) for new in (2.0, 1.0)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "new", "words"),
+    [
+        ([1, 2], [2, 3, 10**12, 2**63], "9223372036854775808 is of another kind, int beyond 64 bits"),
+        ([1, 2], [2, 3, 1.0], "1.0 (float) and 1 (int), which is there"),
+        ([0.0], [0.5, -0.0], "-0.0 (float) and 0.0 (float), which is there, differ in their sign"),
+        ([0.5], [0.7, 2**53 + 1], "9007199254740993 (int) cannot be held exactly"),
+        ([datetime(2026, 1, 1)], [datetime(2026, 1, 1, tzinfo=UTC)], "datetime with datetime.timezone.utc"),
+        ([datetime(2026, 1, 1, tzinfo=UTC)], [datetime(2026, 1, 1)], "datetime without a time zone"),
+        ([HTTPStatus.OK], ["OK", HTTPStatus.OK], "there: Enum (as HTTPStatus.OK)"),
+        (["3", 1.5], [2.5, 3], "3 (int) and '3' (str), which is there"),
+        ([None], [1, "a"], "'a' is of another kind, str"),
+        ([None], [1.0, 2, 1], "1 (int) and 1.0 (float)"),
+    ],
+    ids=str,
+)
+def test_the_level_that_is_refused_is_named(lab: raylab.Lab, levels: Any, new: Any, words: str) -> None:
+    sweep = lab.submit(lambda x: {"y": 1}, {"x": levels}, name="s")
+    with refused(DesignError, "axis 'x'", words, "name="):
+        sweep.extend({"x": new})
+
+
+def test_one_trial_is_no_trials(lab: raylab.Lab, gate: str) -> None:
+    sweep = lab.submit(gated, {"x": range(5), "gate": [gate]}, name="s")
+    sweep.pause()
+    _, told = said(lambda: sweep.extend({"x": [9], "gate": [gate]}))
+    assert "1 trial was added, which runs once" in told[0]
 
 
 def test_new_levels_that_are_almost_old_ones_are_counted(lab: raylab.Lab) -> None:
