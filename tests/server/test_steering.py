@@ -211,8 +211,8 @@ def test_one_amount_for_all_takes_the_place_of_those_by_level(gate: Path, tmp_pa
         sweep = lab.submit(gated, axes, name="gated", memory={"x": {0: 1e9, 1: 9e9}}, time_limit={"x": {0: 50, 1: 60}})
         sweep.change(memory=2e9)
         assert sweep.info()["classes"] == [
-            "1 trials, of x=0: 1 CPU, 2 GB memory, at most 50 s",
-            "1 trials, of x=1: 1 CPU, 2 GB memory, at most 60 s",
+            "1 trial, of x=0: 1 CPU, 2 GB memory, at most 50 s",
+            "1 trial, of x=1: 1 CPU, 2 GB memory, at most 60 s",
         ]
         with refused(raylab.DesignError, "one memory for all trials", "submitting the same again"):
             sweep.change(memory={"x": {0: 1e9, 1: 9e9}})
