@@ -19,6 +19,7 @@ from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
 from raylab.core.status import Progress
 from raylab.core.statuses import USUAL
+from raylab.core.tabular import is_frame
 from raylab.core.versions import history
 from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
@@ -202,7 +203,8 @@ class Sweep:
         if repeats is not None:
             check_repeats(repeats)
         points = None if given is None else as_design(given)
-        added, told = self._client.extend(self._handle, points, None if repeats is None else int(repeats))
+        are_rows = bool(remarks) or is_frame(design)
+        added, told = self._client.extend(self._handle, points, None if repeats is None else int(repeats), are_rows)
         for warning in [*remarks, *told]:
             warnings.warn(warning, stacklevel=2)
         return added

@@ -17,6 +17,7 @@ from raylab.client.calls import Calls, Connection
 from raylab.client.change import changes
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
+from raylab.client.recognition import recognised
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
@@ -88,10 +89,15 @@ class Client:
         answer["told"] = [line for each in extended for line in close(each, Design.loads(submission.design))]
         return answer
 
-    def extend(self, sweep: Handle, design: Design | None, repeats: int | None) -> tuple[int, list[str]]:
-        """How many trials it adds, and what to say of it."""
+    def extend(
+        self, sweep: Handle, design: Design | None, repeats: int | None, are_rows: bool = False
+    ) -> tuple[int, list[str]]:
+        """How many trials it adds, and what to say of it. The design may be rows of the sweep, handed back."""
+        given = design
         while True:
             known = self.record(sweep)
+            if given is not None and are_rows:
+                design = recognised(list(map(Design.loads, known.designs)), given)
             if design is not None:
                 check_modules(known, design)
             growth = growth_to(known, design, repeats)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raylab.core.design import Points
+from raylab.core.kinds import MISSING
 from raylab.core.tabular import frame_rows, is_frame
 from raylab.core.values import key_of
 from raylab.errors import DesignError
@@ -41,7 +42,7 @@ def without_metadata(design: Any) -> tuple[Any, list[str]]:
     if not rows:
         none = "no trial failed" if are_failures else "there are no rows"
         raise DesignError(f"{none}, so there is nothing to submit: the frame that was given for a design is empty")
-    points = _each_once(Points(_typed(rows)))
+    points = _each_once(Points(typed(rows)))
     told = f"{', '.join(about)}: these columns are about trials, so they are left out of the design"
     if points.size == len(rows):
         return points, [told]
@@ -49,13 +50,13 @@ def without_metadata(design: Any) -> tuple[Any, list[str]]:
     return points, [f"{told}; {trials}: repeats of a point are not told apart, repeats= says how often each point runs"]
 
 
-def _typed(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def typed(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The rows with the levels of an axis of mixed kinds as they were: a column of texts and one of each kind."""
     names = dict.fromkeys(name for row in rows for name in row)
     kinds: dict[str, list[str]] = {}
     for name in names:
         match = SIBLING.fullmatch(name) if isinstance(name, str) else None
-        if match and match["name"] in names and all(isinstance(row.get(match["name"], ""), str) for row in rows):
+        if match and match["name"] in names and all(isinstance(row.get(match["name"]), str | None) for row in rows):
             kinds.setdefault(match["name"], []).append(name)
     siblings = {name for some in kinds.values() for name in some}
     if not siblings:
@@ -67,10 +68,11 @@ def _level(row: Mapping[str, Any], name: str, siblings: Sequence[str]) -> Any:
     """The level that a row has: of an axis of mixed kinds the typed one. None has no type there, and an int beside
     floats is one of them; their texts tell."""
     text = row[name]
-    typed = next((row[each] for each in siblings if row.get(each) is not None), None)
-    if typed is None:
-        return None if siblings and text == "None" else text
-    return int(typed) if type(typed) is float and text.lstrip("-").isdecimal() else typed
+    value = next((row[each] for each in siblings if row.get(each) is not None), None)
+    if value is None:
+        absent = MISSING if text is None else None
+        return absent if siblings and text in (None, "None") else text
+    return int(value) if type(value) is float and text.lstrip("-").isdecimal() else value
 
 
 def _names_in(design: Any) -> list[Any]:

@@ -228,11 +228,14 @@ def _check_parameters(tracts: Iterable[_Tract], design: Design) -> None:
     there = [tract.ground.design for tract in tracts]
     names = there[0].parameters
     other = [f"{name!r} is missing" for name in names if name not in design.parameters]
-    other += [f"{name!r} is new" for name in design.parameters if name not in names]
-    if other:
+    new = [repr(name) for name in design.parameters if name not in names]
+    if other or new:
+        ways = ["give each of them its value at every point"] * bool(other)
+        ways += [f"leave out {', '.join(new)}, as results are left out where rows are handed back"] * bool(new)
         raise DesignError(
             f"a sweep grows by points of its own parameters, {', '.join(map(repr, names)) or 'none'}; in the extension "
-            f"{', '.join(other)}. Give each of them its value at every point, or submit another sweep with name="
+            f"{', '.join([*other, *(f'{name} is new' for name in new)])}. So {', and '.join(ways)}; or submit another "
+            "sweep with name="
         )
     lacking = set(design.optional).difference(*(each.optional for each in there))
     if lacking:

@@ -29,7 +29,10 @@ from raylab.notebook.parameters import Column, equal_for_readers, stand
 NUMBERS = frozenset({"int", "float"})
 """These are one kind: a column of floats holds the ints that a float holds."""
 
-WAYS_OUT = "Give values of the kinds that the sweep has, or submit another sweep with name="
+WAYS_OUT = (
+    "Give values of the kinds that the sweep has; to hand back rows, read with metadata=['_point'], give "
+    "raylab.Points([sweep.design[i] for i in rows['_point']]). Or submit another sweep with name="
+)
 
 
 def check_levels(earlier: Sequence[Design], design: Design) -> None:

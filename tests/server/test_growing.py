@@ -7,6 +7,7 @@ import math
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,74 @@ def test_rows_handed_back_get_more_repeats(lab: raylab.Lab) -> None:
     assert added == 2
     assert "_repeat: these columns are about trials" in told[0]
     assert finished(sweep).group_by("p", "L").len().sort("p", "L")["len"].to_list() == [2, 2, 2, 4]
+
+
+ODD_ROWS: list[dict[str, Any]] = [
+    {
+        "moment": datetime(2026, 1, at, tzinfo=UTC),
+        "place": datetime(2026, 1, at, tzinfo=ZoneInfo("Europe/Berlin")),
+        "pair": (at, 2),
+        "words": (at, "a"),
+        "array": np.array([at, math.nan]),
+        "phase": complex(0, at),
+        "price": Decimal(at) / 2,
+        "some": frozenset([at]),
+        "status": HTTPStatus(200 + at),
+        "small": np.int32(at),
+        "half": np.float32(at / 3),
+        "day": np.datetime64(f"2026-01-0{at}T00"),
+        "number": [1, 2.5, 3][at - 1],
+        "long": "x" * (2000 + at),
+        "mixed": ["a", 1, 0.5][at - 1],
+        "plain": at,
+        **({"absent": at} if at > 1 else {}),
+    }
+    for at in (1, 2, 3)
+]
+
+
+def odd(
+    moment: Any, place: Any, pair: Any, words: Any, array: Any, phase: Any, price: Any, some: Any, status: Any,
+    small: Any, half: Any, day: Any, number: Any, long: Any, mixed: Any, plain: Any, absent: Any = None,
+) -> dict[str, str]:  # fmt: skip
+    return {"y": repr(pair)}
+
+
+def nullable(rows: pl.DataFrame) -> Any:
+    return rows.to_pandas(use_pyarrow_extension_array=True)  # else ints with a null are floats
+
+
+@pytest.mark.parametrize("convert", [pl.DataFrame.clone, nullable, pl.DataFrame.to_arrow])
+def test_rows_handed_back_are_the_points_that_they_came_from(lab: raylab.Lab, convert: Any) -> None:
+    sweep = lab.submit(odd, ODD_ROWS, name="s")
+    rows = finished(sweep).drop("y")
+    some = rows.drop([name for name in rows.columns if name.startswith("_")])
+    assert said(lambda: sweep.extend(convert(some), repeats=2)) == (3, [])
+    assert said(lambda: sweep.extend(convert(some.select(sweep.design.parameters)), repeats=2)) == (0, [])
+    assert said(lambda: sweep.extend(convert(rows), repeats=3))[0] == 3
+    assert sweep.extend([sweep.design[at] for at in rows["_point"]], repeats=3) == 0
+    finished(sweep)
+
+
+@pytest.mark.parametrize(
+    ("levels", "row", "words"),
+    [
+        ([(1, 2)], {"x": [[1, 3]]}, "[1, 3] is of another kind, list"),
+        ([1, 2], {"x": [1.0]}, "1.0 (float) and 1 (int), which is there"),
+        ([HTTPStatus.OK], {"x": ["HTTPStatus.GONE"]}, "'HTTPStatus.GONE' is of another kind, str"),
+    ],
+)
+def test_what_no_level_stands_as_is_refused_with_the_way(lab: raylab.Lab, levels: Any, row: Any, words: str) -> None:
+    sweep = lab.submit(lambda x: {"y": 1}, {"x": levels}, name="s")
+    with refused(DesignError, words, "raylab.Points([sweep.design[i] for i in rows['_point']])"):
+        sweep.extend(pl.DataFrame(row))
+
+
+def test_results_that_are_handed_back_are_to_be_left_out(lab: raylab.Lab) -> None:
+    sweep = lab.submit(drawn, GRID, name="s")
+    finished(sweep)
+    with refused(DesignError, "'y' is new, 'drawn' is new. So leave out 'y', 'drawn', as results are left out"):
+        sweep.extend(sweep.results())
 
 
 # whatever the sweep is doing ------------------------------------------------------------------------------------
