@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from raylab.core.history import History
 from raylab.core.names import read_name
-from raylab.core.request import History, Removed, SweepRecord
+from raylab.core.request import Removed, SweepRecord
 from raylab.errors import NameRefused, SweepNotFound
 
 __all__ = ["ASIDE", "Handle", "Which", "find", "handles", "is_list", "names_of", "no_one_sweep", "only", "when"]

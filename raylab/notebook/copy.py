@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from raylab import __version__
-from raylab.core.request import Removed, fold
+from raylab.core.history import fold
+from raylab.core.request import Removed
 from raylab.errors import LabNotFound, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.file import DATA, FileInfo, damaged, load

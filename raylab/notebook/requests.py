@@ -1,5 +1,5 @@
 """The request table: one row for each thing that was asked of a lab, never changed. Rows only; what they mean
-together is `core.request.fold`.
+together is `core.history.fold`.
 
 A row is a kind with its body as JSON, so that a new fact about a sweep costs no new column.
 """

@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from raylab.core.request import Request, fold
+from raylab.core.history import fold
+from raylab.core.request import Request
 from raylab.core.segment import Segment
 from raylab.core.summary import together
 from raylab.errors import NotebookDamaged

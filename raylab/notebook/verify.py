@@ -13,7 +13,8 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from raylab.core.request import Request, Version, fold
+from raylab.core.history import fold
+from raylab.core.request import Request, Version
 from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess

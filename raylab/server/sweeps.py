@@ -18,7 +18,8 @@ from operator import attrgetter
 from typing import Any
 
 from raylab.core import events as ev
-from raylab.core.request import History, Request, SweepRecord, fold
+from raylab.core.history import History, fold
+from raylab.core.request import Request, SweepRecord
 from raylab.core.segment import Need
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told

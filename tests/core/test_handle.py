@@ -8,7 +8,7 @@ import pytest
 from asked import noted, submitted, sweeps
 
 from raylab.core.handle import Handle, find, handles, is_list, no_one_sweep, only
-from raylab.core.request import History, fold
+from raylab.core.history import History, fold
 from raylab.errors import NameRefused, SweepNotFound
 
 DAY_US = 86_400_000_000

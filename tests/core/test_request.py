@@ -14,8 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raylab.core.failures import Tally
+from raylab.core.history import History, fold
 from raylab.core.policy import Policy
-from raylab.core.request import History, Removed, Replaced, Request, SweepRecord, Version, draw_seed, fold
+from raylab.core.request import Removed, Replaced, Request, SweepRecord, Version, draw_seed
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from raylab.core.history import History, fold
 from raylab.core.policy import Policy
-from raylab.core.request import History, Kind, Request, Submission, fold
+from raylab.core.request import Kind, Request, Submission
 
 CODE = {"function trial": "source aa", "global SIZE": "3"}
 

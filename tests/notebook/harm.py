@@ -12,7 +12,7 @@ from faulty import Unplugged
 from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
-from raylab.core.request import fold
+from raylab.core.history import fold
 from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer

@@ -26,7 +26,8 @@ from lives import judged
 from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
-from raylab.core.request import History, Request, fold
+from raylab.core.history import History, fold
+from raylab.core.request import Request
 from raylab.errors import LabFenced, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy

@@ -9,8 +9,9 @@ from asked import noted, ran_alone, submitted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raylab.core.history import fold
 from raylab.core.policy import Policy
-from raylab.core.request import Kind, Request, fold
+from raylab.core.request import Kind, Request
 from raylab.notebook.requests import SCHEMA, from_rows, to_rows
 
 TEXTS = st.text(max_size=8)

@@ -13,7 +13,7 @@ import pytest
 from frozen import DESIGNS, EXPERIMENTS, REPEATS, functions, told
 from sweeps import WHO, leased, packaged, rows_of
 
-from raylab.core.request import fold
+from raylab.core.history import fold
 from raylab.core.strikes import Strikes
 from raylab.notebook import layout
 from raylab.notebook.notebook import Notebook

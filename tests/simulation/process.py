@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from raylab.core import events as ev
 from raylab.core import schedule
+from raylab.core.history import fold
 from raylab.core.ledger import Ledger
-from raylab.core.request import Request, fold
+from raylab.core.request import Request
 from raylab.core.strikes import Strikes
 from raylab.errors import LabFenced
 from raylab.notebook import layout
