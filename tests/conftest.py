@@ -17,13 +17,12 @@ settings.register_profile("raylab", deadline=None, suppress_health_check=[Health
 settings.load_profile("raylab")
 
 QUEUES = {
-    "clusters with ray://": "chaos client_deaths connections many remote removal speech",
-    "clusters of their own": "command docs memory",
-    "several nodes or none": "bench examples fence joining no_cluster nodes",
-    "the shared cluster, and its deaths": "damage deaths trials verbs",
+    "clusters with ray://": "chaos client_deaths connections many remote speech",
+    "clusters of their own": "bench command docs examples fence joining memory no_cluster nodes",
     "the shared cluster": "",  # the rest of tests/ray
 }
-"""The files of tests/ray, and of ELSEWHERE. Each queue takes about as long as another."""
+"""The files of tests/ray, and of ELSEWHERE. Each queue takes about as long as another. Five queues were tried on two
+cores: their clusters kept each other waiting, and all of it took longer."""
 
 ELSEWHERE = "bench command docs examples"
 """Files beside tests/ray whose tests start clusters."""
