@@ -17,7 +17,7 @@ from raylab.client.submission import check_size
 from raylab.code.local_modules import Finder
 from raylab.core.closeness import close_levels
 from raylab.core.design import Design
-from raylab.core.growing import Classify, grow
+from raylab.core.extension import Classify, grow
 from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE
 from raylab.core.request import Submission, SweepRecord
@@ -32,7 +32,7 @@ RUN_BYTES = 24
 def growth_to(
     record: SweepRecord, design: Design | None, repeats: int | None, classify: Classify | None = None
 ) -> Growth:
-    """The growth of a sweep to these points and repeats; see `core.growing.grow`.
+    """The growth of a sweep to these points and repeats; see `core.extension.grow`.
 
     Raises:
         DesignError: the parameters are other ones; a parameter gets values of another kind than it has; the growth is

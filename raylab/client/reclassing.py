@@ -11,10 +11,10 @@ from typing import Any
 
 from raylab.client.demands import RESOURCES, Demands, demands, follows
 from raylab.core import box
+from raylab.core.common_points import Ground
 from raylab.core.cutting import MOST_CLASSES
 from raylab.core.design import Design
-from raylab.core.inheriting import Classed
-from raylab.core.meeting import Ground
+from raylab.core.inherited_classes import Classed
 from raylab.core.partition import WHOLE, Part, Partition
 from raylab.core.request import SweepRecord
 from raylab.core.resubmission import told_apart

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from raylab.core.area import LISTED
 from raylab.core.axes import Axis, Listed, Stepped, distinct
+from raylab.core.common_levels import near, places_on
 from raylab.core.design import Design, Joined
-from raylab.core.shared import near, places_on
 
 __all__ = ["close_levels"]
 

@@ -1,4 +1,4 @@
-"""A growth: what an extension adds to a sweep. Computed by a client (`core/growing.py`), taken by a lab."""
+"""A growth: what an extension adds to a sweep. Computed by a client (`core/extension.py`), taken by a lab."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from raylab.core.block import block
 from raylab.core.design import Design, Factorial
-from raylab.core.growing import grow
+from raylab.core.extension import grow
 from raylab.core.handle import Handle
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.status import Status

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from raylab.core.axes import Axis, Chained, Stepped, axis_of, distinct, picked
 from raylab.core.box import Runs, size
 from raylab.core.closeness import close_levels
+from raylab.core.common_levels import places_on, shared
+from raylab.core.common_points import Ground, meeting
 from raylab.core.design import Design, Factorial, Joined, Points
 from raylab.core.given import axis_given
-from raylab.core.meeting import Ground, meeting
 from raylab.core.places import numbers, runs_of
-from raylab.core.shared import places_on, shared
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 

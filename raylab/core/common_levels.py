@@ -1,4 +1,4 @@
-"""Shared levels: what two axes have in common, and which points of a list are in a grid.
+"""Common levels: what two axes have in common, and which points of a list are in a grid.
 
 Promises: levels are equal when their types and values are, exactly (`core/values.key_of`). Levels in equal steps are
 compared by arithmetic, so that a range of 10^9 costs what one of ten costs; what would have to be listed beyond LEVELS

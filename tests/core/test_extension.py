@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from raylab.core.axes import Stepped
 from raylab.core.block import block
 from raylab.core.design import Design, Factorial, Joined, Points, as_design
-from raylab.core.growing import grow
+from raylab.core.extension import grow
 from raylab.core.growth import Growth
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
@@ -240,7 +240,7 @@ def test_what_would_have_to_be_listed_is_refused_with_a_way_out(monkeypatch: pyt
     assert "more than 1,000 grids" in refusal(spread, {"x": range(10**6), "y": range(10**6)})
     coarse, fine = Stepped(0.0, 4.0, 5), Stepped(0.0, 4.0, 8 * 10**6 + 1)
     assert "1,999,999 new levels of 'x' would have to be listed" in refusal(swept({"x": coarse}), {"x": fine})
-    monkeypatch.setattr("raylab.core.growing.LISTED", 3)
+    monkeypatch.setattr("raylab.core.extension.LISTED", 3)
     four = [{"x": at, "y": 1} for at in range(4)]
     assert "4 new points would have to be listed, and 3 can be" in refusal(swept({"x": [9], "y": [1]}), four)
     assert grow(swept({"x": [2], "y": [1]}), Points(four), None).added == 3

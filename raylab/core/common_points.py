@@ -1,4 +1,4 @@
-"""Meetings: which points two designs have in common.
+"""Common points: which points two designs have in common.
 
 Promises: points are equal when their values are, exactly, in whatever order the parameters stand. Two grids are
 compared axis by axis, a list and a grid level by level; only lists are gone through point by point.
@@ -17,9 +17,9 @@ from raylab.core import box
 from raylab.core.area import Area
 from raylab.core.axes import Axis, repeated
 from raylab.core.box import Box
+from raylab.core.common_levels import numbers_in, shared
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.places import runs_of
-from raylab.core.shared import numbers_in, shared
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 

@@ -1,4 +1,4 @@
-"""Growing: the segments that an extension adds to a sweep.
+"""Extensions: the segments that one adds to a sweep.
 
 After it every point that is asked for is in the sweep, with at least so many repeats. A grid minus grids is computed
 axis by axis and never listed; a list of points is.
@@ -21,10 +21,10 @@ from raylab.core import box
 from raylab.core.area import LISTED, Area, cut, few, minus, overlap
 from raylab.core.axes import Axis, axis_of, distinct, is_listed, picked
 from raylab.core.box import Box, Runs
+from raylab.core.common_points import Ground, meeting
 from raylab.core.design import Design, Factorial, Joined, Points
 from raylab.core.growth import Growth
-from raylab.core.inheriting import Classed, inherited
-from raylab.core.meeting import Ground, meeting
+from raylab.core.inherited_classes import Classed, inherited
 from raylab.core.order import MAX_SIZE
 from raylab.core.partition import Part, Partition
 from raylab.core.places import chosen, runs_of
@@ -53,7 +53,7 @@ def grow(record: SweepRecord, design: Design | None, repeats: int | None, classi
         design: the points that are to be there, of the sweep's parameters; None for all that are.
         repeats: how many each of them has at least; None leaves those that are there as they are, and gives new ones
             as many as the sweep had first.
-        classify: says of which classes new points are; by default they inherit them (`core/inheriting.py`).
+        classify: says of which classes new points are; by default they inherit them (`core/inherited_classes.py`).
 
     Raises:
         DesignError: the parameters are other ones, or the points too many to be compared, listed or counted.

@@ -1,4 +1,4 @@
-"""Inheriting: of which class the new points of a sweep are, where nobody says what they ask for.
+"""Inherited classes: of which class the new points of a sweep are, where nobody says what they ask for.
 
 They are of the class of the points that have the same levels of what the classes follow. Promises: nothing is guessed;
 where that does not tell, the extension is refused, with what says it.
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from raylab.core import box
 from raylab.core.axes import picked
+from raylab.core.common_levels import shared
+from raylab.core.common_points import Ground
 from raylab.core.design import Design
-from raylab.core.meeting import Ground
 from raylab.core.partition import WHOLE, Part, Partition
 from raylab.core.places import runs_of
 from raylab.core.request import SweepRecord
-from raylab.core.shared import shared
 from raylab.errors import DesignError
 
 __all__ = ["Classed", "inherited"]
