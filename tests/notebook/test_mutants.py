@@ -103,7 +103,7 @@ KNOWN = {
     mistakes.a_part_of_another_is_taken_for_all_of_the_journal: 3,
     mistakes.a_lab_from_which_a_table_was_taken_gives_up: 17,
     mistakes.a_removal_puts_no_opening: 19,
-    mistakes.the_opening_of_a_removal_is_not_compared_with_the_end_of_the_table: 67,
+    mistakes.the_opening_of_a_removal_is_not_compared_with_the_end_of_the_table: 60,
     mistakes.a_removal_ends_with_its_first_piece: 2,
     mistakes.code_is_deleted_without_a_look_whose_the_notebook_is: 50,
     mistakes.a_reader_does_not_ask_whether_a_sweep_was_removed: 13,

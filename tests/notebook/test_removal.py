@@ -53,7 +53,7 @@ def test_whoever_was_taken_over_at_any_operation_does_no_harm(
 ) -> None:
     at = 0
     while story(tmp_path / str(at), at):
-        at += 1 if rounds > 1 else 3
+        at += 1 if rounds > 1 else 13
     assert at > 50
 
 

@@ -53,6 +53,7 @@ def test_rays_memory_monitor_takes_the_greedy_trial_and_not_the_lab() -> None:
     assert "died 3 times" in error
 
 
+@pytest.mark.long
 def test_deaths_in_the_middle_of_a_hundred_thousand_trivial_trials(cluster: Cluster, lab_name: str) -> None:
     script = """
     import json, time
@@ -83,6 +84,7 @@ HALF, ROOM_FOR_ONE = 7e9, 10.5e9
 
 
 @pytest.mark.skipif(utils.get_system_memory() - utils.get_used_memory() < 2 * GREED, reason="needs memory to spare")
+@pytest.mark.long
 def test_what_ran_out_of_memory_beside_another_is_tried_again_with_more(tmp_path: Path) -> None:
     """Side by side two trials are too much for the node. With more memory asked for, they run one after the other."""
     threshold = (utils.get_used_memory() + ROOM_FOR_ONE) / utils.get_system_memory()

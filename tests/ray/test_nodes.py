@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import polars as pl
+import pytest
 from clusters import LAB, Cluster, answer, eventually
 
 import raylab
@@ -108,6 +109,7 @@ def project(folder: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_what_waits_for_a_node_runs_when_it_joins_whatever_became_of_its_client(
     own_cluster: Cluster, tmp_path: Path, gate: Path
 ) -> None:

@@ -611,6 +611,7 @@ def test_a_cluster_stays_until_it_is_ended_and_no_other_is_touched(cluster: Clus
 
 
 @pytest.mark.ray
+@pytest.mark.long
 @pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
 def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, tmp_path: Path) -> None:
     assert background.start().returncode == 0
