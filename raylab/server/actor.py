@@ -52,8 +52,7 @@ class LabActor:
         self._started = datetime.now(UTC)
         self._surroundings = surroundings
         self._lab = self._conductor(name, notebook, user)
-        self._changing = self._lab.changing
-        self._removals = Removals(self._lab, self._changing)
+        self._removals = Removals(self._lab)
         self._lab.spawn(self._removals.go_on())
 
     def _conductor(self, name: str, notebook: str, user: str) -> Conductor:
@@ -139,7 +138,7 @@ class LabActor:
         return {"name": decision.name, "folder": folder, "taken": taken, "infeasible": why, "decision": decision}
 
     async def _submit(self, lab: Conductor, submission: Submission) -> tuple[Decision, str, bool]:
-        async with self._changing:
+        async with lab.changing:
             taken = False
             while not taken:
                 decision = self._decide(lab, submission)
@@ -189,9 +188,7 @@ class LabActor:
         if growth is not None and growth.segments:
             requests.append(growing.grown(sweep, submission.user, growth.segments))
         policy = policy_again(known, submission)
-        if policy.dumps() != known.policy.dumps():
-            steering.check_unlocked(sweep, steering.POLICY_STAYS)
-            requests.append(steering.request("policy", sweep, submission.user, **policy.plain()))
+        requests += steering.with_policy(sweep, submission.user, policy)
         requests += steering.resumed(lab, sweep, submission.user)
         if known.archived:
             requests.append(steering.request("unarchived", sweep, submission.user))
@@ -267,7 +264,7 @@ class LabActor:
         lab = await self._open()
 
         async def in_turn() -> T:
-            async with self._changing:
+            async with lab.changing:
                 return await verb(lab, self._in_force(lab, wanted), *args)
 
         return await self._durably(in_turn())
@@ -289,7 +286,7 @@ class LabActor:
         await self._durably(self._remove(lab, sweep, user))
 
     async def _remove(self, lab: Conductor, wanted: Handle, user: str) -> None:
-        async with self._changing:
+        async with lab.changing:
             if (folder := wanted.folder) not in lab.sweeps.records.removed:
                 sweep = self._found(lab, wanted)
                 folder = sweep.key

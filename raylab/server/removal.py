@@ -10,10 +10,11 @@ import asyncio
 import logging
 from functools import partial
 
-from raylab.core.request import Kind, Removed, Request
+from raylab.core.request import Kind, Removed
 from raylab.errors import LabBusy, LabFenced, RaylabError, SweepLocked
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
+from raylab.server.steering import request
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def archive(lab: Conductor, sweep: AtWork, user: str, undo: bool) -> None:
             "unseen. Wait until it is ready, or pause or cancel it first"
         )
     kind: Kind = "unarchived" if undo else "archived"
-    await lab.sweeps.note(Request(kind=kind, sweep=sweep.name, folder=sweep.key, user=user))
+    await lab.sweeps.note(request(kind, sweep, user))
     lab.news.post(sweep, urgent=True)
 
 
@@ -45,21 +46,14 @@ async def remove(lab: Conductor, sweep: AtWork, user: str) -> None:
         raise SweepLocked(
             f"the sweep {sweep.name!r} is locked, for good, so it cannot be removed; archive it to have it out of sight"
         )
-    body = {"code": sweep.record.hashes}
-    await lab.sweeps.note(Request(kind="removed", sweep=sweep.name, folder=sweep.key, user=user, body=body))
+    await lab.sweeps.note(request("removed", sweep, user, code=sweep.record.hashes))
 
 
 class Removals:
-    """What a lab deletes.
+    """What a lab deletes."""
 
-    Args:
-        lab: the lab.
-        changing: held by whoever keeps code for a request: what is in use then is in the requests.
-    """
-
-    def __init__(self, lab: Conductor, changing: asyncio.Lock) -> None:
+    def __init__(self, lab: Conductor) -> None:
         self._lab = lab
-        self._changing = changing
         self._under_way: dict[str, asyncio.Task[None]] = {}  # by folder
 
     async def go_on(self) -> None:
@@ -91,7 +85,7 @@ class Removals:
         await lab.sweeps.at_rest(folder)
         while not await lab.recorder.do(partial(lab.sweeps.writer.clear, removed)):
             pass
-        async with self._changing:
+        async with lab.changing:  # whoever keeps code for a request holds it: what is in use is in the requests
             await self._delete_code(removed)
 
     async def _delete_code(self, removed: Removed) -> None:

@@ -47,7 +47,7 @@ async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: i
     if segments:
         stands = bool(sweep.record.paused_by)  # what a person paused, the lab does not let go on
         resumed = [] if stands else steering.resumed(lab, sweep, user)
-        await _note(lab, sweep, *_unhidden(sweep, user), *resumed, grown(sweep, user, segments))
+        await _note(lab, sweep, *resumed, grown(sweep, user, segments))
         if not stands:
             await steering.go_on(lab, sweep)
         lab.news.post(sweep, urgent=True)
@@ -68,9 +68,7 @@ async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
     again = await _failures(lab, sweep, FAILED, len(record.segments), after=new)
     if new or again:
         requests.append(grown(sweep, user, (*new, *again)))
-    if policy.dumps() != record.policy.dumps():
-        requests.append(steering.request("policy", sweep, user, **policy.plain()))
-    requests += _unhidden(sweep, user)
+    requests += steering.with_policy(sweep, user, policy)
     requests += steering.resumed(lab, sweep, user)
     await _note(lab, sweep, *requests)
     await steering.go_on(lab, sweep)
@@ -100,11 +98,6 @@ async def _held(lab: Conductor, sweep: AtWork) -> Summary:
         if sweep.table is not None:
             return sweep.table.summary
     return await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
-
-
-def _unhidden(sweep: AtWork, user: str) -> list[Request]:
-    """What to write so that a sweep of which something runs is among those that are seen."""
-    return [steering.request("unarchived", sweep, user)] if sweep.record.archived else []
 
 
 async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:

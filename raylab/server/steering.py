@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from raylab.core.policy import Policy
 from raylab.core.request import Kind, Request
 from raylab.errors import SweepLocked
 from raylab.server.at_work import AtWork
@@ -52,16 +53,25 @@ async def change(lab: Conductor, sweep: AtWork, user: str, words: Mapping[str, A
     """Give the sweep these fields of its policy (see `Policy.changed`)."""
     before = sweep.record.policy
     after = before.changed(words)
-    if after.dumps() != before.dumps():
-        check_unlocked(sweep, POLICY_STAYS)
-        await _note(lab, sweep, request("policy", sweep, user, **after.plain()))
+    if asked := with_policy(sweep, user, after):
+        await _note(lab, sweep, *asked)
         if after.grow != before.grow and not sweep.record.cancelled:
             await lab.sweeps.take(sweep)  # of one that was complete, some trials may be tried again now
 
 
 # parts of them --------------------------------------------------------------------------------------------------
 
-POLICY_STAYS = "its policy (description, retries, limits, resources, priority) stays"
+
+def with_policy(sweep: AtWork, user: str, policy: Policy) -> list[Request]:
+    """What to write so that the sweep is run by this policy: nothing, if it is already.
+
+    Raises:
+        SweepLocked: it is locked, and the policy is another one.
+    """
+    if policy.dumps() == sweep.record.policy.dumps():
+        return []
+    check_unlocked(sweep, "its policy (description, retries, limits, resources, priority) stays")
+    return [request("policy", sweep, user, **policy.plain())]
 
 
 def resumed(lab: Conductor, sweep: AtWork, user: str) -> list[Request]:
