@@ -63,6 +63,17 @@ def asked(*sweeps: str) -> list[Request]:
     return [noted("locked", sweep) for sweep in sweeps]
 
 
+def persist(act: Callable[[], Any], patience: int) -> Any:
+    """Make a call, and again as often as `patience` says if the disk refuses."""
+    for left in reversed(range(patience + 1)):
+        try:
+            return act()
+        except OSError:
+            if not left:
+                raise
+    raise AssertionError
+
+
 @dataclass(slots=True)
 class Claims:
     """What was acknowledged; `doubtful` is what was under way when the last life ended."""
@@ -125,13 +136,7 @@ class Life:
         self.seal(A)
 
     def persist(self, act: Callable[[], Any]) -> Any:
-        for left in reversed(range(self.patience + 1)):
-            try:
-                return act()
-            except OSError:
-                if not left:
-                    raise
-        raise AssertionError
+        return persist(act, self.patience)
 
     def open(self) -> None:
         """A lab begins."""

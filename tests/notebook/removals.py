@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 from faulty import Faulty, Image, PowerLoss, Unplugged, lay_out
 from hazards import Crash
-from lives import judged
+from lives import judged, persist
 from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
@@ -148,13 +148,7 @@ class Remover:
         self.told.carried_out = True
 
     def persist(self, act: Callable[[], Any]) -> Any:
-        for left in reversed(range(self._patience + 1)):
-            try:
-                return act()
-            except OSError:
-                if not left:
-                    raise
-        raise AssertionError
+        return persist(act, self._patience)
 
 
 def openings(root: Path) -> set[str]:

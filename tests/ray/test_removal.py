@@ -11,23 +11,11 @@ import sys
 from pathlib import Path
 
 from clusters import LAB, Cluster, eventually
+from parts import REFUSED
 
 from raylab.errors import SweepNotFound
 from raylab.notebook.file import load
 from raylab.notebook.notebook import Notebook
-
-REFUSED = """
-from contextlib import contextmanager
-@contextmanager
-def refused(kind, *words):
-    try:
-        yield
-    except kind as error:
-        missing = [word for word in words if word not in str(error)]
-        assert not missing, (missing, str(error))
-    else:
-        raise AssertionError(f"no {kind.__name__}")
-"""
 
 SUBMIT = """
 import os, time

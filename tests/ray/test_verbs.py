@@ -8,24 +8,10 @@ from pathlib import Path
 
 import pytest
 from clusters import Cluster, answer
+from parts import REFUSED
 
 import raylab
 from raylab.terminal.settings import IDLE
-
-REFUSED = """
-def refused(kind, *words):
-    import contextlib
-    @contextlib.contextmanager
-    def check():
-        try:
-            yield
-        except kind as error:
-            missing = [word for word in words if word not in str(error)]
-            assert not missing, (missing, str(error))
-        else:
-            raise AssertionError(f"no {kind.__name__}")
-    return check()
-"""
 
 SAID = """
 import time, warnings

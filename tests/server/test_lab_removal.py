@@ -6,32 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from homes import listed, made
 
 from raylab.errors import NotebookDamaged
 from raylab.notebook import layout
-from raylab.notebook.writer import Writer
 from raylab.server import known_labs
-from raylab.server.known_labs import home, known, place_of, remember
+from raylab.server.known_labs import home, known, place_of
 from raylab.server.lab_removal import is_left, remove
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 WRITER = {"user": "ada", "actor": "raylab rm"}
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RAYLAB_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def made(name: str, folder: Path) -> Path:
-    """A lab's notebook, as its actor makes and remembers it."""
-    Writer(folder, {}).establish(name, "ada")
-    remember(name, str(folder))
-    return folder
-
-
-def listed() -> dict[str, str]:
-    return {place.name: place.notebook for place in known()}
 
 
 def delete(name: str) -> None:
