@@ -34,6 +34,7 @@ HOMES = {
     "polars": (
         "raylab.notebook.frames",
         "raylab.notebook.notebook",
+        "raylab.notebook.parquet",
         "raylab.notebook.siblings",
         "raylab.notebook.union",
         "raylab.client.attachment",
@@ -49,6 +50,8 @@ HOMES = {
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
     "tqdm": ("raylab.client.bar",),
+    "yaml": ("raylab.notebook.crate",),
+    "packaging": ("raylab.core.authors",),
     "pyarrow": ("raylab.notebook.", "raylab.worker.batch", "raylab.code.frame_digest"),
     "numpy": ("raylab.",),
 }

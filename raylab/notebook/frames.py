@@ -27,7 +27,7 @@ from raylab.core.trial_warnings import Kind
 from raylab.core.versions import mixed
 from raylab.notebook.arrow_types import cast
 from raylab.notebook.columns import SHUFFLED
-from raylab.notebook.file import Loaded
+from raylab.notebook.file import FileInfo, Loaded
 from raylab.notebook.headings import ALWAYS, Heading, headings, labels
 from raylab.notebook.nested import by_name
 from raylab.notebook.parameters import Parameters
@@ -85,9 +85,9 @@ def results(
     Raises:
         ValueError: there is no such status, or no such metadata.
     """
-    view = _View(record, files, status, metadata)
+    view, tables = _view(record, files, status, metadata)
     trial = ("_point", "_repeat") if record.repeats > 1 else ("_point",)
-    frame = view.rows((*trial, *view.mixing)).collect()
+    frame = view.rows(tables, (*trial, *view.mixing)).collect()
     view.tell_mixed(frame)
     order = in_turn(*(frame[name].to_numpy() for name in trial))
     frame = frame.select(cs.by_name(view.columns))
@@ -103,10 +103,10 @@ def scan(
     metadata: bool | Sequence[str] = False,
 ) -> pl.LazyFrame:
     """The columns of `results`, in the order of `_seq`, which is that of arrival; see there."""
-    view = _View(record, files, status, metadata)
+    view, tables = _view(record, files, status, metadata)
     if view.mixing:
-        view.tell_mixed(view.rows(view.mixing).select(view.mixing).collect())
-    rows = view.rows()
+        view.tell_mixed(view.rows(tables, view.mixing).select(view.mixing).collect())
+    rows = view.rows(tables)
     return rows if view.is_plain else view.shown(rows.collect()).lazy()
 
 
@@ -116,28 +116,47 @@ def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.Data
 
     Columns are called as on disk: what one frame calls a column, a later one does too.
     """
-    view = _View(record, files, "all", True, since)
-    return view.rows().collect()
+    view, tables = _view(record, files, "all", True, since)
+    return view.rows(tables).collect()
 
 
-class _View:
-    """What is seen of a sweep: the files that count, and the columns of them."""
+def _view(
+    record: SweepRecord,
+    files: Sequence[Loaded],
+    status: str | Sequence[str],
+    metadata: bool | Sequence[str],
+    since: int | None = None,
+) -> tuple[View, list[pa.Table]]:
+    """What is seen of these files, and their rows."""
+    chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
+    # The last file has all the columns in force.
+    tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
+    infos = [loaded.info for loaded in chosen or files[-1:]]
+    return View(record, infos, status, metadata, since), tables
+
+
+class View:
+    """What is seen of a sweep: which of its rows, and which columns of them.
+
+    Args:
+        record: what was asked.
+        files: those whose rows are seen; at least one, if there is any.
+        status, metadata: as `results` takes them.
+        since: the first `_seq`, where what is seen is called as on disk.
+    """
 
     def __init__(
         self,
         record: SweepRecord,
-        files: Sequence[Loaded],
+        files: Sequence[FileInfo],
         status: str | Sequence[str],
         metadata: bool | Sequence[str],
         since: int | None = None,
     ) -> None:
         self._sorts = since is None
         words = check_status(status)
-        chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
-        # The last file has all the columns in force.
-        self._tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
-        found = together(summaries(loaded.info for loaded in chosen))
-        self._schema = union(table.schema for table in self._tables)
+        found = together(summaries(info for info in files if info.rows and info.stop > (since or 0)))
+        self._schema = union(info.schema for info in files)
         self._seen = headings(
             self._schema,
             parameters=_parameters(record.designs),
@@ -147,8 +166,8 @@ class _View:
         )
         # What runs again while the files are read comes in positions that the record does not know yet.
         later = any(stop > record.positions for _, stop in found.positions[-1:])
-        again = found.again or (self._sorts and (record.runs_again or later))
-        self._filters = _filters(found.by_status, again, words, since or 0)
+        self.again = found.again or (self._sorts and (record.runs_again or later))
+        self._filters = _filters(found.by_status, self.again, words, since or 0)
         self._name = record.name
         self.mixing = ("_code", "_status") if len(found.versions) > 1 else ()
         self.columns = [field.name for heading in self._seen for field in heading.fields]
@@ -158,16 +177,26 @@ class _View:
         """Whether the columns on disk are those that are seen."""
         return all([field.name for field in heading.fields] == [heading.name] for heading in self._seen)
 
-    def rows(self, also: Sequence[str] = ()) -> pl.LazyFrame:
-        """The rows, with the columns as they are on disk; of the metadata these, too."""
-        kinds = ALWAYS | {field.name: field.type for heading in self._seen for field in heading.fields}
-        used = {*self.columns, *also, *(name for each in self._filters for name in each.meta.root_names())} or {SEQ}
-        blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
-        rows = _together([*map(self._in_order, self._tables), blank.empty_table()], used)
+    def rows(self, tables: Sequence[pa.Table], also: Sequence[str] = ()) -> pl.LazyFrame:
+        """The rows of these tables, with the columns as they are on disk; of the metadata these, too."""
+        names = dict.fromkeys([*self.columns, *also])
+        used = {*names, *(name for each in self._filters for name in each.meta.root_names())} or {SEQ}
+        rows = self._placed(tables, used)
         for each in self._filters:
             rows = rows.filter(each)
         # Plain strings would be patterns: a result may be called "*".
-        return rows.select(cs.by_name(list(dict.fromkeys([*self.columns, *also]))))
+        return rows.select(cs.by_name(list(names)))
+
+    def piece(self, table: pa.Table) -> pl.DataFrame:
+        """All rows of one table, in the columns and types that the rows of all tables have together."""
+        rows = self._placed([self._schema.empty_table(), table], {*self.columns})
+        return rows.select(cs.by_name(self.columns)).collect()
+
+    def _placed(self, tables: Sequence[pa.Table], used: AbstractSet[str]) -> pl.LazyFrame:
+        """The rows of these tables in these columns, whichever of them a table has."""
+        kinds = ALWAYS | {field.name: field.type for heading in self._seen for field in heading.fields}
+        blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
+        return _together([*map(self._in_order, tables), blank.empty_table()], used)
 
     def _in_order(self, table: pa.Table) -> pa.Table:
         """The table with the fields of those structs sorted whose order depends on which came first."""

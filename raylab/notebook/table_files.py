@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+import pyarrow as pa
+
 from raylab.errors import NotebookDamaged
-from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, ends_bytes, header_of_ends, load
+from raylab.notebook.file import OPENING, PART, WAY_OUT, FileInfo, Loaded, damaged, ends_bytes, header_of_ends, load
 from raylab.notebook.store import Reader
 
 T = TypeVar("T")
@@ -113,6 +115,50 @@ def _fetched(reader: Reader, paths: list[str], known: Known) -> list[Loaded]:
     return [known.files[path] for path in paths]
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table as it stood at one moment. Its rows are there whatever its writer does since: parts stay, and the
+    journal's files, which a seal deletes, are held: some 32 MB at most.
+
+    Attributes:
+        files: parts and data commits, in order.
+    """
+
+    files: list[FileInfo]
+    _reader: Reader
+    _held: dict[str, Loaded]
+
+    def tables(self, files: Iterable[FileInfo]) -> Iterator[pa.Table]:
+        """The rows of some of the files, each read and verified when its turn comes.
+
+        Raises:
+            NotebookDamaged: a file is not what was written, or gone.
+        """
+        for info in files:
+            if (held := self._held.get(info.path)) is None:
+                try:
+                    held = load(self._reader.get(info.path), info.path)
+                except FileNotFoundError:
+                    raise damaged(info.path, "it is gone") from None
+            yield held.table
+
+
+def snapshot(reader: Reader, folder: str) -> Snapshot:
+    """A table as it stands now; of its rows only the journal's are read.
+
+    Raises:
+        NotebookDamaged: as `listing`.
+    """
+    held: dict[str, Loaded] = {}
+
+    def once() -> tuple[Start, list[FileInfo]]:
+        held.clear()
+        return (1, 0), _in_force(reader, folder, held)
+
+    files = _settled(once, lambda info: info, folder)
+    return Snapshot([info for info in files if info.kind != OPENING], reader, held)
+
+
 def infos(store: Reader, folder: str) -> list[FileInfo]:
     """Parts and data commits in force, in order, without taking the table over or reading the parts' rows.
 
@@ -127,13 +173,18 @@ def in_force(store: Reader, folder: str) -> list[FileInfo]:
     return _settled(lambda: ((1, 0), _in_force(store, folder)), lambda info: info, folder)
 
 
-def _in_force(store: Reader, folder: str) -> list[FileInfo]:
-    """Parts by what they say, journal files above them read wholly and verified."""
+def _in_force(store: Reader, folder: str, held: dict[str, Loaded] | None = None) -> list[FileInfo]:
+    """Parts by what they say, journal files above them read wholly, verified, and held where somebody wants that."""
     journal, parts = file_names(store, folder)
     files = [file_header(store, f"{folder}/{name}") for name in parts]
     last = files[-1].last if files else 0
     paths = [f"{folder}/journal/{name}" for name in journal if file_number(name) > last]
-    return files + [load(store.get(path), path).info for path in paths]
+    for path in paths:
+        loaded = load(store.get(path), path)
+        files.append(loaded.info)
+        if held is not None:
+            held[path] = loaded
+    return files
 
 
 def file_header(reader: Reader, path: str) -> FileInfo:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raylab.client.speech import say
 from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.terminal.screen import aligned
-from raylab.terminal.words import ADDRESS, DAMAGED, DONE, verb, word
+from raylab.terminal.words import ADDRESS, DAMAGED, DONE, Misuse, verb, word
 
 if TYPE_CHECKING:
     from raylab.notebook.damage import Finding
@@ -58,8 +58,35 @@ def _here(lab: str) -> tuple[str | None, str]:
     return place if lab in there or Path(place).is_dir() else None, ", ".join(map(repr, there)) or "none"
 
 
+OF_CRATES = (
+    word(
+        "--crate",
+        action="store_true",
+        help="make a parcel for an archive instead, which others read without raylab: NEW is a folder or ends in .zip",
+    ),
+    word(
+        "--sweep",
+        action="append",
+        metavar="SWEEP",
+        help="of a parcel: this sweep; several times for several (default: all that are not archived)",
+    ),
+    word("--title", metavar="TEXT", help="of a parcel"),
+    word("--description", metavar="TEXT", help="of a parcel: what it is about"),
+    word("--licence", "--license", metavar="ID", help="of a parcel: as in the SPDX list, such as CC-BY-4.0, or a URL"),
+    word(
+        "--author",
+        action="append",
+        metavar="WHO",
+        help="of a parcel: 'Name <email> ORCID', of which the name alone is "
+        "needed; several times for several (default: those who submitted)",
+    ),
+    word("--diff", action="store_true", help="of a parcel: with the diff of the working tree, which may hold secrets"),
+    word("--env-vars", action="store_true", help="of a parcel: with the values of environment variables, likewise"),
+)
+
+
 @verb(
-    "copy a notebook, or take what is new into a copy",
+    "copy a notebook, or take what is new into a copy; or make a parcel for an archive",
     word("old", metavar="LAB|FOLDER", help="a lab, or the folder of a notebook"),
     word("new", metavar="NEW", help="a new folder, or that of an earlier copy"),
     word(
@@ -68,30 +95,72 @@ def _here(lab: str) -> tuple[str | None, str]:
         help="of a damaged notebook: make a new one of all that is whole; what is lost is outstanding there, and its "
         "sweeps are paused",
     ),
+    *OF_CRATES,
     ADDRESS,
     more="A copy is a notebook of its own: raylab.Lab(LAB, notebook=NEW)\ngoes on with it. It can be taken while the "
     "lab works, also of a lab on another machine; cut, it goes on when it is\nrepeated.",
 )
-def copy(old: str, new: str, salvage: bool, address: str | None) -> int:
+def copy(old: str, new: str, salvage: bool, address: str | None, crate: bool, **words: Any) -> int:
+    if not crate and (given := [word for word, value in words.items() if value]):
+        raise Misuse(f"--{given[0].replace('_', '-')} is about a parcel; say --crate, too")
+    if crate and salvage:
+        raise Misuse("--salvage makes a notebook, --crate a parcel: salvage first, then make a parcel of that notebook")
+    try:
+        return _crate(old, new, address, **words) if crate else _copy(old, new, salvage, address)
+    except NotebookDamaged as error:
+        say(str(error))
+        return DAMAGED
+
+
+def _copy(old: str, new: str, salvage: bool, address: str | None) -> int:
     from raylab.notebook.copy import copy as copied
     from raylab.notebook.place import absolute, store_at
     from raylab.notebook.salvage import salvage as salvaged
 
     source, target = _source(old, address), store_at(absolute(new))
     lost: Sequence[Finding] = ()
-    try:
-        if salvage:
-            copying, lost = salvaged(source, target)
-        else:
-            copying = copied(source, target)
-    except NotebookDamaged as error:
-        say(str(error))
-        return DAMAGED
+    if salvage:
+        copying, lost = salvaged(source, target)
+    else:
+        copying = copied(source, target)
     if lost:
         _show_findings(lost)
         print("what was in these files is lost; the sweeps concerned are paused: submit them again, and they go on")
     name = copying.identity.name
     print(f"{copying.files:,} files, {copying.size:,} bytes were new; the notebook of {name!r} is in {target.place}")
+    return DONE
+
+
+def _crate(
+    old: str,
+    new: str,
+    address: str | None,
+    *,
+    sweep: list[str] | None,
+    title: str | None,
+    description: str | None,
+    licence: str | None,
+    author: list[str] | None,
+    diff: bool,
+    env_vars: bool,
+) -> int:
+    from raylab.core.publishing import Publication
+    from raylab.notebook.crate import crate
+    from raylab.notebook.parcel import check_new
+    from raylab.notebook.place import absolute
+
+    publication = Publication.of(
+        title=title, description=description, licence=licence, authors=author or (), diff=diff, env_vars=env_vars
+    )
+    place = Path(absolute(new))
+    check_new(place)
+    packed = crate(_source(old, address), place, publication, sweep)
+    if licence is None:
+        say("no licence was given, so nobody may use what is in the parcel unasked: --licence CC-BY-4.0, for instance")
+    if not author:
+        say(f"no author was given, so the parcel names {', '.join(packed.authors)}: --author 'Name <email> ORCID'")
+    count = f"{len(packed.sweeps):,} sweeps" if len(packed.sweeps) > 1 else f"the sweep {packed.sweeps[0]!r}"
+    print(f"a parcel of {count}, {packed.files:,} files, {packed.size:,} bytes, is in {packed.place}")
     return DONE
 
 

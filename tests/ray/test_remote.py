@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import polars as pl
 import pytest
 from clusters import Cluster
+from polars.testing import assert_frame_equal
 
 import raylab
 
@@ -128,6 +131,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     attachment.local_store = resting.local_store = lambda place, ident: None
     for number in range(3):     # of the lab at work, once more, and of the lab at rest
         assert main(["copy", name, new]) == 0
+        assert main(["copy", name, f"{new}-{number}.zip", "--crate", "--licence", "MIT", "--author", "Ada"]) == 0
         copied = raylab.Notebook(new)
         assert copied.verify().is_empty()
         assert_frame_equal(copied.results("big"), near.results("big")) if number < 2 else None
@@ -137,6 +141,10 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     elsewhere = {"RAYLAB_HOME": str(tmp_path / "home")}  # as on another machine, which knows no lab
     new = str(tmp_path / "new")
     cluster.client(script, address=cluster.client_address, env=elsewhere, name=lab_name, new=new, fresh=True)
+    for number in range(3):
+        with zipfile.ZipFile(f"{new}-{number}.zip") as archive:
+            rows = pl.read_parquet(archive.read("sweeps/big/results.parquet"))
+        assert_frame_equal(rows, raylab.Notebook(new).results("big", status="all", metadata=True).sort("_seq"))
     assert raylab.Notebook(new).identity.origins == (raylab.Notebook(cluster.home / lab_name).identity.id,)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
     assert max(file.stat().st_size for file in files) > 8 * 2**20

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -479,6 +480,66 @@ def test_a_copy_says_what_was_new(notebook: Path, tmp_path: Path, capsys: pytest
     assert "0 files, 0 bytes were new" in capsys.readouterr().out
     assert main(["copy", str(notebook), str(tmp_path)]) == 2
     assert "lies something else: give a new folder" in capsys.readouterr().err
+
+
+def test_a_parcel_says_what_is_in_it_and_what_nobody_said(
+    notebook: Path, no_cluster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "parcel"
+    assert main(["copy", "lab", str(new), "--crate"]) == 0
+    said = capsys.readouterr()
+    assert re.fullmatch(r"a parcel of 2 sweeps, \d+ files, [\d,]+ bytes, is in .*/parcel", said.out.strip())
+    assert "no licence was given" in said.err
+    assert "so the parcel names ada" in said.err
+    assert sorted(path.name for path in (new / "sweeps").iterdir()) == ["done", "half"]
+    assert main(["copy", "lab", str(new), "--crate"]) == 2
+    assert f"{new} is there already" in capsys.readouterr().err
+
+    words = ["--sweep", "half", "--license", "mit", "--title", "Half of it", "--author", "Zoë", "--author", "Ada L"]
+    assert main(["copy", str(notebook), str(tmp_path / "half.zip"), "--crate", *words]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("a parcel of the sweep 'half', ")
+    assert said.err == ""
+    with zipfile.ZipFile(tmp_path / "half.zip") as archive:
+        told = archive.read("CITATION.cff").decode()
+    assert "title: Half of it" in told
+    assert "license: MIT" in told
+    assert "family-names: Zoë" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--licence", "MIT"], "--licence is about a parcel; say --crate, too"),
+        (["--sweep", "done"], "--sweep is about a parcel; say --crate, too"),
+        (["--env-vars"], "--env-vars is about a parcel; say --crate, too"),
+        (["--crate", "--salvage"], "--salvage makes a notebook, --crate a parcel"),
+    ],
+)
+def test_words_of_a_parcel_go_with_it(
+    notebook: Path, tmp_path: Path, words: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["copy", str(notebook), str(tmp_path / "new"), *words])
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["--licence", "mine"], 2, "a licence is one identifier of the SPDX list"),
+        (["--author", "Ada 0000-0002-1825-0098"], 2, "is no ORCID"),
+        (["--sweep", "third"], 3, "has no sweep 'third'; its sweeps: 'done', 'half'"),
+    ],
+)
+def test_a_parcel_that_cannot_be_made_leaves_nothing(
+    notebook: Path, tmp_path: Path, words: list[str], code: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["copy", str(notebook), str(tmp_path / "new" / "parcel"), "--crate", *words]) == code
+    assert why in capsys.readouterr().err
+    assert not list((tmp_path).rglob("*parcel*"))
 
 
 def test_damage_is_a_table_and_code_1_and_the_way_out_is_a_salvage(

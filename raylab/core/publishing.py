@@ -1,0 +1,99 @@
+"""What a person says of a parcel that is to be published, and what of a notebook it keeps back.
+
+Whoever gets a parcel may read all that is in it. Kept back, unless they are asked for, are the diff of the working tree
+and the values of environment variables; always, user names and passwords in URLs, and the digests by which a variable's
+value could be guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from raylab.core.authors import Author, Licence, line, read_author, read_licence
+from raylab.core.crate import About
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_VARIABLE = "environment env_vars "
+"""How the ingredients are called that tell of environment variables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """How a parcel is to be published.
+
+    Attributes:
+        title, description: empty for what the notebook says.
+        licence: None if none is given.
+        authors: none for those who submitted the sweeps.
+        diff: whether the diff of the working tree goes along.
+        env_vars: whether the values of environment variables do.
+    """
+
+    title: str = ""
+    description: str = ""
+    licence: Licence | None = None
+    authors: tuple[Author, ...] = ()
+    diff: bool = False
+    env_vars: bool = False
+
+    @staticmethod
+    def of(
+        *,
+        title: str | None,
+        description: str | None,
+        licence: str | None,
+        authors: str | Sequence[str],
+        diff: bool,
+        env_vars: bool,
+    ) -> Publication:
+        """What a person said.
+
+        Raises:
+            ValueError: a text cannot be read as what it is to be.
+        """
+        given = [authors] if isinstance(authors, str) else authors
+        return Publication(
+            title=line(title or ""),
+            description=line(description or ""),
+            licence=None if licence is None else read_licence(licence),
+            authors=tuple(dict.fromkeys(map(read_author, given))),
+            diff=diff,
+            env_vars=env_vars,
+        )
+
+    def about(self, lab: str, sweeps: Sequence[str], users: Collection[str]) -> About:
+        """What is said of a parcel with these sweeps of a lab.
+
+        Args:
+            lab: its name.
+            sweeps: the names.
+            users: who submitted them.
+        """
+        count = f"{len(sweeps):,} sweeps" if len(sweeps) > 1 else f"the sweep {sweeps[0]}"
+        made = f"Parameters, code and results of {count} of the lab {lab}, recorded by raylab."
+        return About(
+            title=self.title or f"Results of the lab {lab}",
+            description=self.description or made,
+            licence=self.licence,
+            authors=self.authors or tuple(Author(name=user) for user in users),
+        )
+
+    def shown(self, value: Any) -> Any:
+        """A value of JSON without what is kept back.
+
+        Example:
+            >>> Publication().shown({"env_vars": {"KEY": "k"}, "pip": ["--index-url=https://ada:pw@example.org/"]})
+            {'env_vars': {'KEY': None}, 'pip': ['--index-url=https://example.org/']}
+        """
+        if isinstance(value, str):
+            return _CREDENTIALS.sub("", value)
+        if isinstance(value, Mapping):
+            parts = {name: part for name, part in value.items() if not str(name).startswith(_VARIABLE)}
+            return {
+                name: dict.fromkeys(part) if name == "env_vars" and not self.env_vars else self.shown(part)
+                for name, part in parts.items()
+            }
+        return [self.shown(part) for part in value] if isinstance(value, list | tuple) else value

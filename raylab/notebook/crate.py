@@ -1,0 +1,287 @@
+"""A parcel for the archive: what sweeps were, with which code, and what came of them, for people who have no raylab.
+
+Promises: what is in the parcel of a sweep is whole, as it stood at one moment, also while the lab works; the parcel is
+there when all of it is. Reads the notebook alone, and loads no pickle. Must never put in what a Publication keeps back.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from raylab import __version__
+from raylab.core.asked import environments, numbers, parameters, requests
+from raylab.core.citation import CITATION, citation
+from raylab.core.crate import METADATA, Run, State, metadata
+from raylab.core.handle import Handle, Which, find, handles, names_of
+from raylab.core.history import History, fold
+from raylab.core.publishing import Publication
+from raylab.core.request import Request, SweepRecord, Version
+from raylab.core.status import Status, on_disk
+from raylab.core.summary import together
+from raylab.core.versions import history
+from raylab.errors import NotebookDamaged, SweepNotFound
+from raylab.notebook import layout
+from raylab.notebook.copy import origin_of
+from raylab.notebook.crate_readme import Chapter, readme
+from raylab.notebook.file import damaged
+from raylab.notebook.parcel import Parcel, check_new, new_parcel
+from raylab.notebook.parquet import Rows, Span
+from raylab.notebook.store import Reader
+from raylab.notebook.survey import summaries
+from raylab.notebook.table_files import snapshot
+from raylab.notebook.verify import requests_of
+
+__all__ = ["Packed", "crate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A parcel that was made.
+
+    Attributes:
+        place: where it is.
+        sweeps: the names of those in it.
+        files: how many it has.
+        size: their bytes.
+        authors: who is named as an author.
+    """
+
+    place: Path
+    sweeps: list[str]
+    files: int
+    size: int
+    authors: list[str]
+
+
+def crate(reader: Reader, place: Path, publication: Publication, sweeps: Which = None) -> Packed:
+    """Make a parcel of some sweeps of a notebook.
+
+    Args:
+        reader: the notebook.
+        place: a new folder, or a new file whose name ends in .zip.
+        publication: what is said of it, and what is kept back.
+        sweeps: which; all that are in force and not archived for None.
+
+    Raises:
+        LabNotFound: there is no notebook.
+        SweepNotFound: there is no such sweep, or none at all; or one was removed meanwhile.
+        NameRefused: something lies in the place.
+        NotebookDamaged: a file is not what was written, or missing.
+        OSError: a disk refuses; nothing is left of the parcel.
+    """
+    check_new(place)
+    lab = origin_of(reader).name
+    chosen = _chosen(fold(requests_of(reader)), sweeps, lab)
+    with new_parcel(place) as parcel:
+        packing = _Packing(reader, lab, parcel, publication)
+        for record in chosen:
+            packing.sweep(record)
+        now = datetime.now(UTC)
+        users = dict.fromkeys(run.user for run in packing.runs)
+        about = publication.about(lab, [record.name for record in chosen], users)
+        text = readme(about, lab, now, packing.chapters)
+        parcel.put(layout.README, "what is in here, and how to read it", text.encode())
+        cited = yaml.safe_dump(citation(about, now.date()), allow_unicode=True, sort_keys=False)
+        parcel.put(CITATION, "how to cite what is in here", cited.encode())
+        files = sorted(parcel.files, key=lambda file: ("/" in file.path, file.path))
+        parcel.put(METADATA, "", _json(metadata(about, now, files, packing.runs)))
+        return Packed(
+            place=place,
+            sweeps=[record.name for record in chosen],
+            files=len(parcel.files),
+            size=sum(file.size for file in parcel.files),
+            authors=[author.name for author in about.authors],
+        )
+
+
+def _chosen(known: History, sweeps: Which, lab: str) -> list[SweepRecord]:
+    """These sweeps; those in force that are not archived for None."""
+    wanted = handles(sweeps)
+    if wanted is not None:
+        return [find(known, each, lab) for each in wanted]
+    found = [record for record in known.values() if not record.archived]
+    if not found:
+        hidden = names_of(known) or "none"
+        raise SweepNotFound(f"the lab {lab!r} has no sweep to be packed; archived ones, which are named: {hidden}")
+    return found
+
+
+class _Packing:
+    """Puts sweeps into a parcel, and notes what is to be said of them."""
+
+    def __init__(self, reader: Reader, lab: str, parcel: Parcel, publication: Publication) -> None:
+        self._reader = reader
+        self._lab = lab
+        self._parcel = parcel
+        self._publication = publication
+        self.runs: list[Run] = []
+        self.chapters: list[Chapter] = []
+
+    def sweep(self, record: SweepRecord) -> None:
+        """Have a sweep in the parcel, as it stands now."""
+        try:
+            self._pack(record)
+        except NotebookDamaged:
+            find(fold(requests_of(self._reader)), Handle(record.name, record.folder), self._lab)  # was it removed?
+            raise
+
+    def _pack(self, chosen: SweepRecord) -> None:
+        folder = f"{layout.SWEEPS}/{chosen.name}"
+        table = snapshot(self._reader, chosen.folder)
+        asked = requests_of(self._reader)  # after the rows: the request of each of them is there
+        record = next((each for each in fold(asked).readable if each.folder == chosen.folder), chosen)
+        status = on_disk(record, together(summaries(table.files)))
+        own = [each for each in asked if each.folder == chosen.folder]
+        objects = self._put_asked(record, status, folder, own)
+        for number, version in enumerate(record.versions, 1):
+            self._put_code(version, f"{folder}/code/{number}")
+        rows = Rows(record, table)
+        results, count = self._put_rows(rows, folder)
+        words = [self._publication.shown(each) for each in environments(own)]
+        self.runs += _runs(record, status, rows.spans, folder, objects, results, words)
+        self.chapters.append(Chapter(name=chosen.name, folder=folder, status=status, rows=count))
+
+    def _put_asked(self, record: SweepRecord, status: Status, folder: str, own: Sequence[Request]) -> list[str]:
+        """What was asked; gives the paths of the documents."""
+        told = {**_account(record), **numbers(status)}
+        documents = {
+            "parameters.json": (
+                "the parameters: axes with their levels, and which trials there are",
+                parameters(record),
+            ),
+            "requests.json": ("what was asked, in turn", self._publication.shown(requests(own))),
+            "sweep.json": (
+                "what came of the sweep in numbers, how it was run, and its code versions",
+                self._publication.shown(told),
+            ),
+        }
+        for name, (what, document) in documents.items():
+            self._parcel.put(f"{folder}/{name}", what, _json(document))
+        return [f"{folder}/{name}" for name in documents]
+
+    def _put_code(self, version: Version, folder: str) -> None:
+        """A code version: as it was stored, and its modules as files."""
+        if version.code:
+            data = self._code(layout.pickle_path(version.code))
+            self._parcel.put(f"{folder}/experiment.pkl", "the experiment, pickled: load it only if you trust it", data)
+        if version.modules:
+            data = self._code(layout.modules_path(version.modules))
+            self._parcel.put(f"{folder}/modules.zip", "the modules and files that the experiment brings along", data)
+            for name, member in _members(data):
+                self._parcel.put(f"{folder}/modules/{name}", "of modules.zip, unpacked", member)
+        ingredients = self._publication.shown(version.ingredients)
+        what = "what makes the experiment the same as another one: digests of sources, captured values, packages"
+        self._parcel.put(f"{folder}/ingredients.json", what, _json(ingredients))
+
+    def _code(self, path: str) -> bytes:
+        try:
+            data = self._reader.get(path)
+        except FileNotFoundError:
+            raise damaged(path, "it is missing") from None
+        if not layout.fits_name(path, data):
+            raise damaged(path, layout.NO_FIT)
+        return data
+
+    def _put_rows(self, rows: Rows, folder: str) -> tuple[list[str], int]:
+        """The rows; gives the paths of the files, and how many rows count."""
+        paths = [f"{folder}/results.parquet"]
+        with self._parcel.open(paths[0], "the record of each trial: parameters, results, and about the trial") as sink:
+            count = rows.write(sink)
+        if rows.has_superseded:
+            paths.append(f"{folder}/superseded.parquet")
+            with self._parcel.open(paths[1], "rows of trials that were run again later; they count no more") as sink:
+                rows.write(sink, superseded=True)
+        return paths, count
+
+
+def _account(record: SweepRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "user": record.user,
+        "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
+        "experiment": record.label,
+        "design": record.outline,
+        "seed": record.seed,
+        "code": history(record.versions),
+        "policy": record.policy.plain(),
+    }
+
+
+def _runs(
+    record: SweepRecord,
+    status: Status,
+    spans: dict[int, Span],
+    folder: str,
+    objects: list[str],
+    results: list[str],
+    words_of: Sequence[Mapping[str, Any]],
+) -> Iterator[Run]:
+    """What ran with each code version."""
+    for number, (version, words) in enumerate(zip(record.versions, words_of, strict=False), 1):
+        span = spans.get(number)
+        state, error = _state(status, span, is_last=number == record.version)
+        yield Run(
+            sweep=record.name,
+            version=number,
+            user=version.user,
+            what=f"{record.label} at {record.outline}: {status.total:,} trials, {status.done:,} done, "
+            f"{status.failed:,} failed, whichever version of the code ran them",
+            folder=f"{folder}/code/{number}/",
+            label=record.label,
+            objects=objects,
+            results=results if span is not None else [],
+            state=state,
+            error=error,
+            started_us=span.started_us if span is not None else None,
+            ended_us=span.ended_us if span is not None else None,
+            packages=_packages(version),
+            software={"raylab": __version__},
+            variables=words.get("env_vars") or {},
+            image=words.get("image_uri") or (words.get("container") or {}).get("image", ""),
+        )
+
+
+def _packages(version: Version) -> dict[str, str]:
+    """The packages that the experiment reaches, with their versions."""
+    return {
+        name.removeprefix("package "): text for name, text in version.ingredients.items() if name.startswith("package ")
+    }
+
+
+def _state(status: Status, span: Span | None, *, is_last: bool) -> tuple[State, str]:
+    """How a version's run ended, or whether it did; and why it failed."""
+    if span is None:
+        return "Potential", ""
+    if is_last and status.outstanding:
+        return "Active", ""
+    if is_last and status.cancelled:
+        return "Failed", f"cancelled: {status.cancelled:,} of {status.total:,} trials were given up"
+    if "done" not in span.statuses:
+        return "Failed", status.first_error or "no trial came to a result"
+    return "Completed", ""
+
+
+def _members(modules: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files of a zip that lie inside of it."""
+    with zipfile.ZipFile(io.BytesIO(modules)) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and ".." not in PurePosixPath(info.filename).parts and info.filename[0] != "/":
+                yield info.filename, archive.read(info)
+
+
+def _json(value: Any) -> bytes:
+    """As a file that people read, too."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

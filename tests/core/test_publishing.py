@@ -1,0 +1,42 @@
+"""What is published of a notebook, and what is kept back."""
+
+from __future__ import annotations
+
+import json
+
+from raylab.core.publishing import Publication
+
+SECRETS = {
+    "runtime_env": {"env_vars": {"TOKEN": "hush"}, "pip": {"packages": ["a @ https://ada:hush@example.org/a.whl"]}},
+    "ingredients": {"environment env_vars TOKEN": "sha256:hush", "global N": "2"},
+    "words": ["git+ssh://git:hush@example.org/lab.git", ("x", {"env_vars": {"OTHER": "hush"}})],
+}
+
+
+def test_values_of_variables_and_passwords_are_kept_back() -> None:
+    shown = Publication().shown(SECRETS)
+    assert "hush" not in json.dumps(shown)
+    assert shown["runtime_env"]["env_vars"] == {"TOKEN": None}
+    assert shown["runtime_env"]["pip"]["packages"] == ["a @ https://example.org/a.whl"]
+    assert shown["ingredients"] == {"global N": "2"}
+
+
+def test_values_of_variables_are_shown_where_they_are_asked_for() -> None:
+    shown = Publication(env_vars=True).shown(SECRETS)
+    assert shown["runtime_env"]["env_vars"] == {"TOKEN": "hush"}
+    assert "ada:hush" not in json.dumps(shown)
+
+
+def test_what_is_no_secret_stays_as_it_is() -> None:
+    plain = {"a": [1, 2.5, None, True, {"b": "https://example.org/x@y", "c": "ada@example.org"}]}
+    assert Publication().shown(plain) == plain
+
+
+def test_who_submitted_is_an_author_where_nobody_else_is_named() -> None:
+    about = Publication().about("heat", ["coarse"], ["ada", "bob"])
+    assert [author.name for author in about.authors] == ["ada", "bob"]
+    assert "heat" in about.title
+    assert "coarse" in about.description
+    given = {"title": " My  heat ", "description": None, "licence": "MIT", "authors": "Zoë", "diff": False}
+    said = Publication.of(**given, env_vars=False).about("heat", ["coarse"], ["ada"])
+    assert (said.title, [author.name for author in said.authors]) == ("My heat", ["Zoë"])
