@@ -73,6 +73,9 @@ NOTEBOOK = {
     "warnings": "name=None",
     "verify": "",
     "copy": "place, *, salvage=False",
+    "crate": (
+        "place, *, sweeps=None, title=None, description=None, licence=None, authors=(), diff=False, env_vars=False"
+    ),
 }
 EXPERIMENT = {"set_up": "params", "do": "params", "tear_down": ""}
 PROGRESS = {"total", "done", "failed", "cancelled", "running", "waiting", "retrying", "by_status", "eta_s"}
