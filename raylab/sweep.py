@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from raylab.client import classes
 from raylab.client.attachment import Client
@@ -22,7 +21,6 @@ from raylab.core.statuses import USUAL
 from raylab.core.tabular import is_frame
 from raylab.core.versions import history
 from raylab.errors import DesignError
-from raylab.notebook.arrow_types import SIBLING
 
 
 class Sweep:
@@ -120,18 +118,31 @@ class Sweep:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
         return self._client.scan(self._handle, status, metadata)
 
-    def failures(self) -> pl.DataFrame:
-        """The trials that came to nothing. Those that are to be run again (`retry`) are none of them.
+    def failures(self, *, by: str | None = None) -> pl.DataFrame:
+        """The trials that came to nothing, or why they did. Those that are to be run again (`retry`) are none of them.
+
+        Args:
+            by: "cause" for a row for each cause; None for one for each trial.
 
         Returns:
-            A row for each, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
+            A row for each trial, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
             `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes its points as a design, each once.
+
+            By cause, the most frequent first: the `type` of the exception (null of what raised none, as of a process
+            that died), the `message` with numbers, ids and temporary folders as `#`, `where` it was raised (`FILE:LINE`
+            of the deepest frame that is of no library) and the `root` it was raised from, if any (strings); how many
+            trials, `count`, with which `statuses` (a list, the most frequent first); of the first of them the message
+            as it was, `example`, with `_point` and `_repeat`; and `rerun`, the line that runs that trial here. Beyond
+            100 causes the rest is one row, `more`.
+
+        Raises:
+            ValueError: `by` is something else.
+
+        Example:
+            >>> sweep.failures(by="cause").select("type", "message", "count", "rerun").row(0)    # doctest: +SKIP
+            ('ValueError', 'no fit at #', 12, 'sweep.rerun(17, repeat=2)')
         """
-        columns = ["_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
-        frame = self._client.failures(self._handle, columns)
-        parameters = set(self.design.parameters)
-        head = [name for name in frame.columns if name == "_repeat" or name in parameters or _of(name) in parameters]
-        return frame.select(cs.by_name([*head, *columns]))
+        return self._client.failures(self._handle, by)
 
     def warnings(self) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
@@ -298,9 +309,3 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name!r} of lab {self._client.name!r}>"
-
-
-def _of(column: str) -> str:
-    """Of which name a column has the values of one kind."""
-    match = SIBLING.fullmatch(column)
-    return match["name"] if match else ""

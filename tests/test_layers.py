@@ -32,6 +32,7 @@ LAYERS = (
 HOMES = {
     "ray": ("raylab.terminal.", "raylab.client.", "raylab.server.", "raylab.worker.ray_internals", "raylab.code."),
     "polars": (
+        "raylab.notebook.failures",
         "raylab.notebook.frames",
         "raylab.notebook.notebook",
         "raylab.notebook.parquet",

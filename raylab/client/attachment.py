@@ -26,11 +26,12 @@ from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over,
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
-from raylab.core.retry import is_taken_back, stay
+from raylab.core.retry import stay
 from raylab.core.status import Progress, Status
-from raylab.core.statuses import FAILED, check_failed
+from raylab.core.statuses import check_failed
 from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
+from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.notebook import Tables
 from raylab.notebook.place import store_at
@@ -248,14 +249,12 @@ class Client:
                 several=is_list(sweep),
             )
 
-    def failures(self, sweep: Handle, columns: Sequence[str]) -> pl.DataFrame:
-        """The rows of what failed and is not to be run again."""
+    def failures(self, sweep: Which, by: str | None) -> pl.DataFrame:
+        """What failed and is not to be run again."""
+        check_by(by)
         with Interruptible(lambda: READING):
-            record = self.record(sweep)
-            files = self._read(record)
-            found = results(record, files, status=FAILED, metadata=[*columns, "_point", "_repeat", "_attempt"])
-        points, repeats, attempts = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
-        return found.filter(~is_taken_back(record, points, repeats, attempts))
+            record = self.record(None if sweep is None else only(sweep))
+            return failures(record, self._read(record), by, "sweep.rerun(")
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):

@@ -83,5 +83,8 @@ class Resting:
         tell_end(found, failures=shown)
         return not any(each.waiting for each in found)
 
+    def failures(self, sweep: str | None, by: str | None) -> pl.DataFrame:
+        return self._notebook.failures(sweep, by=by)
+
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         return self._notebook.results(sweep, status=status, metadata=metadata)

@@ -20,6 +20,7 @@ from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
 from raylab.notebook.file import Loaded
+from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
@@ -113,6 +114,24 @@ class Notebook:
             scanned,
             several=is_list(name),
         )
+
+    def failures(self, name: str | None = None, *, by: str | None = None) -> pl.DataFrame:
+        """The trials of a sweep that came to nothing, or why they did; see `Sweep.failures`.
+
+        Args:
+            name: the sweep's; may be left out where there is only one.
+            by: "cause" for a row for each cause; None for one for each trial.
+
+        Raises:
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+            ValueError: `by` is something else.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").failures("coarse", by="cause")    # doctest: +SKIP
+        """
+        check_by(by)
+        record = choose(self._records(), name, self.name)
+        return failures(record, self._of(record), by, f"notebook.rerun({record.name!r}, ")
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped; see `Sweep.warnings`. Reads no rows.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
 
 from raylab.client.figures import STATES, duration, percent
 from raylab.core.status import Status
@@ -35,6 +35,34 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
         for remark in _remarks(sweep, several):
             found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
     return [cut(line, columns) for line in found]
+
+
+def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
+    """Why trials failed, in lines: how many for which cause, where, the first of them, and how that one is run again.
+
+    Args:
+        rows: of `failures(by="cause")`.
+        columns: of the terminal; None for no limit.
+    """
+    counts = [f"{row['count']:,}" for row in rows]
+    indent = max(map(len, counts)) + 2
+    found: list[str] = []
+    for count, row in zip(counts, rows, strict=True):
+        kind = f"{row['type']}: " if row["type"] else ""
+        origin = [f"{word} {row[name]}" for word, name in (("at", "where"), ("from", "root")) if row[name]]
+        first = f"the first is point {row['_point']}" + (f", repeat {row['_repeat']}" if row["_repeat"] else "")
+        words = [
+            f"{kind}{row['message']}".removesuffix(": "),
+            ", ".join([*row["statuses"], *origin]),
+            f"{first}: {row['example']}".removesuffix(": "),
+            row["rerun"],
+        ]
+        for at, text in enumerate(words):
+            before = f"{count:>{indent - 2}}  " if at == 0 else " " * indent
+            found += textwrap.wrap(
+                " ".join(text.split()), columns or 10_000, initial_indent=before, subsequent_indent=" " * indent
+            )
+    return found
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -1,18 +1,19 @@
-"""The verbs that ask and read: `raylab ls`, `status`, `watch`, `wait`, `results`. They start no lab."""
+"""The verbs that ask and read: `raylab ls`, `status`, `watch`, `wait`, `results`, `failures`. They start no lab."""
 
 from __future__ import annotations
 
 import json
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.errors import SweepNotFound
-from raylab.terminal.screen import Canvas, aligned, table
+from raylab.terminal.screen import Canvas, aligned, causes, table
 from raylab.terminal.words import ADDRESS, DONE, JSON, NOT_READY, Misuse, number, verb, word
 
 if TYPE_CHECKING:
@@ -168,30 +169,45 @@ def results(
     status: list[str],
     metadata: bool,
 ) -> int:
-    from raylab.terminal.export import check_place, plain, show, write
+    from raylab.terminal.export import check_place, write
 
     if output is not None:
         check_place(output)
     # Of trials that came to nothing also what became of them.
     columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
-    try:
-        with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
-            frame = _rows(lab, sweeps, address, notebook, status, columns)
-    except SweepNotFound as error:
-        text, several, _ = str(error).partition(". Several are read with")  # the rest is Python's way
-        where = lab if notebook is None else f"--notebook {notebook}"
-        ways = f"; `raylab results {where} SWEEP ...` takes one or several of them" if several else ""
-        raise SweepNotFound(text + ways) from None
+    with (
+        _said_by_the_command(lab, notebook, "results", "SWEEP ...` takes one or several of them"),
+        warnings.catch_warnings(record=True, action="always", category=UserWarning) as told,
+    ):
+        frame = _rows(lab, sweeps, address, notebook, status, columns)
     for remark in told:
         say(str(remark.message))
     if output is not None:
         write(frame, output)
         say(f"{frame.height:,} rows written to {output}")
-    elif sys.stdout.isatty():
+    else:
+        _show_rows(frame)
+    return DONE
+
+
+@contextmanager
+def _said_by_the_command(lab: str | None, notebook: Path | None, verb: str, takes: str) -> Iterator[None]:
+    """Where there are several sweeps and none was named, say the command's way to name one, not Python's."""
+    try:
+        yield
+    except SweepNotFound as error:
+        text, several, _ = str(error).partition(". Several are read with")
+        where = lab if notebook is None else f"--notebook {notebook}"
+        raise SweepNotFound(f"{text}; `raylab {verb} {where} {takes}" if several else text) from None
+
+
+def _show_rows(frame: pl.DataFrame) -> None:
+    from raylab.terminal.export import plain, show
+
+    if sys.stdout.isatty():
         show(frame, width(sys.stdout) or 80)
     else:
         sys.stdout.write(plain(frame).write_csv())
-    return DONE
 
 
 def _rows(
@@ -213,3 +229,36 @@ def _rows(
 def _one_or_several(names: list[str]) -> str | list[str] | None:
     """What `results` of Python takes: of one name it makes no column `_sweep`."""
     return names if len(names) > 1 else next(iter(names), None)
+
+
+@verb(
+    "show what failed of a sweep, or why",
+    LAB,
+    word("sweep", nargs="?", metavar="SWEEP", help="of this sweep (default: the only one there is)"),
+    word("--by", choices=("cause",), help="the causes, the most frequent first, each with an example"),
+    ADDRESS,
+    NOTEBOOK,
+    JSON,
+    more="What is to be run again (`raylab retry`) is no failure.",
+)
+def failures(
+    lab: str | None, sweep: str | None, by: str | None, address: str | None, notebook: Path | None, json: bool
+) -> int:
+    from raylab.terminal.export import plain
+
+    with _said_by_the_command(lab, notebook, "failures", "SWEEP` takes one of them"):
+        if notebook is not None:
+            from raylab.notebook.notebook import Notebook
+
+            frame = Notebook(notebook).failures(_only_sweep(lab, sweep), by=by)
+        else:
+            frame = _look(lab, address).failures(sweep, by)
+    if json:
+        _print_json(plain(frame, nested=True).to_dicts())
+    elif frame.is_empty():
+        say("nothing failed")
+    elif by is None:
+        _show_rows(frame)
+    else:
+        print("\n".join(causes(frame.to_dicts(), width(sys.stdout))))
+    return DONE

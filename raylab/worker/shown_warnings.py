@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from raylab.core.trial_warnings import LIMIT, MAX_TEXT, MORE, normalised
+from raylab.core.alike import LIMIT, MAX_TEXT, normalised
+from raylab.core.trial_warnings import MORE
 from raylab.worker.generators import importing
 
 Heard = dict[tuple[str, str], list[Any]]

@@ -1,0 +1,166 @@
+"""Why trials failed: what their errors have in common, how often, and an example of each. Pure.
+
+A cause is told from the texts that a row has, so that a notebook's rows and what commits say of themselves mean the
+same. Of an exception it is the type, the message `normalised`, where it was raised, and the exception that it was
+raised from, if any: the same words from two places are two causes. Of a trial whose process was ended it is what is
+said of that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from raylab.core import alike
+from raylab.core.alike import MAX_TEXT, normalised
+
+MOST_KNOWN = 64
+"""So many errors are remembered with their causes, since many trials fail with the very same words. A traceback has
+100 kB at most, so these have 6 MB."""
+
+_HEADER = "Traceback (most recent call last):\n"
+_FRAME = re.compile(r'^(?:  \| )?  File "(?P<file>[^\n]+)", line (?P<line>\d+), in ', re.MULTILINE)
+_CHAINED = re.compile(
+    r"^(?:  \| )?(?:The above exception was the direct cause of the following exception"
+    r"|During handling of the above exception, another exception occurred):$",
+    re.MULTILINE,
+)
+"""As Python shows exceptions: what was raised first, then what was raised from it; `  | ` stands before a group's."""
+
+_LIBRARY = re.compile(r"^<frozen |^<__array_function__|/(?:site|dist)-packages/|/lib(?:64)?/python\d[\d.]*/")
+"""Files of installed packages and of Python itself."""
+
+_UNPACKED = re.compile(r"^.*/raylab-code-\d+/[0-9a-f]{64}/")
+"""Where a process keeps modules that travelled (`worker/unpack`): elsewhere on other nodes, and for other users."""
+
+# What is said of a death and is true of that one alone: the node, and where its log lies.
+_OF_ONE_DEATH = re.compile(r"; Ray's log worker-\*-\d+\.err on .*? may say why|(?<=the node) \S+(?= had )")
+
+
+class Cause(NamedTuple):
+    """Why trials failed.
+
+    Attributes:
+        type: of the exception; empty where there is none.
+        text: what was said, normalised.
+        where: `FILE:LINE` of the deepest frame that is of no library; empty where nothing was raised.
+        root: type and normalised text of the exception that was raised first, where this one was raised from another.
+    """
+
+    type: str
+    text: str
+    where: str = ""
+    root: str = ""
+
+
+MORE = Cause("more", "causes that came when there were many already")
+"""What is beyond the limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """Trials that failed for one cause.
+
+    Attributes:
+        cause: this one.
+        by_status: how many there are.
+        example: what was said of the first of them; without the type.
+        point, repeat: which trial that is: the lowest one, so that it does not depend on who came first.
+    """
+
+    cause: Cause
+    by_status: Mapping[str, int]
+    example: str
+    point: int
+    repeat: int
+
+    @property
+    def key(self) -> Cause:
+        """What makes failures alike."""
+        return self.cause
+
+    @property
+    def count(self) -> int:
+        """How many trials."""
+        return sum(self.by_status.values())
+
+    @property
+    def statuses(self) -> list[str]:
+        """Their statuses, the most frequent first."""
+        return sorted(self.by_status, key=lambda word: (-self.by_status[word], word))
+
+    def plus(self, other: Failing) -> Failing:
+        """Both together, as of this cause."""
+        lowest = min(self, other, key=lambda each: (each.point, each.repeat))
+        return replace(lowest, cause=self.cause, by_status=Counter(self.by_status) + Counter(other.by_status))
+
+
+def merged(some: Iterable[Failing]) -> list[Failing]:
+    """All of them, each cause once: the most frequent first, and no more than the limit."""
+    return alike.merged(some, lambda each: replace(each, cause=MORE))
+
+
+@lru_cache(MOST_KNOWN)
+def cause_of(status: str, error: str, traceback: str | None) -> Cause:
+    """Why a trial failed, by what its row says.
+
+    Args:
+        status: of the trial.
+        error: `_error`.
+        traceback: `_traceback`.
+
+    Example:
+        >>> cause_of("failed", "ValueError: no fit at 7", 'Traceback ...\\n  File "fit.py", line 3, in fit\\n')
+        Cause(type='ValueError', text='no fit at #', where='fit.py:3', root='')
+        >>> cause_of("timed_out", "it took longer than its time limit of 2 s", None).text
+        'it took longer than its time limit of # s'
+    """
+    if status != "failed":  # where a trial was when its time was over is another place each time
+        return Cause("", normalised(_OF_ONE_DEATH.sub("", error)))
+    kind, text = parted(error)
+    shown = _shown(error, traceback or "")
+    root = _root(shown)
+    return Cause(kind, normalised(text), _where(shown), "" if root == normalised(error) else root)
+
+
+def parted(error: str) -> tuple[str, str]:
+    """The type of an exception and its message; no type where a text is no exception's.
+
+    Example:
+        >>> parted("KeyError: 'x'"), parted("StopIteration"), parted("its record has 70 MB")
+        (('KeyError', "'x'"), ('StopIteration', ''), ('', 'its record has 70 MB'))
+    """
+    kind, _, text = error.partition(": ")
+    return (kind, text) if kind.isidentifier() else ("", error)
+
+
+def _shown(error: str, traceback: str) -> str:
+    """What Python shows before the exception's own words, which may hold a traceback as well."""
+    own = traceback.rfind(error.partition("\n")[0][:MAX_TEXT])
+    return traceback[:own] if own >= 0 else traceback
+
+
+def _where(shown: str) -> str:
+    frames = _FRAME.findall(shown, max(shown.rfind(_HEADER), 0))
+    users = [frame for frame in frames if not _LIBRARY.search(frame[0])]
+    if not frames:
+        return ""
+    file, line = (users or frames)[-1]
+    return f"{_UNPACKED.sub('', file)}:{line}"
+
+
+def _root(shown: str) -> str:
+    """The exception that was raised first, if there was another than the last one."""
+    chained = _CHAINED.search(shown)
+    if chained is None:
+        return ""
+    first = shown[: chained.start()]
+    *_, last = [0, *(match.end() for match in _FRAME.finditer(first))]
+    lines = [line.removeprefix("  | ") for line in first[last:].splitlines()]
+    words = [line for line in lines[1 if last else 0 :] if line and not line.startswith((" ", _HEADER.rstrip()))]
+    kind, mark, text = words[0].partition(": ") if words else ("", "", "")
+    return normalised(f"{kind.rpartition('.')[2]}{mark}{text}")

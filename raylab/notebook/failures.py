@@ -1,0 +1,108 @@
+"""What failed of a sweep, as frames: a row for each trial, or for each cause.
+
+Promises: a trial that is to be run again is no failure, and what it came to before counts for no cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from raylab.core.causes import Failing, cause_of, merged, parted
+from raylab.core.design import Design
+from raylab.core.request import SweepRecord
+from raylab.core.retry import is_taken_back
+from raylab.core.statuses import FAILED
+from raylab.notebook.arrow_types import SIBLING
+from raylab.notebook.file import Loaded
+from raylab.notebook.frames import results
+
+COLUMNS = ("_status", "_attempt", "_error", "_traceback", "_node", "_seed")
+"""What is said of each trial that failed."""
+
+CAUSES_SCHEMA: dict[str, Any] = {
+    "type": pl.String,
+    "message": pl.String,
+    "where": pl.String,
+    "root": pl.String,
+    "count": pl.Int64,
+    "statuses": pl.List(pl.String),
+    "example": pl.String,
+    "_point": pl.Int64,
+    "_repeat": pl.Int64,
+    "rerun": pl.String,
+}
+
+
+def check_by(by: object) -> None:
+    """Refuse what failures are not grouped by.
+
+    Raises:
+        ValueError: it is neither None nor "cause".
+    """
+    if by not in (None, "cause"):
+        raise ValueError(f"by is 'cause', for a row for each cause, or None, for one for each trial; got {by!r}")
+
+
+def failures(record: SweepRecord, files: Sequence[Loaded], by: str | None, whose: str) -> pl.DataFrame:
+    """What failed and is not to be run again.
+
+    Args:
+        record: the sweep.
+        files: its files in force, in order.
+        by: "cause" for a row for each cause; None for one for each trial.
+        whose: what stands before the arguments of the line that reruns a trial, as `sweep.rerun(`.
+    """
+    found = results(record, files, status=FAILED, metadata=[*COLUMNS, "_point", "_repeat"])
+    trials = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
+    found = found.filter(~is_taken_back(record, *trials))
+    if by is not None:
+        return causes_frame(_causes(found), whose)
+    parameters = set(Design.loads(record.designs[0]).parameters)
+    head = [name for name in found.columns if name == "_repeat" or _is_of(name, parameters)]
+    return found.select(cs.by_name([*head, *COLUMNS]))
+
+
+def _is_of(column: str, parameters: set[str]) -> bool:
+    """Whether a column has a parameter's values, or those of one kind."""
+    match = SIBLING.fullmatch(column)
+    return column in parameters or (match is not None and match["name"] in parameters)
+
+
+def _causes(found: pl.DataFrame) -> list[Failing]:
+    """The causes of these failures. What is said word by word alike is looked at once."""
+    said = ["_status", "_error", "_traceback"]
+    alike = found.group_by(said, maintain_order=True)  # they come by point, then by repeat
+    some = []
+    for row in alike.agg(pl.len(), pl.col("_point", "_repeat").first()).iter_rows(named=True):
+        error = row["_error"] or ""
+        cause = cause_of(row["_status"], error, row["_traceback"])
+        example = parted(error)[1] if cause.type else error
+        by_status = {row["_status"]: row["len"]}
+        some.append(
+            Failing(cause=cause, by_status=by_status, example=example, point=row["_point"], repeat=row["_repeat"])
+        )
+    return merged(some)
+
+
+def causes_frame(some: Sequence[Failing], whose: str) -> pl.DataFrame:
+    """Causes as a frame, a row for each, in their order; see `failures`."""
+    rows = [
+        {
+            "type": each.cause.type or None,
+            "message": each.cause.text,
+            "where": each.cause.where or None,
+            "root": each.cause.root or None,
+            "count": each.count,
+            "statuses": each.statuses,
+            "example": each.example,
+            "_point": each.point,
+            "_repeat": each.repeat,
+            "rerun": f"{whose}{each.point}{f', repeat={each.repeat}' if each.repeat else ''})",
+        }
+        for each in some
+    ]
+    return pl.DataFrame(rows, schema=CAUSES_SCHEMA)

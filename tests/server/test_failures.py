@@ -1,0 +1,187 @@
+"""Failures by cause, in memory: from a handle, a notebook and the command; of what is failed now, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from said import refused
+
+import raylab
+import raylab.testing
+from raylab.client.resting import Resting
+from raylab.server.known_labs import Place
+from raylab.terminal.command import main
+
+
+def fit(x: int, folder: str) -> dict[str, int]:
+    if Path(folder, "mended").exists():
+        return {"y": x}
+    if x % 3 == 0:
+        raise ValueError(f"no fit at {x}")
+    if x % 3 == 1:
+        try:
+            return {"y": {}["beta"]}
+        except KeyError as error:
+            raise RuntimeError(f"trial {x} needs more") from error
+    return {"y": x}
+
+
+FIRST = fit.__code__.co_firstlineno
+HERE = str(Path(__file__))
+
+
+def finished(sweep: raylab.Sweep) -> raylab.Sweep:
+    assert sweep.wait(timeout=60, progress=False), sweep.progress()
+    return sweep
+
+
+@pytest.fixture
+def sweep(lab: raylab.Lab, tmp_path: Path) -> raylab.Sweep:
+    """Ten points of two repeats: 8 trials that find no fit, 6 that need more, 6 that are done."""
+    design = raylab.Factorial(x=range(10), folder=str(tmp_path))
+    return finished(lab.submit(fit, design, name="fits", repeats=2, seed=1))
+
+
+def at(lab: raylab.Lab) -> raylab.Notebook:
+    return raylab.Notebook(lab.info()["notebook"])
+
+
+def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> None:
+    found = sweep.failures(by="cause")
+    assert found.to_dicts() == [
+        {
+            "type": "ValueError",
+            "message": "no fit at #",
+            "where": f"{HERE}:{FIRST + 4}",
+            "root": None,
+            "count": 8,
+            "statuses": ["failed"],
+            "example": "no fit at 0",
+            "_point": 0,
+            "_repeat": 0,
+            "rerun": "sweep.rerun(0)",
+        },
+        {
+            "type": "RuntimeError",
+            "message": "trial # needs more",
+            "where": f"{HERE}:{FIRST + 9}",
+            "root": "KeyError: 'beta'",
+            "count": 6,
+            "statuses": ["failed"],
+            "example": "trial 1 needs more",
+            "_point": 1,
+            "_repeat": 0,
+            "rerun": "sweep.rerun(1)",
+        },
+    ]
+    assert found["count"].sum() == sweep.progress().failed == sweep.failures().height
+
+
+def test_a_notebook_says_the_same_with_its_own_line(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
+    for name in ("fits", None):
+        found = at(lab).failures(name, by="cause")
+        assert found.drop("rerun").equals(sweep.failures(by="cause").drop("rerun"))
+        assert found["rerun"].to_list() == ["notebook.rerun('fits', 0)", "notebook.rerun('fits', 1)"]
+        assert at(lab).failures(name).equals(sweep.failures())
+
+
+def test_what_runs_again_is_of_no_cause_and_what_failed_again_is(sweep: raylab.Sweep, tmp_path: Path) -> None:
+    before = sweep.failures(by="cause")
+    sweep.pause()
+    assert sweep.retry() == 14
+    assert finished(sweep).failures(by="cause").equals(before), "each failed once more, and counts once"
+    (tmp_path / "mended").touch()
+    sweep.retry()
+    assert finished(sweep).failures(by="cause").is_empty()
+    assert sweep.failures(by="cause").schema == before.schema
+
+
+def test_the_example_is_the_lowest_trial_that_is_failed_now(lab: raylab.Lab, tmp_path: Path) -> None:
+    def picky(x: int, folder: str) -> None:
+        if not Path(folder, f"good-{x}").exists():
+            raise ValueError(f"bad {x}")
+
+    sweep = finished(lab.submit(picky, {"x": range(5), "folder": str(tmp_path)}, name="s", order="design"))
+    (tmp_path / "good-0").touch()
+    sweep.retry()
+    (row,) = finished(sweep).failures(by="cause").to_dicts()
+    assert (row["count"], row["example"], row["_point"]) == (4, "bad 1", 1)
+
+
+def test_what_failures_are_not_grouped_by_is_refused(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
+    for ask in (sweep.failures, at(lab).failures):
+        with refused(ValueError, "'cause'", "got 'node'"):
+            ask(by="node")
+    lab.submit(fit, {"x": [1], "folder": "/"}, name="other")
+    with refused(raylab.SweepNotFound, "'fits', 'other'"):
+        at(lab).failures(by="cause")
+    with refused(raylab.SweepNotFound, "no sweep 'nothing'"):
+        at(lab).failures("nothing")
+
+
+def test_of_a_sweep_that_was_set_aside_too(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
+    before = sweep.failures(by="cause")
+    lab.submit(fit, {"x": [2], "folder": "/"}, name="fits", if_exists="replace")
+    assert lab.sweep("fits~1").failures(by="cause").equals(before)
+    assert at(lab).failures("fits~1", by="cause")["rerun"][0] == "notebook.rerun('fits~1', 0)"
+
+
+class TestCommand:
+    @pytest.fixture(params=["notebook", "at rest", "at work"])
+    def words(
+        self, request: pytest.FixtureRequest, lab: raylab.Lab, sweep: raylab.Sweep, monkeypatch: pytest.MonkeyPatch
+    ) -> list[str]:
+        """What names the sweep: in a notebook, of a lab at rest, of one at work."""
+        place, info = lab.info()["notebook"], lab.info()
+        if request.param == "notebook":
+            return ["--notebook", place, sweep.name]
+
+        def look(name: str, address: str | None) -> Any:
+            if request.param == "at work":
+                return lab._client
+            return Resting(Place(name=name, notebook=place, id=info["id"]), here=True)
+
+        monkeypatch.setattr("raylab.client.resting.look", look)
+        return [lab.name, sweep.name]
+
+    def test_it_shows_why(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["failures", *words, "--by", "cause"]) == 0
+        shown = capsys.readouterr().out
+        rerun = f"notebook.rerun('fits', {{}})" if "--notebook" in words else "sweep.rerun({})"
+        assert shown == (
+            f"8  ValueError: no fit at #\n   failed, at {HERE}:{FIRST + 4}\n"
+            f"   the first is point 0: no fit at 0\n   {rerun.format(0)}\n"
+            f"6  RuntimeError: trial # needs more\n   failed, at {HERE}:{FIRST + 9}, from KeyError: 'beta'\n"
+            f"   the first is point 1: trial 1 needs more\n   {rerun.format(1)}\n"
+        )
+
+    def test_it_says_it_as_json(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["failures", *words, "--by", "cause", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [(row["count"], row["statuses"]) for row in found] == [(8, ["failed"]), (6, ["failed"])]
+        assert main(["failures", *words, "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 14
+
+    def test_it_shows_each_trial(
+        self, words: list[str], sweep: raylab.Sweep, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["failures", *words]) == 0
+        assert pl.read_csv(capsys.readouterr().out.encode())["_error"].to_list() == sweep.failures()["_error"].to_list()
+
+    def test_nothing_failed_is_said_beside(
+        self, words: list[str], sweep: raylab.Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "mended").touch()
+        sweep.retry()
+        finished(sweep)
+        capsys.readouterr()
+        assert main(["failures", *words, "--by", "cause"]) == 0
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "nothing failed" in shown.err
+        assert main(["failures", *words, "--by", "cause", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == []
