@@ -11,6 +11,7 @@ import polars as pl
 
 from raylab.client.bar import shown_progress
 from raylab.client.figures import percent
+from raylab.client.reasons import reasons
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.core.handle import Handle, Which, handles
 from raylab.core.status import STANDSTILL, Progress, Status
@@ -114,7 +115,8 @@ def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
             )
         elif each.failed and failures:
             error = each.first_error or "see failures()"
-            say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}")
+            causes = f"; {said}" if (said := reasons(each)) else ""
+            say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}{causes}")
 
 
 def frame_by_frame(frames: Iterator[pl.DataFrame], seen: Seen) -> Iterator[pl.DataFrame]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import reduce
 from typing import Protocol, Self, TypeVar
 
 LIMIT = 100
@@ -62,8 +61,8 @@ class Group(Protocol):
     def count(self) -> int:
         """How often it was said."""
 
-    def plus(self, other: Self) -> Self:
-        """Both together, as one of this group."""
+    def plus(self, *others: Self) -> Self:
+        """All together, as one of this group."""
 
 
 G = TypeVar("G", bound=Group)
@@ -76,9 +75,14 @@ def merged(groups: Iterable[G], more: Callable[[G], G]) -> list[G]:
         groups: in any order; the same comes of them.
         more: makes of a group one that stands for all beyond LIMIT; these have one key.
     """
-    found: dict[tuple[str, ...], G] = {}
+    alike: dict[tuple[str, ...], list[G]] = {}
     for group in groups:
-        found[group.key] = found[group.key].plus(group) if group.key in found else group
-    ranked = sorted(found.values(), key=lambda group: (group.key == more(group).key, -group.count, group.key))
-    beyond = [more(group) for group in ranked[LIMIT:]]
-    return [*ranked[:LIMIT], *([reduce(lambda one, other: one.plus(other), beyond)] if beyond else [])]
+        alike.setdefault(group.key, []).append(group)
+    found = [_one(some) for some in alike.values()]
+    found.sort(key=lambda group: (group.key == more(group).key, -group.count, group.key))
+    beyond = list(map(more, found[LIMIT:]))
+    return [*found[:LIMIT], *([_one(beyond)] if beyond else [])]
+
+
+def _one(some: list[G]) -> G:
+    return some[0].plus(*some[1:])

@@ -29,6 +29,24 @@ def count(runs: Sequence[Run]) -> int:
     return found
 
 
+def joined(sets: Sequence[Sequence[Run]]) -> list[Run]:
+    """The numbers that are in one of these sets.
+
+    Example:
+        >>> joined([[(0, 3), (8, 9)], [(3, 5), (4, 6)]])
+        [(0, 6), (8, 9)]
+    """
+    if len(sets) == 1:
+        return list(sets[0])
+    found: list[Run] = []
+    for start, stop in sorted(run for runs in sets for run in runs):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], stop))
+        else:
+            found.append((start, stop))
+    return found
+
+
 def size(box: Box) -> int:
     """How many points a box has."""
     found = 1

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from raylab.core import alike
 from raylab.core.alike import MAX_TEXT, normalised
+from raylab.core.box import Run, count, joined
+from raylab.core.packing import packed, unpacked
 
 MOST_KNOWN = 64
 """So many errors are remembered with their causes, since many trials fail with the very same words. A traceback has
@@ -57,6 +59,10 @@ class Cause(NamedTuple):
     root: str = ""
 
 
+COMMONEST = 3
+MOST_SAID = 200
+"""So many causes, and characters of their texts, go with each answer on how far a sweep is: some 1 kB."""
+
 MORE = Cause("more", "causes that came when there were many already")
 """What is beyond the limit."""
 
@@ -70,6 +76,7 @@ class Failing:
         by_status: how many there are.
         example: what was said of the first of them; without the type.
         point, repeat: which trial that is: the lowest one, so that it does not depend on who came first.
+        places: their positions by status, as runs in order, where a commit says it of its own trials.
     """
 
     cause: Cause
@@ -77,6 +84,7 @@ class Failing:
     example: str
     point: int
     repeat: int
+    places: Mapping[str, Sequence[Run]] = field(default_factory=dict)
 
     @property
     def key(self) -> Cause:
@@ -93,15 +101,94 @@ class Failing:
         """Their statuses, the most frequent first."""
         return sorted(self.by_status, key=lambda word: (-self.by_status[word], word))
 
-    def plus(self, other: Failing) -> Failing:
-        """Both together, as of this cause."""
-        lowest = min(self, other, key=lambda each: (each.point, each.repeat))
-        return replace(lowest, cause=self.cause, by_status=Counter(self.by_status) + Counter(other.by_status))
+    def plus(self, *others: Failing) -> Failing:
+        """All together, as of this cause."""
+        some = (self, *others)
+        lowest = min(some, key=lambda each: (each.point, each.repeat))
+        by_status: Counter[str] = Counter()
+        for each in some:
+            by_status.update(each.by_status)
+        return replace(lowest, by_status=by_status, places=united(each.places for each in some))
+
+    def counted(self, by_status: Mapping[str, int]) -> Failing:
+        """So many of them, nobody says which."""
+        return replace(self, by_status=by_status, places={})
+
+    def told(self) -> dict[str, Any]:
+        """As a person gets it, by name."""
+        return {
+            "type": self.cause.type or None,
+            "message": self.cause.text,
+            "where": self.cause.where or None,
+            "root": self.cause.root or None,
+            "count": self.count,
+            "statuses": self.statuses,
+            "example": self.example,
+            "_point": self.point,
+            "_repeat": self.repeat,
+        }
+
+    def dumps(self) -> list[Any]:
+        """As plain data for a commit's metadata."""
+        places = {status: packed(runs) for status, runs in self.places.items()}
+        return [list(self.cause), places, self.example, self.point, self.repeat]
+
+    @staticmethod
+    def loads(data: Sequence[Any]) -> Failing:
+        """Read it."""
+        cause, packed_places, example, point, repeat = data
+        places = {status: list(unpacked(runs)) for status, runs in packed_places.items()}
+        by_status = {status: count(runs) for status, runs in places.items()}
+        return Failing(
+            cause=Cause(*cause), by_status=by_status, example=example, point=point, repeat=repeat, places=places
+        )
 
 
 def merged(some: Iterable[Failing]) -> list[Failing]:
     """All of them, each cause once: the most frequent first, and no more than the limit."""
     return alike.merged(some, lambda each: replace(each, cause=MORE))
+
+
+def without(some: Sequence[Failing], gone: Iterable[Failing]) -> list[Failing]:
+    """What is left where these do not count any more; what is of no cause that is told apart is of those beyond."""
+    left = {each.cause: Counter(each.by_status) for each in some}
+    for each in gone:
+        left.get(each.cause, left.get(MORE, Counter())).subtract(each.by_status)
+    return merged(each.counted(+left[each.cause]) for each in some if +left[each.cause])
+
+
+def final(some: Sequence[Failing], tried_again: Collection[str]) -> Sequence[Failing]:
+    """Without what came to a status of which some trials are tried again with more: nobody knows yet which."""
+    if not tried_again:
+        return some
+    left = ((each, {word: of for word, of in each.by_status.items() if word not in tried_again}) for each in some)
+    return merged(each.counted(by_status) for each, by_status in left if by_status)
+
+
+def commonest(some: Sequence[Failing]) -> tuple[Failing, ...]:
+    """The few causes that a line has room for, with as much of their texts."""
+    return tuple(
+        replace(
+            each,
+            cause=each.cause._replace(text=each.cause.text[:MOST_SAID], root=each.cause.root[:MOST_SAID]),
+            example=each.example[:MOST_SAID],
+        )
+        for each in some[:COMMONEST]
+    )
+
+
+def united(sets: Iterable[Mapping[str, Sequence[Run]]]) -> dict[str, list[Run]]:
+    """All positions in some sets, by status, as runs in order.
+
+    Example:
+        >>> united([{"failed": [(4, 6)]}, {"failed": [(0, 4)], "crashed": [(8, 9)]}])
+        {'crashed': [(8, 9)], 'failed': [(0, 6)]}
+    """
+    of: dict[str, list[Sequence[Run]]] = {}
+    for places in sets:
+        for status, runs in places.items():
+            of.setdefault(status, []).append(runs)
+    return {status: joined(some) for status, some in sorted(of.items())}
 
 
 @lru_cache(MOST_KNOWN)
@@ -136,6 +223,11 @@ def parted(error: str) -> tuple[str, str]:
     """
     kind, _, text = error.partition(": ")
     return (kind, text) if kind.isidentifier() else ("", error)
+
+
+def said(cause: Cause, error: str) -> str:
+    """What an error says beside the type, as an example of its cause."""
+    return parted(error)[1] if cause.type else error
 
 
 def _shown(error: str, traceback: str) -> str:

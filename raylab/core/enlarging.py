@@ -37,7 +37,8 @@ def enlarge(
     policy = record.policy
     statuses = [status for status, name in GROWS.items() if name in policy.grow]
     short: list[Failure] = []
-    for segment, status, numbers in failures(record, found, statuses, known=len(record.segments), in_hand=in_hand):
+    failed = failures(record, found.not_done, statuses, known=len(record.segments), in_hand=in_hand)
+    for segment, status, numbers in failed:
         more = policy.more(segment.need, status)
         if more is not None and (policy.has_limit(status) or has_room(policy.at(more))):
             short.append(Failure(replace(segment, need=more), status, numbers))

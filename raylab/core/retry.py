@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from raylab.core.block import numbers_at
 from raylab.core.box import Run
+from raylab.core.causes import Failing, merged
 from raylab.core.places import among, listed, pairs, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
@@ -24,7 +25,18 @@ from raylab.core.statuses import USUAL
 from raylab.core.summary import Summary
 from raylab.errors import DesignError
 
-__all__ = ["Failure", "again", "failures", "is_taken_back", "not_taken", "selections", "stay", "taken"]
+__all__ = [
+    "Failure",
+    "again",
+    "failures",
+    "in_force",
+    "is_taken_back",
+    "not_taken",
+    "selections",
+    "stay",
+    "taken",
+    "taken_back",
+]
 
 MOST_TRIALS = 10_000_000
 """As many are looked at in one go: eight bytes each in a few arrays are some 300 MB, for a second or two."""
@@ -101,14 +113,20 @@ def again(
     Raises:
         DesignError: so much failed that no request holds it.
     """
-    return selections(record, failures(record, found, statuses, known=known, in_hand=in_hand), found.attempt + 1)
+    failed = failures(record, found.not_done, statuses, known=known, in_hand=in_hand)
+    return selections(record, failed, found.attempt + 1)
 
 
 def failures(
-    record: SweepRecord, found: Summary, statuses: Sequence[str], *, known: int, in_hand: Sequence[Run] = ()
+    record: SweepRecord,
+    not_done: Mapping[str, Sequence[Run]],
+    statuses: Iterable[str],
+    *,
+    known: int,
+    in_hand: Sequence[Run] = (),
 ) -> Iterator[Failure]:
-    """What failed and is not run again yet; arguments and error as of `again`."""
-    failed = {status: pairs(found.not_done.get(status, ())) for status in statuses}
+    """What failed and is not run again yet, of these positions by status; else arguments and error as of `again`."""
+    failed = {status: pairs(not_done.get(status, ())) for status in statuses}
     _check_many(sum(int((runs[:, 1] - runs[:, 0]).sum()) for runs in failed.values()))
     later: list[NDArray[np.int64]] = []  # the selections that were met, from the last one back
     for number in reversed(range(len(record.segments))):
@@ -124,6 +142,48 @@ def failures(
             yield Failure(segment, status, numbers)
         if segment.selection:
             later.append(pairs(segment.selection))
+
+
+def in_force(record: SweepRecord, causes: Sequence[Failing]) -> list[Failing]:
+    """Why that failed which is failed now: what runs again, be it that nothing came of it yet, counts no more."""
+    if not record.runs_again or sum(each.count for each in causes) > MOST_TRIALS:
+        return [each.counted(each.by_status) for each in causes]
+    found = []
+    for each in causes:
+        failed = failures(record, each.places, each.places, known=len(record.segments))
+        found.append(each.counted(_counts(failed)))
+    return merged(each for each in found if each.count)
+
+
+def taken_back(
+    record: SweepRecord, causes: Sequence[Failing], segments: Iterable[Segment], in_hand: Sequence[Run]
+) -> list[Failing]:
+    """Why that had failed which is run again in segments that a sweep gets.
+
+    Args:
+        record: the sweep before that.
+        causes: what its table says.
+        segments: these.
+        in_hand: as of `again`.
+    """
+    again = [segment for segment in segments if segment.selection]
+    statuses = {status for segment in again for status in segment.taken_back}
+    selected = [pairs(segment.selection) for segment in again]
+    found = []
+    for each in causes:
+        failed = failures(record, each.places, statuses, known=len(record.segments), in_hand=in_hand)
+        gone = (
+            one._replace(numbers=one.numbers[among(selection, one.numbers)]) for one in failed for selection in selected
+        )
+        found.append(each.counted(_counts(gone)))
+    return found
+
+
+def _counts(failed: Iterable[Failure]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for each in failed:
+        found[each.status] += len(each.numbers)
+    return +found
 
 
 def _group(groups: list[_Group], segment: Segment) -> _Group:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
+from raylab.core.causes import Failing, commonest
 from raylab.core.handle import when
 from raylab.core.request import SweepRecord
 from raylab.core.schedule import TROUBLES
@@ -131,6 +132,7 @@ class Status(Progress):
         submitted_us: when, since the epoch.
         archived: whether it is hidden.
         first_error: of the trials that failed; None if none did, or none said anything.
+        causes: why they failed: the commonest ones.
         troubles: how many leases in a row could not build its environment.
     """
 
@@ -145,6 +147,7 @@ class Status(Progress):
     max_failures: float | None
     submitted_us: int
     first_error: str | None
+    causes: Sequence[Failing]
     troubles: int
     archived: bool = False
 
@@ -154,7 +157,8 @@ class Status(Progress):
 
     def told(self) -> dict[str, Any]:
         """All of it by name, with what follows from it: the rows of `sweeps()` and what `--json` says."""
-        return {**asdict(self), "ready": self.ready, "ready_fraction": self.ready_fraction, "submitted": self.submitted}
+        more = {"ready": self.ready, "ready_fraction": self.ready_fraction, "submitted": self.submitted}
+        return {**asdict(self), **more, "causes": [each.told() for each in self.causes]}
 
     @property
     def stands_still(self) -> bool:
@@ -171,6 +175,7 @@ def status(
     *,
     rows: int,
     first_error: str | None,
+    causes: Sequence[Failing],
     troubles: int = 0,
 ) -> Status:
     """All that is said of a sweep, of what was asked and of what became of its trials."""
@@ -190,6 +195,7 @@ def status(
         max_failures=record.policy.max_failures,
         submitted_us=record.time_us,
         first_error=first_error if counts.failed else None,
+        causes=commonest(causes),
         troubles=troubles,
         archived=record.archived,
     )
@@ -224,10 +230,11 @@ def recorded(record: SweepRecord, positions: int, by_status: Mapping[str, int]) 
     )
 
 
-def on_disk(record: SweepRecord, found: Summary) -> Status:
-    """All that is said of a sweep that no lab is at work on, by what its table holds."""
+def on_disk(record: SweepRecord, found: Summary, causes: Sequence[Failing]) -> Status:
+    """All that is said of a sweep that no lab is at work on, by what its table holds, and why trials are failed now."""
     counts = recorded(record, found.recorded, found.by_status)
-    return status(record, counts, *_standing(record, counts), rows=found.rows, first_error=found.error)
+    state, reason = _standing(record, counts)
+    return status(record, counts, state, reason, rows=found.rows, first_error=found.error, causes=causes)
 
 
 def _standing(record: SweepRecord, counts: Counts) -> tuple[State, str]:

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from raylab.core import causes
+from raylab.core.box import Run, joined
+from raylab.core.causes import Failing
 from raylab.core.packing import packed, unpacked
 from raylab.core.trial_warnings import Kind, merged
 
@@ -33,7 +36,7 @@ class Summary:
         error: the first one, if a trial failed.
         warnings: that trials showed, grouped.
         names: of the results, in their order.
-        not_done: the positions that are recorded as anything but `done`, by status, as runs in order.
+        causes: why trials failed, each with the positions of those that did.
         attempt: the highest `_attempt`; 0 of no records.
         versions: the code versions with which the trials ran, in order.
     """
@@ -45,7 +48,7 @@ class Summary:
     error: str | None
     warnings: Sequence[Kind]
     names: Names
-    not_done: Mapping[str, Sequence[tuple[int, int]]]
+    causes: Sequence[Failing]
     attempt: int
     versions: Sequence[int]
 
@@ -53,6 +56,11 @@ class Summary:
     def recorded(self) -> int:
         """How many trials."""
         return sum(stop - start for start, stop in self.positions)
+
+    @property
+    def not_done(self) -> dict[str, list[Run]]:
+        """The positions that are recorded as anything but `done`, by status, as runs in order."""
+        return causes.united(failing.places for failing in self.causes)
 
     @property
     def again(self) -> bool:
@@ -69,7 +77,7 @@ class Summary:
             "error": self.error,
             "warnings": [kind.dumps() for kind in self.warnings],
             "names": self.names,
-            "not_done": {status: packed(runs) for status, runs in self.not_done.items()},
+            "causes": [failing.dumps() for failing in self.causes],
             "attempt": self.attempt,
             "versions": list(self.versions),
         }
@@ -85,7 +93,7 @@ class Summary:
             error=meta["error"],
             warnings=[Kind.loads(data) for data in meta["warnings"]],
             names=meta["names"],
-            not_done={status: list(unpacked(runs)) for status, runs in meta["not_done"].items()},
+            causes=[Failing.loads(data) for data in meta["causes"]],
             attempt=meta["attempt"],
             versions=meta["versions"],
         )
@@ -102,33 +110,17 @@ def together(some: Sequence[Summary]) -> Summary:
     for each in some:
         by_status.update(each.by_status)
     return Summary(
-        positions=_united([each.positions for each in some]),
+        positions=joined([each.positions for each in some]),
         by_status=dict(by_status),
         rows=sum(each.rows for each in some),
         seconds=sum(each.seconds for each in some),
         error=next((each.error for each in some if each.error), None),
         warnings=merged(kind for each in some for kind in each.warnings),
         names=merged_names(each.names for each in some),
-        not_done={
-            status: _united([each.not_done[status] for each in some if status in each.not_done])
-            for status in sorted({status for each in some for status in each.not_done})
-        },
+        causes=causes.merged(failing for each in some for failing in each.causes),
         attempt=max((each.attempt for each in some), default=0),
         versions=sorted({version for each in some for version in each.versions}),
     )
-
-
-def _united(sets: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """All that is in one of these sets."""
-    if len(sets) == 1:
-        return list(sets[0])
-    found: list[tuple[int, int]] = []
-    for start, stop in sorted(run for runs in sets for run in runs):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], stop))
-        else:
-            found.append((start, stop))
-    return found
 
 
 def merged_names(some: Iterable[Names]) -> Names:

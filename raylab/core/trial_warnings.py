@@ -36,18 +36,11 @@ class Kind:
         """What makes warnings one kind."""
         return self.category, self.text
 
-    def plus(self, other: Kind) -> Kind:
-        """Both together, as one of this kind."""
-        lowest = min(self, other, key=lambda kind: (kind.point, kind.repeat))
-        return Kind(
-            category=self.category,
-            text=self.text,
-            count=self.count + other.count,
-            trials=self.trials + other.trials,
-            example=lowest.example,
-            point=lowest.point,
-            repeat=lowest.repeat,
-        )
+    def plus(self, *others: Kind) -> Kind:
+        """All together, as one of this kind."""
+        some = (self, *others)
+        lowest = min(some, key=lambda kind: (kind.point, kind.repeat))
+        return replace(lowest, count=sum(kind.count for kind in some), trials=sum(kind.trials for kind in some))
 
     def dumps(self) -> list[Any]:
         """As plain data for a commit's metadata."""

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from raylab.core.causes import Failing, cause_of, merged, parted
+from raylab.core.causes import Failing, cause_of, merged, said
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
@@ -74,35 +74,29 @@ def _is_of(column: str, parameters: set[str]) -> bool:
 
 def _causes(found: pl.DataFrame) -> list[Failing]:
     """The causes of these failures. What is said word by word alike is looked at once."""
-    said = ["_status", "_error", "_traceback"]
-    alike = found.group_by(said, maintain_order=True)  # they come by point, then by repeat
+    alike = found.group_by("_status", "_error", "_traceback", maintain_order=True)
+    first = pl.col("_point", "_repeat").first()  # they come by point, then by repeat
     some = []
-    for row in alike.agg(pl.len(), pl.col("_point", "_repeat").first()).iter_rows(named=True):
+    for row in alike.agg(pl.len(), first).iter_rows(named=True):
         error = row["_error"] or ""
         cause = cause_of(row["_status"], error, row["_traceback"])
-        example = parted(error)[1] if cause.type else error
-        by_status = {row["_status"]: row["len"]}
         some.append(
-            Failing(cause=cause, by_status=by_status, example=example, point=row["_point"], repeat=row["_repeat"])
+            Failing(
+                cause=cause,
+                by_status={row["_status"]: row["len"]},
+                example=said(cause, error),
+                point=row["_point"],
+                repeat=row["_repeat"],
+            )
         )
     return merged(some)
 
 
 def causes_frame(some: Sequence[Failing], whose: str) -> pl.DataFrame:
     """Causes as a frame, a row for each, in their order; see `failures`."""
-    rows = [
-        {
-            "type": each.cause.type or None,
-            "message": each.cause.text,
-            "where": each.cause.where or None,
-            "root": each.cause.root or None,
-            "count": each.count,
-            "statuses": each.statuses,
-            "example": each.example,
-            "_point": each.point,
-            "_repeat": each.repeat,
-            "rerun": f"{whose}{each.point}{f', repeat={each.repeat}' if each.repeat else ''})",
-        }
-        for each in some
-    ]
+    rows = [each.told() | {"rerun": f"{whose}{_trial(each)})"} for each in some]
     return pl.DataFrame(rows, schema=CAUSES_SCHEMA)
+
+
+def _trial(of: Failing) -> str:
+    return f"{of.point}, repeat={of.repeat}" if of.repeat else str(of.point)

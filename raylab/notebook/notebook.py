@@ -14,13 +14,14 @@ from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_swe
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
 from raylab.core.request import SweepRecord
+from raylab.core.retry import in_force
 from raylab.core.status import Progress, Status, on_disk
 from raylab.core.summary import Summary
 from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
-from raylab.notebook.file import Loaded
 from raylab.notebook.failures import check_by, failures
+from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
@@ -265,7 +266,8 @@ def overview(notebook: Notebook, name: Which = None, archived: bool = False) -> 
     found = []
     for record in notebook._chosen(name, archived):
         try:
-            found.append(on_disk(record, notebook._survey(record)))
+            held = notebook._survey(record)
+            found.append(on_disk(record, held, in_force(record, held.causes)))
         except SweepNotFound:  # it was removed meanwhile
             if name is not None:
                 raise

@@ -25,7 +25,7 @@ from raylab.notebook import layout
 from raylab.notebook.store import Span
 from raylab.notebook.writer import Writer
 from raylab.server import growing, pieces, removal, rerunning, steering
-from raylab.server.at_work import AtWork
+from raylab.server.at_work import AtWork, Held
 from raylab.server.conductor import Conductor
 from raylab.server.protocol import PROTOCOL, person, versions
 from raylab.server.removal import Removals
@@ -306,9 +306,9 @@ class LabActor:
         """What there is to say of a sweep; of one that was set aside, what its files tell."""
         if sweep.stage != "set aside":
             return standing(lab, sweep)
-        survey = lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
+        reading = lab.recorder.read(lambda: Held.of(sweep.record, lab.sweeps.writer.survey(sweep.key)))
         try:
-            return on_disk(sweep.record, await self._durably(survey))
+            return on_disk(sweep.record, *await self._durably(reading))
         except NotebookDamaged:
             self._found(lab, Handle(sweep.name, sweep.key))  # says so if it was removed meanwhile
             raise

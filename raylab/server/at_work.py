@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from raylab.core.causes import Failing
 from raylab.core.request import SweepRecord
+from raylab.core.retry import in_force
 from raylab.core.summary import Summary
 from raylab.notebook.writer import SweepTable
 from raylab.worker.batch import Batch
@@ -19,6 +21,18 @@ Stage = Literal["known", "opening", "open", "set aside", "removed"]
 
     known ──► opening ──► open ──► known          known again: complete and put away, or broken
 """
+
+
+class Held(NamedTuple):
+    """What a sweep's table holds: what it says, and why that failed which is failed now."""
+
+    found: Summary
+    causes: list[Failing]
+
+    @staticmethod
+    def of(record: SweepRecord, found: Summary) -> Held:
+        """Of 10^6 failures, some of which run again, this takes a second: nothing for the lab's loop."""
+        return Held(found, in_force(record, found.causes))
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +49,7 @@ class AtWork:
         writing: held while its table is opened, committed to or sealed.
         rows: how many rows are durable.
         first_error: of its trials.
+        causes: why those of them failed that are failed now.
         trouble: why it cannot be worked on; empty if it can.
         passing: whether that is a trouble of the disk's, so that another look may find it gone.
         news: a number that grows with each piece of news of it.
@@ -49,6 +64,7 @@ class AtWork:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     rows: int = 0
     first_error: str | None = None
+    causes: list[Failing] = field(default_factory=list)
     trouble: str = ""
     passing: bool = False
     news: int = 0
@@ -72,11 +88,11 @@ class AtWork:
         """Whether nothing of it will ever be leased or written again."""
         return self.stage in ("set aside", "removed")
 
-    def know(self, found: Summary) -> None:
+    def know(self, held: Held) -> None:
         """Take note of what its table holds; so it can be read."""
         self.trouble, self.passing = "", False
-        self.rows = found.rows
-        self.first_error = self.first_error or found.error
+        self.rows, self.causes = held.found.rows, held.causes
+        self.first_error = self.first_error or held.found.error
 
     def close(self, stage: Stage) -> None:
         """Nothing more is written."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from raylab.core import events as ev
 from raylab.core.block import block
+from raylab.core.causes import merged
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
@@ -204,6 +205,8 @@ class Conductor:
         if not sweep.queued:
             return  # set aside, or broken, meanwhile
         sweep.rows += info.rows
+        new = (each.counted(each.by_status) for batch in batches for each in batch.causes)
+        sweep.causes = merged([*sweep.causes, *new])
         for batch in batches:
             event = ev.RowsCommitted(sweep=sweep.key, first=batch.first, count=batch.count, by_status=batch.by_status)
             self.happened(event)

@@ -9,10 +9,12 @@ from dataclasses import asdict
 from functools import partial
 
 from raylab.core.box import Run
+from raylab.core.causes import without
 from raylab.core.enlarging import enlarge
 from raylab.core.policy import GROWS, Policy
 from raylab.core.queue import Queue
 from raylab.core.request import Request
+from raylab.core.retry import taken_back
 from raylab.core.schedule import slots
 from raylab.errors import DesignError
 from raylab.server.at_work import AtWork
@@ -45,8 +47,10 @@ async def see_to(sweeps: Sweeps, sweep: AtWork, queue: Queue, nodes: list[Mappin
         left = queue.failures.tally
         for segment in segments:
             left = left.without(segment.taken_back)
+        gone = taken_back(sweep.record, found.causes, segments, in_hand)
         body = {"segments": [segment.plain() for segment in segments], "left": asdict(left)}
         await sweeps.note(Request(kind="grown", sweep=sweep.name, folder=sweep.key, body=body))
+        sweep.causes = without(sweep.causes, gone)
         await sweeps.take(sweep)  # one that was complete
     for segment in segments:
         spent -= Counter(segment.taken_back)

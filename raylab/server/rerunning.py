@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from raylab.core.causes import Failing, without
 from raylab.core.request import Request, Submission
 from raylab.core.resubmission import policy_again
 from raylab.core.retry import again as failed_again
-from raylab.core.retry import not_taken, taken
+from raylab.core.retry import not_taken, taken, taken_back
 from raylab.core.segment import Segment
 from raylab.core.statuses import FAILED
 from raylab.core.summary import Summary
@@ -43,11 +44,11 @@ async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: i
             "it go on, and then retry() runs again what failed"
         )
     new = not_taken(sweep.record.segments, known, statuses)
-    segments = await _failures(lab, sweep, new, known) if new else ()
+    segments, gone = await _failures(lab, sweep, new, known) if new else ((), [])
     if segments:
         stands = bool(sweep.record.paused_by)  # what a person paused, the lab does not let go on
         resumed = [] if stands else steering.resumed(lab, sweep, user)
-        await _note(lab, sweep, *resumed, grown(sweep, user, segments))
+        await _note(lab, sweep, *resumed, grown(sweep, user, segments), gone=gone)
         if not stands:
             await steering.go_on(lab, sweep)
         lab.news.post(sweep, urgent=True)
@@ -65,29 +66,35 @@ async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
     requests = [steering.request("continued", sweep, user, **version)]
     growth, policy = submission.growth(record), policy_again(record, submission)
     new = growth.segments if growth is not None else ()
-    again = await _failures(lab, sweep, FAILED, len(record.segments), after=new)
+    again, gone = await _failures(lab, sweep, FAILED, len(record.segments), after=new)
     if new or again:
         requests.append(grown(sweep, user, (*new, *again)))
     requests += steering.with_policy(sweep, user, policy)
     requests += steering.resumed(lab, sweep, user)
-    await _note(lab, sweep, *requests)
+    await _note(lab, sweep, *requests, gone=gone)
     await steering.go_on(lab, sweep)
     return sum(segment.total for segment in again)
 
 
 async def _failures(
     lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: int, after: tuple[Segment, ...] = ()
-) -> tuple[Segment, ...]:
-    """The segments in which everything runs again that is counted as failed now; they come after these."""
+) -> tuple[tuple[Segment, ...], list[Failing]]:
+    """The segments in which everything runs again that is counted as failed now, which come after these; and why that
+    had failed."""
     queue = lab.ledger.queues.get(sweep.key)
     if queue is not None and not any(queue.by_status[status] for status in statuses):
-        return ()
+        return (), []
     found = await _held(lab, sweep)
     # Only now: what is in the files by then, and in hand, is not counted yet.
     queue = lab.ledger.queues.get(sweep.key)
     in_hand = [] if queue is None else queue.in_hand.pairs()
     record = replace(sweep.record, segments=(*sweep.record.segments, *after))
-    return await asyncio.to_thread(failed_again, record, found, statuses, known=known, in_hand=in_hand)
+
+    def decide() -> tuple[tuple[Segment, ...], list[Failing]]:
+        segments = failed_again(record, found, statuses, known=known, in_hand=in_hand)
+        return segments, taken_back(record, found.causes, segments, in_hand)
+
+    return await asyncio.to_thread(decide)
 
 
 async def _held(lab: Conductor, sweep: AtWork) -> Summary:
@@ -100,10 +107,11 @@ async def _held(lab: Conductor, sweep: AtWork) -> Summary:
     return await lab.recorder.read(lambda: lab.sweeps.writer.survey(sweep.key))
 
 
-async def _note(lab: Conductor, sweep: AtWork, *requests: Request) -> None:
-    """Write these, and take up a sweep that was put away and has grown. If nothing of it is failed then, the error of
-    the next failure is the first one."""
+async def _note(lab: Conductor, sweep: AtWork, *requests: Request, gone: Sequence[Failing]) -> None:
+    """Write these, and take up a sweep that was put away and has grown. What is gone is failed no more. If nothing of
+    it is failed then, the error of the next failure is the first one."""
     await lab.sweeps.note(*requests)
+    sweep.causes = without(sweep.causes, gone)
     if any(request.kind == "grown" for request in requests):
         await lab.sweeps.take(sweep)  # before that: it would find the error of before again
     if not standing(lab, sweep).failed:

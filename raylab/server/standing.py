@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from raylab.core.causes import final
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need
 from raylab.core.status import State, Status, infeasible, recorded, status
@@ -29,6 +30,7 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
         reason,
         rows=sweep.rows,
         first_error=sweep.first_error,
+        causes=sweep.causes if queue is None else final(sweep.causes, queue.short),
         troubles=0 if queue is None else queue.troubles,
     )
 

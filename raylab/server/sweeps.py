@@ -24,8 +24,8 @@ from raylab.core.segment import Need
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, NameRefused, RaylabError, told
 from raylab.notebook import layout
-from raylab.notebook.writer import Writer
-from raylab.server.at_work import AtWork
+from raylab.notebook.writer import SweepTable, Writer
+from raylab.server.at_work import AtWork, Held
 from raylab.server.protocol import person
 from raylab.server.recorder import Recorder, Unreadable
 from raylab.worker.lease import Package, Segments
@@ -151,27 +151,30 @@ class Sweeps:
         """
         sweeps = self.in_force()
 
-        def look() -> dict[str, Summary]:
+        def look() -> dict[str, Held]:
             found = {}
             for sweep in sweeps:
                 with contextlib.suppress(OSError, RaylabError):
-                    found[sweep.key] = self.writer.survey(sweep.key)
+                    found[sweep.key] = self._surveyed(sweep.record)
             return found
 
         found = await asyncio.to_thread(look)
         for sweep in sweeps:
             await self.find(sweep, found.get(sweep.key))
 
-    async def find(self, sweep: AtWork, found: Summary | None = None) -> None:
+    def _surveyed(self, record: SweepRecord) -> Held:
+        return Held.of(record, self.writer.survey(record.folder))
+
+    async def find(self, sweep: AtWork, held: Held | None = None) -> None:
         """Take up a sweep that nobody has taken up; its table is opened only if there is work left.
 
         Args:
             sweep: which.
-            found: what its table holds, if somebody has looked.
+            held: what its table holds, if somebody has looked.
         """
-        if found is None:
+        if held is None:
             try:
-                found = await self.recorder.read(partial(self.writer.survey, sweep.key))
+                held = await self.recorder.read(partial(self._surveyed, sweep.record))
             except LabFenced:
                 raise
             except RaylabError as error:
@@ -179,9 +182,9 @@ class Sweeps:
                 return
         if sweep.stage != "known" or sweep.queued:  # submitted again, or replaced, meanwhile
             return
-        sweep.know(found)
-        if found.recorded == sweep.record.positions or sweep.record.cancelled:
-            self._take_up(sweep, found)
+        sweep.know(held)
+        if held.found.recorded == sweep.record.positions or sweep.record.cancelled:
+            self._take_up(sweep, held.found)
         else:
             await self.take(sweep)
 
@@ -203,9 +206,13 @@ class Sweeps:
         record = sweep.record
         try:
             package = await self._held(record)
-            opening = partial(self.writer.open_sweep, record.folder, record.request().plain())
+
+            def opening() -> tuple[SweepTable, Held]:
+                table = self.writer.open_sweep(record.folder, record.request().plain())
+                return table, Held.of(record, table.summary)
+
             async with sweep.writing:
-                table = await self.recorder.do(opening, lambda: sweep.stage == "opening")
+                table, held = await self.recorder.do(opening, lambda: sweep.stage == "opening")
         except LabFenced:
             raise
         except Exception as error:  # also Ray's, whose store may have no room for the package
@@ -215,8 +222,8 @@ class Sweeps:
             return
         # A package that was held meanwhile is of what the sweep has grown to.
         sweep.stage, sweep.table, sweep.package = "open", table, sweep.package or package
-        sweep.know(table.summary)
-        self._take_up(sweep, table.summary)
+        sweep.know(held)
+        self._take_up(sweep, held.found)
 
     def _package(self, record: SweepRecord, pickle: bytes, modules: bytes | None) -> Package:
         notebook = self.identity.id if self.identity else ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from raylab.client.figures import STATES, duration, percent
+from raylab.client.reasons import reasons
 from raylab.core.status import Status
 
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
@@ -112,6 +113,8 @@ def _remarks(sweep: Status, several: bool) -> list[str]:
         found.append(", ".join(terms))
     if sweep.failed and sweep.first_error and sweep.first_error not in sweep.reason:
         found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
+    if said := reasons(sweep):
+        found.append(said)
     if sweep.cancelled:
         found.append(f"{sweep.cancelled:,} cancelled")
     return [" ".join(remark.split()) for remark in found]

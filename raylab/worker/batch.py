@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raylab.core.alike import MAX_TEXT
 from raylab.core.block import Block
+from raylab.core.causes import Cause, Failing, cause_of, said
+from raylab.core.causes import merged as merged_causes
 from raylab.core.places import runs_of
 from raylab.core.policy import Policy
 from raylab.core.summary import Summary, together
@@ -63,7 +66,7 @@ class Batch:
     busy_s: float
     error: str | None = None
     warnings: tuple[Kind, ...] = ()  # that its trials showed
-    not_done: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)  # positions, by status
+    causes: tuple[Failing, ...] = ()  # why those failed that did
     attempt: int = 1  # the highest
     version: int = 1  # of the code
 
@@ -78,7 +81,7 @@ class Batch:
             error=self.error,
             warnings=self.warnings,
             names=names_of(self.rows),
-            not_done=self.not_done,
+            causes=self.causes,
             attempt=self.attempt,
             versions=[self.version],
         )
@@ -190,19 +193,38 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float, versi
         busy_s=busy_s,
         error=error,
         warnings=tuple(merged(pending.kinds)),
-        not_done=_not_done(pending),
+        causes=tuple(_causes(pending)),
         attempt=max([attempt, *pending.attempts.values()]),
         version=version,
     )
     return batch, nbytes
 
 
-def _not_done(pending: Pending) -> dict[str, list[tuple[int, int]]]:
-    """The positions that failed, by status, as runs."""
-    by_status: dict[str, list[int]] = {}
-    for at, (status, _, _) in pending.failures.items():
-        by_status.setdefault(status, []).append(pending.first + at)
-    return {status: list(runs_of(np.array(places))) for status, places in by_status.items()}
+def _causes(pending: Pending) -> list[Failing]:
+    """Why those failed that did."""
+    if not pending.failures:
+        return []
+    _, points, repeats, _ = map(np.concatenate, zip(*pending.blocks, strict=True))
+    alike: dict[tuple[str, Cause], list[int]] = {}
+    for at, (status, error, traceback) in pending.failures.items():
+        alike.setdefault((status, cause_of(status, error or "", traceback)), []).append(at)
+    found = []
+    for (status, cause), each in alike.items():
+        first = min(each, key=lambda at: (points[at], repeats[at]))
+        places = {status: runs_of(pending.first + np.array(each))}
+        example = said(cause, pending.failures[first][1] or "")[:MAX_TEXT]
+        point, repeat = pending.first_point + int(points[first]), int(repeats[first])
+        found.append(
+            Failing(
+                cause=cause,
+                by_status={status: len(each)},
+                example=example,
+                point=point,
+                repeat=repeat,
+                places=places,
+            )
+        )
+    return merged_causes(found)
 
 
 def _rows(pending: Pending, attempt: int, version: int, pid: int) -> tuple[pa.RecordBatch, int]:

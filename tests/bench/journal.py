@@ -175,7 +175,7 @@ def said(table: SweepTable, rows: int) -> Summary:
         error=None,
         warnings=[],
         names=[],
-        not_done={},
+        causes=[],
         attempt=1,
         versions=[1],
     )

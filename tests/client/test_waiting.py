@@ -9,6 +9,7 @@ import pytest
 from statuses import status
 
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, wait
+from raylab.core.causes import Cause, Failing, commonest
 from raylab.core.handle import Handle, Which
 from raylab.core.schedule import TROUBLES
 from raylab.core.status import Status
@@ -73,6 +74,37 @@ def test_who_watches_is_told_of_failures(capsys: pytest.CaptureFixture[str]) -> 
         assert wait(Story([failed]), "a", None, shown)
         said = "raylab: a: 1 of 3 trials failed, the first with ValueError: 7 is odd"
         assert (said in capsys.readouterr().err.splitlines()) == shown
+
+
+def test_the_commonest_causes_are_named_where_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
+    failing = [
+        Failing(
+            cause=Cause(kind, text, "/home/ada/fit.py:3" if kind else ""),
+            by_status={status: count},
+            example=text.replace("#", "7"),
+            point=0,
+            repeat=0,
+        )
+        for kind, text, status, count in (
+            ("ValueError", "no fit at #", "failed", 4),
+            ("KeyError", "'x_#'", "failed", 1),
+            ("", "its worker process died # times while it ran alone; the last time: its process ended", "crashed", 1),
+        )
+    ]
+
+    def told(causes: list[Failing], failed: int) -> str:
+        words = {"done": 2, "failed": failed, "total": 9, "first_error": "E: 7", "causes": commonest(causes)}
+        assert wait(Story([status("a", **words)]), "a", None, True)
+        return capsys.readouterr().err.splitlines()[-1]
+
+    first = "raylab: a: {} of 9 trials failed, the first with E: 7"
+    assert told(failing, 7) == first.format(7) + (
+        "; 4 × ValueError: no fit at # (fit.py:3), 1 × KeyError: 'x_7' (fit.py:3), "
+        "1 × crashed: its worker process died 7 times while it ran alo…, 1 others"
+    )
+    assert told(failing[:1], 4) == first.format(4) + "; all alike"
+    assert told(failing[1:2], 1) == first.format(1)
+    assert told([], 3) == first.format(3)
 
 
 def test_an_interrupted_wait_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from raylab.core.box import Run, count
+from raylab.core.causes import Cause, Failing
 from raylab.core.events import SlotsChanged, SweepOpened
 from raylab.core.failures import NOTHING, Tally
+from raylab.core.places import runs_of
 from raylab.core.policy import Policy
 from raylab.core.request import SweepRecord, Version
 from raylab.core.segment import Need, Segment
+from raylab.core.statuses import FAILED
 from raylab.core.strikes import Strikes
 
 
@@ -63,6 +69,23 @@ def record(
         forgiven=forgiven,
         strikes=strikes or {},
     )
+
+
+def failing(places: Mapping[str, Sequence[Run]], **words: Any) -> Failing:
+    """Failures of one cause at these positions, by status."""
+    known: dict[str, Any] = {"cause": Cause("E", "no #"), "example": "no 1", "point": 1, "repeat": 0}
+    by_status = {status: count(runs) for status, runs in places.items()}
+    return Failing(by_status=by_status, places=places, **{**known, **words})
+
+
+def causes(status: Mapping[int, str], kinds: int = 1) -> list[Failing]:
+    """Why those failed that did, of these positions: as many causes by turns."""
+    found = []
+    for kind in range(kinds):
+        own = {word: [at for at in sorted(status) if status[at] == word and at % kinds == kind] for word in FAILED}
+        places = {word: list(runs_of(np.array(each))) for word, each in own.items() if each}
+        found += [failing(places, cause=Cause("E", f"kind {'abcdef'[kind]}"))] if places else []
+    return found
 
 
 def opened(

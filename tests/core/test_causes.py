@@ -20,6 +20,7 @@ from raylab.worker.lease import Header
 from raylab.worker.outcome import failure
 
 HERE = str(Path(__file__))
+NO_X = "KeyError: 'x'"
 
 
 def cause(trial: Callable[..., Any], *args: Any) -> Cause:
@@ -75,7 +76,9 @@ def several(x: int) -> None:
 
 
 def that_holds_a_traceback(x: int) -> None:
-    raise RuntimeError(f'on node {x}:\nTraceback (most recent call last):\n  File "far.py", line {x}, in far\nOSError: x')
+    raise RuntimeError(
+        f'on node {x}:\nTraceback (most recent call last):\n  File "far.py", line {x}, in far\nOSError: x'
+    )
 
 
 def noted() -> None:
@@ -108,7 +111,11 @@ def of_a_module() -> None:
     [
         (no_fit, (7,), Cause("ValueError", "no fit at #", f"{HERE}:{line_of(no_fit)}")),
         (in_a_library, ("{",), f"{HERE}:{line_of(in_a_library)}"),
-        (from_another, (3, "x"), Cause("RuntimeError", "trial #", f"{HERE}:{line_of(from_another, 4)}", "KeyError: 'x'")),
+        (
+            from_another,
+            (3, "x"),
+            Cause("RuntimeError", "trial #", f"{HERE}:{line_of(from_another, 4)}", "KeyError: 'x'"),
+        ),
         (while_another_is_handled, (3,), "ValueError: no fit at #"),
         (alone, ("x",), Cause("RuntimeError", "alone", f"{HERE}:{line_of(alone, 4)}")),
         (several, (3,), Cause("ExceptionGroup", "several (# sub-exceptions)", f"{HERE}:{line_of(several)}")),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from core.records import record, segment
+from core.records import causes, record, segment
 from core.test_ledger import Story, one, only
 
 from raylab.core.block import block
@@ -32,8 +32,7 @@ ASKED: dict[str, Any] = {"time_limit": 10.0, "resources": {"CPU": 1.0, "memory":
 
 def found(status: dict[int, str]) -> Summary:
     """What a table holds, by position."""
-    runs = {word: runs_of(np.array([at for at in status if status[at] == word])) for word in set(status.values())}
-    return replace(together([]), not_done=runs, attempt=4)
+    return replace(together([]), causes=causes(status), attempt=4)
 
 
 def more(asked: SweepRecord, status: dict[int, str], *, room: float = 64e9, in_hand: Any = ()) -> tuple[Segment, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from core.records import record, segment
+from core.records import causes, record, segment
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -30,7 +30,6 @@ from raylab.core.places import runs_of
 from raylab.core.policy import GROWS
 from raylab.core.request import SweepRecord
 from raylab.core.segment import AS_ASKED, Need, Segment
-from raylab.core.statuses import FAILED
 from raylab.core.strikes import Strikes
 from raylab.core.summary import Summary, together
 
@@ -84,8 +83,7 @@ class Disk:
 
     def summary(self) -> Summary:
         """What the table says."""
-        runs = {word: [(p, p + 1) for p in sorted(self.records) if self.records[p] == word] for word in FAILED}
-        return replace(together([]), not_done=runs, attempt=10)
+        return replace(together([]), causes=causes(self.records), attempt=10)
 
     @property
     def taken_back(self) -> Counter[str]:

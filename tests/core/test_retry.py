@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from core.records import record, segment
+from core.records import causes, failing, record, segment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core import retry
 from raylab.core.block import block, numbers_at
+from raylab.core.causes import Failing, merged, without
 from raylab.core.places import among, listed, runs_of
 from raylab.core.request import SweepRecord
-from raylab.core.retry import again, is_taken_back, not_taken, taken
+from raylab.core.retry import again, in_force, is_taken_back, not_taken, taken, taken_back
 from raylab.core.segment import Need, Segment
 from raylab.core.status import recorded
 from raylab.core.statuses import FAILED, check_failed
@@ -25,6 +26,9 @@ from raylab.core.summary import Summary, together
 from raylab.errors import DesignError
 
 EMPTY = together([])
+
+KINDS = 3
+"""Of causes, by which trials fail by turns."""
 
 
 @dataclass
@@ -42,12 +46,11 @@ class Sweep:
     @property
     def summary(self) -> Summary:
         """As the commits of its table say it."""
-        by_status = {word: np.array([at for at in self.status if self.status[at] == word]) for word in FAILED}
         return replace(
             EMPTY,
             positions=runs_of(np.array([*self.status], dtype=np.int64)),
             by_status=Counter(self.status.values()),
-            not_done={word: runs_of(places) for word, places in by_status.items() if places.size},
+            causes=causes(self.status, KINDS),
             attempt=self.attempt,
         )
 
@@ -134,6 +137,36 @@ def trials_of(segments: Sequence[Segment]) -> dict[int, tuple[int, int, int]]:
     return found
 
 
+@given(sweeps(), st.lists(st.sampled_from(FAILED), min_size=1, unique=True), st.data())
+def test_the_causes_are_of_what_is_failed_now_however_one_comes_to_them(
+    sweep: Sweep, words: list[str], data: st.DataObject
+) -> None:
+    """A lab takes off what runs again, one that starts counts anew; and both are what the positions say."""
+
+    def failed_now() -> dict[str, Counter[str]]:
+        found: dict[str, Counter[str]] = {}
+        last = {trial: at for one in sweep.segments for at, trial in enumerate(sweep.numbers(one), one.first_position)}
+        for at in last.values():
+            if (status := sweep.status.get(at, "done")) in FAILED:
+                found.setdefault(f"kind {'abcdef'[at % KINDS]}", Counter())[status] += 1
+        return found
+
+    def counted(some: Sequence[Failing]) -> dict[str, Counter[str]]:
+        return {each.cause.text: Counter(each.by_status) for each in some}
+
+    before = in_force(sweep.asked, sweep.summary.causes)
+    assert counted(before) == failed_now()
+    on_disk = sorted(sweep.status)
+    in_hand = runs_of(np.array(data.draw(st.lists(st.sampled_from(on_disk))) if on_disk else [], dtype=np.int64))
+    known = data.draw(st.integers(0, len(sweep.segments)))
+    new = again(sweep.asked, sweep.summary, words, known=known, in_hand=in_hand)
+    gone = taken_back(sweep.asked, sweep.summary.causes, new, in_hand)
+    sweep.segments += new
+    live = without(before, gone)
+    assert counted(live) == failed_now() == counted(in_force(sweep.asked, sweep.summary.causes))
+    assert live == merged(live), "the most frequent first"
+
+
 @given(sweeps(), st.sampled_from(["done", *FAILED]))
 def test_a_call_whose_answer_was_lost_runs_nothing_again_that_has_failed_again_since(sweep: Sweep, comes: str) -> None:
     known = len(sweep.segments)
@@ -200,12 +233,12 @@ def test_nothing_failed_makes_no_segment() -> None:
 
 
 def test_more_than_a_request_holds_is_refused_with_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = replace(EMPTY, not_done={"failed": [(0, retry.MOST_TRIALS + 1)]})
+    many = replace(EMPTY, causes=[failing({"failed": [(0, retry.MOST_TRIALS + 1)]})])
     with pytest.raises(DesignError, match="one status after the other"):
         again(record(2 * retry.MOST_TRIALS), many, ["failed"], known=1)
     monkeypatch.setattr(retry, "MOST_RUNS", 4)
     for count in (4, 5):
-        every_other = replace(EMPTY, not_done={"failed": [(2 * at, 2 * at + 1) for at in range(count)]})
+        every_other = replace(EMPTY, causes=[failing({"failed": [(2 * at, 2 * at + 1) for at in range(count)]})])
         asked = record(segments=(segment(10, order="design"),))
         if count == 4:
             assert len(again(asked, every_other, ["failed"], known=1)[0].selection) == 4

@@ -6,19 +6,21 @@ import json
 from typing import Any
 
 import pytest
+from core.records import failing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core.summary import Summary, together
 from raylab.core.trial_warnings import Kind
 
+FAILING = failing({"failed": [(3, 5)]})
 WARNING = Kind(category="W", text="t", count=2, trials=1, example="t", point=5, repeat=0)
 
 
 def said(*runs: tuple[int, int], **words: Any) -> Summary:
     count = sum(stop - start for start, stop in runs)
     known = {"positions": list(runs), "by_status": {"done": count}, "rows": count, "seconds": 1.0, "error": None}
-    more = {"warnings": [], "names": [], "not_done": {}, "attempt": 1, "versions": [1]}
+    more = {"warnings": [], "names": [], "causes": [], "attempt": 1, "versions": [1]}
     return Summary(**{**known, **more, **words})
 
 
@@ -26,8 +28,10 @@ def test_a_summary_adds_up_what_commits_say() -> None:
     found = together(
         [
             said((0, 3), (8, 9), attempt=2),
-            said((3, 5), by_status={"failed": 2}, error="E: first", not_done={"failed": [(3, 5)]}, versions=[2]),
-            said((5, 6), error="E", by_status={"failed": 1}, not_done={"failed": [(5, 6)]}),
+            said(
+                (3, 5), by_status={"failed": 2}, error="E: first", causes=[failing({"failed": [(3, 5)]})], versions=[2]
+            ),
+            said((5, 6), error="E", by_status={"failed": 1}, causes=[failing({"failed": [(5, 6)]}, point=0)]),
         ]
     )
     assert found == said(
@@ -36,11 +40,12 @@ def test_a_summary_adds_up_what_commits_say() -> None:
         rows=7,
         seconds=3.0,
         error="E: first",
-        not_done={"failed": [(3, 6)]},
+        causes=[failing({"failed": [(3, 6)]}, point=0)],
         attempt=2,
         versions=[1, 2],
     )
     assert found.recorded == 7
+    assert found.not_done == {"failed": [(3, 6)]}
     assert together([]) == said(by_status={}, seconds=0, attempt=0, versions=[])
 
 
@@ -58,7 +63,12 @@ def test_a_summary_knows_whether_a_trial_stands_in_it_twice(runs: list[tuple[int
 
 
 def test_a_file_gives_back_what_it_was_given() -> None:
-    more = {"warnings": [WARNING], "names": [[2, 0, ["b", "a"]]], "not_done": {"failed": [(1, 2)]}, "versions": [1, 2]}
+    more = {
+        "warnings": [WARNING],
+        "names": [[2, 0, ["b", "a"]]],
+        "causes": [FAILING],
+        "versions": [1, 2],
+    }
     found = said((0, 3), seconds=0.123456, error="E", **more)
     meta = json.loads(json.dumps(found.dumps()))
     assert Summary.loads(meta) == found

@@ -20,5 +20,5 @@ def status(name: str = "s", **words: Any) -> Status:
     known = dict.fromkeys(NUMBERS, 0) | {"by_status": {}, "eta_s": 0.0, "state": "ready", "reason": ""}
     known |= {"folder": f"sweeps/{name}", "user": "ada", "repeats": 1, "design": "", "description": ""}
     known |= {"priority": 0, "max_concurrency": None, "max_failures": None}
-    known |= {"submitted_us": 0, "first_error": None, "troubles": 0}
+    known |= {"submitted_us": 0, "first_error": None, "causes": (), "troubles": 0}
     return Status(name=name, **{**known, **words})

@@ -50,7 +50,7 @@ def live(life, out):
             error=None,
             warnings=[],
             names=[],
-            not_done={},
+            causes=[],
             attempt=1,
             versions=[1],
         )

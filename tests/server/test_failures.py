@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from said import refused
 import raylab
 import raylab.testing
 from raylab.client.resting import Resting
+from raylab.notebook.notebook import overview
 from raylab.server.known_labs import Place
 from raylab.terminal.command import main
 
 
 def fit(x: int, folder: str) -> dict[str, int]:
+    while Path(folder, "held").exists():
+        time.sleep(0.01)
     if Path(folder, "mended").exists():
         return {"y": x}
     if x % 3 == 0:
@@ -56,7 +60,7 @@ def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> No
         {
             "type": "ValueError",
             "message": "no fit at #",
-            "where": f"{HERE}:{FIRST + 4}",
+            "where": f"{HERE}:{FIRST + 6}",
             "root": None,
             "count": 8,
             "statuses": ["failed"],
@@ -68,7 +72,7 @@ def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> No
         {
             "type": "RuntimeError",
             "message": "trial # needs more",
-            "where": f"{HERE}:{FIRST + 9}",
+            "where": f"{HERE}:{FIRST + 11}",
             "root": "KeyError: 'beta'",
             "count": 6,
             "statuses": ["failed"],
@@ -91,7 +95,6 @@ def test_a_notebook_says_the_same_with_its_own_line(lab: raylab.Lab, sweep: rayl
 
 def test_what_runs_again_is_of_no_cause_and_what_failed_again_is(sweep: raylab.Sweep, tmp_path: Path) -> None:
     before = sweep.failures(by="cause")
-    sweep.pause()
     assert sweep.retry() == 14
     assert finished(sweep).failures(by="cause").equals(before), "each failed once more, and counts once"
     (tmp_path / "mended").touch()
@@ -130,6 +133,65 @@ def test_of_a_sweep_that_was_set_aside_too(lab: raylab.Lab, sweep: raylab.Sweep)
     assert at(lab).failures("fits~1", by="cause")["rerun"][0] == "notebook.rerun('fits~1', 0)"
 
 
+def shown(lab: raylab.Lab, name: str = "fits") -> list[tuple[str, int]]:
+    """The causes that the lab names shortly; its notebook knows them as well."""
+    (status,) = lab._client.overview(name)
+    (on_disk,) = overview(at(lab), name)
+    assert on_disk.causes == status.causes
+    return [(each.cause.type, each.count) for each in status.causes]
+
+
+def test_a_lab_names_the_commonest_causes_of_what_is_failed_now(
+    lab: raylab.Lab, sweep: raylab.Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(lab) == [("ValueError", 8), ("RuntimeError", 6)]
+    sweep.wait()
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("raylab: fits: 14 of 20 trials failed, the first with ")
+    places = [f"({Path(__file__).name}:{FIRST + ahead})" for ahead in (6, 11)]
+    assert line.endswith(f"; 8 × ValueError: no fit at # {places[0]}, 6 × RuntimeError: trial # needs more {places[1]}")
+    (tmp_path / "held").touch()
+    assert sweep.retry() == 14
+    assert shown(lab) == [], "they run again"
+    (tmp_path / "held").unlink()
+    finished(sweep)
+    assert shown(lab) == [("ValueError", 8), ("RuntimeError", 6)]
+    (tmp_path / "mended").touch()
+    sweep.retry()
+    finished(sweep)
+    assert shown(lab) == []
+
+
+def test_a_lab_that_starts_again_knows_the_causes(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    design = raylab.Factorial(x=range(10), folder=str(tmp_path))
+    for repeats in (1, 2):  # as it was left, and after some ran again and more came
+        with raylab.testing.lab(notebook=tmp_path / "home" / "test") as lab:
+            if repeats == 2:
+                assert shown(lab) == [("ValueError", 4), ("RuntimeError", 3)]
+            sweep = finished(lab.submit(fit, design, name="fits", seed=1))
+            sweep.retry()
+            finished(sweep).extend(repeats=repeats)
+            finished(sweep)
+            assert shown(lab) == [("ValueError", 4 * repeats), ("RuntimeError", 3 * repeats)]
+
+
+def test_a_retry_of_one_status_leaves_the_causes_of_others(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
+    assert sweep.retry(status=["crashed", "timed_out"]) == 0
+    assert shown(lab) == [("ValueError", 8), ("RuntimeError", 6)]
+
+
+def test_going_on_with_other_code_counts_anew(lab: raylab.Lab, sweep: raylab.Sweep, tmp_path: Path) -> None:
+    def fit(x: int, folder: str) -> dict[str, int]:
+        raise OSError(f"no {x}")
+
+    design = raylab.Factorial(x=range(10), folder=str(tmp_path))
+    with pytest.warns(UserWarning, match="14 trials that failed run again"):
+        lab.submit(fit, design, name="fits", repeats=2, if_exists="continue")
+    finished(sweep)
+    assert shown(lab) == [("OSError", 14)]
+
+
 class TestCommand:
     @pytest.fixture(params=["notebook", "at rest", "at work"])
     def words(
@@ -151,11 +213,11 @@ class TestCommand:
     def test_it_shows_why(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["failures", *words, "--by", "cause"]) == 0
         shown = capsys.readouterr().out
-        rerun = f"notebook.rerun('fits', {{}})" if "--notebook" in words else "sweep.rerun({})"
+        rerun = "notebook.rerun('fits', {})" if "--notebook" in words else "sweep.rerun({})"
         assert shown == (
-            f"8  ValueError: no fit at #\n   failed, at {HERE}:{FIRST + 4}\n"
+            f"8  ValueError: no fit at #\n   failed, at {HERE}:{FIRST + 6}\n"
             f"   the first is point 0: no fit at 0\n   {rerun.format(0)}\n"
-            f"6  RuntimeError: trial # needs more\n   failed, at {HERE}:{FIRST + 9}, from KeyError: 'beta'\n"
+            f"6  RuntimeError: trial # needs more\n   failed, at {HERE}:{FIRST + 11}, from KeyError: 'beta'\n"
             f"   the first is point 1: trial 1 needs more\n   {rerun.format(1)}\n"
         )
 

@@ -15,6 +15,7 @@ from asked import noted
 from faulty import Faulty
 from sweeps import WHO, at_work, leased, packaged
 
+from raylab.core.causes import Cause, Failing
 from raylab.core.design import Factorial
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, LabUnavailable
@@ -207,7 +208,16 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
                 error="ValueError: 1 is odd",
                 warnings=[],
                 names=[[0, 0, ["x"]]],
-                not_done={"failed": [(1, 2), (3, 4)]},
+                causes=[
+                    Failing(
+                        cause=Cause("ValueError", "# is odd", f"{__file__}:{picky.__code__.co_firstlineno + 2}"),
+                        by_status={"failed": 2},
+                        example="1 is odd",
+                        point=1,
+                        repeat=0,
+                        places={"failed": [(1, 2), (3, 4)]},
+                    )
+                ],
                 attempt=1,
                 versions=[1],
             )

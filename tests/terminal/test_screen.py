@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from statuses import status
 
 from raylab.client.figures import duration, percent, width
+from raylab.core.causes import Cause, Failing, commonest
 from raylab.core.status import Status
 from raylab.terminal.screen import Canvas, cut, table
 
@@ -29,6 +30,29 @@ def test_a_table_says_how_far_and_what_failed() -> None:
         "coarse  25.1%  503/2,000       3  2 min  running",
         "  3 failed, the first with ValueError: bad 7",
     ]
+
+
+def causes(*counts: int) -> list[Failing]:
+    """So many trials of each of some causes."""
+    return [
+        Failing(
+            cause=Cause("ValueError", f"kind {'abcdef'[at]} " + "word " * 40, f"/home/ada/fit.py:{at}"),
+            by_status={"failed": count},
+            example="e",
+            point=at,
+            repeat=0,
+        )
+        for at, count in enumerate(counts)
+    ]
+
+
+def test_the_commonest_causes_stand_below_a_sweep_and_fit() -> None:
+    shown = table([sweep(failed=9, causes=commonest(causes(4, 3, 1, 1)))], 80)
+    assert shown[2] == "  9 failed, the first with ValueError: bad 7"
+    assert shown[3].startswith("  4 × ValueError: kind a word")
+    assert shown[-1].endswith("(fit.py:2), 1 others")
+    assert max(map(len, shown)) <= 80
+    assert len(shown) <= 3 + 4
 
 
 def test_a_reason_that_holds_the_first_error_says_it_once() -> None:
