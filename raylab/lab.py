@@ -22,6 +22,7 @@ from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which
 from raylab.core.names import read_name
 from raylab.core.status import Progress
+from raylab.core.tabular import is_frame
 from raylab.errors import SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.notebook import sweeps_frame
@@ -226,7 +227,8 @@ class Lab:
             ignore=ignored,
             if_exists=if_exists,
         )
-        answer = self._client.submit(asked, given_amounts)
+        rows = points if remarks or is_frame(design) else None
+        answer = self._client.submit(asked, given_amounts, rows)
         for warning in filter(None, [answer["decision"].remark, *answer["told"]]):
             warnings.warn(warning, stacklevel=2)
         if answer["infeasible"]:

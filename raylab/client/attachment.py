@@ -72,22 +72,31 @@ class Client:
 
     # changing ---------------------------------------------------------------------------------------------------
 
-    def submit(self, submission: Submission, amounts: Mapping[str, Any]) -> dict[str, Any]:
+    def submit(
+        self, submission: Submission, amounts: Mapping[str, Any], rows: Design | None = None
+    ) -> dict[str, Any]:
         """The lab's answer, and in `told` what to say of an extension. The amounts are what each trial asks for, as it
-        was given."""
+        was given; the design is given as well where it may be rows of a sweep, handed back."""
         known: list[SweepRecord] = []
+
+        def meant(sweep: SweepRecord) -> Submission:
+            """What the sweep would grow to."""
+            if rows is None:
+                return submission
+            return replace(submission, design=recognised(list(map(Design.loads, sweep.designs)), rows).dumps())
+
         answer: dict[str, Any] = self.connection.call("submit", submission)
         while not answer["taken"]:
             if answer["decision"].kind == "compare":
                 known = [self.record(name) for name in answer["decision"].among]
-                submission = replace(submission, growths=tuple(growth_of(each, submission, amounts) for each in known))
+                submission = replace(submission, growths=tuple(growth_of(each, meant(each), amounts) for each in known))
             else:  # this very sweep is meant, and no other, however often the call is repeated
                 version = answer["decision"].version
                 submission = replace(submission, replaces=answer["folder"], version=version)
             answer = self.connection.call("submit", submission)
         grows = answer["decision"].kind in ("extend", "continue")
         extended = [each for each in known if each.folder == answer["folder"] and grows]
-        answer["told"] = [line for each in extended for line in close(each, Design.loads(submission.design))]
+        answer["told"] = [line for each in extended for line in close(each, Design.loads(meant(each).design))]
         return answer
 
     def extend(

@@ -8,6 +8,7 @@ in its lease counts once, with what came of it in the end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -97,9 +98,34 @@ class Failures:
         of = f"{now.failed:,} trials" if most >= 1 else f"{now.failed:,} of {now.done + now.failed:,} trials"
         since = " since it was resumed" if forgiven != NOTHING else ""
         return (
-            f"{of} failed{since}, and max_failures is {most:,}, the first with {first}; resume() goes on and counts "
+            f"{of} failed{since}, and max_failures is {_told(most)}, the first with {first}; resume() goes on and counts "
             "anew, change(max_failures=...) sets another limit, retry() runs again what failed"
         )
+
+
+_LIMIT = re.compile(r"max_failures (?:is|was) (?P<then>[\d.,e+-]*\d)(?: \(now [^)]+\))?")
+
+
+def reworded(reason: str, most: float | None) -> str:
+    """Why a sweep has paused itself, after a person has set another limit, or none: the old one is in force no more.
+
+    Example:
+        >>> reason = reworded("3 trials failed, and max_failures is 3, the first with E; resume() goes on", None)
+        >>> reason
+        '3 trials failed, and max_failures was 3 (now None), the first with E; resume() goes on'
+        >>> reworded(reason, 3) == "3 trials failed, and max_failures is 3, the first with E; resume() goes on"
+        True
+    """
+
+    def anew(match: re.Match[str]) -> str:
+        now = _told(most)
+        return f"max_failures is {now}" if match["then"] == now else f"max_failures was {match['then']} (now {now})"
+
+    return _LIMIT.sub(anew, reason, count=1)
+
+
+def _told(most: float | None) -> str:
+    return "None" if most is None else f"{most:,}"
 
 
 def _reached(tally: Tally, most: float) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from raylab.core.failures import Tally
+from raylab.core.failures import Tally, reworded
 from raylab.core.policy import Policy
 from raylab.core.request import Removed, Request, SweepRecord, Version
 from raylab.core.segment import Segment
@@ -137,7 +137,10 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             version = Version(**request.body, user=request.user, time_us=request.time_us)
             return replace(before, versions=(*before.versions, version))
         case "policy":
-            return replace(before, policy=Policy.of(request.body))
+            policy = Policy.of(request.body)
+            itself = before.paused and not before.paused_by
+            paused = reworded(before.paused, policy.max_failures) if itself else before.paused
+            return replace(before, policy=policy, paused=paused)
         case "cancelled":
             return replace(before, cancelled=True)
         case "resumed":

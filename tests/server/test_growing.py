@@ -218,6 +218,22 @@ def test_rows_handed_back_are_the_points_that_they_came_from(lab: raylab.Lab, co
     finished(sweep)
 
 
+@pytest.mark.parametrize("convert", [pl.DataFrame.clone, nullable, pl.DataFrame.to_arrow])
+@pytest.mark.parametrize("if_exists", ["extend", "continue"])
+def test_rows_that_are_submitted_are_these_points_too(lab: raylab.Lab, convert: Any, if_exists: str) -> None:
+    sweep = lab.submit(odd, ODD_ROWS, name="s")
+    rows = finished(sweep).drop("y")
+    plain = rows.select(sweep.design.parameters)
+    for repeats, given in ((1, plain), (2, plain), (3, rows)):
+        again, _ = said(
+            lambda given=given, repeats=repeats: lab.submit(  # type: ignore[misc]
+                odd, convert(given), name="s", repeats=repeats, if_exists=if_exists
+            )
+        )
+        assert again.progress().total == 3 * repeats
+    finished(sweep)
+
+
 @pytest.mark.parametrize(
     ("levels", "row", "words"),
     [

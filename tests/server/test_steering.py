@@ -259,8 +259,14 @@ def test_a_sweep_pauses_at_its_limit_and_counts_anew_after_a_resume_also_in_anot
         reason, second = paused(sweep)
         assert "since it was resumed" in reason
         assert second >= first + 3
-        sweep.change(max_failures=None)
-        assert sweep.progress().state == "paused", "only a person lets it go on"
+        for limit, told in ((None, "was 3 (now None)"), (9, "was 3 (now 9)"), (3, "is 3"), (None, "was 3 (now None)")):
+            sweep.change(max_failures=limit)
+            assert sweep.progress().state == "paused", "only a person lets it go on"
+            assert sweep.progress().reason == reason.replace("is 3,", f"{told},", 1)
+    assert "max_failures was 3 (now None)," in raylab.Notebook(tmp_path / "lab").progress().reason
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.sweep("half")
+        assert "max_failures was 3 (now None)," in sweep.progress().reason
         sweep.resume()
         assert sweep.wait(timeout=60, progress=False)
         assert (sweep.progress().done, sweep.progress().failed) == (500, 500)
