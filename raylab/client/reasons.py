@@ -16,7 +16,8 @@ def reasons(sweep: Status) -> str:
         return ""
     if len(sweep.causes) == 1 and told == sweep.failed:
         return "all alike"
-    others = [f"{sweep.failed - told:,} others"] if told < sweep.failed else []
+    rest = sweep.failed - told
+    others = [f"{rest:,} other{'s' * (rest > 1)}"] if rest > 0 else []
     return ", ".join([*map(_reason, sweep.causes), *others])
 
 

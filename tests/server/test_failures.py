@@ -210,10 +210,12 @@ class TestCommand:
         monkeypatch.setattr("raylab.client.resting.look", look)
         return [lab.name, sweep.name]
 
-    def test_it_shows_why(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_it_shows_why(
+        self, words: list[str], request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert main(["failures", *words, "--by", "cause"]) == 0
         shown = capsys.readouterr().out
-        rerun = "notebook.rerun('fits', {})" if "--notebook" in words else "sweep.rerun({})"
+        rerun = "sweep.rerun({})" if "at work" in request.node.name else "notebook.rerun('fits', {})"
         assert shown == (
             f"8  ValueError: no fit at #\n   failed, at {HERE}:{FIRST + 6}\n"
             f"   the first is point 0: no fit at 0\n   {rerun.format(0)}\n"
