@@ -98,8 +98,8 @@ class Failures:
         of = f"{now.failed:,} trials" if most >= 1 else f"{now.failed:,} of {now.done + now.failed:,} trials"
         since = " since it was resumed" if forgiven != NOTHING else ""
         return (
-            f"{of} failed{since}, and max_failures is {_told(most)}, the first with {first}; resume() goes on and counts "
-            "anew, change(max_failures=...) sets another limit, retry() runs again what failed"
+            f"{of} failed{since}, and max_failures is {_told(most)}, the first with {first}; resume() goes on and "
+            "counts anew, change(max_failures=...) sets another limit, retry() runs again what failed"
         )
 
 
