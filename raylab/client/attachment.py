@@ -72,9 +72,7 @@ class Client:
 
     # changing ---------------------------------------------------------------------------------------------------
 
-    def submit(
-        self, submission: Submission, amounts: Mapping[str, Any], rows: Design | None = None
-    ) -> dict[str, Any]:
+    def submit(self, submission: Submission, amounts: Mapping[str, Any], rows: Design | None = None) -> dict[str, Any]:
         """The lab's answer, and in `told` what to say of an extension. The amounts are what each trial asks for, as it
         was given; the design is given as well where it may be rows of a sweep, handed back."""
         known: list[SweepRecord] = []

@@ -25,6 +25,7 @@ from raylab.core.handle import Handle, Which, find, handles, names_of
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
 from raylab.core.request import Request, SweepRecord, Version
+from raylab.core.retry import in_force
 from raylab.core.status import Status, on_disk
 from raylab.core.summary import together
 from raylab.core.versions import history
@@ -139,7 +140,8 @@ class _Packing:
         table = snapshot(self._reader, chosen.folder)
         asked = requests_of(self._reader)  # after the rows: the request of each of them is there
         record = next((each for each in fold(asked).readable if each.folder == chosen.folder), chosen)
-        status = on_disk(record, together(summaries(table.files)))
+        held = together(summaries(table.files))
+        status = on_disk(record, held, in_force(record, held.causes))
         own = [each for each in asked if each.folder == chosen.folder]
         objects = self._put_asked(record, status, folder, own)
         for number, version in enumerate(record.versions, 1):
