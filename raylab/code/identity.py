@@ -20,7 +20,7 @@ from types import FunctionType, MethodType
 from raylab.code.digest import CACHED, is_computed, known_parts, steady_digest
 from raylab.code.local_modules import Local
 from raylab.code.references import Captured, by_reference, captured
-from raylab.code.source import class_text, function_text, parse_file, source_digest
+from raylab.code.source import as_written, class_text, function_text, parse_file, source_digest
 from raylab.code.value_text import IncomparableError, by_name, digest, value_text
 from raylab.worker.experiment import Experiment, label
 
@@ -112,6 +112,8 @@ class _Survey:
             text = class_text(value) if isinstance(value, type) else function_text(value)
             key = self._note(f"{kind} {label(value)}" if is_root else f"helper {kind} {label(value)}", text)
             self._seen[id(value), self._way] = value, key
+            if not by_reference(value) and (written := as_written(value)) is not None:
+                self.ingredients[f"text {key}"] = written
             for part in captured(value):
                 self._look_at_part(part, str(part) if is_root or part.kind == "member" else f"{part} of {label(value)}")
         else:

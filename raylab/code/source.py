@@ -10,6 +10,7 @@ import ast
 import inspect
 import linecache
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -63,6 +64,22 @@ def class_text(cls: type) -> str:
         return f"members {digest(repr(names).encode())}"
     kinds = sorted({text.partition(" ")[0] for text in texts})
     return f"members-{'-'.join(kinds)} {digest(repr([names, texts]).encode())}"
+
+
+def as_written(value: FunctionType | type) -> str | None:
+    """The text of a function or a class as it stands in its file or notebook cell, comments and all; None if there is
+    none."""
+    if isinstance(value, type):
+        node, lines = _class_source(value), _lines_of_class(value)
+    else:
+        node, lines = _function_source(value), linecache.getlines(value.__code__.co_filename, value.__globals__)
+    if not isinstance(node, ast.ClassDef | _Definition):
+        return None
+    return textwrap.dedent("".join(lines[_first_line(node) - 1 : node.end_lineno]))
+
+
+def _lines_of_class(cls: type) -> list[str]:
+    return linecache.getlines(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
 
 
 def _is_dataclasses(cls: type, method: FunctionType) -> bool:
@@ -126,9 +143,13 @@ def _code_parts(code: CodeType, docstring: str | None) -> tuple[object, ...]:
 
 
 def _is_of(node: _Definition, code: CodeType) -> bool:
+    return _name(node) == code.co_name and _first_line(node) == code.co_firstlineno
+
+
+def _first_line(node: _Definition | ast.ClassDef) -> int:
+    """Where a definition begins, with its decorators."""
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
-    return _name(node) == code.co_name and first == code.co_firstlineno
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _name(node: _Definition | ast.ClassDef) -> str:

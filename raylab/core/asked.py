@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from raylab.core.design import Design
-from raylab.core.request import Request, SweepRecord
+from raylab.core.request import Request, SweepRecord, Version
 from raylab.core.status import Status
 
-__all__ = ["environments", "numbers", "parameters", "requests"]
+__all__ = ["environments", "numbers", "parameters", "requests", "source", "without_source"]
+
+_TEXT = "text "
+"""How the ingredients are called that are a source as it was written."""
 
 _COUNTS = ("total", "done", "failed", "cancelled", "waiting", "by_status", "rows")
 
@@ -79,3 +82,25 @@ def environments(asked: Sequence[Request]) -> list[Mapping[str, Any]]:
         elif each.kind == "policy":
             found = [*found[:-1], each.body["runtime_env"]]
     return found
+
+
+def source(version: Version) -> str:
+    """The functions and classes of a script or of a notebook's cells that a code version is made of, as they were
+    written; empty where all of it came from modules.
+
+    Example:
+        >>> code = {"function f": "source 1", "text function f": "def f(x):\\n    return x"}
+        >>> print(source(Version(code="", modules=None, ingredients=code)))
+        # function f
+        <BLANKLINE>
+        def f(x):
+            return x
+        <BLANKLINE>
+    """
+    texts = {name.removeprefix(_TEXT): text for name, text in version.ingredients.items() if name.startswith(_TEXT)}
+    return "\n\n".join(f"# {name}\n\n{text.rstrip()}\n" for name, text in texts.items())
+
+
+def without_source(version: Version) -> dict[str, str]:
+    """The other ingredients of a code version."""
+    return {name: text for name, text in version.ingredients.items() if not name.startswith(_TEXT)}

@@ -2,7 +2,7 @@
 
 Ingredients are names with digests or short values; `raylab.code.identity` makes them and they are stored with the
 sweep. Some tell of others and make no difference themselves: `package NAME` is a version, `via INGREDIENT` lists the
-names that alone lead to it.
+names that alone lead to it, `text INGREDIENT` is a source as it was written, for those who read it.
 Promises: no sentence means the same experiment; what cannot be compared counts as different, and its sentence says so.
 """
 
@@ -20,7 +20,7 @@ SOURCE, VALUE = "source", "value"
 _CODE = ("function ", "class ", "helper ")
 _FILES = ("module ", "file ")
 _NEVER_IGNORED = (*_CODE, "compilation ", "environment ")
-_ABOUT_OTHERS = ("package ", "via ")
+_ABOUT_OTHERS = ("package ", "via ", "text ")
 
 # Above so many files beside each other a pattern is proposed instead of their names.
 _FEW_FILES = 3

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from raylab import __version__
-from raylab.core.asked import environments, numbers, parameters, requests
+from raylab.core.asked import environments, numbers, parameters, requests, source, without_source
 from raylab.core.citation import CITATION, citation
 from raylab.core.crate import METADATA, Run, State, metadata
 from raylab.core.handle import Handle, Which, find, handles, names_of
@@ -180,7 +180,9 @@ class _Packing:
             self._parcel.put(f"{folder}/modules.zip", "the modules and files that the experiment brings along", data)
             for name, member in _members(data):
                 self._parcel.put(f"{folder}/modules/{name}", "of modules.zip, unpacked", member)
-        ingredients = self._publication.shown(version.ingredients)
+        if text := source(version):
+            self._parcel.put(f"{folder}/experiment.py", "what experiment.pkl says, as it was written", text.encode())
+        ingredients = self._publication.shown(without_source(version))
         what = "what makes the experiment the same as another one: digests of sources, captured values, packages"
         self._parcel.put(f"{folder}/ingredients.json", what, _json(ingredients))
 

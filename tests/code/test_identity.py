@@ -49,6 +49,22 @@ def test_layout_comments_docstrings_and_neighbours_do_not_count(text):
     assert changes(cell("def f(p): return {'x': p * N}", N=3), cell(text, N=3)) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "written"),
+    [
+        ("X = 1\ndef f(p):  # why\n    'what'\n\n    return {'x': p}\nY = 2", "function f", None),
+        ("def keep(f): return f\n@keep\ndef f(p): return {}\n", "function f", "@keep\ndef f(p): return {}\n"),
+        ("f = lambda p: {'x': p}", "function lambda", "f = lambda p: {'x': p}"),
+        ("def g(p):\n    return p\ndef f(p): return {'x': g(p)}", "helper function g", "def g(p):\n    return p\n"),
+    ],
+)
+def test_a_source_that_stands_in_no_module_is_kept_as_it_was_written(text, name, written):
+    found = pack(cell(text)).ingredients
+    whole = "def f(p):  # why\n    'what'\n\n    return {'x': p}\n"
+    assert found[f"text {name}"] == (written or whole)
+    assert differences(found, {**found, f"text {name}": "other"}) == []
+
+
 def test_a_lambda_is_the_same_whatever_the_call_it_stands_in():
     first = cell("f = keep(lambda p: {'x': p}, name='a')", keep=lambda f, name: f)
     second = cell("f = keep(\n    lambda p: {'x': p},\n    name='b')", keep=lambda f, name: f)

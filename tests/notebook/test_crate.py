@@ -165,6 +165,10 @@ def test_each_code_version_is_an_action_of_its_own(lab: raylab.Lab, tmp_path: Pa
     one, two = actions(read(place)).values()
     assert [each["instrument"].id for each in (one, two)] == ["sweeps/s/code/1/", "sweeps/s/code/2/"]
     assert one["endTime"] <= two["endTime"]
+    sources = [(place / f"sweeps/s/code/{number}/experiment.py").read_text() for number in (1, 2)]
+    assert "raise ValueError" in sources[0]
+    assert sources[1].splitlines()[-1] == '    return {"y": -x}'
+    assert "text" not in (place / "sweeps/s/code/1/ingredients.json").read_text()
     pickles = [(place / f"sweeps/s/code/{number}/experiment.pkl").read_bytes() for number in (1, 2)]
     assert pickles[0] != pickles[1]
     rows = pl.read_parquet(place / "sweeps/s/results.parquet")
