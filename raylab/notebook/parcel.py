@@ -15,7 +15,8 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from raylab.core.crate import File
@@ -159,7 +160,7 @@ def _zip(half: Path, place: Path) -> Iterator[Parcel]:
         try:
             file.truncate(0)
             with zipfile.ZipFile(file, "w") as archive:
-                yield Parcel(lambda path: archive.open(_member(path), "w", force_zip64=True))
+                yield Parcel(partial(_member, archive))
             file.flush()
             os.fsync(file.fileno())
             try:
@@ -173,11 +174,15 @@ def _zip(half: Path, place: Path) -> Iterator[Parcel]:
                 half.unlink()
 
 
-def _member(path: str) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, path: str) -> IO[bytes]:
+    """A new file of a zip; with its folders, which readers of RO-Crates look for."""
+    for folder in reversed(PurePosixPath(path).parents[:-1]):
+        if f"{folder}/" not in archive.NameToInfo:
+            archive.mkdir(str(folder), 0o755)
     info = zipfile.ZipInfo(path, time.localtime()[:6])
     info.external_attr = 0o644 << 16
     info.compress_type = zipfile.ZIP_STORED if path.endswith(_STORED) else zipfile.ZIP_DEFLATED
-    return info
+    return archive.open(info, "w", force_zip64=True)
 
 
 def _lock(file: int, place: Path) -> None:

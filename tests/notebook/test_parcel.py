@@ -29,7 +29,8 @@ def contents(place: Path) -> dict[str, bytes]:
     if place.suffix == ".zip":
         with zipfile.ZipFile(place) as archive:
             assert archive.testzip() is None
-            return {name: archive.read(name) for name in archive.namelist()}
+            assert [name for name in archive.namelist() if name.endswith("/")] == ["deep/", "deep/er/"]
+            return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     return {file.relative_to(place).as_posix(): file.read_bytes() for file in place.rglob("*") if file.is_file()}
 
 
