@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +102,13 @@ WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
 
 
 FROM_NOTHING = [page for page in WITH_CODE if start_lines(page.read_text())]
+FIRST = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+LATER = [page for page in FROM_NOTHING if page not in FIRST]
+
+FORGET = """
+for name in raylab.labs().filter("running")["name"]:
+    raylab.Lab(name, create=False).shutdown(force=True)
+"""
 
 
 def test_every_page_with_code_says_how_to_start() -> None:
@@ -113,11 +121,24 @@ def ids(pages: list[Path]) -> list[str]:
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)  # a page is a cluster, several processes and labs
-@pytest.mark.parametrize("page", FROM_NOTHING, ids=ids(FROM_NOTHING))
+@pytest.mark.parametrize("page", FIRST, ids=ids(FIRST))
 def test_the_story_of_a_page_holds_from_its_top_on_a_machine_without_a_cluster(page: Path, machine: Machine) -> None:
-    text = page.read_text()
-    for line in start_lines(text):
+    for line in start_lines(page.read_text()):
         machine.run(line)
+    tell(page, machine)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", LATER, ids=ids(LATER))
+def test_the_story_of_a_page_holds_where_a_cluster_runs_and_no_lab_is(page: Path, started: Machine) -> None:
+    assert start_lines(page.read_text()) == ["raylab start"]
+    tell(page, started)
+
+
+def tell(page: Path, machine: Machine) -> None:
+    """Run what the page has, where its cluster runs."""
+    text = page.read_text()
     for session in sessions(text):
         if session.commands:
             for line in session.commands:
@@ -176,11 +197,34 @@ class Machine:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
+    with a_machine() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def machine_of_pages() -> Iterator[Machine]:
+    with a_machine() as made:
+        made.run("raylab start")
+        yield made
+
+
+@pytest.fixture
+def started(machine_of_pages: Machine) -> Iterator[Machine]:
+    """The machine of all these pages: its cluster runs, and the labs of earlier pages are gone."""
+    yield machine_of_pages
+    Client(FORGET, None, env=machine_of_pages.env).wait()
+    shutil.rmtree(machine_of_pages.root / "home" / "raylab", ignore_errors=True)
+
+
+@contextmanager
+def a_machine() -> Iterator[Machine]:
     root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
     made = Machine(root)
-    yield made
-    made.run("raylab stop")
-    shutil.rmtree(root, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        made.run("raylab stop")
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

@@ -11,11 +11,12 @@ import ast
 import builtins
 import dis
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import CodeType
 
 from raylab.code.local_modules import Finder, Local
 from raylab.code.packages import requires
-from raylab.code.source import parse_file
+from raylab.code.source import REMEMBERED, parse
 
 # Modules of the standard library that never draw from the generators of `random`, by what is at the top of their names;
 # below, what C code and newer Pythons call them. None of their sources imports random (searched in 3.11). Not: random,
@@ -85,10 +86,14 @@ def _is_unknown(module: Local) -> bool:
     """A local module that is compiled, cannot be parsed, or makes code when it runs."""
     if module.file is None:  # a package without __init__
         return False
-    tree = parse_file(module.file)
-    if tree is None:
-        return True
-    return any(
+    return module.file.suffix != ".py" or _makes_code(module.file.read_bytes())
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _makes_code(source: bytes) -> bool:
+    """Whether a module's source calls what makes code; also where the source does not parse."""
+    tree = parse(source)
+    return tree is None or any(
         (isinstance(node, ast.Name) and node.id in _TEXT_NAMES)
         or (isinstance(node, ast.Attribute) and node.attr in _TEXT_ATTRIBUTES)
         for node in ast.walk(tree)

@@ -20,7 +20,7 @@ from types import FunctionType, MethodType
 from raylab.code.digest import CACHED, is_computed, known_parts, steady_digest
 from raylab.code.local_modules import Local
 from raylab.code.references import Captured, by_reference, captured
-from raylab.code.source import as_written, class_text, function_text, parse_file, source_digest
+from raylab.code.source import as_written, class_text, function_text, module_digest
 from raylab.code.value_text import IncomparableError, by_name, digest, value_text
 from raylab.worker.experiment import Experiment, label
 
@@ -247,5 +247,6 @@ def _part_name(owner: str, part: Captured) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    tree = parse_file(path)
-    return f"source {source_digest(tree)}" if tree is not None else f"content {digest(path.read_bytes())}"
+    data = path.read_bytes()
+    said = module_digest(data) if path.suffix == ".py" else None
+    return f"source {said}" if said is not None else f"content {digest(data)}"

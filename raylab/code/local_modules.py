@@ -16,11 +16,12 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
 from raylab.code.references import import_names
-from raylab.code.source import parse_file
+from raylab.code.source import REMEMBERED, parse
 from raylab.errors import ExperimentError
 
 # They are on every worker anyway, in the lab's version; `__main__` is pickled by value.
@@ -111,7 +112,12 @@ def reach(names: Iterable[str], finder: Finder) -> tuple[dict[str, Local], set[s
 
 def imports(file: Path, package: str) -> list[str]:
     """What a source file imports, as absolute names; names imported from a module count as modules here."""
-    tree = parse_file(file)
+    return list(_imported(file.read_bytes(), package)) if file.suffix == ".py" else []
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    tree = parse(source)
     found: list[str] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Import):
@@ -119,7 +125,7 @@ def imports(file: Path, package: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names = tuple(alias.name for alias in node.names)
             found += import_names(node.module or "", names, node.level, package)
-    return found
+    return tuple(found)
 
 
 def module_files(modules: Iterable[Local], finder: Finder) -> dict[str, Path]:

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +45,12 @@ for name in names:
         ray.kill(ray.get_actor(name, NAMESPACE))
     except ValueError:
         pass                                     # it was not running
+"""
+
+COMMAND = """
+import sys
+from raylab.terminal.command import main
+sys.exit(main(words))
 """
 
 LAB = "ray::RayLabActor"
@@ -190,7 +196,8 @@ class Cluster:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
         command += [f"--port={port}", f"--ray-client-server-port={client_port}", "--node-ip-address=127.0.0.1"]
         command += [f"--num-cpus={self.num_cpus}", "--num-gpus=0", "--object-store-memory=200000000"]
-        command += ["--include-dashboard=false", f"--temp-dir={folder}"]
+        # Nobody here scales a cluster, or reads on a client what workers print: five seconds of a core each cluster.
+        command += ["--include-dashboard=false", "--no-monitor", "--include-log-monitor=false", f"--temp-dir={folder}"]
         command += [
             "--min-worker-port=0",
             "--max-worker-port=0",
@@ -301,12 +308,21 @@ class Cluster:
         """
         if fresh or address == "" or {"cwd", "env"} & values.keys():
             return self.begin(code, address=address, **values).wait()
-        address = address or self.address
+        return self._client(address or self.address).run(code, **values)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `raylab` with these words as somebody who uses this cluster, without anybody to ask.
+
+        In the process that ran the last script: a process of the command's own costs two seconds of a core and more.
+        """
+        return self._client(self.address).command(words)
+
+    def _client(self, address: str) -> WarmClient:
         if address in self._warm and not self._warm[address].usable:
             self._warm.pop(address).kill()
         if address not in self._warm:
             self._warm[address] = WarmClient(address, self.environment())
-        return self._warm[address].run(code, **values)
+        return self._warm[address]
 
     def begin(self, code: str, *, address: str | None = None, env: Mapping[str, str] = {}, **more: Any) -> Client:
         """Start a client of this cluster without waiting for it."""
@@ -506,6 +522,15 @@ class WarmClient:
         Raises:
             AssertionError: it failed, or took too long; with all that it wrote.
         """
+        ended = self._run(code, timeout, values)
+        assert ended.returncode == 0, f"the client ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def command(self, words: Sequence[str], timeout: float = ANSWER_S) -> subprocess.CompletedProcess[str]:
+        """Run the command `raylab` and wait for its end."""
+        return self._run(COMMAND, timeout, {"words": list(words)})
+
+    def _run(self, code: str, timeout: float, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         stdin = self._tree.process.stdin
         assert stdin is not None
@@ -523,8 +548,7 @@ class WarmClient:
             raise AssertionError(f"the client {why}:\n{said}")
         end = json.loads(line)
         self.usable = not end["changed"]
-        assert end["code"] == 0, f"the client ended with {end['code']}:\n{said}"
-        return written[0]
+        return subprocess.CompletedProcess([], end["code"], *written)
 
     def kill(self) -> None:
         if self._scratch.exists():

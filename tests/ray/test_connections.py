@@ -89,7 +89,9 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     }
 
 
-@pytest.mark.parametrize("outage", [2.4, 6.5], ids=["refused", "given up"])
+@pytest.mark.parametrize(
+    "outage", [pytest.param(2.4, id="refused"), pytest.param(6.5, id="given up", marks=pytest.mark.long)]
+)
 def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(cluster: Cluster, outage: float) -> None:
     """Either it reaches the server, which has cleaned up after 2 s, or it does not within the 5 s of Ray's one try."""
     name = f"late-{outage}"

@@ -80,6 +80,7 @@ def machines() -> Iterator[tuple[Machine, Machine]]:
 
 
 @pytest.mark.timeout(300)  # it starts clusters, on machines that may be busy
+@pytest.mark.long
 def test_a_second_machine_joins_and_leaves_and_takes_nothing_along(
     machines: tuple[Machine, Machine], tmp_path: Path, gate: Path
 ) -> None:

@@ -31,7 +31,7 @@ def timed(call, *given, **words):
 def visit(number):
     chance = random.Random(number)
     lab = timed(raylab.Lab, name, create=False)
-    for turn in range(4):
+    for turn in range(turns):
         own = chance.random() < 0.5
         sweep = f"own-{number}-{turn}" if own else f"shared-{chance.randrange(8)}"
         there = timed(lab.submit, small, {"x": range(points)}, name=sweep, seed=7)
@@ -86,7 +86,7 @@ print(json.dumps([sweeps["name"].to_list(), (time.monotonic() - began) / 50]))
 
 
 def test_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
-    cluster: Cluster, lab_name: str, tmp_path: Path
+    cluster: Cluster, lab_name: str, tmp_path: Path, rounds: int
 ) -> None:
     cluster.client("raylab.Lab(name)", name=lab_name)
     groups = [range(14), range(14, 28), range(28, 38), range(38, 46), range(46, 50)]
@@ -102,6 +102,7 @@ def test_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
                     name=lab_name,
                     log=str(log),
                     points=POINTS,
+                    turns=2 * rounds,
                     numbers=list(numbers),
                     dies=death,
                 )
@@ -112,7 +113,7 @@ def test_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
             assert client.ended() == (-9 if death else 0), client.stderr
     there, call_s = answer(cluster.client(LOOK, name=lab_name, points=POINTS))
     acknowledged = set(log.read_text().split())
-    assert len(acknowledged) > 50
+    assert len(acknowledged) > 20
     assert acknowledged <= set(there)
     print(f"a call to an idle lab: {1_000 * call_s:.1f} ms")
     notebook = raylab.Notebook(cluster.home / lab_name)

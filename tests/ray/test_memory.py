@@ -26,6 +26,7 @@ def by_status(notebook: Path, sweep: str, total: int) -> dict[str, int]:
 
 
 @pytest.mark.skipif(utils.get_system_memory() - utils.get_used_memory() < 2 * GREED, reason="needs memory to spare")
+@pytest.mark.long
 def test_rays_memory_monitor_takes_the_greedy_trial_and_not_the_lab() -> None:
     threshold = (utils.get_used_memory() + ROOM) / utils.get_system_memory()
     script = """

@@ -158,6 +158,7 @@ def test_what_waits_for_a_node_runs_when_it_joins_whatever_became_of_its_client(
     assert patient.sweeps().filter(pl.col("name") == "greedy")["state"].item() == "ready"
 
 
+@pytest.mark.long
 def test_the_loss_of_a_node_is_no_trials_fault(tmp_path: Path, gate: Path) -> None:
     """Ray waits with such a lease until it has room, and runs it again by itself, which looks like an early death."""
     log = tmp_path / "log"

@@ -36,21 +36,20 @@ assert lab.wait(timeout=90) and lab.results()["x"].to_list() == list(range(110))
 """
 
 
-def check_both_ways(cluster: Cluster, name: str) -> None:
-    """Submit by each kind of connection, come back by the other."""
-    for there, back in ((cluster.address, cluster.client_address), (cluster.client_address, cluster.address)):
-        own = f"{name}-{'client' if there.startswith('ray://') else 'driver'}"
-        cluster.client(SUBMIT, address=there, name=own, fresh=True)
-        cluster.client(LOOK, address=back, name=own, fresh=True)
-        assert raylab.Notebook(cluster.home / own).results().height == 110
+def check(cluster: Cluster, there: str, back: str, name: str) -> None:
+    """Submit by one kind of connection, come back by the other."""
+    cluster.client(SUBMIT, address=there, name=name, fresh=True)
+    cluster.client(LOOK, address=back, name=name, fresh=True)
+    assert raylab.Notebook(cluster.home / name).results().height == 110
 
 
 def test_submit_disconnect_and_come_back_by_ray_client_and_driver(cluster: Cluster) -> None:
-    check_both_ways(cluster, "remote")
+    check(cluster, cluster.address, cluster.client_address, "remote-driver")
+    check(cluster, cluster.client_address, cluster.address, "remote-client")
 
 
 def test_submit_disconnect_and_come_back_with_a_token(guarded: Cluster) -> None:
-    check_both_ways(guarded, "guarded")
+    check(guarded, guarded.client_address, guarded.address, "guarded")
 
 
 def test_without_the_right_token_the_error_speaks_of_tokens_within_a_minute(guarded: Cluster) -> None:
@@ -58,7 +57,7 @@ def test_without_the_right_token_the_error_speaks_of_tokens_within_a_minute(guar
     import os, signal
     signal.alarm(60)                    # the promise of every call: an answer, or an error, within a minute
     try:
-        raylab.Lab("guarded-driver", create=False)
+        raylab.Lab("guarded", create=False)
     except raylab.LabUnavailable as error:
         assert "RAY_AUTH_MODE=token" in str(error) and os.environ["RAY_ADDRESS"] in str(error), error
         print(error)

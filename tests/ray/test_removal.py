@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from clusters import LAB, Cluster, eventually
@@ -25,14 +23,6 @@ def gated(x, gate):
     return {"y": x}
 lab = raylab.Lab(name)
 """
-
-
-def command(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
-    env = cluster.environment() | {"RAY_ADDRESS": cluster.address}
-    line = [sys.executable, "-m", "raylab.terminal.command", *words]
-    return subprocess.run(
-        line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def rows_in(folder: Path) -> int:
@@ -66,22 +56,22 @@ def test_a_sweep_is_hidden_and_removed_from_a_handle_a_name_and_the_command(
     root = cluster.home / lab_name
     assert [rows_in(root / "sweeps" / name) for name in ("a", "b", "c", "a~2")] == [0, 0, 10, 10]
 
-    hidden = command(cluster, "archive", lab_name, "c")
+    hidden = cluster.command("archive", lab_name, "c")
     assert (hidden.returncode, hidden.stdout.split(";")[0]) == (0, "c is archived")
-    assert [line.split()[0] for line in command(cluster, "status", lab_name).stdout.splitlines()[1:]] == ["a"]
-    listed = command(cluster, "status", lab_name, "--all").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in cluster.command("status", lab_name).stdout.splitlines()[1:]] == ["a"]
+    listed = cluster.command("status", lab_name, "--all").stdout.splitlines()[1:]
     assert [line.split()[0] for line in listed] == ["c", "a"]
-    assert command(cluster, "archive", lab_name, "c", "--undo").returncode == 0
-    assert command(cluster, "rm", lab_name, "c").returncode == 2, "nobody is there to ask"
+    assert cluster.command("archive", lab_name, "c", "--undo").returncode == 0
+    assert cluster.command("rm", lab_name, "c").returncode == 2, "nobody is there to ask"
     assert rows_in(root / "sweeps/c") == 10
-    removed = command(cluster, "rm", lab_name, "c", "--yes")
+    removed = cluster.command("rm", lab_name, "c", "--yes")
     assert (removed.returncode, removed.stdout) == (0, "c is deleted, with 10 rows\n")
     assert rows_in(root / "sweeps/c") == 0
     for words in (("rm", lab_name, "c", "--yes"), ("results", lab_name, "c")):
-        again = command(cluster, *words)
+        again = cluster.command(*words)
         assert (again.returncode, "'c' was removed by" in again.stderr) == (3, True), again.stderr
-    assert command(cluster, "shutdown", lab_name).returncode == 0
-    started = command(cluster, "rm", lab_name, "a", "--yes")
+    assert cluster.command("shutdown", lab_name).returncode == 0
+    started = cluster.command("rm", lab_name, "a", "--yes")
     assert "was started for it" in started.stdout, started.stderr
     assert "a is deleted, with 10 rows" in started.stdout
     assert Notebook(root).verify().is_empty()
@@ -150,30 +140,30 @@ def test_a_lab_is_hidden_and_deleted_as_a_whole_and_its_name_is_free(
     """
     cluster.client(SUBMIT + _dedent(begin), name=lab_name, gate=str(gate))
     for words in (("archive", lab_name), ("rm", lab_name, "--yes")):
-        busy = command(cluster, *words)
+        busy = cluster.command(*words)
         assert (busy.returncode, "4 trials outstanding" in busy.stderr) == (1, True), busy.stderr
     gate.touch()
-    assert command(cluster, "wait", lab_name, "--timeout", "60", "--quiet").returncode == 0
-    archived = command(cluster, "archive", lab_name)
+    assert cluster.command("wait", lab_name, "--timeout", "60", "--quiet").returncode == 0
+    archived = cluster.command("archive", lab_name)
     assert (archived.returncode, archived.stdout.split(";")[0]) == (0, f"{lab_name} is archived"), archived.stderr
-    assert lab_name not in command(cluster, "ls").stdout
-    assert lab_name in command(cluster, "ls", "--all").stdout
+    assert lab_name not in cluster.command("ls").stdout
+    assert lab_name in cluster.command("ls", "--all").stdout
     look = """
     lab = raylab.Lab(name, create=False)
     assert lab.results().height == 4
     assert raylab.labs().filter(name=name).select("running", "archived").rows() == [(True, True)]
     """
     cluster.client(_dedent(look), name=lab_name)
-    assert command(cluster, "archive", lab_name, "--undo").returncode == 0
-    assert lab_name in command(cluster, "ls").stdout
+    assert cluster.command("archive", lab_name, "--undo").returncode == 0
+    assert lab_name in cluster.command("ls").stdout
 
     root = cluster.home / lab_name
     (root / "notes.txt").write_text("mine")
-    removed = command(cluster, "rm", lab_name, "--yes")
+    removed = cluster.command("rm", lab_name, "--yes")
     assert (removed.returncode, "1 sweeps, 4 rows" in removed.stdout) == (0, True), removed.stderr
     assert [path.name for path in root.rglob("*")] == ["notes.txt"]
-    assert lab_name not in command(cluster, "ls", "--all").stdout
-    assert command(cluster, "rm", lab_name, "--yes").returncode == 3
+    assert lab_name not in cluster.command("ls", "--all").stdout
+    assert cluster.command("rm", lab_name, "--yes").returncode == 3
     anew = """
     with refused(raylab.LabNotFound, repr(name)):
         raylab.Lab(name, create=False)
@@ -190,7 +180,7 @@ def test_a_lab_is_hidden_and_deleted_as_a_whole_and_its_name_is_free(
     lab.submit(gated, {"x": range(9), "gate": [gate]}, name="more")
     """
     cluster.client(SUBMIT + _dedent(forced), name=lab_name, gate=str(gate))
-    assert command(cluster, "rm", lab_name, "--yes", "--force").returncode == 0
+    assert cluster.command("rm", lab_name, "--yes", "--force").returncode == 0
     assert [path.name for path in root.rglob("*")] == ["notes.txt"]
 
 

@@ -4,7 +4,6 @@ process; a lab that is killed, and one at rest."""
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -136,11 +135,7 @@ def test_a_sweep_goes_on_with_mended_code_of_a_module_beside_the_script(
 
 
 def _run(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "raylab.terminal.command", *words]
-    env = cluster.environment() | {"RAY_ADDRESS": cluster.address}
-    done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False
-    )
+    done = cluster.command(*words)
     assert done.returncode == 0, done.stderr
     return done
 

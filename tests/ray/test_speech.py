@@ -50,7 +50,7 @@ def without_waiting(err: str) -> str:
     return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(waiting))
 
 
-@pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
+@pytest.mark.parametrize("far", [pytest.param(False, id="near", marks=pytest.mark.long), pytest.param(True, id="far")])
 def test_looking_leaves_a_lab_at_rest(cluster: Cluster, lab_name: str, tmp_path: Path, far: bool) -> None:
     gate = tmp_path / "gate"
     script = """
@@ -236,8 +236,17 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("way", ["address", "client_address"])
-@pytest.mark.parametrize("call", ["sweep.wait(progress=False)", "lab.wait()", "list(sweep.updates())"])
+@pytest.mark.parametrize(
+    ("call", "way"),
+    [
+        ("lab.wait()", "address"),
+        ("list(sweep.updates())", "client_address"),
+        pytest.param("lab.wait()", "client_address", marks=pytest.mark.long),
+        pytest.param("list(sweep.updates())", "address", marks=pytest.mark.long),
+        pytest.param("sweep.wait(progress=False)", "address", marks=pytest.mark.long),
+        pytest.param("sweep.wait(progress=False)", "client_address", marks=pytest.mark.long),
+    ],
+)
 def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
     cluster: Cluster, held_lab: str, tmp_path: Path, way: str, call: str
 ) -> None:

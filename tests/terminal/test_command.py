@@ -714,27 +714,26 @@ def test_a_port_that_is_taken_is_said_and_nothing_stays(cluster: Cluster, backgr
 @pytest.mark.ray
 def test_a_lab_from_the_command_line(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
     cluster.client(SUBMIT, lab=lab_name)
-    env = on(cluster)
-    listed = raylab(env, "ls")
+    listed = cluster.command("ls")
     assert any(line.split()[0::2][:2] == [lab_name, "running"] for line in listed.stdout.splitlines())
-    status = raylab(env, "status", lab_name)
+    status = cluster.command("status", lab_name)
     assert status.stdout.splitlines()[1].split() == ["coarse", "100%", "10/10", "1", "ready"]
     assert "ValueError: three" in status.stdout
-    assert raylab(env, "watch", lab_name, "coarse").stdout == status.stdout
-    wait = raylab(env, "wait", lab_name, "--timeout", "5")
+    assert cluster.command("watch", lab_name, "coarse").stdout == status.stdout
+    wait = cluster.command("wait", lab_name, "--timeout", "5")
     assert wait.returncode == 0
     assert ": 100%, 10 of 10 trials are ready, 1 failed\n" in wait.stderr
-    results = raylab(env, "results", lab_name)
+    results = cluster.command("results", lab_name)
     assert sorted(results.stdout.split()) == sorted(["x,y", *(f"{x},{2 * x}" for x in range(10) if x != 3)])
-    assert raylab(env, "cancel", lab_name, "coarse").stdout == "coarse: nothing is left to cancel\n"
-    assert raylab(env, "shutdown", lab_name).returncode == 0
-    assert raylab(env, "shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
+    assert cluster.command("cancel", lab_name, "coarse").stdout == "coarse: nothing is left to cancel\n"
+    assert cluster.command("shutdown", lab_name).returncode == 0
+    assert cluster.command("shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
 
 
 @pytest.mark.ray
 def test_no_command_makes_a_lab(cluster: Cluster, lab_name: str) -> None:
     for words in ("status", "watch", "wait", "results", "shutdown"):
-        done = raylab(on(cluster), words, lab_name)
+        done = cluster.command(words, lab_name)
         assert done.returncode == 3, done.stderr
         assert done.stderr.startswith(f"raylab: there is no lab {lab_name!r}")
         assert done.stderr.count("\n") == 1
@@ -746,28 +745,27 @@ def test_a_lab_with_work_left(cluster: Cluster, lab_name: str, tmp_path: Path) -
     gate = tmp_path / "gate"
     try:
         cluster.client(HOLD, lab=lab_name, gate=str(gate))
-        env = on(cluster)
-        assert raylab(env, "wait", lab_name, "held", "--timeout", "0.2", "--quiet").returncode == 1
-        assert raylab(env, "status", lab_name, "nope").returncode == 3
-        busy = raylab(env, "shutdown", lab_name)
+        assert cluster.command("wait", lab_name, "held", "--timeout", "0.2", "--quiet").returncode == 1
+        assert cluster.command("status", lab_name, "nope").returncode == 3
+        busy = cluster.command("shutdown", lab_name)
         assert busy.returncode == 1
         assert "40 trials outstanding" in busy.stderr
-        paused = raylab(env, "pause", lab_name, "held").stdout
+        paused = cluster.command("pause", lab_name, "held").stdout
         assert paused.startswith("held is paused")
         assert paused.endswith(f"; `raylab resume {lab_name} held` lets it go on\n")
-        assert "paused by" in raylab(env, "status", lab_name, "held").stdout
-        assert raylab(env, "resume", lab_name, "held").stdout == "held goes on: 40 trials are outstanding\n"
-        refused = raylab(env, "cancel", lab_name, "held")
+        assert "paused by" in cluster.command("status", lab_name, "held").stdout
+        assert cluster.command("resume", lab_name, "held").stdout == "held goes on: 40 trials are outstanding\n"
+        refused = cluster.command("cancel", lab_name, "held")
         assert refused.returncode == 2
         assert "--yes" in refused.stderr
-        cancelled = raylab(env, "cancel", lab_name, "held", "--yes")
+        cancelled = cluster.command("cancel", lab_name, "held", "--yes")
         assert cancelled.returncode == 0
         assert "trials are cancelled" in cancelled.stdout
     finally:
         gate.touch()
-    assert raylab(env, "shutdown", lab_name, "--force").returncode == 0
-    assert raylab(env, "cancel", lab_name, "held", "--yes").stdout == "held: nothing is left to cancel\n"
-    assert raylab(env, "shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
+    assert cluster.command("shutdown", lab_name, "--force").returncode == 0
+    assert cluster.command("cancel", lab_name, "held", "--yes").stdout == "held: nothing is left to cancel\n"
+    assert cluster.command("shutdown", lab_name).stdout == f"the lab {lab_name!r} is at rest already\n"
 
 
 @pytest.mark.ray
@@ -786,4 +784,4 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: s
         assert complaint.count(b"interrupted") == 1
     finally:
         gate.touch()
-    assert raylab(on(cluster), "wait", lab_name, "--timeout", "50", "--quiet").returncode == 0
+    assert cluster.command("wait", lab_name, "--timeout", "50", "--quiet").returncode == 0
