@@ -1,9 +1,10 @@
 """raylab: an experiment lab on a Ray cluster. Submit a sweep, close the laptop, come back to the results.
 
-    lab.py  sweep.py  errors.py  testing.py   what a person touches
+    lab.py  sweep.py  offline.py  errors.py  testing.py   what a person touches
     terminal/                                 the command `raylab`
     client/                                   a person's process: submission, the way to a lab, waiting, reading
     server/                                   the lab's actor: its verbs, its loop, what writes, leases as Ray tasks
+    rerun/                                    a recorded trial once more, in a person's process
     code/                                     an experiment as bytes: what travels
     worker/                                   a lease's process: how one trial is run
     notebook/                                 the files: put if absent, numbered Arrow tables, rows and columns
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         VersionMismatch,
     )
     from raylab.lab import Lab, labs
-    from raylab.notebook.notebook import Notebook
+    from raylab.offline import Notebook
     from raylab.sweep import Sweep
     from raylab.worker.experiment import Experiment
 
@@ -48,7 +49,7 @@ _HOMES = {
     "Experiment": "raylab.worker.experiment",
     "Lab": "raylab.lab",
     "labs": "raylab.lab",
-    "Notebook": "raylab.notebook.notebook",
+    "Notebook": "raylab.offline",
     "Progress": "raylab.core.status",
     "Sweep": "raylab.sweep",
     **dict.fromkeys(

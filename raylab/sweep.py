@@ -21,6 +21,7 @@ from raylab.core.statuses import USUAL
 from raylab.core.tabular import is_frame
 from raylab.core.versions import history
 from raylab.errors import DesignError
+from raylab.rerun.report import Rerun
 
 
 class Sweep:
@@ -178,6 +179,44 @@ class Sweep:
             SweepNotFound: the sweep was replaced or removed meanwhile.
         """
         return self._client.updates(self._handle, since, timeout)
+
+    def rerun(self, point: int, repeat: int = 0, *, code: int | None = None, debugger: bool = False) -> Rerun:
+        """Run one recorded trial again, here: in this process, with the notebook's own code, the trial's own values and
+        seeds; and say whether what comes out is the record, bit by bit. Nothing is written.
+
+        What the trial raises is raised, as it is, so that a debugger (`python -m pdb`, `%debug`, `breakpoint()`) is in
+        the experiment's code; a note on it says what the record is. What it prints is printed. No time limit holds.
+
+        The code's modules are loaded beside those of this process, which may be newer ones of the same names; these,
+        the folder, the environment and the generators of random numbers are as before afterwards. Packages are those
+        that are installed here. A trial that has ended its process ends this one.
+
+        Args:
+            point: `_point` of the trial's rows.
+            repeat: `_repeat` of them.
+            code: the version of the code to run with, from 1 on; the record's own if None. Of a trial without a record
+                it is the one in force.
+            debugger: begin in the debugger, at the first line of the experiment (of its `do` or `run`); where something
+                is raised the debugger opens there, too.
+
+        Returns:
+            `same`: True, False, or None where nothing is recorded yet; `differences`: of values (column, as recorded,
+            as now), versions and host; `result`: what the experiment returned; `rows` and `recorded`: the columns of
+            `results()`. It shows itself in a few lines.
+
+        Raises:
+            IndexError: there is no such trial, or no such version of the code.
+            ExperimentError: the code needs a package that is not installed here.
+            VersionMismatch: it was submitted from another minor version of Python.
+            NotebookDamaged: a file is missing, or not what was written.
+
+        Example:
+            >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
+            >>> sweep.rerun(17, repeat=3)                             # doctest: +SKIP
+            point 17, repeat 3 of 'coarse', code version 1: the same as its record, bit by bit
+              p=0.17, L=64
+        """
+        return self._client.rerun(self._handle, point, repeat, code, debugger)
 
     def extend(self, design: Any = None, *, repeats: int | None = None) -> int:
         """Add points and repeats, while the sweep runs or after it. Back as soon as that is durable.

@@ -17,7 +17,7 @@ settings.register_profile("raylab", deadline=None, suppress_health_check=[Health
 settings.load_profile("raylab")
 
 QUEUES = {
-    "clusters with ray://": "chaos client_deaths connections many remote speech",
+    "clusters with ray://": "chaos client_deaths connections many remote rerun speech",
     "clusters of their own": "bench command docs examples fence joining memory no_cluster nodes",
     "the shared cluster": "",  # the rest of tests/ray
 }

@@ -54,6 +54,7 @@ SWEEP = {
     "failures": "*, by=None",
     "warnings": "",
     "updates": "*, since=0, timeout=None",
+    "rerun": "point, repeat=0, *, code=None, debugger=False",
     "extend": "design=None, *, repeats=None",
     "retry": "*, status=('failed', 'crashed', 'timed_out')",
     "change": "**policy",
@@ -72,6 +73,7 @@ NOTEBOOK = {
     "progress": "name=None",
     "failures": "name=None, *, by=None",
     "warnings": "name=None",
+    "rerun": "name=None, point=None, repeat=0, *, code=None, debugger=False",
     "verify": "",
     "copy": "place, *, salvage=False",
     "crate": (

@@ -21,6 +21,8 @@ LAYERS = (
     {"notebook"},
     {"worker"},
     {"code"},
+    {"rerun"},
+    {"offline"},
     {"server"},
     {"client"},
     {"sweep"},
@@ -34,8 +36,9 @@ HOMES = {
     "polars": (
         "raylab.notebook.failures",
         "raylab.notebook.frames",
-        "raylab.notebook.notebook",
         "raylab.notebook.parquet",
+        "raylab.offline",
+        "raylab.rerun.",
         "raylab.notebook.siblings",
         "raylab.notebook.union",
         "raylab.client.attachment",
@@ -138,7 +141,7 @@ def test_the_face_imports_nothing_when_it_is_imported() -> None:
     assert {word for node in body for word in imports(node)} == {"__future__", "typing"}
 
 
-@pytest.mark.parametrize("folder", ["core", "notebook", "worker", "code", "server", "client", "terminal"])
+@pytest.mark.parametrize("folder", ["core", "notebook", "worker", "code", "rerun", "server", "client", "terminal"])
 def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
     body = modules()[f"raylab.{folder}"].body
     assert ast.get_docstring(modules()[f"raylab.{folder}"])

@@ -33,11 +33,13 @@ from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
-from raylab.notebook.notebook import Tables
 from raylab.notebook.place import store_at
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.union import of_sweeps, scanned, together
+from raylab.offline import Tables
+from raylab.rerun.report import Rerun
+from raylab.rerun.rerun import rerun
 from raylab.server.protocol import person
 
 T = TypeVar("T")
@@ -262,6 +264,12 @@ class Client:
         with Interruptible(lambda: READING):
             record = self.record(None if sweep is None else only(sweep))
             return failures(record, self._read(record), by, "sweep.rerun(")
+
+    def rerun(self, sweep: Handle, point: int, repeat: int, code: int | None, debugger: bool) -> Rerun:
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            files = self._read(record)
+        return rerun(self.reader, record, files, point, repeat, code=code, debugger=debugger)
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):

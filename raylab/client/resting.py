@@ -19,7 +19,7 @@ from raylab.client.waiting import Mark, tell_end
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
-from raylab.notebook.notebook import overview, pinned, through
+from raylab.offline import overview, pinned, through
 from raylab.server.known_labs import Place, known
 
 

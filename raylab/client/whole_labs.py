@@ -13,7 +13,7 @@ from raylab.client.calls import Connection
 from raylab.client.cluster import NoCluster, connect, on_head
 from raylab.errors import LabBusy, LabNotFound, SweepLocked
 from raylab.notebook import layout
-from raylab.notebook.notebook import Notebook, overview
+from raylab.offline import Notebook, overview
 from raylab.server import known_labs, lab_removal
 from raylab.server.protocol import person, versions
 

@@ -120,6 +120,24 @@ def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.Data
     return view.rows(tables).collect()
 
 
+def trial(
+    record: SweepRecord,
+    files: Sequence[Loaded],
+    point: int,
+    repeat: int,
+    metadata: bool | Sequence[str] = False,
+) -> pl.DataFrame:
+    """The record of one trial, whatever its status, with the columns of `results`; no rows where there is none."""
+    view, tables = _view(record, files, "all", metadata)
+    mine = (pl.col("_point") == point) & (pl.col("_repeat") == repeat)
+    rows = view.rows(tables, ("_point", "_repeat", "_attempt"))
+    # Where values of one name lie in several columns, it depends on all rows how these are called.
+    frame = (rows.filter(mine) if view.is_plain else rows).collect()
+    newest = pl.col("_attempt") == pl.col("_attempt").filter(mine).max()
+    wanted = frame.select((mine & newest).alias("wanted")).to_series()
+    return view.shown(frame.select(cs.by_name(view.columns))).filter(wanted)
+
+
 def _view(
     record: SweepRecord,
     files: Sequence[Loaded],

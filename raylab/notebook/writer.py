@@ -25,6 +25,7 @@ from raylab.core.request import Removed, Request
 from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
 from raylab.notebook import layout
+from raylab.notebook.code_files import CODE_WAY_OUT, read_code
 from raylab.notebook.demolition import demolish, end
 from raylab.notebook.file import FileInfo
 from raylab.notebook.place import store_at
@@ -46,9 +47,6 @@ REQUEST = "request"
 
 DIGEST = "request_sha256"
 """Under which name each opening of a sweep's table has the digest of what was asked."""
-
-CODE_WAY_OUT = "put it back from a copy of the notebook; or delete it, and then submit the sweep again as it was"
-
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """glibc's; other libraries have none."""
@@ -228,21 +226,7 @@ class Writer:
         Raises:
             NotebookDamaged: a file is missing, or not what its name says.
         """
-        if not digest:
-            raise NotebookDamaged("the experiment is lost; submit the sweep again as it was")
-        pickle = self._bytes(layout.pickle_path(digest))
-        return pickle, self._bytes(layout.modules_path(modules)) if modules else None
-
-    def _bytes(self, path: str) -> bytes:
-        try:
-            data = self.store.get(path)
-        except FileNotFoundError as error:
-            raise NotebookDamaged(
-                f"{path} is missing; submit the sweep again as it was, or put the file back from a copy of the notebook"
-            ) from error
-        if not layout.fits_name(path, data):
-            raise NotebookDamaged(f"{path} is not what was written; {CODE_WAY_OUT}")
-        return data
+        return read_code(self.store, digest, modules)
 
     def has_code(self, digest: str, modules: str | None) -> bool:
         """Whether the bytes that these hashes name are there, whole."""

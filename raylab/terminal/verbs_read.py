@@ -69,7 +69,7 @@ def status(
     lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, all: bool, json: bool
 ) -> int:
     if notebook is not None:
-        from raylab.notebook.notebook import Notebook, overview
+        from raylab.offline import Notebook, overview
 
         name = _only_sweep(lab, sweep)
         found = overview(Notebook(notebook), name, all)
@@ -220,7 +220,7 @@ def _rows(
 ) -> pl.DataFrame:
     if notebook is None:
         return _look(lab, address).results(_one_or_several(sweeps), status, columns)
-    from raylab.notebook.notebook import Notebook
+    from raylab.offline import Notebook
 
     names = [*([] if lab is None else [lab]), *sweeps]  # with --notebook, no lab's
     return Notebook(notebook).results(_one_or_several(names), status=status, metadata=columns)
@@ -248,7 +248,7 @@ def failures(
 
     with _said_by_the_command(lab, notebook, "failures", "SWEEP` takes one of them"):
         if notebook is not None:
-            from raylab.notebook.notebook import Notebook
+            from raylab.offline import Notebook
 
             frame = Notebook(notebook).failures(_only_sweep(lab, sweep), by=by)
         else:

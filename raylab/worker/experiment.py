@@ -84,7 +84,7 @@ class Runner:
     plain dict; everything else is an `Outcome`.
     """
 
-    __slots__ = ("_enter", "_experiment", "_is_cancelled", "_seed_globals")
+    __slots__ = ("_by", "_enter", "_experiment", "_is_cancelled", "_seed_globals")
 
     def __init__(
         self,
@@ -92,11 +92,13 @@ class Runner:
         is_cancelled: Callable[[], bool],
         seed_globals: Callable[[int], None] | None,
         enter: Callable[[], None] | None,
+        by: Callable[..., Any] | None,
     ) -> None:
         self._experiment = experiment
         self._is_cancelled = is_cancelled
         self._seed_globals = seed_globals
         self._enter = enter
+        self._by = by
 
     def attempt(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
         """Run one trial; the row itself if there is nothing more to say.
@@ -106,19 +108,31 @@ class Runner:
             seed: the trial's seed.
             rng_key: the sweep's seed and the trial's number; `rng` is made of them if it is asked for.
         """
+        times: dict[str, float] = {}
         try:
-            if self._enter is not None:
-                self._enter()
-            given = common(params)
-            if given is not None:
-                seed, rng_key = given, (given,)
-            if self._seed_globals is not None:
-                self._seed_globals(seed)
-            return self._execute(params, seed, rng_key)
+            return self.run(params, seed, rng_key, times)
         except BaseException as error:
             if self._is_cancelled():
                 raise
-            return failure(error)
+            return failure(error, times or None)
+
+    def run(
+        self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...], times: dict[str, float] | None = None
+    ) -> Row | Outcome:
+        """Run one trial as `attempt` does, and let pass what the experiment raises.
+
+        Args:
+            params, seed, rng_key: as of `attempt`.
+            times: is given the seconds of the parts of an `Experiment`, also where it raises.
+        """
+        if self._enter is not None:
+            self._enter()
+        given = common(params)
+        if given is not None:
+            seed, rng_key = given, (given,)
+        if self._seed_globals is not None:
+            self._seed_globals(seed)
+        return self._execute(params, seed, rng_key, {} if times is None else times)
 
     def attempts(
         self, columns: Mapping[str, Iterable[Any]], seeds: Sequence[int], rng_keys: Iterable[tuple[int, ...]]
@@ -127,8 +141,14 @@ class Runner:
         params = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
         return map(self.attempt, params, seeds, rng_keys)
 
-    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
+    def _execute(
+        self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...], times: dict[str, float]
+    ) -> Row | Outcome:
         raise NotImplementedError
+
+    def _called(self, function: Callable[..., Any], /, *args: Any, **words: Any) -> Any:
+        """What the experiment's own function returns."""
+        return function(*args, **words) if self._by is None else self._by(function, *args, **words)
 
 
 def adapt(
@@ -137,6 +157,7 @@ def adapt(
     is_cancelled: Callable[[], bool] = lambda: False,
     seeds: Sequence[str] = (),
     enter: Callable[[], None] | None = None,
+    by: Callable[..., Any] | None = None,
 ) -> Runner:
     """Make a runner of whatever an experiment may be.
 
@@ -146,6 +167,8 @@ def adapt(
         seeds: the global generators that it may draw from; see `generators.seeder`. They are seeded before each
             execution.
         enter: called before each execution; what it raises is the trial's failure.
+        by: calls the experiment's own function (of an `Experiment` `do`, of epyc's `run`), which it gets with the
+            arguments, and returns what that returned. `attempts` does without.
 
     Raises:
         ExperimentError: it is nothing that can be run.
@@ -156,7 +179,7 @@ def adapt(
     """
     runner = _RUNNERS[_kind(experiment)]
     made = experiment() if isinstance(experiment, type) else experiment
-    return runner(made, is_cancelled, seeder(seeds), enter)
+    return runner(made, is_cancelled, seeder(seeds), enter, by)
 
 
 def check_parameters(experiment: object, parameters: Sequence[str], optional: Collection[str] = ()) -> None:
@@ -197,12 +220,14 @@ class _FunctionRunner(Runner):
         code = function.__code__ if type(function) is FunctionType else None
         self._names = code.co_varnames[: code.co_argcount] if code else ()
 
-    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Row | Outcome:
+    def _execute(
+        self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...], times: dict[str, float]
+    ) -> Row | Outcome:
         if self._seed and "seed" not in params:
             params = {**params, "seed": seed}
         if self._rng and "rng" not in params:
             params = {**params, "rng": _generator(rng_key)}
-        return _told(self._experiment(**params))
+        return _told(self._called(self._experiment, **params))
 
     def attempts(
         self, columns: Mapping[str, Iterable[Any]], seeds: Sequence[int], rng_keys: Iterable[tuple[int, ...]]
@@ -250,25 +275,19 @@ def _told(result: object) -> Row | Outcome:
 class _ExperimentRunner(Runner):
     __slots__ = ()
 
-    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
+    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...], times: dict[str, float]) -> Outcome:
         params = as_read(params)
         # An axis of either name wins, whatever is on it. Set past a frozen dataclass's own __setattr__.
         object.__setattr__(self._experiment, "seed", params.get("seed", seed))
         object.__setattr__(self._experiment, "_rng_key", rng_key)
         object.__setattr__(self._experiment, "_rng", params.get("rng"))
-        times: dict[str, float] = {}
-        try:
-            _timed(times, "_set_up_s", self._experiment.set_up, params)
-            made = self._do_and_tear_down(params, times)
-        except BaseException as error:
-            if self._is_cancelled():
-                raise
-            return failure(error, times)
+        _timed(times, "_set_up_s", self._experiment.set_up, params)
+        made = self._do_and_tear_down(params, times)
         return Outcome(status="done", rows=made if isinstance(made, list) else [made], times=times)
 
     def _do_and_tear_down(self, params: dict[str, Any], times: dict[str, float]) -> Row | list[Row]:
         try:
-            made: Row | list[Row] = _timed(times, "_do_s", lambda: read(self._experiment.do(params)))
+            made: Row | list[Row] = _timed(times, "_do_s", lambda: read(self._called(self._experiment.do, params)))
         except BaseException:
             try:
                 _timed(times, "_tear_down_s", self._experiment.tear_down)
@@ -284,9 +303,9 @@ class _ExperimentRunner(Runner):
 class _EpycRunner(Runner):
     __slots__ = ()
 
-    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...]) -> Outcome:
+    def _execute(self, params: dict[str, Any], seed: int, rng_key: tuple[int, ...], times: dict[str, float]) -> Outcome:
         self._experiment.set(as_read(params))
-        record = self._experiment.run()
+        record = self._called(self._experiment.run)
         if isinstance(record, list):
             record = {"metadata": {}, "results": record}
         if not isinstance(record, Mapping) or "results" not in record:

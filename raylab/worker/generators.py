@@ -175,6 +175,18 @@ def _put_back(restore: Callable[[Any], Any], state: Any) -> None:
             sys.modules["numpy.random"].seed(_Now.seed % _NUMPYS)
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Afterwards the global generators are as they are now."""
+    states, seed = _states(), _Now.seed
+    try:
+        yield
+    finally:
+        _Now.seed = seed
+        for restore, state in states:
+            _put_back(restore, state)
+
+
 def seed_all(number: int) -> None:
     """Seed what is loaded at the moment, for code that is no trial."""
     random.seed(number)

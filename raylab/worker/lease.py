@@ -26,16 +26,17 @@ from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Asked
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, asked, grown, make_batch
-from raylab.worker.experiment import Runner, adapt
-from raylab.worker.generators import imports_apart, seed_all
+from raylab.worker.experiment import Runner
+from raylab.worker.generators import imports_apart
 from raylab.worker.outcome import Outcome, Row
 from raylab.worker.peak_memory import LONG_S, PeakMemory
 from raylab.worker.ray_guard import guarded
+from raylab.worker.ready import make_ready
 from raylab.worker.shown_warnings import Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named
 from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
-from raylab.worker.working_folder import Workplace, back_again, private_folder
+from raylab.worker.working_folder import back_again, private_folder
 
 WIRE = 8
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
@@ -170,18 +171,14 @@ class Job:
         segments = package.segments.load()
         path = None if package.modules is None else unpack(package.modules, folder)
         ending, pid = _Ending.watch(), os.getpid()
+        made = make_ready(
+            lambda: load(package.pickle, path),
+            path,
+            segments[0].seed,
+            is_cancelled=lambda: ending() or rang() or os.getpid() != pid,
+        )
+        self.draws, self.workplace, self.runner = made.draws, made.workplace, made.runner
         with imports_apart(draws=True):
-            # What modules and classes draw while they are made must be the same in every process.
-            seed_all(segments[0].seed)
-            found = load(package.pickle, path)
-            self.draws = bool(found.seeds)
-            self.workplace = Workplace(path, found.files) if path is not None and found.files else None
-            self.runner: Runner = adapt(
-                found.experiment,
-                is_cancelled=lambda: ending() or rang() or os.getpid() != pid,
-                seeds=found.seeds,
-                enter=None if self.workplace is None else self.workplace.enter,
-            )
             self.parts: list[Part] = []
             self.grow(segments)
         self.max_rows = FIRST_ROWS

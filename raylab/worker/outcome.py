@@ -237,6 +237,17 @@ def _epyc_rows(results: object) -> tuple[list[Row], list[tuple[str, str | None]]
     return rows, failures
 
 
+def reported(record: object) -> BaseException | None:
+    """The exception that an epyc result holds; of several repetitions that failed the first one's."""
+    if isinstance(record, list):
+        return next(filter(None, map(reported, record)), None)
+    if not (isinstance(record, Mapping) and "results" in record):
+        return None
+    metadata = record.get("metadata") or {}
+    own = (value for key, value in metadata.items() if str(key).split(".")[-1] == "exception")
+    return next((error for error in own if isinstance(error, BaseException)), None) or reported(record["results"])
+
+
 def _epyc_metadata(record: Mapping[str, Any]) -> tuple[dict[str, object], str | None, str | None]:
     """The metadata without its failure; the failure's error and traceback, None if there was none."""
     found = {_clean(str(key)): value for key, value in (record.get("metadata") or {}).items()}

@@ -5,9 +5,11 @@ A new version of Ray may change any of these. `tests/ray/test_ray.py` holds what
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 CALLS = ("ray", "ray._private.worker")
 """Where Ray's calls `init` and `shutdown` stand: where they are defined, and where a pickle finds them that holds
@@ -45,6 +47,40 @@ def _core_worker() -> Any:
     from ray._private.worker import global_worker
 
     return global_worker.core_worker  # type: ignore[attr-defined]  # Ray sets it when the process connects
+
+
+def is_connected() -> bool:
+    """Whether this process is connected to a cluster; without importing Ray."""
+    ray: Any = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+@contextmanager
+def classes_apart() -> Iterator[None]:
+    """While this holds, a pickle that brings a class along makes it anew. Ray's cloudpickle knows each class that it
+    has pickled or made: to unpickle one gives the class that is there, and writes over it what the pickle says."""
+    before = _known_classes()
+    _know_classes((WeakKeyDictionary(), WeakValueDictionary()))
+    try:
+        yield
+    finally:
+        _know_classes(before or (WeakKeyDictionary(), WeakValueDictionary()))
+
+
+_KNOWN_CLASSES = ("_DYNAMIC_CLASS_TRACKER_BY_CLASS", "_DYNAMIC_CLASS_TRACKER_BY_ID")
+
+
+def _known_classes() -> tuple[Any, ...]:
+    """The two tables; nothing where cloudpickle is not loaded."""
+    module = sys.modules.get("ray.cloudpickle.cloudpickle")
+    return () if module is None else tuple(getattr(module, name) for name in _KNOWN_CLASSES)
+
+
+def _know_classes(tables: tuple[Any, ...]) -> None:
+    module = sys.modules.get("ray.cloudpickle.cloudpickle")
+    for name, table in zip(_KNOWN_CLASSES, tables, strict=True):
+        if module is not None:
+            setattr(module, name, table)
 
 
 def read_settings_again() -> None:

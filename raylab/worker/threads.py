@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -44,15 +44,28 @@ def limit_threads(threads: int, own: Mapping[str, str]) -> None:
     wanted = {name: own.get(name, own.get(OPENMP, str(threads))) for name in VARIABLES}
     os.environ.update(wanted)
     for library in _libraries(len(sys.modules)):
-        count = _count(wanted[_OWN.get(library.internal_api, OPENMP)])
-        if count is not None:
-            with suppress(Exception):  # a library of its own kind must not keep a sweep from running
-                library.set_num_threads(count)
+        _set(library, _count(wanted[_OWN.get(library.internal_api, OPENMP)]))
+    _set(sys.modules.get("torch"), _count(wanted[OPENMP]))
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Afterwards the libraries that are loaded now have as many threads as now. The environment is the caller's."""
+    before = [(library, library.get_num_threads()) for library in _libraries(len(sys.modules))]
     torch: Any = sys.modules.get("torch")
-    count = _count(wanted[OPENMP])
-    if count is not None and hasattr(torch, "set_num_threads"):
-        with suppress(Exception):
-            torch.set_num_threads(count)
+    if hasattr(torch, "get_num_threads"):
+        before.append((torch, torch.get_num_threads()))
+    try:
+        yield
+    finally:
+        for library, count in before:
+            _set(library, count)
+
+
+def _set(library: Any, count: int | None) -> None:
+    if count is not None and hasattr(library, "set_num_threads"):
+        with suppress(Exception):  # a library of its own kind must not keep a sweep from running
+            library.set_num_threads(count)
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,44 @@ class Loaded:
     files: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What travelled, before anything of it is loaded.
+
+    Attributes:
+        python: the version of Python whose bytecode it has.
+        seeds, files: as of `Loaded`.
+        pickle: the experiment.
+    """
+
+    python: tuple[int, int]
+    seeds: tuple[str, ...]
+    files: tuple[str, ...]
+    pickle: bytes
+
+    def load(self, modules: Path | None) -> Loaded:
+        """Make the experiment again. What stands in the way of that is raised as it comes.
+
+        Args:
+            modules: where its modules are unpacked; put first on `sys.path`.
+        """
+        if modules is not None and sys.path[:1] != [str(modules)]:
+            sys.path.insert(0, str(modules))
+            importlib.invalidate_caches()
+        return Loaded(experiment=pickle.loads(self.pickle), seeds=self.seeds, files=self.files)
+
+
+def opened(data: bytes) -> Opened:
+    """What the `pickle` of a `Code` says of itself."""
+    outer = pickle.loads(data)
+    return Opened(
+        python=outer["python"],
+        seeds=tuple(outer.get("seeds", ())),
+        files=tuple(outer.get("files", ())),
+        pickle=outer["experiment"],
+    )
+
+
 def unpack(modules: bytes, folder: Path) -> Path:
     """Unpack a zip into `folder/HASH` and return that path; at once if it is there already.
 
@@ -66,11 +104,8 @@ def load(data: bytes, modules: Path | None) -> Loaded:
         VersionMismatch: it was pickled by another Python, whose functions this one cannot run.
         ExperimentError: anything else, with what to do.
     """
-    if modules is not None and sys.path[:1] != [str(modules)]:
-        sys.path.insert(0, str(modules))
-        importlib.invalidate_caches()
-    outer = pickle.loads(data)
-    python = outer["python"]
+    found = opened(data)
+    python = found.python
     if python != this_python():
         # Tried instead of refused, this may crash the process: bytecode has no version of its own.
         raise VersionMismatch(
@@ -78,7 +113,7 @@ def load(data: bytes, modules: Path | None) -> Loaded:
             f"{sys.version_info[0]}.{sys.version_info[1]}. Submit it from a Python of the cluster's version."
         )
     try:
-        experiment: object = pickle.loads(outer["experiment"])
+        return found.load(modules)
     except ModuleNotFoundError as error:
         raise ExperimentError(
             f"The experiment needs the module {error.name!r}, which did not travel with it and is not "
@@ -90,7 +125,6 @@ def load(data: bytes, modules: Path | None) -> Loaded:
             f"The experiment cannot be loaded on the worker: {type(error).__name__}: {error}. If a package "
             f"has another version there, name the one you have in runtime_env={{'pip': [...]}}."
         ) from error
-    return Loaded(experiment=experiment, seeds=tuple(outer["seeds"]), files=tuple(outer["files"]))
 
 
 def this_python() -> tuple[int, int]:

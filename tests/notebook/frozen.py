@@ -26,9 +26,9 @@ from sweeps import WHO, Bench
 
 from raylab.core.design import Design, Factorial, Points
 from raylab.core.policy import Policy
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
+from raylab.offline import Notebook
 from raylab.worker.batch import Batch
 
 SOURCE = """

@@ -13,9 +13,9 @@ from sweeps import WHO, Bench, leased, packaged
 
 from raylab.core.design import Factorial
 from raylab.core.history import fold
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 from raylab.worker.batch import summary
 
 Truth = dict[str, pl.DataFrame]

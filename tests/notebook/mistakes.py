@@ -14,10 +14,10 @@ from typing import Any
 from faulty import Faulty, PowerLoss
 from wrong import Wrong
 
+from raylab import offline
 from raylab.errors import LabFenced
 from raylab.notebook import copy as copy_module
 from raylab.notebook import layout
-from raylab.notebook import notebook as notebook_module
 from raylab.notebook import posix as store_module
 from raylab.notebook import removal as removal_module
 from raylab.notebook import table as table_module
@@ -25,10 +25,10 @@ from raylab.notebook import table_files as listing_module
 from raylab.notebook import verify as verify_module
 from raylab.notebook.copy import Copying
 from raylab.notebook.file import encode
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 
 
 def files_are_not_synced(wrong: Wrong) -> None:
@@ -371,7 +371,7 @@ def a_copy_does_not_ask_whether_a_sweep_was_removed(wrong: Wrong) -> None:
 
 
 def a_verification_does_not_ask_whether_a_sweep_was_removed(wrong: Wrong) -> None:
-    wrong.function(notebook_module, "inspect", verify_module._inspected)
+    wrong.function(offline, "inspect", verify_module._inspected)
 
 
 def a_copy_keeps_what_was_removed(wrong: Wrong) -> None:

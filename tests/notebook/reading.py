@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from faulty import Faulty, Unplugged
 from lives import COMMITS, A, B, Life, check_rows, judged, points
 
-from raylab.notebook.notebook import Tables
 from raylab.notebook.posix import PosixStore
+from raylab.offline import Tables
 
 
 class Cursor:

@@ -32,11 +32,11 @@ from raylab.errors import LabFenced, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy
 from raylab.notebook.file import OPENING, load
-from raylab.notebook.notebook import Notebook, through
 from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.removal import REMOVED
 from raylab.notebook.salvage import salvage
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.offline import Notebook, through
 from raylab.worker.batch import summary
 
 GONE, KEPT = "gone", "kept"

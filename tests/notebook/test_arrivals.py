@@ -25,7 +25,7 @@ from sweeps import NEVER, Bench, leased, sweep
 
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 BIG = 2**53 + 1
 BERLIN, TOKYO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")

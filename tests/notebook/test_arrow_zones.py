@@ -19,7 +19,7 @@ import raylab.notebook.arrow_zones
 from raylab.core.design import Factorial
 from raylab.notebook.arrow_zones import zone_name
 from raylab.notebook.columns import column
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 NIGHT = dt.datetime(2024, 7, 1, 0, 30)
 BERLIN = ZoneInfo("Europe/Berlin")

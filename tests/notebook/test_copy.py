@@ -21,9 +21,9 @@ from raylab.core.design import Factorial
 from raylab.errors import LabNotFound, NameRefused, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.copy import Copying, copy
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 from raylab.server import pieces
 
 pytestmark = pytest.mark.usefixtures("without_pauses")

@@ -24,7 +24,7 @@ import raylab
 from raylab.core.crate import METADATA
 from raylab.core.design import Factorial
 from raylab.errors import NameRefused, NotebookDamaged, SweepNotFound
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 WORDS: dict[str, Any] = {
     "title": "What heat does",

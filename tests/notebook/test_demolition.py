@@ -19,9 +19,9 @@ from sweeps import WHO, Bench
 from raylab.errors import LabFenced, LabNotFound, NotebookDamaged
 from raylab.notebook import demolition, layout
 from raylab.notebook.demolition import demolish, end
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore, SystemCalls
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 
 pytestmark = pytest.mark.usefixtures("hasty", "in_pieces_of_three")
 

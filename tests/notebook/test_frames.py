@@ -13,8 +13,8 @@ from sweeps import Bench, leased, packaged, sweep
 from raylab.core.design import Design, Factorial, Points
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, updates
-from raylab.notebook.notebook import Notebook, Tables
 from raylab.notebook.table_files import listing
+from raylab.offline import Notebook, Tables
 from raylab.worker.experiment import Experiment
 
 METADATA = {

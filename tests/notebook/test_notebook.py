@@ -17,7 +17,7 @@ from sweeps import Bench, leased, packaged, sweep
 from raylab.core.design import Factorial
 from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 
 def picked() -> Any:

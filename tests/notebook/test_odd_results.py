@@ -41,11 +41,11 @@ from raylab.core.design import Factorial
 from raylab.notebook import layout
 from raylab.notebook.columns import KIND, OF, column
 from raylab.notebook.frames import updates
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.rows import RESERVED
 from raylab.notebook.schema import MORE, NAME
 from raylab.notebook.table_files import listing
+from raylab.offline import Notebook
 from raylab.terminal import export
 from raylab.worker.batch import Batch
 

@@ -23,8 +23,8 @@ from raylab.core.design import Design, Factorial, Points
 from raylab.core.kinds import MISSING
 from raylab.core.values import key_of
 from raylab.notebook.columns import KIND
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.parameters import TEXT, Parameters, stand
+from raylab.offline import Notebook
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

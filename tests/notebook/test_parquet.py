@@ -19,11 +19,11 @@ import raylab
 from raylab.core.design import Factorial
 from raylab.core.history import fold
 from raylab.notebook import parquet
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.parquet import Rows
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import snapshot
 from raylab.notebook.verify import requests_of
+from raylab.offline import Notebook
 
 DATA = Path(__file__).parents[1] / "data"
 

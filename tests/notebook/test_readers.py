@@ -14,9 +14,9 @@ from sweeps import Bench
 
 from raylab.core.design import Factorial
 from raylab.notebook import layout, table_files
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table_files import PAUSE_S  # before `hasty` changes it
+from raylab.offline import Notebook
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

@@ -26,11 +26,11 @@ from raylab.notebook import layout
 from raylab.notebook.copy import copy
 from raylab.notebook.damage import Finding
 from raylab.notebook.file import load
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.salvage import salvage
 from raylab.notebook.table_files import listing
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 
 pytestmark = pytest.mark.usefixtures("without_pauses")
 

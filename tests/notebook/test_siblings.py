@@ -16,9 +16,9 @@ from raylab.notebook import rows
 from raylab.notebook.columns import KIND
 from raylab.notebook.frames import in_turn
 from raylab.notebook.headings import Heading, headings, labels
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.schema import Schema
 from raylab.notebook.siblings import settled
+from raylab.offline import Notebook
 
 BIG = 2**53 + 1
 

@@ -22,9 +22,9 @@ from raylab.notebook import file as file_module
 from raylab.notebook import layout, table_files, verify
 from raylab.notebook.damage import Finding
 from raylab.notebook.file import load
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.posix import PosixStore
 from raylab.notebook.table import Table
+from raylab.offline import Notebook
 
 pytestmark = pytest.mark.usefixtures("without_pauses")
 

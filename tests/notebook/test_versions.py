@@ -16,8 +16,8 @@ from sweeps import WHO, leased, packaged, rows_of
 from raylab.core.history import fold
 from raylab.core.strikes import Strikes
 from raylab.notebook import layout
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 from raylab.worker.batch import summary
 
 DATA = Path(__file__).parents[1] / "data"

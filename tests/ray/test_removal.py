@@ -13,7 +13,7 @@ from parts import REFUSED
 
 from raylab.errors import SweepNotFound
 from raylab.notebook.file import load
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 SUBMIT = """
 import os, time

@@ -18,7 +18,7 @@ from raylab.core.design import Factorial
 from raylab.core.handle import Handle
 from raylab.core.request import Submission
 from raylab.errors import LabUnavailable, RaylabError, SweepExists, SweepLocked, SweepNotFound
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 
 FIXED = replace(SUBMISSION, ingredients={"function f": "source 2"})
 OTHER = replace(SUBMISSION, repeats=3)

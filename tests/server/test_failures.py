@@ -14,7 +14,7 @@ from said import refused
 import raylab
 import raylab.testing
 from raylab.client.resting import Resting
-from raylab.notebook.notebook import overview
+from raylab.offline import overview
 from raylab.server.known_labs import Place
 from raylab.terminal.command import main
 

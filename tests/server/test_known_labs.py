@@ -12,7 +12,7 @@ from homes import listed, made
 
 from raylab.errors import NameRefused, NotebookDamaged
 from raylab.notebook import layout
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 from raylab.server import known_labs
 from raylab.server.known_labs import home, known, look, place_of, remember
 

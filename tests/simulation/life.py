@@ -19,7 +19,7 @@ from raylab.core.block import block
 from raylab.core.design import Design
 from raylab.errors import LabBusy, LabFenced, LabUnavailable, RaylabError
 from raylab.notebook import table_files as listing_module
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 from raylab.server import actor as actor_module
 from raylab.server import recorder as recorder_module
 from raylab.server.conductor import IDLE_S

@@ -23,8 +23,8 @@ from raylab import Lab, __version__, errors
 from raylab.client.cluster import NoCluster
 from raylab.core.design import Factorial
 from raylab.core.request import Request
-from raylab.notebook.notebook import Notebook
 from raylab.notebook.writer import Writer
+from raylab.offline import Notebook
 from raylab.terminal.command import VERBS, exit_code, main
 from raylab.terminal.words import CODES
 

@@ -742,6 +742,48 @@ def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(raylab.worker.outcome).failed == 0
 
 
+@pytest.mark.parametrize("kind", ["function", "experiment", "epyc"])
+def test_what_is_run_by_hand_raises_what_it_raises_and_is_called_by_whom_one_says(kind):
+    class Failing(Experiment):
+        ended = False
+
+        def do(self, params):
+            raise KeyError("do")
+
+        def tear_down(self):
+            self.ended = True
+            raise ValueError("tear_down")
+
+    class FailingEpyc:
+        def set(self, params):
+            self.params = params
+
+        def run(self):
+            raise KeyError("do")
+
+    def failing(x):
+        raise KeyError("do")
+
+    made = {"function": failing, "experiment": Failing(), "epyc": FailingEpyc()}[kind]
+    called = []
+
+    def by(function, /, *args, **words):
+        called.append(function.__name__)
+        return function(*args, **words)
+
+    runner = adapt(made, by=by)
+    with pytest.raises(KeyError, match="do"):
+        runner.run({"x": 1}, 11, KEY)
+    assert called == [{"function": "failing", "experiment": "do", "epyc": "run"}[kind]]
+    assert outcome(runner.attempt({"x": 1}, 11, KEY)).error == "KeyError: 'do'"
+
+
+def test_a_parameter_may_be_called_like_anything_in_between():
+    names = {"self": 1, "function": 2, "args": 3}
+    assert adapt(lambda **words: words, by=lambda call, /, *a, **w: call(*a, **w)).run(names, 11, KEY) == names
+    assert run(lambda **words: words, names).rows == [names]
+
+
 def test_a_coroutine_that_slips_through_is_a_failure():
     coroutine = later(1)
     outcome = run(lambda: coroutine)

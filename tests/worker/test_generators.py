@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylab.worker.generators import common, importing, imports_apart, seeder
+from raylab.worker.generators import common, importing, imports_apart, kept, seeder
 
 
 def drawn() -> tuple[float, float]:
@@ -28,6 +28,16 @@ def seed(number: int) -> None:
     made = seeder(("random", "numpy"))
     assert made is not None
     made(number)
+
+
+def test_what_is_seeded_meanwhile_is_put_back() -> None:
+    seed(1)
+    wanted = drawn()
+    seed(1)
+    with kept():
+        seed(2)
+        assert drawn() != wanted
+    assert drawn() == wanted
 
 
 @given(st.integers(), st.integers())

@@ -18,7 +18,7 @@ from sweeps import NEVER, Bench, leased, packaged, rows_of, table_of
 
 from raylab.code.pack import pack
 from raylab.core.design import Factorial
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 from raylab.worker import batch as making
 from raylab.worker import lease
 from raylab.worker.outcome import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS, UnfitResultError

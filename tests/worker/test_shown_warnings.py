@@ -16,7 +16,7 @@ from raylab.code.pack import pack
 from raylab.core.design import Factorial
 from raylab.core.trial_warnings import LIMIT, MAX_TEXT, MORE
 from raylab.notebook.frames import WARNINGS_SCHEMA
-from raylab.notebook.notebook import Notebook
+from raylab.offline import Notebook
 from raylab.worker import shown_warnings
 from raylab.worker.experiment import Experiment
 

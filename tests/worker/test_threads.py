@@ -17,7 +17,7 @@ from raylab.core.design import Factorial
 from raylab.core.policy import Policy
 from raylab.worker.batch import Batch
 from raylab.worker.lease import LeaseOrder, run_lease
-from raylab.worker.threads import VARIABLES, limit_threads, named
+from raylab.worker.threads import VARIABLES, kept, limit_threads, named
 
 BLAS = [each for each in ThreadpoolController().lib_controllers if each.user_api == "blas"]
 
@@ -98,3 +98,13 @@ def test_torch_is_told_where_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> No
 def test_of_an_environment_only_what_speaks_of_threads_is_taken() -> None:
     assert named({"A": "1", "MKL_NUM_THREADS": 2}) == {"MKL_NUM_THREADS": "2"}
     assert named({}) == {}
+
+
+@pytest.mark.skipif(not BLAS, reason="numpy brings no BLAS of which the threads can be told")
+def test_a_process_gets_its_own_number_back() -> None:
+    limit_threads(3, {})
+    assert counts() == {3}
+    with kept():
+        limit_threads(1, {})
+        assert counts() == {1}
+    assert counts() == {3}

@@ -31,6 +31,8 @@ from raylab.notebook.survey import survey
 from raylab.notebook.table_files import Known, listing
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
+from raylab.rerun.report import Rerun
+from raylab.rerun.rerun import rerun
 
 T = TypeVar("T")
 
@@ -171,6 +173,37 @@ class Notebook:
     def _read(self, name: Which) -> list[SweepRecord]:
         """Those whose rows are wanted; the only one there is for None."""
         return [choose(self._records(), None, self.name)] if name is None else self._chosen(name)
+
+    def rerun(
+        self,
+        name: str | None = None,
+        point: int | None = None,
+        repeat: int = 0,
+        *,
+        code: int | None = None,
+        debugger: bool = False,
+    ) -> Rerun:
+        """Run one recorded trial again, here: with the notebook's own code, the trial's own values and seeds; and say
+        whether what comes out is the record, bit by bit. See `Sweep.rerun`; this one needs no lab.
+
+        Args:
+            name: the sweep; the only one that is not archived if None.
+            point, repeat, code, debugger: as of `Sweep.rerun`.
+
+        Raises:
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").rerun("coarse", 17)    # doctest: +SKIP
+        """
+        if point is None:
+            given = "no point" if name is None or isinstance(name, str) else f"{name!r} for the sweep's name"
+            raise TypeError(
+                "rerun takes a sweep's name and a point's number, as in rerun('coarse', 17), or rerun(point=17) where "
+                f"there is only one sweep; got {given}"
+            )
+        record = choose(self._records(), name, self.name)
+        return rerun(self._reader, record, self._of(record), point, repeat, code=code, debugger=debugger)
 
     def verify(self) -> pl.DataFrame:
         """Read and check everything; one row for each thing that is wrong, none when all is whole.

@@ -1,0 +1,59 @@
+"""One trial of a sweep, found by its point and its repeat."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from raylab.core import box
+from raylab.core.block import Block
+from raylab.core.order import seed
+from raylab.core.request import SweepRecord
+from raylab.core.segment import Segment
+
+
+def find_trial(record: SweepRecord, point: Any, repeat: Any = 0) -> tuple[Segment, Block]:
+    """The segment that brought a trial to a sweep, and the trial.
+
+    Args:
+        record: the sweep.
+        point: `_point` of the trial's rows.
+        repeat: `_repeat` of them.
+
+    Raises:
+        TypeError: one of the two is no integer.
+        IndexError: the sweep has no such trial; the message says which it has.
+    """
+    point, repeat = _whole(point, "point"), _whole(repeat, "repeat")
+    for segment in record.segments:
+        own = point - segment.first_point
+        if not segment.selection and _has(segment, own, repeat):
+            number = segment.first_trial + own * segment.repeats + repeat - segment.first_repeat
+            each = (number, own, repeat, seed(segment.seed, number))
+            return segment, Block(*(np.array([value], dtype=np.int64) for value in each))
+    raise IndexError(_missing(record, point, repeat))
+
+
+def _whole(given: Any, what: str) -> int:
+    try:
+        return index(given)
+    except TypeError:
+        raise TypeError(
+            f"a {what} is meant by its number, the _{what} of results(metadata=True); got {given!r}"
+        ) from None
+
+
+def _has(segment: Segment, own: int, repeat: int) -> bool:
+    """Whether a segment has this repeat of a point of its design."""
+    if not (0 <= own < segment.size and 0 <= repeat - segment.first_repeat < segment.repeats):
+        return False
+    return not segment.part or box.holds(segment.part, segment.grid, own)
+
+
+def _missing(record: SweepRecord, point: int, repeat: int) -> str:
+    there = f"it has the points 0 to {record.points - 1:,}"
+    if record.repeats > 1:
+        there += f" in up to {record.repeats:,} repeats, of which the first is 0"
+    return f"the sweep {record.name!r} has no trial of point {point:,} and repeat {repeat:,}; {there}"

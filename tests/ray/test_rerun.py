@@ -1,0 +1,85 @@
+"""One trial again, from a handle of a real lab, over `ray://` too, and from the notebook in a process without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from clusters import Client, Cluster, clean_environment
+
+HASHES = {"PYTHONHASHSEED": "0"}
+"""As workers have it."""
+
+MODEL = """
+import os, random
+import numpy as np
+
+def noisy(x, seed, rng):
+    if x == 4:
+        raise ValueError(f"{x} is bad")
+    drawn = {"rng": rng.random(), "random": random.random(), "numpy": np.random.random()}
+    return {**drawn, "text": "".join({"a", "b", "c"})}
+
+def where(x):
+    return {"y": x, "pid": os.getpid()}
+"""
+
+AGAIN = """
+import os, traceback
+lab = raylab.Lab(name)
+sweep = lab.sweep("noisy")
+for point in range(4):
+    again = sweep.rerun(point, 1)
+    assert again.same and again.differences == (), again
+try:
+    sweep.rerun(4)
+except ValueError as error:
+    assert traceback.extract_tb(error.__traceback__)[-1].name == "noisy"
+    assert "failed with the same error" in error.__notes__[0], error.__notes__
+else:
+    raise AssertionError("nothing was raised")
+again = lab.sweep("where").rerun(2)
+assert again.same is False and again.result == {"y": 2, "pid": os.getpid()}, again
+import model
+assert model.noisy(0) == "newer"
+assert sweep.rerun(0).same
+assert sweep.progress().total == 10
+import ray
+assert ray.is_initialized()
+assert sweep.progress().done == 8
+"""
+
+
+@pytest.mark.parametrize("way", ["driver", "ray://"])
+def test_from_a_handle(cluster: Cluster, tmp_path: Path, lab_name: str, way: str) -> None:
+    submitted(cluster, tmp_path, lab_name)
+    address = cluster.client_address if way == "ray://" else None
+    (tmp_path / "model.py").write_text("def noisy(x):\n    return 'newer'\n")
+    cluster.client(AGAIN, name=lab_name, cwd=tmp_path, address=address, env=HASHES)
+
+
+def test_from_the_notebook_alone(cluster: Cluster, tmp_path: Path, lab_name: str) -> None:
+    submitted(cluster, tmp_path, lab_name)
+    script = """
+    import sys
+    notebook = raylab.Notebook(place)
+    assert notebook.rerun("noisy", 2, 1).same
+    assert notebook.rerun("where", 2).same is False
+    assert "ray" not in sys.modules
+    """
+    place = str(cluster.home / lab_name)
+    with Client(dedent(script), None, env={**clean_environment(), **HASHES}, place=place) as client:
+        assert client.ended() == 0, client.stderr
+
+
+def submitted(cluster: Cluster, folder: Path, lab_name: str) -> None:
+    (folder / "model.py").write_text(MODEL)
+    script = """
+    import model
+    lab = raylab.Lab(name)
+    noisy = lab.submit(model.noisy, {"x": range(5)}, name="noisy", repeats=2, seed=1)
+    where = lab.submit(model.where, {"x": range(3)}, name="where")
+    assert noisy.wait(timeout=90, progress=False) and where.wait(timeout=90, progress=False)
+    """
+    cluster.client(dedent(script), name=lab_name, cwd=folder)
