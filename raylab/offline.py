@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from raylab.core.failed_now import in_force
 from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_sweep, only
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
 from raylab.core.request import SweepRecord
-from raylab.core.retry import in_force
 from raylab.core.status import Progress, Status, on_disk
 from raylab.core.summary import Summary
 from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound

@@ -38,8 +38,8 @@ def enlarge(
     statuses = [status for status, name in GROWS.items() if name in policy.grow]
     short: list[Failure] = []
     failed = failures(record, found.not_done, statuses, known=len(record.segments), in_hand=in_hand)
-    for segment, status, numbers in failed:
-        more = policy.more(segment.need, status)
-        if more is not None and (policy.has_limit(status) or has_room(policy.at(more))):
-            short.append(Failure(replace(segment, need=more), status, numbers))
+    for each in failed:
+        more = policy.more(each.segment.need, each.status)
+        if more is not None and (policy.has_limit(each.status) or has_room(policy.at(more))):
+            short.append(each._replace(segment=replace(each.segment, need=more)))
     return selections(record, short, found.attempt + 1)

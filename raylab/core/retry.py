@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from raylab.core.block import numbers_at
 from raylab.core.box import Run
-from raylab.core.causes import Failing, merged
 from raylab.core.places import among, listed, pairs, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
@@ -25,18 +24,7 @@ from raylab.core.statuses import USUAL
 from raylab.core.summary import Summary
 from raylab.errors import DesignError
 
-__all__ = [
-    "Failure",
-    "again",
-    "failures",
-    "in_force",
-    "is_taken_back",
-    "not_taken",
-    "selections",
-    "stay",
-    "taken",
-    "taken_back",
-]
+__all__ = ["Failure", "again", "failures", "is_taken_back", "not_taken", "selections", "stay", "taken"]
 
 MOST_TRIALS = 10_000_000
 """As many are looked at in one go: eight bytes each in a few arrays are some 300 MB, for a second or two."""
@@ -76,11 +64,12 @@ def taken(segments: Sequence[Segment], known: int, statuses: Sequence[str]) -> i
 
 
 class Failure(NamedTuple):
-    """Trials that failed: the segment that they ran in last, what came of them, their numbers."""
+    """Trials that failed: the segment that they ran in last, what came of them, and of each its number and position."""
 
     segment: Segment
     status: str
     numbers: NDArray[np.int64]
+    positions: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -136,54 +125,14 @@ def failures(
             if not inside.size:
                 continue
             positions = listed(inside)
-            numbers = numbers_at(segment, positions[~among(in_hand, positions)])
+            positions = positions[~among(in_hand, positions)]
+            numbers = numbers_at(segment, positions)
             for selection in later:
-                numbers = numbers[~among(selection, numbers)]
-            yield Failure(segment, status, numbers)
+                left = ~among(selection, numbers)
+                numbers, positions = numbers[left], positions[left]
+            yield Failure(segment, status, numbers, positions)
         if segment.selection:
             later.append(pairs(segment.selection))
-
-
-def in_force(record: SweepRecord, causes: Sequence[Failing]) -> list[Failing]:
-    """Why that failed which is failed now: what runs again, be it that nothing came of it yet, counts no more."""
-    if not record.runs_again or sum(each.count for each in causes) > MOST_TRIALS:
-        return [each.counted(each.by_status) for each in causes]
-    found = []
-    for each in causes:
-        failed = failures(record, each.places, each.places, known=len(record.segments))
-        found.append(each.counted(_counts(failed)))
-    return merged(each for each in found if each.count)
-
-
-def taken_back(
-    record: SweepRecord, causes: Sequence[Failing], segments: Iterable[Segment], in_hand: Sequence[Run]
-) -> list[Failing]:
-    """Why that had failed which is run again in segments that a sweep gets.
-
-    Args:
-        record: the sweep before that.
-        causes: what its table says.
-        segments: these.
-        in_hand: as of `again`.
-    """
-    again = [segment for segment in segments if segment.selection]
-    statuses = {status for segment in again for status in segment.taken_back}
-    selected = [pairs(segment.selection) for segment in again]
-    found = []
-    for each in causes:
-        failed = failures(record, each.places, statuses, known=len(record.segments), in_hand=in_hand)
-        gone = (
-            one._replace(numbers=one.numbers[among(selection, one.numbers)]) for one in failed for selection in selected
-        )
-        found.append(each.counted(_counts(gone)))
-    return found
-
-
-def _counts(failed: Iterable[Failure]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for each in failed:
-        found[each.status] += len(each.numbers)
-    return +found
 
 
 def _group(groups: list[_Group], segment: Segment) -> _Group:
@@ -208,10 +157,10 @@ def selections(record: SweepRecord, failed: Iterable[Failure], attempt: int) -> 
         DesignError: they are so many that no request holds them.
     """
     groups: list[_Group] = []
-    for segment, status, numbers in failed:
-        group = _group(groups, segment)
-        group.numbers.append(numbers)
-        group.taken_back[status] += len(numbers)
+    for each in failed:
+        group = _group(groups, each.segment)
+        group.numbers.append(each.numbers)
+        group.taken_back[each.status] += len(each.numbers)
     found: list[Segment] = []
     first_position, runs = record.positions, 0
     for group in reversed(groups):

@@ -21,11 +21,11 @@ from raylab import __version__
 from raylab.core.asked import environments, numbers, parameters, requests, source, without_source
 from raylab.core.citation import CITATION, citation
 from raylab.core.crate import METADATA, Run, State, metadata
+from raylab.core.failed_now import in_force
 from raylab.core.handle import Handle, Which, find, handles, names_of
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
 from raylab.core.request import Request, SweepRecord, Version
-from raylab.core.retry import in_force
 from raylab.core.status import Status, on_disk
 from raylab.core.summary import together
 from raylab.core.versions import history

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from raylab.core.causes import Failing
+from raylab.core.failed_now import in_force
 from raylab.core.request import SweepRecord
-from raylab.core.retry import in_force
 from raylab.core.summary import Summary
 from raylab.notebook.writer import SweepTable
 from raylab.worker.batch import Batch

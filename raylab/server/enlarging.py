@@ -11,10 +11,10 @@ from functools import partial
 from raylab.core.box import Run
 from raylab.core.causes import without
 from raylab.core.enlarging import enlarge
+from raylab.core.failed_now import taken_back
 from raylab.core.policy import GROWS, Policy
 from raylab.core.queue import Queue
 from raylab.core.request import Request
-from raylab.core.retry import taken_back
 from raylab.core.schedule import slots
 from raylab.errors import DesignError
 from raylab.server.at_work import AtWork

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from raylab.core.causes import Failing, without
+from raylab.core.failed_now import taken_back
 from raylab.core.request import Request, Submission
 from raylab.core.resubmission import policy_again
 from raylab.core.retry import again as failed_again
-from raylab.core.retry import not_taken, taken, taken_back
+from raylab.core.retry import not_taken, taken
 from raylab.core.segment import Segment
 from raylab.core.statuses import FAILED
 from raylab.core.summary import Summary

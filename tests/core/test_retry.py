@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from raylab.core import retry
 from raylab.core.block import block, numbers_at
 from raylab.core.causes import Failing, merged, without
+from raylab.core.failed_now import in_force, taken_back
 from raylab.core.places import among, listed, runs_of
 from raylab.core.request import SweepRecord
-from raylab.core.retry import again, in_force, is_taken_back, not_taken, taken, taken_back
+from raylab.core.retry import again, is_taken_back, not_taken, taken
 from raylab.core.segment import Need, Segment
 from raylab.core.status import recorded
 from raylab.core.statuses import FAILED, check_failed

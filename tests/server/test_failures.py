@@ -153,6 +153,7 @@ def test_a_lab_names_the_commonest_causes_of_what_is_failed_now(
     (tmp_path / "held").touch()
     assert sweep.retry() == 14
     assert shown(lab) == [], "they run again"
+    assert sweep.failures(by="cause").is_empty()
     (tmp_path / "held").unlink()
     finished(sweep)
     assert shown(lab) == [("ValueError", 8), ("RuntimeError", 6)]
@@ -174,6 +175,23 @@ def test_a_lab_that_starts_again_knows_the_causes(tmp_path: Path) -> None:
             finished(sweep).extend(repeats=repeats)
             finished(sweep)
             assert shown(lab) == [("ValueError", 4 * repeats), ("RuntimeError", 3 * repeats)]
+
+
+def test_a_lab_that_starts_again_knows_the_causes_of_a_sweep_that_is_not_complete(tmp_path: Path) -> None:
+    design = raylab.Factorial(x=range(300), folder=str(tmp_path))
+    with raylab.testing.lab(notebook=tmp_path / "test") as lab:
+        sweep = lab.submit(fit, design, name="fits", max_failures=3, order="design")
+        assert not sweep.wait(timeout=60, progress=False)
+        before = shown(lab)
+        assert sum(count for _, count in before) == sweep.progress().failed >= 3
+    with raylab.testing.lab(notebook=tmp_path / "test") as lab:
+        assert lab.sweep("fits").progress().state == "paused"
+        assert shown(lab) == before
+        assert lab.sweep("fits").retry() == sum(count for _, count in before)
+        lab.sweep("fits").change(max_failures=None)
+        lab.resume("fits")
+        finished(lab.sweep("fits"))
+        assert sorted(shown(lab)) == [("RuntimeError", 100), ("ValueError", 100)]
 
 
 def test_a_retry_of_one_status_leaves_the_causes_of_others(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
