@@ -74,9 +74,8 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
     assert len(openings) >= 3, "the actor was started again twice"
 
 
-def test_another_cluster_goes_on_after_all_of_the_first_was_killed(
-    own_cluster: Cluster, tmp_path: Path, rounds: int
-) -> None:
+@pytest.mark.long
+def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: Cluster, tmp_path: Path) -> None:
     elsewhere = tmp_path / "data" / "notebook"
     submit = """
     raylab.Lab("here").submit(slow, {"x": range(total)}, name="slow")
@@ -105,10 +104,10 @@ def test_another_cluster_goes_on_after_all_of_the_first_was_killed(
     else:
         raise AssertionError("no error")
     """
-    total = 300 * rounds
+    total = 600
     own_cluster.client(SLOW + _dedent(submit), elsewhere=str(elsewhere), total=total)
     places = (own_cluster.home / "here", elsewhere)
-    for _ in range(rounds):
+    for _ in range(2):
         enough = {place: min(recorded(place, "slow") + 20, total - 1) for place in places}
         eventually(lambda enough=enough: all(recorded(place, "slow") >= least for place, least in enough.items()), 40)
         own_cluster.restart()

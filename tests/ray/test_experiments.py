@@ -81,6 +81,7 @@ def test_a_script_of_its_own_may_hold_everything(cluster: Cluster, lab_name: str
     cluster.client(script, name=lab_name)
 
 
+@pytest.mark.long
 def test_side_by_side_sweeps_with_modules_of_their_own_both_run(
     cluster: Cluster, lab_name: str, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_side_by_side_sweeps_with_modules_of_their_own_both_run(
         assert notebook.results(f"by-{number}")["who"].to_list() == [number] * 5
 
 
+@pytest.mark.long
 def test_an_environment_that_cannot_be_made_stops_its_own_sweep_only(cluster: Cluster, lab_name: str) -> None:
     script = """
     import os

@@ -52,6 +52,7 @@ print(json.dumps([sweep.name, told, sweep.results().sort("scale")["mean"].to_lis
 """
 
 
+@pytest.mark.long
 def test_another_value_of_a_frame_is_another_sweep_and_a_line_says_so(cluster: Cluster, lab_name: str) -> None:
     import json
 

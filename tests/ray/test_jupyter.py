@@ -47,6 +47,7 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
     assert said[1:] == ["100 True\n", "100 0\n"]
 
 
+@pytest.mark.long
 def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster: Cluster, lab_name: str) -> None:
     submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=90, progress=False))"
     refused = (
@@ -80,6 +81,7 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
     assert said[11:] == ["fit-2 True\n"]
 
 
+@pytest.mark.long
 def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cluster, lab_name: str) -> None:
     """As the stop button does: the kernel gets an interrupt, the cell ends with KeyboardInterrupt."""
     submit = (

@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from clusters import LAB, Cluster, eventually
 from parts import REFUSED
 
@@ -109,6 +110,7 @@ def test_who_waits_and_reads_over_both_ways_is_told_and_what_runs_is_stopped(
     assert rows_in(cluster.home / lab_name / "sweeps/held") == 0
 
 
+@pytest.mark.long
 def test_a_lab_that_dies_while_it_deletes_goes_on_when_it_is_back(own_cluster: Cluster, lab_name: str) -> None:
     script = """
     def quick(x):

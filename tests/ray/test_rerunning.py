@@ -40,6 +40,7 @@ def mark(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_what_failed_and_crashed_runs_again_also_where_the_lab_is_killed_meanwhile(
     cluster: Cluster, lab_name: str, mark: Path
 ) -> None:

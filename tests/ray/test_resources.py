@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+import pytest
 from clusters import Cluster, answer
 
 FOLLOWS = """
@@ -71,6 +72,7 @@ def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Clust
     assert "64 CPU" in reason
 
 
+@pytest.mark.long
 def test_what_timed_out_is_tried_again_with_more_time(cluster: Cluster, lab_name: str) -> None:
     script = """
     def settles(takes):

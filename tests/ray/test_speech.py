@@ -311,7 +311,7 @@ except raylab.LabUnavailable:
 """
 
 
-@pytest.mark.parametrize("way", ["address", "client_address"])
+@pytest.mark.parametrize("way", [pytest.param("address", marks=pytest.mark.long), "client_address"])
 def test_an_interrupted_call_is_safe_to_repeat(cluster: Cluster, lab_name: str, tmp_path: Path, way: str) -> None:
     gate = tmp_path / "gate"
     with cluster.begin(GATED + HELD_UP, address=getattr(cluster, way), name=lab_name, gate=str(gate)) as client:

@@ -60,6 +60,7 @@ def test_what_has_begun_ends_by_itself_and_a_pause_outlives_the_lab(
     assert raylab.Notebook(cluster.home / lab_name).progress("paused").done == 40
 
 
+@pytest.mark.long
 def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluster, lab_name: str) -> None:
     script = """
     lab = raylab.Lab(name)
@@ -75,6 +76,7 @@ def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluste
     cluster.client(GATED + _dedent(script), name=lab_name)
 
 
+@pytest.mark.long
 def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, lab_name: str) -> None:
     script = """
     import polars as pl
@@ -95,6 +97,7 @@ def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, l
     cluster.client(GATED + _dedent(script), name=lab_name)
 
 
+@pytest.mark.long
 def test_users_share_a_cluster_evenly_however_many_sweeps_each_has(cluster: Cluster, lab_name: str) -> None:
     script = """
     from unittest.mock import patch

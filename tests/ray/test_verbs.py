@@ -175,6 +175,7 @@ def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster
     assert raylab.Notebook(cluster.home / busy_lab).sweeps().filter(name="same")["rows"].to_list() == [20]
 
 
+@pytest.mark.long
 def test_a_sweep_after_a_pause_finds_the_processes_of_the_one_before(lab_name: str) -> None:
     """The job that a lab's trials belong to is over, and Ray would end its idle processes within a moment.
 
