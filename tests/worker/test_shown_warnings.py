@@ -13,8 +13,9 @@ import pytest
 from sweeps import Bench, leased, packaged, rows_of, sweep
 
 from raylab.code.pack import pack
+from raylab.core.alike import LIMIT, MAX_TEXT
 from raylab.core.design import Factorial
-from raylab.core.trial_warnings import LIMIT, MAX_TEXT, MORE
+from raylab.core.trial_warnings import MORE
 from raylab.notebook.frames import WARNINGS_SCHEMA
 from raylab.offline import Notebook
 from raylab.worker import shown_warnings
