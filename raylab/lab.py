@@ -15,6 +15,7 @@ from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
+from raylab.client.provenance import origin
 from raylab.client.runtime_env import environment
 from raylab.client.submission import check_if_exists, check_ignore, check_plan, custom, doubled, policy, submission
 from raylab.code.pack import Include, pack, several
@@ -223,6 +224,7 @@ class Lab:
             seed=seed,
             order=order,
             policy=terms,
+            origin=origin(experiment, code.imports),
             partition=wanted.partition,
             ignore=ignored,
             if_exists=if_exists,

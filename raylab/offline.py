@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from raylab.core.account import account
 from raylab.core.failed_now import in_force
 from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_sweep, only
 from raylab.core.history import History, fold
@@ -20,6 +21,7 @@ from raylab.core.summary import Summary
 from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
+from raylab.notebook.diffs import diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
@@ -144,13 +146,30 @@ class Notebook:
         """
         return warnings_frame(self._survey(choose(self._records(), name, self.name)).warnings)
 
+    def info(self, name: str | None = None) -> dict[str, Any]:
+        """What was asked of a sweep, and where its code came from, as `Sweep.info` gives it. Without a name, the
+        notebook: name, notebook (its place), id, user, created, format, the raylab that made it, and of a copy its
+        origins.
+
+        Raises:
+            SweepNotFound: there is no such sweep.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").info("coarse")["code"][0]["commit"]    # doctest: +SKIP
+            '4be1fa3…'
+        """
+        if name is None:
+            return self.identity.told(self.place)
+        records = self._records()
+        record = find(records, only(name), self.name)
+        return account(record, records.environments_of(record), diffs(self._reader, record))
+
     def progress(self, name: Which = None) -> Progress:
         """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
         return Progress.of(overview(self, name))
 
-    def _chosen(self, name: Which, archived: bool = False) -> list[SweepRecord]:
+    def _chosen(self, records: History, name: Which, archived: bool = False) -> list[SweepRecord]:
         """These sweeps; all in force for None, archived or not."""
-        records = self._records()
         wanted = handles(name)
         if wanted is None:
             return [record for record in records.values() if archived or not record.archived]
@@ -172,7 +191,8 @@ class Notebook:
 
     def _read(self, name: Which) -> list[SweepRecord]:
         """Those whose rows are wanted; the only one there is for None."""
-        return [choose(self._records(), None, self.name)] if name is None else self._chosen(name)
+        records = self._records()
+        return [choose(records, None, self.name)] if name is None else self._chosen(records, name)
 
     def rerun(
         self,
@@ -296,15 +316,22 @@ class Notebook:
 
 def overview(notebook: Notebook, name: Which = None, archived: bool = False) -> list[Status]:
     """How far a sweep of a notebook is, or several, or each of them, archived or not, as a lab says it of its own."""
-    found = []
-    for record in notebook._chosen(name, archived):
+    found, records = [], notebook._records()
+    for record in notebook._chosen(records, name, archived):
         try:
             held = notebook._survey(record)
-            found.append(on_disk(record, held, in_force(record, held.causes)))
+            found.append(on_disk(record, held, in_force(record, held.causes), records.environments))
         except SweepNotFound:  # it was removed meanwhile
             if name is not None:
                 raise
     return found
+
+
+def diffs_of(notebook: Notebook, name: str) -> list[bytes | None]:
+    """What was changed in the working tree of each code version of a sweep, as git says it."""
+    record = find(notebook._records(), only(name), notebook.name)
+    found = diffs(notebook._reader, record)
+    return [found.get(version.diff) for version in record.versions]
 
 
 def pinned(notebook: Notebook, name: str) -> Handle:

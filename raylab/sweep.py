@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from raylab.client import classes
 from raylab.client.attachment import Client
 from raylab.client.handback import without_metadata
 from raylab.client.speech import say
@@ -19,7 +17,6 @@ from raylab.core.handle import Handle
 from raylab.core.status import Progress
 from raylab.core.statuses import USUAL
 from raylab.core.tabular import is_frame
-from raylab.core.versions import history
 from raylab.errors import DesignError
 from raylab.rerun.report import Rerun
 
@@ -55,37 +52,26 @@ class Sweep:
 
         `code` has a dict for each version of the experiment's code, the first one first: its number `version`, `user`,
         `submitted`, and `differs`, a list of what it differs in from the one before. `_code` in
-        `results(metadata=True)` is the number of the version that a trial ran with.
+        `results(metadata=True)` is the number of the version that a trial ran with. The dict says where the version
+        came from, too, with None for what is not known:
+
+        - `host`, `folder` (the working directory), and `command`: the command line, a notebook's name, or
+          `interactive`;
+        - `python`, `platform`, `packages` (all that was installed, with versions), and of these `imports`, what the
+          experiment imports;
+        - of the git repository that the experiment's file lies in, else the script or the working directory: `commit`,
+          `branch`, `remote` (without passwords), `dirty`, `untracked` (the first 100, and how many more in
+          `more_untracked`), the text of the `diff`, of `diff_bytes`, and `diff_cut` where there was more of it. `git`
+          says why something of it is not known. With RAYLAB_DIFF=0 in the environment no diff is kept;
+        - `workers`: a dict for each environment in which the version has run: `nodes` (up to 1,000), `python`,
+          `platform`, `packages`, and `differs`, which imports have another version there.
+
+        Example:
+            >>> version = raylab.Lab("percolation").sweep("coarse").info()["code"][0]    # doctest: +SKIP
+            >>> version["commit"], version["dirty"], version["imports"]                  # doctest: +SKIP
+            ('4be1fa3…', False, {'numpy': '2.4.6'})
         """
-        record = self._client.record(self._handle)
-        gone = record.replaced
-        return {
-            "name": record.name,
-            "user": record.user,
-            "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
-            "experiment": record.label,
-            "code": history(record.versions),
-            "design": record.outline,
-            "total": record.total,
-            "repeats": record.repeats,
-            "seed": record.seed,
-            "order": record.asked.order,
-            "description": record.policy.description,
-            "retries": record.policy.retries,
-            "time_limit": record.policy.time_limit,
-            "priority": record.policy.priority,
-            "max_concurrency": record.policy.max_concurrency,
-            "max_failures": record.policy.max_failures,
-            "resources": dict(record.policy.resources),
-            "classes": classes.told(record),
-            "grow": dict(record.policy.grow),
-            "ray_remote_args": dict(record.policy.ray_remote_args),
-            "runtime_env": dict(record.policy.runtime_env),
-            "folder": record.folder,
-            "archived": record.archived,
-            "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),
-            "replaced_by": None if gone is None else gone.user,
-        }
+        return self._client.info(self._handle)
 
     def progress(self) -> Progress:
         """How far it is, in numbers."""

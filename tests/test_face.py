@@ -74,6 +74,7 @@ NOTEBOOK = {
     "failures": "name=None, *, by=None",
     "warnings": "name=None",
     "rerun": "name=None, point=None, repeat=0, *, code=None, debugger=False",
+    "info": "name=None",
     "verify": "",
     "copy": "place, *, salvage=False",
     "crate": (

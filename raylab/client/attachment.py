@@ -23,6 +23,7 @@ from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.client.submission import is_whole
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
+from raylab.core.account import account
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
@@ -31,6 +32,7 @@ from raylab.core.status import Progress, Status
 from raylab.core.statuses import check_failed
 from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
+from raylab.notebook.diffs import diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.place import store_at
@@ -186,6 +188,19 @@ class Client:
             sweep = names[0]
         record: SweepRecord = self.connection.call("record", only(sweep))
         return record
+
+    def info(self, sweep: str | Handle | None = None) -> dict[str, Any]:
+        """A sweep's account; the lab's if None."""
+        if sweep is None:
+            return self.connection.info()
+        record, environments = self.connection.call("account", only(sweep))
+        return account(record, environments, diffs(self.reader, record))
+
+    def diffs(self, sweep: str) -> list[bytes | None]:
+        """What was changed in the working tree of each code version, as git says it."""
+        record = self.record(sweep)
+        found = diffs(self.reader, record)
+        return [found.get(version.diff) for version in record.versions]
 
     def progress(self, sweep: Which) -> Progress:
         return Progress.of(self.overview(sweep))

@@ -91,8 +91,12 @@ class Bar:
         """A line above the bar when something new keeps the lab from going on; `wait` itself tells why it ended."""
         news = _news(progress)
         if news and news != self._said:
-            tqdm.write(line(news), file=self._file or sys.stderr)
+            self.tell(news)
         self._said = news
+
+    def tell(self, text: str) -> None:
+        """Say something in a line above the bar."""
+        tqdm.write(line(text), file=self._file or sys.stderr)
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +131,10 @@ class Lines:
         elif self._clock() >= self._next:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
             self._say()
+
+    def tell(self, text: str) -> None:
+        """Say something in a line of its own."""
+        say(text)
 
     def _say(self) -> None:
         now = self._now

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -15,11 +16,11 @@ from raylab.client.attachment import Client, local_store
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.remote import at_rest
 from raylab.client.speech import say
-from raylab.client.waiting import Mark, tell_end
+from raylab.client.waiting import Mark, tell_end, tell_remarks
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
-from raylab.offline import overview, pinned, through
+from raylab.offline import diffs_of, overview, pinned, through
 from raylab.server.known_labs import Place, known
 
 
@@ -66,6 +67,14 @@ class Resting:
         found = overview(self._notebook, sweep, archived)
         return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]
 
+    def info(self, sweep: str | None = None) -> dict[str, Any]:
+        """A sweep's account; the notebook's if None."""
+        return self._notebook.info(sweep)
+
+    def diffs(self, sweep: str) -> list[bytes | None]:
+        """What was changed in the working tree of each code version, as git says it."""
+        return diffs_of(self._notebook, sweep)
+
     def outstanding(self, sweep: Which) -> int:
         return sum(each.waiting for each in self.overview(sweep))
 
@@ -80,6 +89,7 @@ class Resting:
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         """Nothing comes in, so nobody waits; whether all is there."""
         found = self.overview(sweep)
+        tell_remarks(found, say)
         tell_end(found, failures=shown)
         return not any(each.waiting for each in found)
 

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from raylab.client.grow import check_grow, read_grow
+from raylab.client.provenance import Origin
 from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
 from raylab.core.design import Design
@@ -246,6 +247,7 @@ def submission(
     seed: int | None,
     order: str,
     policy: Policy,
+    origin: Origin,
     partition: Partition = WHOLE,
     ignore: tuple[str, ...] = (),
     if_exists: str = "fail",
@@ -274,4 +276,7 @@ def submission(
         user=person(),
         ignore=ignore,
         if_exists=if_exists,
+        provenance=origin.provenance,
+        environment=origin.environment,
+        diff=origin.diff,
     )

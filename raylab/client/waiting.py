@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
 from typing import Protocol, TypeAlias
 
@@ -71,6 +71,7 @@ def _wait(lab: Newsgiver, sweep: Which, until: float | None, shown: bool, seen: 
         while True:
             seen.progress = now = Progress.of(found)
             bar.show(now)
+            tell_remarks(found, bar.tell)
             left = time_left(until)
             if is_over(found, left):
                 break
@@ -117,6 +118,17 @@ def tell_end(sweeps: Sequence[Status], failures: bool) -> None:
             error = each.first_error or "see failures()"
             causes = f"; {said}" if (said := reasons(each)) else ""
             say(f"{each.name}: {each.failed:,} of {each.total:,} trials failed, the first with {error}{causes}")
+
+
+_told: set[tuple[str, int]] = set()
+
+
+def tell_remarks(sweeps: Sequence[Status], tell: Callable[[str], None]) -> None:
+    """A line on workers that have other packages, once in this process for each sweep."""
+    for each in sweeps:
+        if each.remark and (told := (each.folder, each.submitted_us)) not in _told:
+            _told.add(told)
+            tell(f"{each.name}: {each.remark}")
 
 
 def frame_by_frame(frames: Iterator[pl.DataFrame], seen: Seen) -> Iterator[pl.DataFrame]:

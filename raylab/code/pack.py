@@ -21,7 +21,7 @@ from raylab.code.captured_generators import ADVICE, in_module, in_source
 from raylab.code.drawing import seeds
 from raylab.code.identity import file_ingredients, object_ingredients
 from raylab.code.local_modules import Finder, Local, imports, included, module_files, reach
-from raylab.code.packages import package_ingredients
+from raylab.code.packages import imported, package_ingredients
 from raylab.code.pickling import pickled
 from raylab.errors import ExperimentError
 from raylab.worker.experiment import label
@@ -46,6 +46,7 @@ class Code:
         ingredients: what makes the experiment the same as another; see `raylab.core.difference`.
         label: what the experiment is called where nobody named it.
         warnings: sentences for the person who submits it.
+        imports: the installed packages that it reaches, by the names that they are installed by.
     """
 
     pickle: bytes
@@ -53,6 +54,7 @@ class Code:
     ingredients: dict[str, str]
     label: str
     warnings: list[str]
+    imports: tuple[str, ...] = ()
 
 
 def pack(
@@ -99,6 +101,7 @@ def pack(
         ingredients=ingredients,
         label=name,
         warnings=_copied_generators(found.modules),
+        imports=imported(found.names, finder),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from importlib import metadata
 
 from raylab.code.local_modules import NEVER_LOCAL, Finder
+from raylab.worker.environment import normalised
 
 
 def package_ingredients(names: Iterable[str], finder: Finder) -> dict[str, str]:
@@ -21,11 +22,22 @@ def package_ingredients(names: Iterable[str], finder: Finder) -> dict[str, str]:
         names: of the modules that are reached.
         finder: knows which are local.
     """
+    return {f"package {top}": version for top, (_, version) in _reached(names, finder).items()}
+
+
+def imported(names: Iterable[str], finder: Finder) -> tuple[str, ...]:
+    """The packages that are reached, by the names that they are installed by, as all spell them."""
+    return tuple(sorted({normalised(distribution) for distribution, _ in _reached(names, finder).values()}))
+
+
+def _reached(names: Iterable[str], finder: Finder) -> dict[str, tuple[str, str]]:
+    """By what is imported: what it is installed by, and the version."""
     found = {}
     for top in sorted(_foreign(names, finder)):
-        version = next((version for version in map(_version, _distributions(top)) if version is not None), None)
-        if version is not None:
-            found[f"package {top}"] = version
+        versions = ((distribution, _version(distribution)) for distribution in _distributions(top))
+        known = next(((name, version) for name, version in versions if version is not None), None)
+        if known is not None:
+            found[top] = known
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from raylab.core.failures import Tally, reworded
 from raylab.core.policy import Policy
+from raylab.core.provenance import Environment, Workers
 from raylab.core.request import Removed, Request, SweepRecord, Version
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
@@ -23,11 +24,13 @@ class History(Mapping[str, SweepRecord]):
         in_force: these.
         aside: those that were set aside for another one of their name, by the name that they have since.
         removed: those that were removed, by folder.
+        environments: what clients and workers had installed, by digest.
     """
 
     in_force: Mapping[str, SweepRecord] = field(default_factory=dict)
     aside: Mapping[str, SweepRecord] = field(default_factory=dict)
     removed: Mapping[str, Removed] = field(default_factory=dict)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SweepRecord:
         return self.in_force[name]
@@ -42,6 +45,10 @@ class History(Mapping[str, SweepRecord]):
     def readable(self) -> tuple[SweepRecord, ...]:
         """All whose rows are there: those in force, and those that were set aside."""
         return (*self.aside.values(), *self.in_force.values())
+
+    def environments_of(self, record: SweepRecord) -> dict[str, Environment]:
+        """What those have installed who submitted a sweep and ran it, by digest."""
+        return {each: self.environments[each] for each in record.environments if each in self.environments}
 
     def next_generation(self, name: str) -> int:
         """Which one of its name a new sweep is: no folder is ever used again."""
@@ -58,13 +65,17 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
     """
     before = History() if before is None else before
     sweeps, aside, removed = dict(before.in_force), dict(before.aside), dict(before.removed)
+    environments = dict(before.environments)
     strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
         is_meant = known is not None and known.folder == request.folder
         if request.folder in removed:
             continue
-        if request.kind == "removed":
+        if request.kind == "environment":
+            environment = Environment(**request.body)
+            environments[environment.digest] = environment
+        elif request.kind == "removed":
             removed[request.folder] = _removed(request)
             sweeps, aside = _without(sweeps, request.folder), _without(aside, request.folder)
         elif request.kind == "submitted":
@@ -82,7 +93,7 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
             if request.kind == "continued":  # with other code no trial is a suspect
                 strikes[request.sweep] = {}
     sweeps |= {name: replace(sweeps[name], strikes=held) for name, held in strikes.items() if name in sweeps}
-    return History(in_force=sweeps, aside=aside, removed=removed)
+    return History(in_force=sweeps, aside=aside, removed=removed, environments=environments)
 
 
 def _without(sweeps: dict[str, SweepRecord], folder: str) -> dict[str, SweepRecord]:
@@ -96,7 +107,7 @@ def _removed(request: Request) -> Removed:
 
 def _submitted(request: Request) -> SweepRecord:
     body = dict(request.body)
-    first, *later = (Version(**version) for version in body.pop("versions"))
+    first, *later = map(Version.of, body.pop("versions"))
     return SweepRecord(
         name=request.sweep,
         folder=request.folder,
@@ -134,8 +145,10 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
                     forgiven = forgiven.without(segment.taken_back)
             return replace(before, segments=(*before.segments, *more), forgiven=forgiven)
         case "continued":
-            version = Version(**request.body, user=request.user, time_us=request.time_us)
+            version = replace(Version.of(request.body), user=request.user, time_us=request.time_us)
             return replace(before, versions=(*before.versions, version))
+        case "workers":
+            return before.heard(Workers.of(request.body))
         case "policy":
             policy = Policy.of(request.body)
             itself = before.paused and not before.paused_by

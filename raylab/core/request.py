@@ -16,6 +16,7 @@ from raylab.core.failures import NOTHING, Tally
 from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
+from raylab.core.provenance import NOWHERE, Environment, Provenance, Workers, heard, remark
 from raylab.core.segment import Need, Segment, trials_of
 from raylab.core.strikes import Strikes
 
@@ -33,10 +34,13 @@ Kind = Literal[
     "removed",
     "ran_alone",
     "code",
+    "environment",
+    "workers",
 ]
 """`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
 version of the code. `removed`: the sweep is deleted for good. `ran_alone`: a suspect runs alone now. `code`: the same
-version, the one in force unless its number is named, lies under another hash from now on."""
+version, the one in force unless its number is named, lies under another hash from now on. `environment`: what some
+processes have installed; it is of no sweep. `workers`: nodes whose workers have run a version in one of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,9 @@ class Submission:
     if_exists: str = "fail"  # or "extend", "continue", "replace": what to do if something else has the name
     replaces: str = ""  # the folder of the very sweep that is meant by that, once the client knows it
     version: int = 0  # which version of that sweep's code it is to become, likewise
+    provenance: Provenance = NOWHERE
+    environment: Environment | None = None  # that of the client
+    diff: bytes | None = None  # of its working tree
     growths: tuple[Growth, ...] = ()  # of sweeps that it may be, to what it asks for, once the client has computed them
 
     def growth(self, record: SweepRecord) -> Growth | None:
@@ -93,8 +100,20 @@ class Request:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @staticmethod
+    def environment(environment: Environment) -> Request:
+        """What some processes have installed."""
+        return Request(kind="environment", sweep="", folder="", body=asdict(environment))
+
+    @staticmethod
     def submitted(
-        submission: Submission, *, name: str, folder: str, seed: int, code: str, modules: str | None
+        submission: Submission,
+        *,
+        name: str,
+        folder: str,
+        seed: int,
+        code: str,
+        modules: str | None,
+        diff: str = "",
     ) -> Request:
         """That a submission is taken as a sweep.
 
@@ -105,6 +124,7 @@ class Request:
             seed: the sweep's.
             code: the hash of the pickled experiment in the notebook.
             modules: the hash of what comes with it, if anything does.
+            diff: the hash of the working tree's, if it was dirty.
         """
         whole = Segment(
             design=submission.design,
@@ -124,7 +144,15 @@ class Request:
             segments=submission.partition.segments(whole),
             seed=seed,
             seed_given=submission.seed is not None,
-            versions=(Version(code=code, modules=modules, ingredients=submission.ingredients),),
+            versions=(
+                Version(
+                    code=code,
+                    modules=modules,
+                    ingredients=submission.ingredients,
+                    diff=diff,
+                    provenance=submission.provenance,
+                ),
+            ),
             policy=submission.policy,
         ).request()
 
@@ -138,6 +166,8 @@ class Version:
         modules: the hash of what comes with it, if anything does.
         ingredients: by which it is compared with another one.
         user, time_us: who submitted it, when.
+        diff: the hash of the working tree's, as it was submitted; empty if there is none.
+        provenance: where it was submitted from.
     """
 
     code: str
@@ -145,6 +175,18 @@ class Version:
     ingredients: Mapping[str, str] = field(repr=False)
     user: str = ""
     time_us: int = 0
+    diff: str = ""
+    provenance: Provenance = NOWHERE
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Version:
+        """What `asdict` gave, after it was JSON."""
+        return Version(**{**plain, "provenance": Provenance.of(plain.get("provenance", {}))})
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Of all that the notebook keeps of it."""
+        return tuple(filter(None, (self.code, self.modules, self.diff)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +238,7 @@ class SweepRecord:
         paused_by: who asked for that; empty if nobody did.
         forgiven: what had come of its trials when a person let it go on last; `max_failures` counts from there.
         replaced: if it was set aside.
+        workers: in which environments, on which nodes its versions have run.
     """
 
     name: str
@@ -218,6 +261,7 @@ class SweepRecord:
     forgiven: Tally = NOTHING
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None
+    workers: tuple[Workers, ...] = ()
 
     @property
     def total(self) -> int:
@@ -295,8 +339,7 @@ class SweepRecord:
     @property
     def hashes(self) -> tuple[str, ...]:
         """Of all the code that it needs, whichever version."""
-        found = [digest for version in self.versions for digest in (version.code, version.modules) if digest]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(digest for version in self.versions for digest in version.hashes))
 
     @property
     def name_aside(self) -> str:
@@ -317,6 +360,21 @@ class SweepRecord:
         return Request(
             kind="submitted", sweep=self.name, folder=self.folder, user=self.user, time_us=self.time_us, body=body
         )
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The digests of what those have installed who submitted and ran it."""
+        clients = (version.provenance.environment for version in self.versions)
+        found = (*clients, *(each.environment for each in self.workers))
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    def remark(self, environments: Mapping[str, Environment]) -> str:
+        """What to say of workers that have other packages than the client had who submitted the code in force."""
+        return remark(self.version, self.versions[-1].provenance, self.workers, environments)
+
+    def heard(self, workers: Workers) -> SweepRecord:
+        """As it is when these have run it, too."""
+        return replace(self, workers=heard(self.workers, workers))
 
     def set_aside(self, by: Request) -> SweepRecord:
         """As it is when this request has taken its name."""

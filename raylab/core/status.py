@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from raylab.core.causes import Failing, commonest
 from raylab.core.handle import when
+from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord
 from raylab.core.schedule import TROUBLES
 from raylab.core.segment import Need
@@ -134,6 +135,7 @@ class Status(Progress):
         first_error: of the trials that failed; None if none did, or none said anything.
         causes: why they failed: the commonest ones.
         troubles: how many leases in a row could not build its environment.
+        remark: what to know of the workers that it ran on, in a sentence; empty if there is nothing.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Status(Progress):
     causes: Sequence[Failing]
     troubles: int
     archived: bool = False
+    remark: str = ""
 
     @property
     def submitted(self) -> datetime:
@@ -177,6 +180,7 @@ def status(
     first_error: str | None,
     causes: Sequence[Failing],
     troubles: int = 0,
+    environments: Mapping[str, Environment] = {},
 ) -> Status:
     """All that is said of a sweep, of what was asked and of what became of its trials."""
     return Status(
@@ -198,6 +202,7 @@ def status(
         causes=commonest(causes),
         troubles=troubles,
         archived=record.archived,
+        remark=record.remark(environments),
     )
 
 
@@ -230,11 +235,22 @@ def recorded(record: SweepRecord, positions: int, by_status: Mapping[str, int]) 
     )
 
 
-def on_disk(record: SweepRecord, found: Summary, causes: Sequence[Failing]) -> Status:
+def on_disk(
+    record: SweepRecord, found: Summary, causes: Sequence[Failing], environments: Mapping[str, Environment] = {}
+) -> Status:
     """All that is said of a sweep that no lab is at work on, by what its table holds, and why trials are failed now."""
     counts = recorded(record, found.recorded, found.by_status)
     state, reason = _standing(record, counts)
-    return status(record, counts, state, reason, rows=found.rows, first_error=found.error, causes=causes)
+    return status(
+        record,
+        counts,
+        state,
+        reason,
+        rows=found.rows,
+        first_error=found.error,
+        causes=causes,
+        environments=environments,
+    )
 
 
 def _standing(record: SweepRecord, counts: Counts) -> tuple[State, str]:

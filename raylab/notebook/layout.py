@@ -4,7 +4,8 @@ NAME/
 ├── README.md         how to read the folder without raylab
 ├── notebook.json     what this is; never changed
 ├── requests/         table: what was asked, one row each
-├── code/             experiments (.pkl) and the modules they reach (.zip), by the hash of their bytes
+├── code/             experiments (.pkl), the modules they reach (.zip), what was changed since the commit (.diff), by
+│                     the hash of their bytes
 ├── sweeps/NAME/      table: what came out of a sweep; NAME~2 of the second one of that name, NAME~3 of the third
 ├── removing.json    in one that is being deleted, until nothing else is left
 ├── copying.json      in a copy that is not complete yet: what `notebook.json` will say
@@ -17,7 +18,9 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 from raylab.core.handle import ASIDE
 from raylab.core.names import read_name
@@ -35,7 +38,7 @@ SWEEPS = "sweeps"
 COPYING = "copying.json"
 REMOVING = "removing.json"
 
-_CODE_NAME = re.compile(r"[0-9a-f]{64}\.(pkl|zip)")
+_CODE_NAME = re.compile(r"[0-9a-f]{64}\.(pkl|zip|diff)")
 NO_FIT = "its bytes do not fit the sha256 in its name"
 
 MAX_NAME = 120
@@ -63,6 +66,19 @@ class Identity:
         """The file, with its own sha256 as every other file of a notebook has it."""
         data = (json.dumps({**asdict(self), "sha256": _ZEROS}, indent=2) + "\n").encode()
         return data.replace(_line(_ZEROS), _line(hashlib.sha256(data).hexdigest()))
+
+    def told(self, place: str) -> dict[str, Any]:
+        """As `info()` of a lab has it; `created` is a moment."""
+        return {
+            "name": self.name,
+            "notebook": place,
+            "id": self.id,
+            "user": self.user,
+            "created": datetime.fromisoformat(self.created) if self.created else None,
+            "format": self.version,
+            "raylab": self.raylab,
+            "origins": list(self.origins),
+        }
 
     @staticmethod
     def loads(data: bytes, where: str) -> Identity:
@@ -156,6 +172,14 @@ def modules_path(digest: str) -> str:
     return f"{CODE}/{digest}.zip"
 
 
+def diff_path(digest: str) -> str:
+    return f"{CODE}/{digest}.diff"
+
+
+CODE_PATHS = (pickle_path, modules_path, diff_path)
+"""Where something of code may lie."""
+
+
 def sweep_folders(reader: Reader) -> list[str]:
     """Where there are, or were, tables of sweeps."""
     return [f"{SWEEPS}/{name[:-1]}" for name in reader.names(SWEEPS) if name.endswith("/")]
@@ -208,8 +232,8 @@ results = rows.collect()
   so does the order of rows and columns. The fields' metadata tell: `raylab.name`, `raylab.kind`, and `raylab.exact`,
   which names the places with integers that no float holds.
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
-- `{CODE}/` holds the experiments, pickled, and the modules they need, by the hash that `{REQUESTS}/` names. Unpickle
-  only what you trust.
+- `{CODE}/` holds the experiments, pickled, the modules they need, and what was changed since the git commit that they
+  were submitted from (`.diff`), by the hashes that `{REQUESTS}/` names. Unpickle only what you trust.
 - `NAME` is the folder of the first sweep of that name, `NAME~2` that of the second, which was submitted in its place,
   and so on: the highest number is the one in force, the others were set aside. `{REQUESTS}/` says by whom and when.
 - What was removed is gone for good: `{REQUESTS}/` says by whom and when, and its folder has files without rows only, by

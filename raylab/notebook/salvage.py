@@ -36,6 +36,13 @@ from raylab.notebook.writer import IDENTITY, REQUEST
 
 __all__ = ["salvage"]
 
+GONE: dict[str, dict[str, Any]] = {
+    "code": {"code": "", "modules": None},
+    "modules": {"code": "", "modules": None},
+    "diff": {"diff": ""},
+}
+"""What is noted of a code version of which something is lost. A diff that is lost pauses nothing: no trial needs it."""
+
 PAUSED = (
     "it was salvaged from a damaged notebook ({}); what is lost of it is outstanding: submit it again as it was, and "
     "it goes on"
@@ -207,10 +214,12 @@ def _pauses(requests: Sequence[Request], found: Inspection, target: Reader) -> l
         own = found.tables[sweep.folder].findings if sweep.folder in found.tables else ()
         lost = [f"{finding.file}: {finding.what}" for finding in (*general, *own)]
         for number in range(1, sweep.version + 1):
-            if (sweep.name, number) in lacking:
-                body: dict[str, Any] = {"version": number, "code": "", "modules": None}
+            gone = {what: lacking[key] for what in GONE if (key := (sweep.name, number, what)) in lacking}
+            body: dict[str, Any] = {what: value for each in gone for what, value in GONE[each].items()}
+            if body:
+                body["version"] = number
                 rows.append(Request(kind="code", sweep=sweep.name, folder=sweep.folder, time_us=now, body=body))
-                lost.append(f"{lacking[sweep.name, number].file} is lost")
+            lost += [f"{finding.file} is lost" for what, finding in gone.items() if what != "diff"]
         if lost:
             reason = PAUSED.format(lost[0] + (f", and {len(lost) - 1} more" if len(lost) > 1 else ""))
             body = {"reason": reason}

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from raylab.core.history import fold
-from raylab.core.request import Request, Version
+from raylab.core.request import Request, SweepRecord, Version
 from raylab.errors import LabNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook.damage import Condition, Finding, Seen, assess
@@ -38,8 +38,8 @@ class Inspection:
     requests: list[Request] = field(default_factory=list)
     sick_code: dict[str, Finding] = field(default_factory=dict)
     """Files that are not what their name says, by path."""
-    gone_code: dict[tuple[str, int], Finding] = field(default_factory=dict)
-    """What sweeps need and is not there, by the name of the sweep and the number of the code version."""
+    gone_code: dict[tuple[str, int, str], Finding] = field(default_factory=dict)
+    """What sweeps need and is not there, by the name of the sweep, the number of the code version, and what it is."""
     orphans: dict[str, Finding] = field(default_factory=dict)
     """Folders with results for which no request is there."""
     removed: frozenset[str] = frozenset()
@@ -239,28 +239,33 @@ def _check_code(reader: Reader, found: Inspection) -> None:
     sweeps, there = fold(found.requests).values(), layout.code_paths(reader)
     for path in there:
         if trouble := _code_trouble(reader, path, found):
-            users = ", ".join(sweep.name for sweep in sweeps if any(path in _paths(each) for each in sweep.versions))
+            users = ", ".join(each.name for each in sweeps if path in _needed(each))
             found.sick_code[path] = Finding(file=path, sweep=users or None, what=trouble)
     found.gone_code = gone_code(found.requests, there)
 
 
-def gone_code(requests: Iterable[Request], there: Collection[str]) -> dict[tuple[str, int], Finding]:
-    """What sweeps need and is not there, by the name of the sweep and the number of the code version."""
+def gone_code(requests: Iterable[Request], there: Collection[str]) -> dict[tuple[str, int, str], Finding]:
+    """What sweeps need and is not there, by the name of the sweep, the number of the code version, and what of a
+    version it is: `code`, `modules` or `diff`."""
     return {
-        (sweep.name, number): Finding(file=path, sweep=sweep.name, what="it is missing")
+        (sweep.name, number, what): Finding(file=path, sweep=sweep.name, what="it is missing")
         for sweep in fold(requests).values()
         for number, version in enumerate(sweep.versions, 1)
-        for path in _paths(version)
+        for what, path in _paths(version).items()
         if path not in there
     }
 
 
-def _paths(version: Version) -> Sequence[str]:
-    """The files of a code version."""
-    if not version.code:  # it was lost, and the salvage has said so
-        return ()
-    pickle = layout.pickle_path(version.code)
-    return (pickle, layout.modules_path(version.modules)) if version.modules else (pickle,)
+def _needed(sweep: SweepRecord) -> set[str]:
+    """The files of code of a sweep."""
+    return {path for version in sweep.versions for path in _paths(version).values()}
+
+
+def _paths(version: Version) -> dict[str, str]:
+    """The files of a code version, by what of it they hold; without those that a salvage has said to be lost."""
+    hashes = {"code": version.code, "modules": version.modules if version.code else None, "diff": version.diff}
+    path_of = dict(zip(hashes, layout.CODE_PATHS, strict=True))
+    return {what: path_of[what](digest) for what, digest in hashes.items() if digest}
 
 
 def _code_trouble(reader: Reader, path: str, found: Inspection) -> str:

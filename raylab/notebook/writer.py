@@ -207,6 +207,14 @@ class Writer:
         digest = self._put(layout.pickle_path, pickle)
         return digest, None if modules is None else self._put(layout.modules_path, modules)
 
+    def put_diff(self, diff: bytes) -> str:
+        """Keep what a working tree differed in from its commit; return the hash.
+
+        Raises:
+            NotebookDamaged: as `put_code`.
+        """
+        return self._put(layout.diff_path, diff)
+
     def _put(self, path_of: Callable[[str], str], data: bytes) -> str:
         """Have a file of code there, durably, and tell its hash; what is there already is not written once more."""
         digest = hashlib.sha256(data).hexdigest()
@@ -275,7 +283,7 @@ class Writer:
         Raises:
             LabFenced: another lab has the notebook, and may need them.
         """
-        wanted = {path_of(each) for each in hashes for path_of in (layout.pickle_path, layout.modules_path)}
+        wanted = {path_of(each) for each in hashes for path_of in layout.CODE_PATHS}
         for path in layout.code_paths(self.store):
             if path in wanted:
                 self._check_ours()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from raylab.core.growth import Growth
 from raylab.core.handle import Handle, find, when
+from raylab.core.provenance import Environment
 from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
 from raylab.core.status import Status, infeasible, on_disk
@@ -213,6 +214,7 @@ class LabActor:
         """Whether it was taken: when its turn to be written comes, a sweep that only failed may have got results."""
         name = layout.check_name(decision.name, "sweep")
         code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
+        diff = await lab.sweeps.keep_diff(submission.diff)
         least = lab.sweeps.records.next_generation(name)
         generation = await lab.recorder.read(lambda: lab.sweeps.writer.free_generation(name, least))
         request = Request.submitted(
@@ -222,8 +224,10 @@ class LabActor:
             seed=draw_seed(secrets.token_bytes(16)) if submission.seed is None else submission.seed,
             code=code,
             modules=modules,
+            diff=diff,
         )
-        if not await lab.sweeps.note(request, unless=lambda: decision.mends and name not in self._failing(lab)):
+        new = lab.sweeps.new_environments(submission.environment)
+        if not await lab.sweeps.note(*new, request, unless=lambda: decision.mends and name not in self._failing(lab)):
             return False
         lab.spawn(lab.sweeps.take(lab.sweeps.of(request.folder)))
         return True
@@ -308,7 +312,7 @@ class LabActor:
             return standing(lab, sweep)
         reading = lab.recorder.read(lambda: Held.of(sweep.record, lab.sweeps.writer.survey(sweep.key)))
         try:
-            return on_disk(sweep.record, *await self._durably(reading))
+            return on_disk(sweep.record, *await self._durably(reading), lab.sweeps.records.environments)
         except NotebookDamaged:
             self._found(lab, Handle(sweep.name, sweep.key))  # says so if it was removed meanwhile
             raise
@@ -328,6 +332,12 @@ class LabActor:
     async def record(self, sweep: Handle) -> SweepRecord:
         """What was asked for under this name."""
         return self._found(await self._open(), sweep).record
+
+    async def account(self, sweep: Handle) -> tuple[SweepRecord, dict[str, Environment]]:
+        """What was asked for under this name, and what those had installed who submitted and ran it, by digest."""
+        records = (await self._open()).sweeps.records
+        record = find(records, sweep, self._lab.sweeps.name)
+        return record, records.environments_of(record)
 
     def _found(self, lab: Conductor, sweep: Handle) -> AtWork:
         return lab.sweeps.of(find(lab.sweeps.records, sweep, lab.sweeps.name).folder)

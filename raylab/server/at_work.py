@@ -53,6 +53,8 @@ class AtWork:
         trouble: why it cannot be worked on; empty if it can.
         passing: whether that is a trouble of the disk's, so that another look may find it gone.
         news: a number that grows with each piece of news of it.
+        heard: which version has run in which environment on which node.
+        unnoted: those of it that are not in the requests yet.
     """
 
     record: SweepRecord
@@ -68,6 +70,8 @@ class AtWork:
     trouble: str = ""
     passing: bool = False
     news: int = 0
+    heard: set[tuple[int, str, str]] = field(default_factory=set)
+    unnoted: list[tuple[int, str, str]] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -97,3 +101,4 @@ class AtWork:
     def close(self, stage: Stage) -> None:
         """Nothing more is written."""
         self.stage, self.table, self.package = stage, None, None
+        self.heard = set()  # the record has it

@@ -31,6 +31,7 @@ from raylab.notebook.parameters import Parameters
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.server.enlarging import see_to
+from raylab.server.environments import Environments
 from raylab.server.news import News
 from raylab.server.pool import Ended
 from raylab.server.recorder import Recorder
@@ -90,6 +91,7 @@ class Conductor:
             slots=self.fits,
             post=lambda sweep: self.news.post(sweep, urgent=True),
         )
+        self.environments = Environments(self.sweeps, self.spawn)
         self.spawn(self._live())
 
     async def _live(self) -> None:
@@ -195,6 +197,8 @@ class Conductor:
                 self.happened(event, what)
                 return
             case Header():
+                if key is not None:
+                    self.environments.heard(self.sweeps.of(key), what)
                 self.happened(ev.LeaseStarted(lease=lease))
             case Ended():
                 self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words))
@@ -232,6 +236,7 @@ class Conductor:
             flush_s=flush_interval(self.ledger.queues[order.sweep].strands[need].slots),
             policy=sweep.record.policy.at(need),
             tried=sweep.record.policy.tried(need, "timed_out"),
+            environments=self.environments.known,
         )
         self.pool.launch(lease, sweep.package, sweep.record.modules)
 

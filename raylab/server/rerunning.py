@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from raylab.core.causes import Failing, without
 from raylab.core.failed_now import taken_back
@@ -63,8 +63,15 @@ async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
     """
     user, record = submission.user, sweep.record
     code, modules = await lab.sweeps.keep_code(submission.pickle, submission.modules)
-    version = {"code": code, "modules": modules, "ingredients": dict(submission.ingredients)}
-    requests = [steering.request("continued", sweep, user, **version)]
+    version = {
+        "code": code,
+        "modules": modules,
+        "ingredients": dict(submission.ingredients),
+        "diff": await lab.sweeps.keep_diff(submission.diff),
+        "provenance": asdict(submission.provenance),
+    }
+    requests = lab.sweeps.new_environments(submission.environment)
+    requests.append(steering.request("continued", sweep, user, **version))
     growth, policy = submission.growth(record), policy_again(record, submission)
     new = growth.segments if growth is not None else ()
     again, gone = await _failures(lab, sweep, FAILED, len(record.segments), after=new)

@@ -32,6 +32,7 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
         first_error=sweep.first_error,
         causes=sweep.causes if queue is None else final(sweep.causes, queue.short),
         troubles=0 if queue is None else queue.troubles,
+        environments=lab.sweeps.records.environments,
     )
 
 

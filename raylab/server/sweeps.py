@@ -19,6 +19,7 @@ from typing import Any
 
 from raylab.core import events as ev
 from raylab.core.history import History, fold
+from raylab.core.provenance import Environment
 from raylab.core.request import Request, SweepRecord
 from raylab.core.segment import Need
 from raylab.core.summary import Summary
@@ -325,6 +326,16 @@ class Sweeps:
     async def keep_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:
         """Put an experiment into the notebook; its hashes."""
         return await self.recorder.do(lambda: self.writer.put_code(pickle, modules))
+
+    async def keep_diff(self, diff: bytes | None) -> str:
+        """Put what a working tree differed in into the notebook; its hash, empty if there is nothing."""
+        return "" if diff is None else await self.recorder.do(lambda: self.writer.put_diff(diff))
+
+    def new_environments(self, *environments: Environment | None) -> list[Request]:
+        """What is to be noted of these, where nobody has noted it."""
+        known = self.records.environments
+        new = {each.digest: each for each in environments if each is not None}
+        return [Request.environment(each) for digest, each in new.items() if digest not in known]
 
     async def resume(self, sweep: AtWork, *, complete: bool) -> None:
         """A person wants a sweep to go on; `complete` if nothing is left of it."""

@@ -115,6 +115,8 @@ def _remarks(sweep: Status, several: bool) -> list[str]:
         found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
     if said := reasons(sweep):
         found.append(said)
+    if sweep.remark:
+        found.append(sweep.remark)
     if sweep.cancelled:
         found.append(f"{sweep.cancelled:,} cancelled")
     return [" ".join(remark.split()) for remark in found]

@@ -71,10 +71,10 @@ def status(
     if notebook is not None:
         from raylab.offline import Notebook, overview
 
-        name = _only_sweep(lab, sweep)
+        name = only_sweep(lab, sweep)
         found = overview(Notebook(notebook), name, all)
     else:
-        found = _look(lab, address).overview(sweep, all)
+        found = look(lab, address).overview(sweep, all)
     if json:
         _print_json(each.told() for each in found)
     else:
@@ -82,15 +82,16 @@ def status(
     return DONE
 
 
-def _look(lab: str | None, address: str | None) -> Client | Resting:
-    from raylab.client.resting import look
+def look(lab: str | None, address: str | None) -> Client | Resting:
+    """The lab of this name, as it is."""
+    from raylab.client import resting
 
     if lab is None:
         raise Misuse("which lab? `raylab ls` lists them")
-    return look(lab, address)
+    return resting.look(lab, address)
 
 
-def _only_sweep(lab: str | None, sweep: str | None) -> str | None:
+def only_sweep(lab: str | None, sweep: str | None) -> str | None:
     """With --notebook the first name is the sweep's."""
     if sweep is not None:
         raise Misuse("with --notebook, give a sweep and no lab")
@@ -100,7 +101,7 @@ def _only_sweep(lab: str | None, sweep: str | None) -> str | None:
 @verb("show it again whenever there is news, until all is in", LAB, SWEEP, ADDRESS, more="Ctrl-C cancels nothing.")
 def watch(lab: str | None, sweep: str | None, address: str | None) -> int:
     with Interruptible(lambda: NOTHING_CANCELLED):
-        return _follow(_look(lab, address), sweep)
+        return _follow(look(lab, address), sweep)
 
 
 def _follow(lab: Client | Resting, sweep: str | None) -> int:
@@ -125,7 +126,7 @@ def _follow(lab: Client | Resting, sweep: str | None) -> int:
     word("--quiet", action="store_true", help="no bar, the exit code says it all"),
 )
 def wait(lab: str | None, sweep: str | None, address: str | None, timeout: float | None, quiet: bool) -> int:
-    return DONE if _look(lab, address).wait(sweep, timeout, not quiet) else NOT_READY
+    return DONE if look(lab, address).wait(sweep, timeout, not quiet) else NOT_READY
 
 
 def _output(text: str) -> Path:
@@ -219,7 +220,7 @@ def _rows(
     columns: bool | list[str],
 ) -> pl.DataFrame:
     if notebook is None:
-        return _look(lab, address).results(_one_or_several(sweeps), status, columns)
+        return look(lab, address).results(_one_or_several(sweeps), status, columns)
     from raylab.offline import Notebook
 
     names = [*([] if lab is None else [lab]), *sweeps]  # with --notebook, no lab's
@@ -250,9 +251,9 @@ def failures(
         if notebook is not None:
             from raylab.offline import Notebook
 
-            frame = Notebook(notebook).failures(_only_sweep(lab, sweep), by=by)
+            frame = Notebook(notebook).failures(only_sweep(lab, sweep), by=by)
         else:
-            frame = _look(lab, address).failures(sweep, by)
+            frame = look(lab, address).failures(sweep, by)
     if json:
         _print_json(plain(frame, nested=True).to_dicts())
     elif frame.is_empty():

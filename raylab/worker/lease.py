@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from time import perf_counter, time
@@ -22,10 +23,12 @@ from types import FrameType
 from raylab.core.block import Block, block
 from raylab.core.design import Design
 from raylab.core.policy import Policy
+from raylab.core.provenance import Environment
 from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Asked
 from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, asked, grown, make_batch
+from raylab.worker.environment import environment
 from raylab.worker.experiment import Runner
 from raylab.worker.generators import imports_apart
 from raylab.worker.outcome import Outcome, Row
@@ -38,7 +41,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import back_again, private_folder
 
-WIRE = 8
+WIRE = 9
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -89,6 +92,7 @@ class LeaseOrder:
     flush_s: float
     policy: Policy = field(default_factory=Policy)
     tried: str = ""  # what is said of the time limits before, where a trial takes too long
+    environments: tuple[str, ...] = ()  # the digests of those that the lab knows of workers
 
     @property
     def threads(self) -> int:
@@ -103,6 +107,9 @@ class Header:
     node: str
     pid: int
     node_id: str = ""  # Ray's own name of the node
+    version: int = 1  # of the code
+    digest: str = ""  # of what this process has installed
+    environment: Environment | None = None  # that itself, where the lab does not know it
 
 
 class _Ending:
@@ -236,9 +243,18 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
             yield item
 
 
+@cache
+def _environment() -> tuple[str, Environment]:
+    """What this process has installed: nothing comes to a worker while it lives."""
+    here = environment()
+    return here.digest, here
+
+
 def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
-    yield Header(node=NODE, pid=pid)
+    digest, here = _environment()
+    new = None if digest in order.environments else here
+    yield Header(node=NODE, pid=pid, version=order.version, digest=digest, environment=new)
     alarm = Alarm(order.policy.time_limit, _Ending.watch(), order.tried)
     try:
         yield from _work(order, loaded, alarm, pid, heard)

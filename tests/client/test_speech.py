@@ -20,7 +20,7 @@ from raylab.server.joining import differing
 
 ROOT = Path(raylab.__file__).parent
 
-VERBS = {f"terminal/verbs_{group}.py" for group in ("start", "read", "notebook", "change", "end")}
+VERBS = {f"terminal/verbs_{group}.py" for group in ("start", "read", "info", "notebook", "change", "end")}
 SPEAKERS = {"client/speech.py", "terminal/export.py", "terminal/meant.py", "server/birth.py", *VERBS}
 """Who may print: this one way, the command what was asked for, and a child process to its parent."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from clusters import eventually
 from said import refused, said
 
 import raylab
@@ -166,6 +167,7 @@ def test_a_sweep_that_stands_still_goes_on(lab: raylab.Lab) -> None:
 
     cancelled = lab.submit(broken(), axes, name="cancelled")
     cancelled.cancel()
+    eventually(lambda: not cancelled.progress().running)  # what ran by then has failed, and is known to
     lab.submit(mended(), axes, name="cancelled", if_exists="continue")
     assert finished(cancelled).results().height == 150
 
