@@ -53,9 +53,11 @@ def parameters(record: SweepRecord) -> dict[str, Any]:
 
 def requests(asked: Sequence[Request]) -> list[dict[str, Any]]:
     """The requests of one sweep in turn. Segments and code versions are named by their numbers: of segments from 0 on,
-    as `parameters` has them, of versions from 1 on."""
+    as `parameters` has them, of versions from 1 on. What workers had installed is told with the versions."""
     segments, versions, found = 0, 0, []
     for each in asked:
+        if each.kind == "workers":
+            continue
         body = dict(each.body)
         if "segments" in body:
             first, segments = segments, segments + len(body["segments"])

@@ -28,10 +28,10 @@ NO_LICENCE = "No licence was given. Ask the authors before you use or pass on wh
 
 _TYPES = {
     ".cff": "application/yaml",
+    ".diff": "text/x-diff",
     ".json": "application/json",
     ".md": "text/markdown",
     ".parquet": "application/vnd.apache.parquet",
-    ".patch": "text/x-diff",
     ".py": "text/x-python",
     ".txt": "text/plain",
     ".zip": "application/zip",
@@ -96,7 +96,7 @@ class Run:
             nothing ran.
         url: where the code comes from; empty if nobody knows.
         packages: the installed packages that it ran with, with their versions.
-        software: what else it ran with: Python and raylab, with their versions.
+        software: what else it ran with, with its version: Python.
         variables: environment variables that were set for it; None for a value that is left out.
         image: the container that it ran in; empty for none.
     """

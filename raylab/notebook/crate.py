@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -17,25 +17,25 @@ from typing import Any
 
 import yaml
 
-from raylab import __version__
+from raylab.core.account import account
 from raylab.core.asked import environments, numbers, parameters, requests, source, without_source
 from raylab.core.citation import CITATION, citation
-from raylab.core.crate import METADATA, Run, State, metadata
+from raylab.core.crate import METADATA, Run, metadata
+from raylab.core.crate_runs import runs
 from raylab.core.failed_now import in_force
 from raylab.core.handle import Handle, Which, find, handles, names_of
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
-from raylab.core.request import Request, SweepRecord, Version
-from raylab.core.status import Status, on_disk
+from raylab.core.request import SweepRecord, Version
+from raylab.core.status import on_disk
 from raylab.core.summary import together
-from raylab.core.versions import history
 from raylab.errors import NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import origin_of
 from raylab.notebook.crate_readme import Chapter, readme
 from raylab.notebook.file import damaged
 from raylab.notebook.parcel import Parcel, check_new, new_parcel
-from raylab.notebook.parquet import Rows, Span
+from raylab.notebook.parquet import Rows
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import summaries
 from raylab.notebook.table_files import snapshot
@@ -139,39 +139,41 @@ class _Packing:
         folder = f"{layout.SWEEPS}/{chosen.name}"
         table = snapshot(self._reader, chosen.folder)
         asked = requests_of(self._reader)  # after the rows: the request of each of them is there
-        record = next((each for each in fold(asked).readable if each.folder == chosen.folder), chosen)
+        known = fold(asked)
+        record = next((each for each in known.readable if each.folder == chosen.folder), chosen)
         held = together(summaries(table.files))
         status = on_disk(record, held, in_force(record, held.causes))
         own = [each for each in asked if each.folder == chosen.folder]
-        objects = self._put_asked(record, status, folder, own)
-        for number, version in enumerate(record.versions, 1):
-            self._put_code(version, f"{folder}/code/{number}")
-        rows = Rows(record, table)
-        results, count = self._put_rows(rows, folder)
-        words = [self._publication.shown(each) for each in environments(own)]
-        self.runs += _runs(record, status, rows.spans, folder, objects, results, words)
-        self.chapters.append(Chapter(name=chosen.name, folder=folder, status=status, rows=count))
-
-    def _put_asked(self, record: SweepRecord, status: Status, folder: str, own: Sequence[Request]) -> list[str]:
-        """What was asked; gives the paths of the documents."""
-        told = {**_account(record), **numbers(status)}
+        told = self._publication.shown(account(record, known.environments_of(record), {}))
+        codes = told.pop("code")
         documents = {
             "parameters.json": (
                 "the parameters: axes with their levels, and which trials there are",
                 parameters(record),
             ),
             "requests.json": ("what was asked, in turn", self._publication.shown(requests(own))),
-            "sweep.json": (
-                "what came of the sweep in numbers, how it was run, and its code versions",
-                self._publication.shown(told),
-            ),
+            "sweep.json": ("the sweep in numbers, and how it was run", {**told, **numbers(status)}),
         }
         for name, (what, document) in documents.items():
             self._parcel.put(f"{folder}/{name}", what, _json(document))
-        return [f"{folder}/{name}" for name in documents]
+        for version, code in zip(record.versions, codes, strict=True):
+            self._put_code(version, code, f"{folder}/code/{code['version']}")
+        rows = Rows(record, table)
+        results, count = self._put_rows(rows, folder)
+        self.runs += runs(
+            record,
+            status,
+            rows.spans,
+            codes,
+            [self._publication.shown(each) for each in environments(own)],
+            folder=folder,
+            objects=[f"{folder}/{name}" for name in documents],
+            results=results,
+        )
+        self.chapters.append(Chapter(name=chosen.name, folder=folder, status=status, rows=count))
 
-    def _put_code(self, version: Version, folder: str) -> None:
-        """A code version: as it was stored, and its modules as files."""
+    def _put_code(self, version: Version, told: Mapping[str, Any], folder: str) -> None:
+        """A code version: as it was stored, its modules as files, and where it came from."""
         if version.code:
             data = self._code(layout.pickle_path(version.code))
             self._parcel.put(f"{folder}/experiment.pkl", "the experiment, pickled: load it only if you trust it", data)
@@ -181,7 +183,14 @@ class _Packing:
             for name, member in _members(data):
                 self._parcel.put(f"{folder}/modules/{name}", "of modules.zip, unpacked", member)
         if text := source(version):
-            self._parcel.put(f"{folder}/experiment.py", "what experiment.pkl says, as it was written", text.encode())
+            data = text.encode("utf-8", "backslashreplace")
+            self._parcel.put(f"{folder}/experiment.py", "what experiment.pkl says, as it was written", data)
+        if version.diff and self._publication.diff:
+            data = self._code(layout.diff_path(version.diff))
+            self._parcel.put(f"{folder}/working-tree.diff", "what differed from the commit it was submitted from", data)
+        came = {name: value for name, value in told.items() if name != "diff"}
+        what = "who submitted the code, where and from which commit; what clients and workers had installed"
+        self._parcel.put(f"{folder}/provenance.json", what, _json(came))
         ingredients = self._publication.shown(without_source(version))
         what = "what makes the experiment the same as another one: digests of sources, captured values, packages"
         self._parcel.put(f"{folder}/ingredients.json", what, _json(ingredients))
@@ -205,73 +214,6 @@ class _Packing:
             with self._parcel.open(paths[1], "rows of trials that were run again later; they count no more") as sink:
                 rows.write(sink, superseded=True)
         return paths, count
-
-
-def _account(record: SweepRecord) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "user": record.user,
-        "submitted": datetime.fromtimestamp(record.time_us / 1e6, UTC),
-        "experiment": record.label,
-        "design": record.outline,
-        "seed": record.seed,
-        "code": history(record.versions),
-        "policy": record.policy.plain(),
-    }
-
-
-def _runs(
-    record: SweepRecord,
-    status: Status,
-    spans: dict[int, Span],
-    folder: str,
-    objects: list[str],
-    results: list[str],
-    words_of: Sequence[Mapping[str, Any]],
-) -> Iterator[Run]:
-    """What ran with each code version."""
-    for number, (version, words) in enumerate(zip(record.versions, words_of, strict=False), 1):
-        span = spans.get(number)
-        state, error = _state(status, span, is_last=number == record.version)
-        yield Run(
-            sweep=record.name,
-            version=number,
-            user=version.user,
-            what=f"{record.label} at {record.outline}: {status.total:,} trials, {status.done:,} done, "
-            f"{status.failed:,} failed, whichever version of the code ran them",
-            folder=f"{folder}/code/{number}/",
-            label=record.label,
-            objects=objects,
-            results=results if span is not None else [],
-            state=state,
-            error=error,
-            started_us=span.started_us if span is not None else None,
-            ended_us=span.ended_us if span is not None else None,
-            packages=_packages(version),
-            software={"raylab": __version__},
-            variables=words.get("env_vars") or {},
-            image=words.get("image_uri") or (words.get("container") or {}).get("image", ""),
-        )
-
-
-def _packages(version: Version) -> dict[str, str]:
-    """The packages that the experiment reaches, with their versions."""
-    return {
-        name.removeprefix("package "): text for name, text in version.ingredients.items() if name.startswith("package ")
-    }
-
-
-def _state(status: Status, span: Span | None, *, is_last: bool) -> tuple[State, str]:
-    """How a version's run ended, or whether it did; and why it failed."""
-    if span is None:
-        return "Potential", ""
-    if is_last and status.outstanding:
-        return "Active", ""
-    if is_last and status.cancelled:
-        return "Failed", f"cancelled: {status.cancelled:,} of {status.total:,} trials were given up"
-    if "done" not in span.statuses:
-        return "Failed", status.first_error or "no trial came to a result"
-    return "Completed", ""
 
 
 def _members(modules: bytes) -> Iterator[tuple[str, bytes]]:

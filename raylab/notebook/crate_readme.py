@@ -95,12 +95,12 @@ it only if you trust it.
 - `sweeps/NAME/superseded.parquet`, where trials were run again: their earlier rows, which count no more.
 - `sweeps/NAME/parameters.json`: the axes and their levels, and which trials there are of them.
 - `sweeps/NAME/requests.json`: what was asked of the lab, in turn, with who asked it when.
-- `sweeps/NAME/sweep.json`: the sweep in numbers, and how it was run: resources, limits, environment, code versions.
+- `sweeps/NAME/sweep.json`: the sweep in numbers, and how it was run: resources, limits, environment.
 - `sweeps/NAME/code/VERSION/`: the code. `experiment.pkl` is the experiment itself, pickled by cloudpickle, and
   `experiment.py` the source of what of it stood in a script or in the cells of a notebook; `modules.zip` are the
-  modules and files that it brings along, and `modules/` is that zip unpacked; `ingredients.json` says which packages it
-  had, which values it took along, and digests of the sources. A pickle runs code when it is loaded: load it only if
-  you trust it.
+  modules and files that it brings along, and `modules/` is that zip unpacked; `provenance.json` says who submitted it
+  where, from which git commit, and what its workers had installed; `ingredients.json` which values it took along, and
+  digests of the sources. A pickle runs code when it is loaded: load it only if you trust it.
 - `{METADATA}`: all of this for programs, as a [Process Run Crate]({PROFILE}), with the size and the
   sha256 of each file.
 """

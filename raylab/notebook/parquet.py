@@ -8,13 +8,13 @@ kinds, and the rows are many, are the columns called as they are on disk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import IO, Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from raylab.core.crate_runs import Span
 from raylab.core.request import SweepRecord
 from raylab.core.summary import Summary
 from raylab.notebook.frames import View
@@ -27,26 +27,6 @@ WHOLE_BYTES = 2**28
 """As much is put together in memory, where it takes all rows to tell which kinds of values a name has."""
 
 _TRIAL = ["_point", "_repeat"]
-
-
-@dataclass(slots=True)
-class Span:
-    """What came of the trials of one code version, as far as it was written.
-
-    Attributes:
-        started_us, ended_us: the first beginning and the last end, since the epoch; None where nobody knows.
-        statuses: of the rows.
-    """
-
-    started_us: int | None
-    ended_us: int | None
-    statuses: set[str]
-
-    def joined(self, other: Span) -> Span:
-        """What came of the trials of both."""
-        starts = [each.started_us for each in (self, other) if each.started_us is not None]
-        ends = [each.ended_us for each in (self, other) if each.ended_us is not None]
-        return Span(min(starts, default=None), max(ends, default=None), self.statuses | other.statuses)
 
 
 class Rows:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
 import shutil
+import subprocess
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -138,8 +140,7 @@ def test_what_was_asked_is_there_as_json(lab: raylab.Lab, tmp_path: Path) -> Non
     requests = [each for each in requests if each["kind"] != "workers"]  # which tells what ran it
     assert [each["kind"] for each in requests] == ["submitted", "grown", "policy", "locked"]
     assert (requests[0]["segments"], requests[0]["versions"], requests[1]["segments"]) == ([0], [1], [1])
-    assert (told["done"], told["state"], told["policy"]["priority"]) == (18, "locked", 3)
-    assert told["policy"]["description"] == "a trial"
+    assert (told["done"], told["state"], told["priority"], told["description"]) == (18, "locked", 3, "a trial")
     assert second["axes"]
 
 
@@ -302,6 +303,44 @@ def test_secrets_are_kept_back(lab: raylab.Lab, tmp_path: Path) -> None:
     (variable,) = _listed(next(iter(actions(read(asked)).values()))["environment"])
     assert variable["value"] == secret
     assert "ada:" not in (asked / "sweeps/s/sweep.json").read_text()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+def test_where_the_code_came_from_is_there_and_its_diff_where_it_is_asked_for(
+    lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project := tmp_path / "project").mkdir()
+    git = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.org", "-C", str(project)]
+    (project / "run.py").write_text("committed\n")
+    remote = ["remote", "add", "origin", "https://ada:pw@example.org/lab.git"]
+    for words in (["init", "-q"], remote, ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    (project / "run.py").write_text("edited\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("RAYLAB_DIFF", "1")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec("def cell(x):\n    import numpy\n    return {'y': int(numpy.abs(x))}", names)
+    assert lab.submit(names["cell"], {"x": [1, 2]}, name="s").wait(timeout=60, progress=False)
+
+    place = Notebook(tmp_path / "lab").crate(tmp_path / "parcel")
+    assert_whole(place)
+    provenance = json.loads((place / "sweeps/s/code/1/provenance.json").read_text())
+    assert provenance["remote"] == "https://example.org/lab.git"
+    assert provenance["dirty"] is True
+    assert provenance["python"] == platform.python_version()
+    assert len(provenance["workers"]) == 1
+    assert all(b"edited" not in (place / path).read_bytes() for path in paths(place))
+    (action,) = actions(read(place)).values()
+    tool = action["instrument"]
+    assert tool["url"] == "https://example.org/lab.git"
+    needs = {need["name"]: need["softwareVersion"] for need in tool["softwareRequirements"]}
+    assert needs["Python"] == platform.python_version()
+    assert {"ray", "raylab"} <= set(needs)
+    assert provenance["command"] in action["description"]
+
+    place = Notebook(tmp_path / "lab").crate(tmp_path / "asked", diff=True)
+    assert "+edited" in (place / "sweeps/s/code/1/working-tree.diff").read_text()
+    assert_whole(place)
 
 
 def test_the_readme_says_how_to_read_it(notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
