@@ -97,8 +97,8 @@ OF_CRATES = (
     ),
     *OF_CRATES,
     ADDRESS,
-    more="A copy is a notebook of its own: raylab.Lab(LAB, notebook=NEW)\ngoes on with it. It can be taken while the "
-    "lab works, also of a lab on another machine; cut, it goes on when it is\nrepeated.",
+    more="A copy is a notebook of its own:\nraylab.Lab(LAB, notebook=NEW) goes on with it. It can be taken while the "
+    "lab works, also of a lab on another machine;\ncut, it goes on when it is repeated.",
 )
 def copy(old: str, new: str, salvage: bool, address: str | None, crate: bool, **words: Any) -> int:
     if not crate and (given := [word for word, value in words.items() if value]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import platform
@@ -24,7 +25,7 @@ from sweeps import Bench
 
 import raylab
 from raylab.core.crate import METADATA
-from raylab.core.design import Factorial
+from raylab.core.design import Factorial, Joined, Points
 from raylab.errors import NameRefused, NotebookDamaged, SweepNotFound
 from raylab.offline import Notebook
 
@@ -142,6 +143,38 @@ def test_what_was_asked_is_there_as_json(lab: raylab.Lab, tmp_path: Path) -> Non
     assert (requests[0]["segments"], requests[0]["versions"], requests[1]["segments"]) == ([0], [1], [1])
     assert (told["done"], told["state"], told["priority"], told["description"]) == (18, "locked", 3, "a trial")
     assert second["axes"]
+
+
+DESIGNS: dict[str, Any] = {
+    "no parameter": Factorial(),
+    "odd names": Factorial({"a/b": [1], "*": ["x"], "^_.*$": [2], "diff": [True]}),
+    "odd levels": Factorial(v=[None, (1, 2), {"a": [b"x"]}, 10**30, float("nan"), "é", Path("/x"), dt.date.min]),
+    "points": Points([{"n": 1}, {"n": 2, "warm": True}]),
+    "joined.ö": Joined([Factorial(x=[1, 2]), Points(x=[7.5])]),
+    "computed": Factorial(p=[n / 1000 for n in range(1001)]),
+}
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_design_is_packed(tmp_path: Path, name: str) -> None:
+    bench = Bench(tmp_path / "lab", "lab of ö")
+    bench.submit(name, lambda params: {"y": len(params)}, DESIGNS[name], repeats=2)
+    bench.run(name)
+    place = Notebook(tmp_path / "lab").crate(tmp_path / "parcel")
+    assert_whole(place)
+    parameters = json.loads((place / "sweeps" / name / "parameters.json").read_text())
+    assert parameters["trials"] == 2 * DESIGNS[name].size
+    assert pl.read_parquet(place / "sweeps" / name / "results.parquet").height == parameters["trials"]
+
+
+def test_a_salvaged_notebook_is_packed_without_the_code_that_was_lost(notebook: Notebook, tmp_path: Path) -> None:
+    for file in (tmp_path / "lab" / "code").iterdir():
+        file.unlink()
+    salvaged = notebook.copy(tmp_path / "salvaged", salvage=True)
+    place = salvaged.crate(tmp_path / "parcel")
+    assert_whole(place)
+    assert not list(place.rglob("experiment.pkl"))
+    assert pl.read_parquet(place / "sweeps/coarse/results.parquet").height == 5
 
 
 def test_each_code_version_is_an_action_of_its_own(lab: raylab.Lab, tmp_path: Path) -> None:
