@@ -24,7 +24,7 @@ def reasons(sweep: Status) -> str:
 def _reason(failing: Failing) -> str:
     cause = failing.cause
     kind = cause.type or failing.statuses[0]
-    said = " ".join((failing.example if failing.count == 1 else cause.text).split())
+    said = " ".join(cause.text.split())
     words = kind + (f": {said}" if said else "")
     place = f" ({cause.where.rpartition('/')[2]})" if cause.where else ""
     return f"{failing.count:,} × {words if len(words) <= LONGEST else words[: LONGEST - 1] + '…'}{place}"

@@ -1,4 +1,4 @@
-"""Why trials failed: what their errors have in common, how often, and an example of each. Pure.
+"""Why trials failed: what their errors have in common, and how often. Pure.
 
 A cause is told from the texts that a row has, so that a notebook's rows and what commits say of themselves mean the
 same. Of an exception it is the type, the message `normalised`, where it was raised, and the exception that it was
@@ -74,17 +74,18 @@ class Failing:
     Attributes:
         cause: this one.
         by_status: how many there are.
-        example: what was said of the first of them; without the type.
-        point, repeat: which trial that is: the lowest one, so that it does not depend on who came first.
         places: their positions by status, as runs in order, where a commit says it of its own trials.
     """
 
     cause: Cause
     by_status: Mapping[str, int]
-    example: str
-    point: int
-    repeat: int
     places: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+
+    @staticmethod
+    def at(cause: Cause, places: Mapping[str, Sequence[Run]]) -> Failing:
+        """Those at these positions."""
+        by_status = {status: count(runs) for status, runs in places.items()}
+        return Failing(cause=cause, by_status=by_status, places=places)
 
     @property
     def key(self) -> Cause:
@@ -104,15 +105,14 @@ class Failing:
     def plus(self, *others: Failing) -> Failing:
         """All together, as of this cause."""
         some = (self, *others)
-        lowest = min(some, key=lambda each: (each.point, each.repeat))
         by_status: Counter[str] = Counter()
         for each in some:
             by_status.update(each.by_status)
-        return replace(lowest, by_status=by_status, places=united(each.places for each in some))
+        return replace(self, by_status=dict(by_status), places=united(each.places for each in some))
 
     def counted(self, by_status: Mapping[str, int]) -> Failing:
         """So many of them, nobody says which."""
-        return replace(self, by_status=by_status, places={})
+        return Failing(cause=self.cause, by_status=by_status)
 
     def told(self) -> dict[str, Any]:
         """As a person gets it, by name."""
@@ -123,25 +123,17 @@ class Failing:
             "root": self.cause.root or None,
             "count": self.count,
             "statuses": self.statuses,
-            "example": self.example,
-            "_point": self.point,
-            "_repeat": self.repeat,
         }
 
     def dumps(self) -> list[Any]:
         """As plain data for a commit's metadata."""
-        places = {status: packed(runs) for status, runs in self.places.items()}
-        return [list(self.cause), places, self.example, self.point, self.repeat]
+        return [list(self.cause), {status: packed(runs) for status, runs in self.places.items()}]
 
     @staticmethod
     def loads(data: Sequence[Any]) -> Failing:
         """Read it."""
-        cause, packed_places, example, point, repeat = data
-        places = {status: list(unpacked(runs)) for status, runs in packed_places.items()}
-        by_status = {status: count(runs) for status, runs in places.items()}
-        return Failing(
-            cause=Cause(*cause), by_status=by_status, example=example, point=point, repeat=repeat, places=places
-        )
+        cause, places = data
+        return Failing.at(Cause(*cause), {status: list(unpacked(runs)) for status, runs in places.items()})
 
 
 def merged(some: Iterable[Failing]) -> list[Failing]:
@@ -168,11 +160,7 @@ def final(some: Sequence[Failing], tried_again: Collection[str]) -> Sequence[Fai
 def commonest(some: Sequence[Failing]) -> tuple[Failing, ...]:
     """The few causes that a line has room for, with as much of their texts."""
     return tuple(
-        replace(
-            each,
-            cause=each.cause._replace(text=each.cause.text[:MOST_SAID], root=each.cause.root[:MOST_SAID]),
-            example=each.example[:MOST_SAID],
-        )
+        replace(each, cause=each.cause._replace(text=each.cause.text[:MOST_SAID], root=each.cause.root[:MOST_SAID]))
         for each in some[:COMMONEST]
     )
 
@@ -223,11 +211,6 @@ def parted(error: str) -> tuple[str, str]:
     """
     kind, _, text = error.partition(": ")
     return (kind, text) if kind.isidentifier() else ("", error)
-
-
-def said(cause: Cause, error: str) -> str:
-    """What an error says beside the type, as an example of its cause."""
-    return parted(error)[1] if cause.type else error
 
 
 def _shown(error: str, traceback: str) -> str:

@@ -5,13 +5,13 @@ Promises: a trial that is to be run again is no failure, and what it came to bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import polars.selectors as cs
 
-from raylab.core.causes import Failing, cause_of, merged, said
+from raylab.core.causes import MORE, Cause, Failing, cause_of, merged, parted
 from raylab.core.design import Design
 from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
@@ -60,7 +60,7 @@ def failures(record: SweepRecord, files: Sequence[Loaded], by: str | None, whose
     trials = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
     found = found.filter(~is_taken_back(record, *trials))
     if by is not None:
-        return causes_frame(_causes(found), whose)
+        return _causes(found, whose)
     parameters = set(Design.loads(record.designs[0]).parameters)
     head = [name for name in found.columns if name == "_repeat" or _is_of(name, parameters)]
     return found.select(cs.by_name([*head, *COLUMNS]))
@@ -72,31 +72,25 @@ def _is_of(column: str, parameters: set[str]) -> bool:
     return column in parameters or (match is not None and match["name"] in parameters)
 
 
-def _causes(found: pl.DataFrame) -> list[Failing]:
-    """The causes of these failures. What is said word by word alike is looked at once."""
+def _causes(found: pl.DataFrame, whose: str) -> pl.DataFrame:
+    """The causes of these failures, each with its first one. What is said word by word alike is looked at once."""
     alike = found.group_by("_status", "_error", "_traceback", maintain_order=True)
-    first = pl.col("_point", "_repeat").first()  # they come by point, then by repeat
-    some = []
-    for row in alike.agg(pl.len(), first).iter_rows(named=True):
-        error = row["_error"] or ""
-        cause = cause_of(row["_status"], error, row["_traceback"])
-        some.append(
-            Failing(
-                cause=cause,
-                by_status={row["_status"]: row["len"]},
-                example=said(cause, error),
-                point=row["_point"],
-                repeat=row["_repeat"],
-            )
-        )
-    return merged(some)
-
-
-def causes_frame(some: Sequence[Failing], whose: str) -> pl.DataFrame:
-    """Causes as a frame, a row for each, in their order; see `failures`."""
-    rows = [each.told() | {"rerun": f"{whose}{_trial(each)})"} for each in some]
+    some: list[Failing] = []
+    first: dict[Cause, dict[str, Any]] = {}
+    for row in alike.agg(pl.len(), pl.col("_point", "_repeat").first()).iter_rows(named=True):
+        cause = cause_of(row["_status"], row["_error"] or "", row["_traceback"])
+        some.append(Failing(cause=cause, by_status={row["_status"]: row["len"]}))
+        first.setdefault(cause, row)  # they come by point, then by repeat
+    causes = merged(some)
+    apart = {each.cause for each in causes}
+    first[MORE] = next((row for cause, row in first.items() if cause not in apart), {})
+    rows = [each.told() | _example(each.cause, first[each.cause], whose) for each in causes]
     return pl.DataFrame(rows, schema=CAUSES_SCHEMA)
 
 
-def _trial(of: Failing) -> str:
-    return f"{of.point}, repeat={of.repeat}" if of.repeat else str(of.point)
+def _example(cause: Cause, row: Mapping[str, Any], whose: str) -> dict[str, Any]:
+    """What was said of a trial, which one it is, and the line that reruns it."""
+    error, point, repeat = row["_error"] or "", row["_point"], row["_repeat"]
+    said = parted(error)[1] if cause.type else error
+    trial = f"{point}, repeat={repeat}" if repeat else str(point)
+    return {"example": said, "_point": point, "_repeat": repeat, "rerun": f"{whose}{trial})"}

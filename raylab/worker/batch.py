@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raylab.core.alike import MAX_TEXT
 from raylab.core.block import Block
-from raylab.core.causes import Cause, Failing, cause_of, said
+from raylab.core.causes import Cause, Failing, cause_of
 from raylab.core.causes import merged as merged_causes
 from raylab.core.places import runs_of
 from raylab.core.policy import Policy
@@ -202,29 +201,11 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float, versi
 
 def _causes(pending: Pending) -> list[Failing]:
     """Why those failed that did."""
-    if not pending.failures:
-        return []
-    _, points, repeats, _ = map(np.concatenate, zip(*pending.blocks, strict=True))
     alike: dict[tuple[str, Cause], list[int]] = {}
     for at, (status, error, traceback) in pending.failures.items():
-        alike.setdefault((status, cause_of(status, error or "", traceback)), []).append(at)
-    found = []
-    for (status, cause), each in alike.items():
-        first = min(each, key=lambda at: (points[at], repeats[at]))
-        places = {status: runs_of(pending.first + np.array(each))}
-        example = said(cause, pending.failures[first][1] or "")[:MAX_TEXT]
-        point, repeat = pending.first_point + int(points[first]), int(repeats[first])
-        found.append(
-            Failing(
-                cause=cause,
-                by_status={status: len(each)},
-                example=example,
-                point=point,
-                repeat=repeat,
-                places=places,
-            )
-        )
-    return merged_causes(found)
+        alike.setdefault((status, cause_of(status, error or "", traceback)), []).append(pending.first + at)
+    places = ((cause, {status: runs_of(np.array(each))}) for (status, cause), each in alike.items())
+    return merged_causes(Failing.at(cause, each) for cause, each in places)
 
 
 def _rows(pending: Pending, attempt: int, version: int, pid: int) -> tuple[pa.RecordBatch, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raylab.core.box import Run, count
+from raylab.core.box import Run
 from raylab.core.causes import Cause, Failing
 from raylab.core.events import SlotsChanged, SweepOpened
 from raylab.core.failures import NOTHING, Tally
@@ -71,11 +71,12 @@ def record(
     )
 
 
-def failing(places: Mapping[str, Sequence[Run]], **words: Any) -> Failing:
+CAUSE = Cause("E", "no #")
+
+
+def failing(places: Mapping[str, Sequence[Run]], cause: Cause = CAUSE) -> Failing:
     """Failures of one cause at these positions, by status."""
-    known: dict[str, Any] = {"cause": Cause("E", "no #"), "example": "no 1", "point": 1, "repeat": 0}
-    by_status = {status: count(runs) for status, runs in places.items()}
-    return Failing(by_status=by_status, places=places, **{**known, **words})
+    return Failing.at(cause, places)
 
 
 def causes(status: Mapping[int, str], kinds: int = 1) -> list[Failing]:

@@ -31,7 +31,7 @@ def test_a_summary_adds_up_what_commits_say() -> None:
             said(
                 (3, 5), by_status={"failed": 2}, error="E: first", causes=[failing({"failed": [(3, 5)]})], versions=[2]
             ),
-            said((5, 6), error="E", by_status={"failed": 1}, causes=[failing({"failed": [(5, 6)]}, point=0)]),
+            said((5, 6), error="E", by_status={"failed": 1}, causes=[failing({"failed": [(5, 6)]})]),
         ]
     )
     assert found == said(
@@ -40,7 +40,7 @@ def test_a_summary_adds_up_what_commits_say() -> None:
         rows=7,
         seconds=3.0,
         error="E: first",
-        causes=[failing({"failed": [(3, 6)]}, point=0)],
+        causes=[failing({"failed": [(3, 6)]})],
         attempt=2,
         versions=[1, 2],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,96 @@ def test_going_on_with_other_code_counts_anew(lab: raylab.Lab, sweep: raylab.Swe
         lab.submit(fit, design, name="fits", repeats=2, if_exists="continue")
     finished(sweep)
     assert shown(lab) == [("OSError", 14)]
+
+
+def test_the_line_runs_the_trial(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
+    lines = [*sweep.failures(by="cause")["rerun"], *at(lab).failures(by="cause")["rerun"]]
+    for line, words in zip(lines, 2 * ["no fit at 0", "trial 1 needs more"], strict=True):
+        with pytest.raises((ValueError, RuntimeError), match=words):
+            eval(line, {"sweep": sweep, "notebook": at(lab)})
+
+
+class Parts(raylab.Experiment):
+    """Fails in another of its parts for each point."""
+
+    def set_up(self, params: dict[str, Any]) -> None:
+        if params["x"] == 0:
+            raise OSError(f"nothing at {self.seed}")
+
+    def do(self, params: dict[str, Any]) -> Any:
+        if params["x"] == 1:
+            raise ArithmeticError
+        return (iter if params["x"] == 2 else len)([])
+
+    def tear_down(self) -> None:
+        raise BufferError("not empty")
+
+
+class Epyc:
+    """Says that it failed, in epyc's way."""
+
+    def set(self, params: dict[str, Any]) -> None:
+        self.x = params["x"]
+
+    def run(self) -> Any:
+        about = {"epyc.experiment.status": False}
+        if self.x:
+            about["epyc.experiment.exception"] = ValueError(f"three of {self.x}")  # type: ignore[assignment]
+        return {"metadata": about, "results": {}} if self.x < 2 else 3
+
+
+def test_experiments_of_any_kind_fail_for_causes(lab: raylab.Lab) -> None:
+    def told(experiment: Any) -> list[tuple[str | None, str, str | None]]:
+        sweep = finished(lab.submit(experiment, {"x": range(4)}, name=type(experiment).__name__))
+        found = sweep.failures(by="cause").select("type", "message", "where").sort("type", "message").rows()
+        return [(kind, text, None if where is None else where.rpartition(":")[0]) for kind, text, where in found]
+
+    assert told(Parts()) == [
+        ("ArithmeticError", "", HERE),
+        ("BufferError", "not empty", HERE),
+        ("OSError", "nothing at #", HERE),
+    ]
+    assert told(Epyc()) == [
+        (None, "run() returned int; epyc's results dict is expected", None),
+        (None, "the experiment reported a failure without an exception", None),
+        ("ValueError", "three of #", None),
+    ]
+
+
+def wild(x: int, folder: str, seed: int) -> dict[str, int]:
+    """Fails by chance, for one of some causes, in another way each time."""
+    chance = len(list(Path(folder).iterdir())) + x + seed
+    if chance % 5 < 3:
+        raise [ValueError, KeyError, OSError][chance % 3](f"for {x}")
+    return {"y": x}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_sweep_goes_through_lab_notebook_and_rows_agree(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    (tmp_path / "marks").mkdir()
+    size, repeats = 12, 1
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        sweep = lab.submit(wild, {"x": range(size), "folder": str(tmp_path / "marks")}, name="s", seed=seed + 1)
+        for step in range(8):
+            (tmp_path / "marks" / str(step)).touch()
+            match chance.randrange(4):
+                case 0:
+                    size += 5
+                    sweep.extend({"x": range(size), "folder": str(tmp_path / "marks")})
+                case 1:
+                    repeats += 1
+                    sweep.extend(repeats=repeats)
+                case _:
+                    sweep.retry()  # also what runs, and what is written at the moment
+            if chance.random() < 0.7:
+                rows = finished(sweep).failures(by="cause")
+                assert shown(lab, "s") == list(rows.select("type", "count").rows())[:3]
+                assert rows["count"].sum() == sweep.progress().failed
+        finished(sweep)
+        last = shown(lab, "s")
+    with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
+        assert shown(lab, "s") == last
 
 
 class TestCommand:

@@ -212,9 +212,6 @@ def test_a_commit_says_what_a_restart_needs(tmp_path: Path) -> None:
                     Failing(
                         cause=Cause("ValueError", "# is odd", f"{__file__}:{picky.__code__.co_firstlineno + 2}"),
                         by_status={"failed": 2},
-                        example="1 is odd",
-                        point=1,
-                        repeat=0,
                         places={"failed": [(1, 2), (3, 4)]},
                     )
                 ],

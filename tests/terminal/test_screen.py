@@ -38,9 +38,6 @@ def causes(*counts: int) -> list[Failing]:
         Failing(
             cause=Cause("ValueError", f"kind {'abcdef'[at]} " + "word " * 40, f"/home/ada/fit.py:{at}"),
             by_status={"failed": count},
-            example="e",
-            point=at,
-            repeat=0,
         )
         for at, count in enumerate(counts)
     ]
