@@ -34,7 +34,8 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
     for sweep, line in zip(sweeps, lines[1:], strict=True):
         found.append(line)
         for remark in _remarks(sweep, several):
-            found += textwrap.wrap(remark, columns or 10_000, initial_indent="  ", subsequent_indent="  ")
+            found += _wrapped(remark, columns)
+        found += _wrapped(reasons(sweep), columns, max_lines=2, placeholder=" …")
     return [cut(line, columns) for line in found]
 
 
@@ -64,6 +65,10 @@ def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
                 " ".join(text.split()), columns or 10_000, initial_indent=before, subsequent_indent=" " * indent
             )
     return found
+
+
+def _wrapped(text: str, columns: int | None, **more: Any) -> list[str]:
+    return textwrap.wrap(text, columns or 10_000, initial_indent="  ", subsequent_indent="  ", **more)
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
@@ -113,8 +118,6 @@ def _remarks(sweep: Status, several: bool) -> list[str]:
         found.append(", ".join(terms))
     if sweep.failed and sweep.first_error and sweep.first_error not in sweep.reason:
         found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
-    if said := reasons(sweep):
-        found.append(said)
     if sweep.remark:
         found.append(sweep.remark)
     if sweep.cancelled:
