@@ -1,7 +1,7 @@
 """The errors a caller can meet, grouped by what the caller would do about them.
 
     correct the call    ValueError        DesignError  ExperimentError  NameRefused  SweepExists  SweepLocked
-    look elsewhere      LookupError       LabNotFound  SweepNotFound
+    look elsewhere      LookupError       LabNotFound  SweepNotFound  LogNotFound
     try again           ConnectionError   LabUnavailable
     ask someone         RuntimeError      LabBusy  LabFenced  NotebookDamaged  VersionMismatch
 
@@ -18,6 +18,7 @@ __all__ = [
     "LabFenced",
     "LabNotFound",
     "LabUnavailable",
+    "LogNotFound",
     "NameRefused",
     "NotebookDamaged",
     "RaylabError",
@@ -58,6 +59,10 @@ class LabNotFound(RaylabError, LookupError):
 
 class SweepNotFound(RaylabError, LookupError):
     """No sweep of this lab has this name; the message lists the sweeps there are."""
+
+
+class LogNotFound(RaylabError, LookupError):
+    """What a trial printed is not there: it was not kept, or the trial has not ended. The message says what to do."""
 
 
 class LabUnavailable(RaylabError, ConnectionError):

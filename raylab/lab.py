@@ -108,6 +108,7 @@ class Lab:
         priority: int = 0,
         max_concurrency: int | None = None,
         max_failures: float | None = None,
+        capture: str = "failed",
         ignore: str | Sequence[str] = (),
         num_cpus: Demand = 1,
         num_gpus: float = 0,
@@ -158,6 +159,8 @@ class Lab:
             max_failures: how many trials fail before the sweep pauses, with the first error as the reason: a number, or
                 a share below 1.0 of those that are in, once 100 are. What runs by then ends by itself. After `resume`
                 it counts anew.
+            capture: of which trials it is kept what they print, for `Sweep.log`: `failed`, those that come to nothing;
+                `all`; or `none`, then it goes into Ray's own logs.
             ignore: what does not count when this is compared with the sweep that is there: names of globals, closures,
                 defaults and attributes, with all that is inside of them, and files and modules, as patterns
                 (`("cache", "model/*.png")`). The values that the sweep was made with stay in use.
@@ -206,6 +209,7 @@ class Lab:
             priority=priority,
             max_concurrency=max_concurrency,
             max_failures=max_failures,
+            capture=capture,
             resources={**amounts, **custom(resources)},
             classes=wanted.classes,
             grow=grow,

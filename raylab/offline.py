@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from raylab.core.publishing import Publication
 from raylab.core.request import SweepRecord
 from raylab.core.status import Progress, Status, on_disk
 from raylab.core.summary import Summary
-from raylab.errors import LabNotFound, NotebookDamaged, SweepNotFound
+from raylab.errors import LabNotFound, LogNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
 from raylab.notebook.diffs import diffs
@@ -31,6 +32,7 @@ from raylab.notebook.salvage import salvage as salvaged
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
 from raylab.notebook.table_files import Known, listing
+from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
 from raylab.rerun.report import Rerun
@@ -136,7 +138,8 @@ class Notebook:
         """
         check_by(by)
         record = choose(self._records(), name, self.name)
-        return failures(record, self._of(record), by, f"notebook.rerun({record.name!r}, ")
+        logs = partial(self._logs, record)
+        return failures(record, self._of(record), logs, by, f"notebook.rerun({record.name!r}, ")
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped; see `Sweep.warnings`. Reads no rows.
@@ -164,6 +167,37 @@ class Notebook:
         record = find(records, only(name), self.name)
         return account(record, records.environments_of(record), diffs(self._reader, record))
 
+    def log(
+        self,
+        name: str | None = None,
+        point: int | None = None,
+        repeat: int = 0,
+        *,
+        attempt: int | None = None,
+    ) -> str:
+        """What a trial printed; see `Sweep.log`.
+
+        Args:
+            name: of the sweep; the only one there is if None.
+            point, repeat: the trial, by `_point` and `_repeat` of its rows.
+            attempt: which one; the one of its record if None.
+
+        Raises:
+            LogNotFound: none is kept, the trial has no record, or there is no such trial; the message says which.
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+
+        Example:
+            >>> print(Notebook("~/raylab/percolation").log("coarse", 17))    # doctest: +SKIP
+        """
+        if point is None:
+            raise _no_point("log", name)
+        record = choose(self._records(), name, self.name)
+        logs = partial(self._logs, record)
+        found = self._there(record, lambda: find_log(self._reader, record, logs, point, repeat, attempt))
+        if found is None:
+            raise LogNotFound(f"{named(record, point, repeat)} has no log: its notebook has no record of it")
+        return found
+
     def progress(self, name: Which = None) -> Progress:
         """The sweep (some, or all of them) in numbers, as far as the disk knows: what is not recorded waits."""
         return Progress.of(overview(self, name))
@@ -177,6 +211,9 @@ class Notebook:
 
     def _of(self, record: SweepRecord) -> list[Loaded]:
         return self._there(record, lambda: self._files.of(record.folder))
+
+    def _logs(self, record: SweepRecord) -> list[Loaded]:
+        return self._there(record, lambda: self._files.of(layout.log_folder(record.folder)))
 
     def _survey(self, record: SweepRecord) -> Summary:
         return self._there(record, lambda: survey(self._reader, record.folder))
@@ -217,11 +254,7 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").rerun("coarse", 17)    # doctest: +SKIP
         """
         if point is None:
-            given = "no point" if name is None or isinstance(name, str) else f"{name!r} for the sweep's name"
-            raise TypeError(
-                "rerun takes a sweep's name and a point's number, as in rerun('coarse', 17), or rerun(point=17) where "
-                f"there is only one sweep; got {given}"
-            )
+            raise _no_point("rerun", name)
         record = choose(self._records(), name, self.name)
         return rerun(self._reader, record, self._of(record), point, repeat, code=code, debugger=debugger)
 
@@ -312,6 +345,15 @@ class Notebook:
             title=title, description=description, licence=licence, authors=authors, diff=diff, env_vars=env_vars
         )
         return crate(self._reader, Path(absolute(place)), publication, sweeps).place
+
+
+def _no_point(verb: str, name: object) -> TypeError:
+    """That a verb for one trial was not told which."""
+    given = "no point" if name is None or isinstance(name, str) else f"{name!r} for the sweep's name"
+    return TypeError(
+        f"{verb} takes a sweep's name and a point's number, as in {verb}('coarse', 17), or {verb}(point=17) where "
+        f"there is only one sweep; got {given}"
+    )
 
 
 def overview(notebook: Notebook, name: Which = None, archived: bool = False) -> list[Status]:

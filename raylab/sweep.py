@@ -113,14 +113,15 @@ class Sweep:
 
         Returns:
             A row for each trial, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
-            `_attempt`, `_error`, `_traceback`, `_node`, `_seed`. `submit` takes its points as a design, each once.
+            `_attempt`, `_error`, `_traceback`, `_last_lines` (of what it printed; null where that was not kept),
+            `_node`, `_seed`. `submit` takes its points as a design, each once.
 
             By cause, the most frequent first: the `type` of the exception (null of what raised none, as of a process
             that died), the `message` with numbers, ids and temporary folders as `#`, `where` it was raised (`FILE:LINE`
             of the deepest frame that is of no library) and the `root` it was raised from, if any (strings); how many
             trials, `count`, with which `statuses` (a list, the most frequent first); of the first of them the message
-            as it was, `example`, with `_point` and `_repeat`; and `rerun`, the line that runs that trial here. Beyond
-            100 causes the rest is one row, `more`.
+            as it was, `example`, with `_point`, `_repeat` and `_last_lines`; and `rerun`, the line that runs that trial
+            here. Beyond 100 causes the rest is one row, `more`.
 
         Raises:
             ValueError: `by` is something else.
@@ -130,6 +131,30 @@ class Sweep:
             ('ValueError', 'no fit at #', 12, 'sweep.rerun(17, repeat=2)')
         """
         return self._client.failures(self._handle, by)
+
+    def log(self, point: int, repeat: int = 0, *, attempt: int | None = None) -> str:
+        """What a trial printed, on stdout and stderr: Python, C, and the processes that it started.
+
+        Kept is what `submit(..., capture=)` says: of trials that came to nothing by default, also of those whose
+        process died. Of more than 64 kB the middle is left out, and a line says so. Once the logs of a sweep have
+        64 MB, what is printed is only counted. `_printed` in `results(metadata=True)` is the number of bytes.
+
+        Args:
+            point, repeat: the trial, by `_point` and `_repeat` of its rows.
+            attempt: which one, as `_attempt` counts them; the one of its record if None. What failed and was tried
+                again has a log for each attempt.
+
+        Returns:
+            The text; empty if it printed nothing.
+
+        Raises:
+            LogNotFound: none is kept, the trial is still waiting or running, or there is no such trial; the message
+                says which, and what to do.
+
+        Example:
+            >>> print(raylab.Lab("percolation").sweep("coarse").log(17))    # doctest: +SKIP
+        """
+        return self._client.log(self._handle, point, repeat, attempt)
 
     def warnings(self) -> pl.DataFrame:
         """The warnings that trials showed, grouped: what a library says of non-convergence, of a deprecated argument.
@@ -282,8 +307,8 @@ class Sweep:
 
         Args:
             **policy: those words of `Lab.submit` that are to change, the others stay: description, retries, time_limit,
-                priority, max_concurrency, max_failures, grow, num_cpus, num_gpus, memory, resources (all the custom
-                ones), ray_remote_args.
+                priority, max_concurrency, max_failures, capture, grow, num_cpus, num_gpus, memory, resources (all the
+                custom ones), ray_remote_args.
 
         Raises:
             DesignError: a word is none of these (another runtime_env is another version of the code), or its value

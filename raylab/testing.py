@@ -22,9 +22,10 @@ from raylab.core.schedule import slots
 from raylab.errors import LabUnavailable, told
 from raylab.lab import Lab
 from raylab.server.actor import LabActor
-from raylab.server.pool import Ended, Pool, Report, Room
+from raylab.server.own_log import OwnLog
+from raylab.server.pool import Ended, Left, Pool, Report, Room
 from raylab.server.protocol import person
-from raylab.worker.batch import Batch
+from raylab.worker.batch import NODE, Batch
 from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
 
 __all__ = ["lab"]
@@ -140,6 +141,9 @@ class _Process:
     def make_pool(self, report: Report, room: Room) -> Pool:
         return ThreadPool(self._loop, self._resources, report, room)
 
+    def log(self) -> OwnLog:
+        return OwnLog(node=NODE, files=(), text="")
+
     def end(self) -> None:
         """The connection ends the thread."""
 
@@ -188,6 +192,9 @@ class ThreadPool:
         for lease in [*self._homeless, *self._out]:
             self.stop(lease)
         self._waiting.put(None)
+
+    async def fetch(self, left: Left) -> tuple[int, str]:
+        raise FileNotFoundError("a trial that ends its process ends the lab")
 
     def _work(self) -> None:
         while (asked := self._waiting.get()) is not None:

@@ -21,6 +21,7 @@ PARENTS = {
     "SweepLocked": ValueError,
     "LabNotFound": LookupError,
     "SweepNotFound": LookupError,
+    "LogNotFound": LookupError,
     "LabUnavailable": ConnectionError,
     "LabBusy": RuntimeError,
     "LabFenced": RuntimeError,

@@ -17,9 +17,9 @@ LAB = {
     "__init__": "name, *, address=None, notebook=None, create=True",
     "submit": (
         "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', "
-        "if_exists='fail', retries=0, time_limit=None, priority=0, max_concurrency=None, max_failures=None, ignore=(), "
-        "num_cpus=1, num_gpus=0, memory=None, grow=None, resources=None, ray_remote_args=None, runtime_env=None, "
-        "include=()"
+        "if_exists='fail', retries=0, time_limit=None, priority=0, max_concurrency=None, max_failures=None, "
+        "capture='failed', ignore=(), num_cpus=1, num_gpus=0, memory=None, grow=None, resources=None, "
+        "ray_remote_args=None, runtime_env=None, include=()"
     ),
     "sweep": "name",
     "sweeps": "*, archived=False",
@@ -52,6 +52,7 @@ SWEEP = {
     "results": "*, status='done', metadata=False",
     "scan": "*, status='done', metadata=False",
     "failures": "*, by=None",
+    "log": "point, repeat=0, *, attempt=None",
     "warnings": "",
     "updates": "*, since=0, timeout=None",
     "rerun": "point, repeat=0, *, code=None, debugger=False",
@@ -75,6 +76,7 @@ NOTEBOOK = {
     "warnings": "name=None",
     "rerun": "name=None, point=None, repeat=0, *, code=None, debugger=False",
     "info": "name=None",
+    "log": "name=None, point=None, repeat=0, *, attempt=None",
     "verify": "",
     "copy": "place, *, salvage=False",
     "crate": (

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from operator import index
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +32,7 @@ from raylab.core.request import Submission, SweepRecord
 from raylab.core.retry import stay
 from raylab.core.status import Progress, Status
 from raylab.core.statuses import check_failed
-from raylab.errors import NotebookDamaged, RaylabError, SweepNotFound
+from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.diffs import diffs
 from raylab.notebook.failures import check_by, failures
@@ -38,6 +40,7 @@ from raylab.notebook.frames import check_status, results, scan, updates, warning
 from raylab.notebook.place import store_at
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
+from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.offline import Tables
 from raylab.rerun.report import Rerun
@@ -278,7 +281,18 @@ class Client:
         check_by(by)
         with Interruptible(lambda: READING):
             record = self.record(None if sweep is None else only(sweep))
-            return failures(record, self._read(record), by, "sweep.rerun(")
+            return failures(record, self._read(record), partial(self._read_logs, record), by, "sweep.rerun(")
+
+    def log(self, sweep: str | Handle | None, point: int, repeat: int, attempt: int | None) -> str:
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            logs = partial(self._read_logs, record)
+            found = self._there(record, lambda: find_log(self.reader, record, logs, point, repeat, attempt))
+        if found is None:
+            this = Handle(record.name, record.folder)
+            where = self.connection.call("whereabouts", this, index(point), index(repeat))
+            raise LogNotFound(f"{named(record, point, repeat)} has no log yet: it {where}")
+        return found
 
     def rerun(self, sweep: Handle, point: int, repeat: int, code: int | None, debugger: bool) -> Rerun:
         with Interruptible(lambda: READING):
@@ -293,10 +307,16 @@ class Client:
             return warnings_frame(found.warnings)
 
     def _read(self, record: SweepRecord, since: int = 0) -> Any:
+        return self._there(record, lambda: self._tables.of(record.folder, since))
+
+    def _read_logs(self, record: SweepRecord) -> Any:
+        return self._there(record, lambda: self._tables.of(layout.log_folder(record.folder)))
+
+    @property
+    def _tables(self) -> Tables:
         if self._files is None:
             self._files = Tables(self.reader)
-        files = self._files
-        return self._there(record, lambda: files.of(record.folder, since))
+        return self._files
 
     def _there(self, record: SweepRecord, read: Callable[[], T]) -> T:
         """What reading a sweep's files gives; where they are damaged, the lab says whether it was removed."""

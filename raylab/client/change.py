@@ -17,6 +17,7 @@ FIELDS = (
     "priority",
     "max_concurrency",
     "max_failures",
+    "capture",
     "grow",
     "ray_remote_args",
 )

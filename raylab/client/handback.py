@@ -18,8 +18,9 @@ from raylab.core.values import key_of
 from raylab.errors import DesignError
 from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.rows import METADATA, TIMES
+from raylab.notebook.trial_logs import LAST_LINES
 
-ABOUT_TRIALS = frozenset({"_sweep", "_seq", "_metadata", *METADATA, *TIMES})
+ABOUT_TRIALS = frozenset({"_sweep", "_seq", "_metadata", LAST_LINES, *METADATA, *TIMES})
 
 
 def without_metadata(design: Any) -> tuple[Any, list[str]]:

@@ -54,6 +54,7 @@ class Resting:
 
     def __init__(self, place: Place, *, here: bool = False) -> None:
         self.name = place.name
+        self.here = here
         self.reader = local_store(place.notebook, place.id) or at_rest(place.notebook)
         self._notebook = through(self.reader)
         left = self.outstanding(None)
@@ -98,3 +99,6 @@ class Resting:
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         return self._notebook.results(sweep, status=status, metadata=metadata)
+
+    def log(self, sweep: str | None, point: int, repeat: int, attempt: int | None) -> str:
+        return self._notebook.log(sweep, point, repeat, attempt=attempt)

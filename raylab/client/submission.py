@@ -18,6 +18,7 @@ from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.request import Submission
 from raylab.core.segment import Need
+from raylab.core.trial_log import CAPTURES
 from raylab.errors import DesignError
 from raylab.notebook import layout
 from raylab.server.protocol import person
@@ -131,6 +132,7 @@ def policy(
     priority: int,
     max_concurrency: int | None,
     max_failures: float | None,
+    capture: str,
     resources: Mapping[str, float | None],
     classes: tuple[Mapping[str, float | None], ...] = (),
     grow: object = None,
@@ -171,6 +173,7 @@ def policy(
         priority=int(priority),
         max_concurrency=None if max_concurrency is None else int(max_concurrency),
         max_failures=_failures(max_failures),
+        capture=_capture(capture),
         resources=_amounts(resources),
         classes=classes,
         grow=read_grow(grow),
@@ -220,6 +223,15 @@ def _failures(most: object) -> float | None:
         "max_failures is how many trials fail before the sweep pauses: a whole number from 1 on, or a share of the "
         f"trials, above 0.0 and below 1.0, or None for any; got {most!r}"
     )
+
+
+def _capture(word: object) -> str:
+    if not isinstance(word, str) or word not in CAPTURES:
+        raise DesignError(
+            "capture says of which trials it is kept what they print: 'failed' for those that come to nothing, 'all', "
+            f"or 'none'; got {word!r}"
+        )
+    return word
 
 
 def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:

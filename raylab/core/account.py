@@ -40,6 +40,7 @@ def account(record: SweepRecord, environments: Mapping[str, Environment], diffs:
         "priority": record.policy.priority,
         "max_concurrency": record.policy.max_concurrency,
         "max_failures": record.policy.max_failures,
+        "capture": record.policy.capture,
         "resources": dict(record.policy.resources),
         "classes": told(record),
         "grow": dict(record.policy.grow),

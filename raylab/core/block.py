@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raylab.core.order import Order, seeds
-from raylab.core.places import chosen, numbers
+from raylab.core.places import chosen, numbers, place_in, place_of
 from raylab.core.segment import Segment
 
 
@@ -53,6 +53,29 @@ def numbers_at(segment: Segment, positions: NDArray[np.int64]) -> NDArray[np.int
     """
     order = _order(segment.order, segment.total, segment.key)
     return _numbers(segment, order.trials_at(positions - segment.first_position))
+
+
+def position_of(segment: Segment, number: int) -> int | None:
+    """The position at which a trial stands in a segment; None if it does not.
+
+    Example:
+        >>> position_of(Segment(design="{}", size=3, repeats=2, order="design", key=1, seed=1, first_position=10), 5)
+        15
+    """
+    own = number - segment.first_trial
+    if segment.selection:
+        place = place_of(segment.selection, number)
+    elif not 0 <= own < segment.size * segment.repeats:
+        place = None
+    elif segment.part:
+        point, repeat = divmod(own, segment.repeats)
+        found = place_in(segment.part, segment.grid, point)
+        place = None if found is None else found * segment.repeats + repeat
+    else:
+        place = own
+    if place is None:
+        return None
+    return segment.first_position + _order(segment.order, segment.total, segment.key).position(place)
 
 
 def _numbers(segment: Segment, places: NDArray[np.int64]) -> NDArray[np.int64]:

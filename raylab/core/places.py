@@ -89,6 +89,41 @@ def numbers(box: Box, sizes: Sequence[int], at: NDArray[np.int64]) -> NDArray[np
     return found
 
 
+def place_of(runs: Sequence[Run], number: int) -> int | None:
+    """The place of a number in a set, in its order; None if it is not there.
+
+    Example:
+        >>> place_of([(1, 3), (5, 6)], 5), place_of([(1, 3), (5, 6)], 4)
+        (2, None)
+    """
+    before = 0
+    for start, stop in runs:
+        if start <= number < stop:
+            return before + number - start
+        before += stop - start
+    return None
+
+
+def place_in(box: Box, sizes: Sequence[int], point: int) -> int | None:
+    """The place of a point of a grid in a box, as `numbers` counts them; None if it is not there.
+
+    Example:
+        >>> [place_in((((1, 2),), ((0, 1), (2, 3))), (2, 3), point) for point in (3, 4, 5)]
+        [0, None, 1]
+    """
+    if len(box) == 1:
+        return place_of(box[0], point)
+    found, stride = 0, 1
+    for runs, levels in zip(reversed(box), reversed(sizes), strict=True):
+        point, level = divmod(point, levels)
+        place = place_of(runs, level)
+        if place is None:
+            return None
+        found += place * stride
+        stride *= count(runs)
+    return found
+
+
 def chosen(runs: Sequence[Run], at: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers at these places of a set, in its order."""
     if len(runs) == 1:

@@ -33,6 +33,7 @@ class Policy:
         priority: sweeps of a higher one go first.
         max_concurrency: how many trials run at once at most.
         max_failures: how many trials fail before the sweep pauses; a share of them below 1.
+        capture: of which trials it is kept what they print: `failed`, `all` or `none`.
         resources: what one trial asks for, by Ray's name of it.
         classes: what the trials of each class ask for otherwise: amounts by Ray's name, and `time_limit`.
         grow: the factor by which `memory` or `time_limit` grows and what it grows to at most (None for no such limit),
@@ -46,6 +47,7 @@ class Policy:
     priority: int = 0
     max_concurrency: int | None = None
     max_failures: float | None = None
+    capture: str = "failed"
     resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
     classes: tuple[Mapping[str, float | None], ...] = ()
     grow: Mapping[str, Any] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class Policy:
     @property
     def of_failures(self) -> Policy:
         """The part of it under which what failed might have come to something. What grows is tried again anyway."""
-        return replace(self.of_trials, grow={})
+        return replace(self.of_trials, grow={}, capture="failed")
 
     def changed(self, words: Mapping[str, Any]) -> Policy:
         """With these fields, for all classes. Of the resources only the amounts that are given change, and None takes

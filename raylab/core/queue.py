@@ -18,6 +18,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
+from typing import Literal
 
 from raylab.core import schedule
 from raylab.core.box import Run, common
@@ -168,6 +169,15 @@ class Queue:
     def segment(self, position: int) -> Segment:
         """The segment that holds a position."""
         return self.record.segments[segment_at(self.record.segments, position)]
+
+    def place(self, position: int) -> Literal["waits", "runs", "in hand", "recorded"]:
+        """Where a position is. What a lease holds that has begun runs, or will in a moment."""
+        if position in self.recorded:
+            return "recorded"
+        if position in self.in_hand:
+            return "in hand"
+        out = (lease for lease in self.leases.values() if lease.next <= position < lease.stop)
+        return "runs" if any(lease.began for lease in out) else "waits"
 
     def strand(self, lease: Lease) -> Strand:
         """The strand that a lease is of."""

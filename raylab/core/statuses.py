@@ -10,6 +10,9 @@ STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
 FAILED = STATUSES[1:]
 """Those of trials that came to nothing."""
 
+DEAD = ("crashed", "out_of_memory", "timed_out")
+"""Those that a trial may have come to whose process died."""
+
 USUAL = ("failed", "crashed", "timed_out")
 """What is run again unless said otherwise. What ran out of memory does so again, unless it gets more."""
 

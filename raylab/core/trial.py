@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from raylab.core import box
-from raylab.core.block import Block
+from raylab.core.block import Block, position_of
 from raylab.core.order import seed
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
@@ -34,6 +34,14 @@ def find_trial(record: SweepRecord, point: Any, repeat: Any = 0) -> tuple[Segmen
             each = (number, own, repeat, seed(segment.seed, number))
             return segment, Block(*(np.array([value], dtype=np.int64) for value in each))
     raise IndexError(_missing(record, point, repeat))
+
+
+def positions(record: SweepRecord, point: Any, repeat: Any = 0) -> list[int]:
+    """The positions at which a trial stands in its sweep, the one that it ran at last the last; errors as
+    `find_trial`."""
+    _, trial = find_trial(record, point, repeat)
+    found = (position_of(segment, int(trial.numbers[0])) for segment in record.segments)
+    return [position for position in found if position is not None]
 
 
 def _whole(given: Any, what: str) -> int:

@@ -5,8 +5,9 @@ every moment each table of it is a beginning of the origin's, without gap; of a 
 what it had taken. Must never write into the origin, nor into
 a place in which something else lies, nor take a file that is not what was written.
 
-The order has a reason: a lab keeps code, then writes the request, then rows. A copy takes rows, then requests, then
-code, so that it has the request of each row and the code of each request; it writes the requests after the code.
+The order has a reason: a lab keeps code, then writes the request, then logs, then rows. A copy takes rows, then logs,
+then requests, then code, so that it has the log and the request of each row and the code of each request; it writes the
+requests after the code.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Copying:
     def clear_removed(self) -> None:
         """Delete what was taken of sweeps that were removed, as the origin's lab does."""
         for folder, removed in _removed(self.target).items():
-            while self.target.names(folder) and not clear(self.target, folder, self.by, removed.request().plain()):
+            there = any(map(self.target.names, layout.folders(folder)))
+            while there and not clear(self.target, removed, self.by):
                 pass
 
     def finish(self) -> None:
@@ -124,8 +126,9 @@ def _removed(reader: Reader) -> Mapping[str, Removed]:
 
 def _take(copying: Copying, removed: Collection[str]) -> None:
     """Take what is new of all but these folders."""
-    for folder in layout.sweep_folders(copying.source):
-        if folder not in removed:
+    gone = {each for folder in removed for each in layout.folders(folder)}
+    for folder in layout.table_folders(copying.source):
+        if folder not in gone:
             copy_table(copying, folder)
     asked = list(_new_files(copying, layout.REQUESTS))
     copy_code(copying)

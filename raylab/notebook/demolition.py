@@ -72,7 +72,7 @@ def end(store: Store) -> None:
 
 
 def _tables(store: Store) -> list[str]:
-    return [*layout.sweep_folders(store), layout.REQUESTS]
+    return [*layout.table_folders(store), layout.REQUESTS]
 
 
 def _files(store: Store) -> Iterator[str]:
@@ -91,4 +91,4 @@ def _folders(store: Store) -> Iterator[str]:
     """Those of these files, the inner ones first."""
     for folder in _tables(store):
         yield from (f"{folder}/journal", folder)
-    yield from (layout.SWEEPS, layout.CODE)
+    yield from (layout.SWEEPS, layout.LOGS, layout.CODE)

@@ -19,8 +19,9 @@ from raylab.core.statuses import FAILED
 from raylab.notebook.arrow_types import SIBLING
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results
+from raylab.notebook.trial_logs import LAST_LINES, Files, last_lines_of
 
-COLUMNS = ("_status", "_attempt", "_error", "_traceback", "_node", "_seed")
+COLUMNS = ("_status", "_attempt", "_error", "_traceback", LAST_LINES, "_node", "_seed")
 """What is said of each trial that failed."""
 
 CAUSES_SCHEMA: dict[str, Any] = {
@@ -33,6 +34,7 @@ CAUSES_SCHEMA: dict[str, Any] = {
     "example": pl.String,
     "_point": pl.Int64,
     "_repeat": pl.Int64,
+    LAST_LINES: pl.String,
     "rerun": pl.String,
 }
 
@@ -47,20 +49,27 @@ def check_by(by: object) -> None:
         raise ValueError(f"by is 'cause', for a row for each cause, or None, for one for each trial; got {by!r}")
 
 
-def failures(record: SweepRecord, files: Sequence[Loaded], by: str | None, whose: str) -> pl.DataFrame:
+def failures(record: SweepRecord, files: Sequence[Loaded], logs: Files, by: str | None, whose: str) -> pl.DataFrame:
     """What failed and is not to be run again.
 
     Args:
         record: the sweep.
         files: its files in force, in order.
+        logs: those of what its trials printed.
         by: "cause" for a row for each cause; None for one for each trial.
         whose: what stands before the arguments of the line that reruns a trial, as `sweep.rerun(`.
     """
-    found = results(record, files, status=FAILED, metadata=[*COLUMNS, "_point", "_repeat"])
+    metadata = [name for name in COLUMNS if name != LAST_LINES]
+    found = results(record, files, status=FAILED, metadata=[*metadata, "_point", "_repeat", "_printed"])
     trials = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
     found = found.filter(~is_taken_back(record, *trials))
     if by is not None:
-        return _causes(found, whose)
+        causes = _causes(found, whose)
+        examples = _lined(found.join(causes, on=["_point", "_repeat"], how="semi"), logs)
+        lines = dict(zip(examples.select("_point", "_repeat").rows(), examples[LAST_LINES], strict=True))
+        said = [lines.get(trial) for trial in causes.select("_point", "_repeat").rows()]
+        return causes.with_columns(pl.Series(LAST_LINES, said, pl.String))
+    found = _lined(found, logs)
     parameters = set(Design.loads(record.designs[0]).parameters)
     head = [name for name in found.columns if name == "_repeat" or _is_of(name, parameters)]
     return found.select(cs.by_name([*head, *COLUMNS]))
@@ -70,6 +79,12 @@ def _is_of(column: str, parameters: set[str]) -> bool:
     """Whether a column has a parameter's values, or those of one kind."""
     match = SIBLING.fullmatch(column)
     return column in parameters or (match is not None and match["name"] in parameters)
+
+
+def _lined(found: pl.DataFrame, logs: Files) -> pl.DataFrame:
+    """These trials with the last lines of what they printed."""
+    about = (found[name].to_list() for name in ("_point", "_repeat", "_attempt", "_status", "_printed"))
+    return found.with_columns(pl.Series(LAST_LINES, last_lines_of(logs, *about), pl.String))
 
 
 def _causes(found: pl.DataFrame, whose: str) -> pl.DataFrame:

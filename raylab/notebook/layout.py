@@ -7,6 +7,7 @@ NAME/
 ├── code/             experiments (.pkl), the modules they reach (.zip), what was changed since the commit (.diff), by
 │                     the hash of their bytes
 ├── sweeps/NAME/      table: what came out of a sweep; NAME~2 of the second one of that name, NAME~3 of the third
+├── logs/NAME/        table: what trials of that sweep printed, if anything of that is kept
 ├── removing.json    in one that is being deleted, until nothing else is left
 ├── copying.json      in a copy that is not complete yet: what `notebook.json` will say
 └── tmp/              half-written files
@@ -35,6 +36,7 @@ README = "README.md"
 REQUESTS = "requests"
 CODE = "code"
 SWEEPS = "sweeps"
+LOGS = "logs"
 COPYING = "copying.json"
 REMOVING = "removing.json"
 
@@ -164,6 +166,21 @@ def sweep_folder(name: str, generation: int) -> str:
     return f"{SWEEPS}/{name}" if generation == 1 else f"{SWEEPS}/{name}~{generation}"
 
 
+def log_folder(folder: str) -> str:
+    """The table of what the trials of a sweep print, whose results lie in a folder."""
+    return f"{LOGS}/{folder.removeprefix(f'{SWEEPS}/')}"
+
+
+def sweep_of(folder: str) -> str:
+    """Where the results of a sweep lie of which a folder has one of the tables."""
+    return f"{SWEEPS}/{folder.partition('/')[2]}"
+
+
+def folders(folder: str) -> tuple[str, str]:
+    """Both tables of a sweep whose results lie in a folder."""
+    return folder, log_folder(folder)
+
+
 def pickle_path(digest: str) -> str:
     return f"{CODE}/{digest}.pkl"
 
@@ -183,6 +200,16 @@ CODE_PATHS = (pickle_path, modules_path, diff_path)
 def sweep_folders(reader: Reader) -> list[str]:
     """Where there are, or were, tables of sweeps."""
     return [f"{SWEEPS}/{name[:-1]}" for name in reader.names(SWEEPS) if name.endswith("/")]
+
+
+def log_folders(reader: Reader) -> list[str]:
+    """Where there are, or were, tables of what trials print."""
+    return [f"{LOGS}/{name[:-1]}" for name in reader.names(LOGS) if name.endswith("/")]
+
+
+def table_folders(reader: Reader) -> list[str]:
+    """Where there are, or were, tables of sweeps of either kind: those with results first."""
+    return [*sweep_folders(reader), *log_folders(reader)]
 
 
 def is_removing(reader: Reader) -> bool:
@@ -223,15 +250,17 @@ results = rows.collect()
 - The record of a trial is the rows of its highest `_attempt`; that is what the filter keeps.
 - Columns that begin with `_` are about the trial: `_seq` counts the rows of the sweep, `_point` and `_repeat` name the
   trial, `_status` is `done`, `failed`, `crashed`, `out_of_memory` or `timed_out`, `_warnings` counts the warnings it
-  showed (the files' metadata tell which), `_seed` is the trial's own, `_started` (UTC) and
-  `_elapsed_s` say when and how long, `_num_cpus`, `_memory` (bytes) and `_time_limit` (seconds) what it had asked for,
-  `_peak_memory` (bytes) what its process had at most, `_error` and `_traceback` why it failed, `_node` and `_pid` where
-  it ran. Of these, what nobody asked for or knows may be left out.
+  showed (the files' metadata tell which), `_printed` the bytes it printed, where its log is kept, `_seed` is the
+  trial's own, `_started` (UTC) and `_elapsed_s` say when and how long, `_num_cpus`, `_memory` (bytes) and `_time_limit`
+  (seconds) what it had asked for, `_peak_memory` (bytes) what its process had at most, `_error` and `_traceback` why it
+  failed, `_node` and `_pid` where it ran. Of these, what nobody asked for or knows may be left out.
   All others are parameters and results; a column `NAME__KIND` holds values of `NAME` of another type, and
   `NAME__result` is a result that is called like a parameter. Which type has the plain name depends on what came first;
   so does the order of rows and columns. The fields' metadata tell: `raylab.name`, `raylab.kind`, and `raylab.exact`,
   which names the places with integers that no float holds.
 - `{REQUESTS}/` is a table of the same kind: what was asked, one row each, in order.
+- `{LOGS}/` has for a sweep a table of the same kind: what its trials printed, a row for each attempt, as far as that
+  was kept. The column `log` is the text, `_printed` how many bytes it was. A trial's is the newest of its `_attempt`.
 - `{CODE}/` holds the experiments, pickled, the modules they need, and what was changed since the git commit that they
   were submitted from (`.diff`), by the hashes that `{REQUESTS}/` names. Unpickle only what you trust.
 - `NAME` is the folder of the first sweep of that name, `NAME~2` that of the second, which was submitted in its place,

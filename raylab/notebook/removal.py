@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from raylab.core.request import Removed
 from raylab.errors import NotebookDamaged
+from raylab.notebook import layout
 from raylab.notebook.file import OPENING, FileInfo, glimpse
 from raylab.notebook.store import Store
 from raylab.notebook.table import Table
@@ -26,14 +28,13 @@ AT_ONCE = 500
 """How many files one call deletes: 0.1 ms to see what a file is and as long to delete it, times 500, is 0.1 s."""
 
 
-def clear(store: Store, folder: str, writer: Mapping[str, str], said: Mapping[str, Any]) -> bool:
-    """Delete a removed sweep's table but for its openings, the oldest files first, as far as one call goes.
+def clear(store: Store, removed: Removed, writer: Mapping[str, str]) -> bool:
+    """Delete a removed sweep's tables but for their openings, the oldest files first, as far as one call goes.
 
     Args:
         store: the notebook.
-        folder: the table's.
+        removed: the sweep.
         writer: who deletes.
-        said: the request by which it was removed, as JSON has it.
 
     Returns:
         Whether nothing is left.
@@ -41,6 +42,13 @@ def clear(store: Store, folder: str, writer: Mapping[str, str], said: Mapping[st
     Raises:
         OSError: the disk refuses; the same call goes on.
     """
+    said, logs = removed.request().plain(), layout.log_folder(removed.folder)
+    return _clear(store, removed.folder, writer, said) and (
+        not any(file_names(store, logs)) or _clear(store, logs, writer, said)
+    )
+
+
+def _clear(store: Store, folder: str, writer: Mapping[str, str], said: Mapping[str, Any]) -> bool:
     if not (ended := _is_ended(store, folder)):
         Table(store, folder, writer).end({REMOVED: said})
     paths = list(islice(_deletable(store, folder), AT_ONCE))

@@ -28,6 +28,7 @@ METADATA: dict[str, Any] = {
     "_code": INT,
     "_status": STRING,
     "_warnings": INT,
+    "_printed": INT,
     "_seed": INT,
     "_started": DATETIME_UTC,
     "_elapsed_s": FLOAT,
@@ -42,7 +43,7 @@ METADATA: dict[str, Any] = {
 }
 """What every row says about its trial, beside `_seq`, which the table adds."""
 
-SELDOM = frozenset({"_memory", "_time_limit", "_peak_memory"})
+SELDOM = frozenset({"_printed", "_memory", "_time_limit", "_peak_memory"})
 """Those of it that are left out where none of the trials has any, since 24 bytes of a row are a fifth of it; whoever
 reads sees nulls."""
 
@@ -80,6 +81,8 @@ class Trials:
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
     warnings: Mapping[int, int] = field(default_factory=dict)  # how many were shown, where it is not 0
     peaks: Mapping[int, int] = field(default_factory=dict)  # bytes of memory, where they were measured
+    printed: Mapping[int, int] = field(default_factory=dict)  # bytes, where it is not `unsaid`
+    unsaid: int | None = None  # what the others printed: 0, or None where nobody listened
     asked: Asked = NOTHING
     attempt: int = 1
     version: int = 1  # of the sweep's code
@@ -204,6 +207,7 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_code": _mostly(trials.version, INT, count, {}),
         "_status": _mostly("done", STRING, count, {at: failure[0] for at, failure in failures.items()}),
         "_warnings": _mostly(0, INT, count, trials.warnings),
+        "_printed": _mostly(trials.unsaid, INT, count, trials.printed),
         "_seed": pa.array(trials.seeds),
         "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
         "_elapsed_s": pa.array(trials.elapsed),

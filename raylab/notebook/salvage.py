@@ -9,7 +9,7 @@ gap. Must never write into the origin. Killed at any point, it can be done again
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +19,7 @@ from raylab.core.request import Request
 from raylab.core.segment import Segment
 from raylab.core.summary import together
 from raylab.errors import NotebookDamaged
-from raylab.notebook import layout
+from raylab.notebook import layout, log_table
 from raylab.notebook.copy import Copying, begin, copy, copy_code, copy_table, origin_of
 from raylab.notebook.damage import Condition, Finding
 from raylab.notebook.file import FileInfo, load
@@ -109,7 +109,7 @@ def _written_anew(copying: Copying, folder: str, table: Condition) -> None:
         return
     _clear(copying.target, folder)
     new = Table(copying.target, folder, copying.by)
-    new.open({REQUEST: table.said.get(REQUEST, {})})
+    new.open({REQUEST: table.said[REQUEST]} if REQUEST in table.said else {})
     for info in table.held:
         if info.rows:
             rows = load(copying.source.get(info.path), info.path).table
@@ -117,8 +117,17 @@ def _written_anew(copying: Copying, folder: str, table: Condition) -> None:
             copying.files += 1
             copying.size += info.size
             if new.should_seal:
-                new.seal(combined)
-    new.seal(combined)
+                new.seal(_combine(folder))
+    new.seal(_combine(folder))
+
+
+def _combine(folder: str) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    """How the files of a table say together what each of them says."""
+    return log_table.combined if _has_logs(folder) else combined
+
+
+def _has_logs(folder: str) -> bool:
+    return folder.startswith(f"{layout.LOGS}/")
 
 
 def _is_written(target: Store, folder: str, table: Condition) -> bool:
@@ -128,10 +137,12 @@ def _is_written(target: Store, folder: str, table: Condition) -> bool:
     except NotebookDamaged:
         return False
     wanted = [info for info in table.held if info.rows]
-    return bool(there) and _held(there) == _held(wanted)
+    return bool(there) and _held(folder, there) == _held(folder, wanted)
 
 
-def _held(files: Iterable[FileInfo]) -> tuple[object, ...]:
+def _held(folder: str, files: Sequence[FileInfo]) -> tuple[object, ...]:
+    if _has_logs(folder):
+        return log_table.tally_of(files), sum(info.rows for info in files)
     found = together(summaries(files))
     return found.positions, found.rows, found.by_status
 
@@ -153,10 +164,10 @@ def _requests(asked: Sequence[Request], found: Inspection, target: Reader) -> li
     something."""
     requests = list(asked)
     known = {request.folder for request in asked if request.kind == "submitted"}
+    removed = {folder: table.said[REMOVED] for folder, table in found.tables.items() if REMOVED in table.said}
+    requests += [Request(**said) for said in {said["folder"]: said for said in removed.values()}.values()]
     for folder, table in found.tables.items():
-        if folder in found.removed:
-            requests += [Request(**table.said[REMOVED])] if REMOVED in table.said else []
-        elif folder not in known and (said := table.said.get(REQUEST)):
+        if folder not in found.removed and folder not in known and (said := table.said.get(REQUEST)):
             _insert(requests, Request(**said))
     requests = _regrown(requests, found)
     return requests + _pauses(requests, found, target)

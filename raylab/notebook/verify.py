@@ -43,7 +43,7 @@ class Inspection:
     orphans: dict[str, Finding] = field(default_factory=dict)
     """Folders with results for which no request is there."""
     removed: frozenset[str] = frozenset()
-    """Folders of sweeps that were removed, by the requests or by what their openings say."""
+    """Folders of the tables of sweeps that were removed, by the requests or by what their openings say."""
     passing: str = ""
     """A file that the disk did not give, though it may do so later."""
     files: int = 0
@@ -52,7 +52,7 @@ class Inspection:
     @property
     def rows(self) -> int:
         """The rows of all sweeps."""
-        tables = [table for folder, table in self.tables.items() if folder != layout.REQUESTS]
+        tables = [table for folder, table in self.tables.items() if folder.startswith(f"{layout.SWEEPS}/")]
         return sum(info.rows for table in tables for info in table.held)
 
     @property
@@ -61,7 +61,7 @@ class Inspection:
         names = sweep_names(self.requests)
         found = [self.identity] if self.identity else []
         for folder, table in self.tables.items():
-            name = None if folder == layout.REQUESTS else names.get(folder) or _name_of(folder)
+            name = None if folder == layout.REQUESTS else names.get(layout.sweep_of(folder)) or _name_of(folder)
             found += [replace(finding, sweep=name) for finding in table.findings]
         return [*found, *self.orphans.values(), *self.sick_code.values(), *self.gone_code.values()]
 
@@ -85,7 +85,7 @@ def inspect(reader: Reader) -> Inspection:
 def _inspected(reader: Reader) -> Inspection:
     found = Inspection()
     # Before the requests: a folder that is made meanwhile has its request already.
-    folders = layout.sweep_folders(reader)
+    folders = layout.table_folders(reader)
     found.identity = _check_identity(reader)
     tables = {folder: examine(reader, folder) for folder in folders}
     asked, found.requests = whole_requests(reader)
@@ -95,7 +95,8 @@ def _inspected(reader: Reader) -> Inspection:
         found.bytes += table.bytes
         found.passing = found.passing or table.passing
     said = {folder for folder, table in found.tables.items() if REMOVED in table.said}
-    found.removed = frozenset(said | fold(found.requests).removed.keys())
+    gone = {layout.sweep_of(folder) for folder in said} | fold(found.requests).removed.keys()
+    found.removed = frozenset(each for folder in gone for each in layout.folders(folder))
     for folder in found.removed & found.tables.keys():
         found.tables[folder] = replace(found.tables[folder], held=(), findings=())
     there = [folder for folder in folders if found.tables[folder].held or found.tables[folder].findings]
@@ -133,12 +134,12 @@ def sweep_names(requests: Iterable[Request]) -> dict[str, str]:
 
 
 def _name_of(folder: str) -> str:
-    return folder.removeprefix(f"{layout.SWEEPS}/").partition("~")[0]
+    return folder.rpartition("/")[2].partition("~")[0]
 
 
 def _orphans(folders: Iterable[str], requests: Iterable[Request]) -> dict[str, Finding]:
     """Tables that nobody asked for."""
-    asked = {request.folder for request in requests}
+    asked = {each for request in requests for each in layout.folders(request.folder)}
     what = "the request of this sweep is lost, and nobody can tell what its rows are of; submit the sweep again"
     return {
         folder: Finding(file=folder, sweep=_name_of(folder), what=what) for folder in folders if folder not in asked
@@ -148,7 +149,7 @@ def _orphans(folders: Iterable[str], requests: Iterable[Request]) -> dict[str, F
 def wanting(reader: Reader) -> list[Finding]:
     """What is missing in a notebook each of whose files is whole: requests of tables, and code of sweeps."""
     requests = requests_of(reader)
-    tables = [folder for folder in layout.sweep_folders(reader) if any(file_names(reader, folder))]
+    tables = [folder for folder in layout.table_folders(reader) if any(file_names(reader, folder))]
     return [*_orphans(tables, requests).values(), *gone_code(requests, layout.code_paths(reader)).values()]
 
 

@@ -28,6 +28,7 @@ from raylab.notebook import layout
 from raylab.notebook.code_files import CODE_WAY_OUT, read_code
 from raylab.notebook.demolition import demolish, end
 from raylab.notebook.file import FileInfo
+from raylab.notebook.log_table import LogTable
 from raylab.notebook.place import store_at
 from raylab.notebook.removal import clear
 from raylab.notebook.requests import from_rows, to_rows
@@ -68,6 +69,38 @@ class SweepTable:
     table: Table
     schema: Schema
     summary: Summary
+    _logs: LogTable | None = None
+    _lost: str = ""  # why no logs are kept any more
+
+    @property
+    def logs_full(self) -> bool:
+        """Whether what trials print is only counted, as far as is known."""
+        return self._logs is not None and self._logs.full
+
+    def log(self, logs: Sequence[pa.RecordBatch]) -> None:
+        """Add what trials printed, before their rows; the same again after an OSError. Their table is opened when there
+        is something to add.
+
+        Raises:
+            NotebookDamaged: it cannot be added to; the rows can.
+        """
+        if self._lost:
+            raise NotebookDamaged(self._lost)
+        try:
+            self._log(logs)
+        except LabFenced:
+            if not self.writer.is_ours():
+                raise
+            self._logs = None  # taken by a lab that was stopped before it was taken over; see `Writer.retake`
+            self._log(logs)
+        except NotebookDamaged as error:
+            self._lost = str(error)
+            raise
+
+    def _log(self, logs: Sequence[pa.RecordBatch]) -> None:
+        if self._logs is None:
+            self._logs = self.writer.open_logs(self.table.folder)
+        self._logs.commit(logs)
 
     def commit(self, batches: Sequence[pa.RecordBatch], summary: Summary) -> FileInfo:
         """Add wire batches in the columns in force, in one commit; the same again after an OSError."""
@@ -86,6 +119,8 @@ class SweepTable:
     def seal(self) -> FileInfo | None:
         """Put the journal into one part."""
         try:
+            if self._logs is not None:
+                self._logs.seal()
             return self.table.seal(combined)
         except LabFenced:
             if not self.writer.is_ours():
@@ -249,7 +284,7 @@ class Writer:
 
         Something does where a request was lost: its rows must not become those of another sweep.
         """
-        while self.store.names(layout.sweep_folder(name, least)):
+        while any(self.store.names(each) for each in layout.folders(layout.sweep_folder(name, least))):
             least += 1
         return least
 
@@ -273,9 +308,17 @@ class Writer:
         schema = Schema(info.schema for info in files)
         return SweepTable(self, request, table, schema, together(summaries(files)))
 
+    def open_logs(self, folder: str) -> LogTable:
+        """Take over the table of what the trials of a sweep print, whose results lie in a folder.
+
+        Raises:
+            LabFenced: as `open_sweep`.
+        """
+        return LogTable(*self._opened(layout.log_folder(folder), {}))
+
     def clear(self, removed: Removed) -> bool:
         """Delete a removed sweep's files, as far as one call goes; whether nothing is left. Its code stays."""
-        return clear(self.store, removed.folder, self.writer, removed.request().plain())
+        return clear(self.store, removed, self.writer)
 
     def remove_code(self, hashes: Iterable[str]) -> None:
         """Delete the files of code with these hashes.
@@ -318,9 +361,12 @@ class Writer:
         return self._requests is not None
 
     def _take(self, folder: str, request: Mapping[str, Any]) -> tuple[Table, list[FileInfo]]:
+        return self._opened(folder, self._repeated(folder, request))
+
+    def _opened(self, folder: str, said: Mapping[str, Any]) -> tuple[Table, list[FileInfo]]:
         self._check_ours()
         table = Table(self.store, folder, self.writer)
-        files = table.open(self._repeated(folder, request))
+        files = table.open(said)
         self._check_ours()  # another lab may have come in between
         return table, files
 

@@ -21,6 +21,7 @@ from raylab.core.provenance import Environment
 from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
 from raylab.core.status import Status, infeasible, on_disk
+from raylab.core.trial import positions
 from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError, SweepLocked, told
 from raylab.notebook import layout
 from raylab.notebook.store import Span
@@ -28,9 +29,10 @@ from raylab.notebook.writer import Writer
 from raylab.server import growing, pieces, removal, rerunning, steering
 from raylab.server.at_work import AtWork, Held
 from raylab.server.conductor import Conductor
+from raylab.server.own_log import OwnLog
 from raylab.server.protocol import PROTOCOL, person, versions
 from raylab.server.removal import Removals
-from raylab.server.standing import standing
+from raylab.server.standing import standing, whereabouts
 from raylab.server.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -92,8 +94,12 @@ class LabActor:
     # about the lab ----------------------------------------------------------------------------------------------
 
     async def hello(self) -> dict[str, Any]:
-        """Who this is. The one verb that answers in any state."""
+        """Who this is. This verb and the next answer in any state."""
         return {"protocol": PROTOCOL, "versions": self._versions, "pid": os.getpid()}
+
+    async def own_log(self) -> OwnLog:
+        """What the lab itself wrote; also of one that cannot work."""
+        return await asyncio.to_thread(self._surroundings.log)
 
     async def info(self) -> dict[str, Any]:
         """What `Lab.info()` gives."""
@@ -316,6 +322,12 @@ class LabActor:
         except NotebookDamaged:
             self._found(lab, Handle(sweep.name, sweep.key))  # says so if it was removed meanwhile
             raise
+
+    async def whereabouts(self, sweep: Handle, point: int, repeat: int) -> str:
+        """What a trial without a record does, as the rest of a sentence."""
+        lab = await self._open()
+        found = self._found(lab, sweep)
+        return whereabouts(lab, found, positions(found.record, point, repeat)[-1])
 
     async def news(
         self, sweeps: Sequence[Handle] | None, seen: tuple[int, int] | None, longest: float

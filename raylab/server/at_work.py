@@ -13,6 +13,7 @@ from raylab.core.causes import Failing
 from raylab.core.failed_now import in_force
 from raylab.core.request import SweepRecord
 from raylab.core.summary import Summary
+from raylab.notebook.log_rows import LogRows
 from raylab.notebook.writer import SweepTable
 from raylab.worker.batch import Batch
 
@@ -46,6 +47,7 @@ class AtWork:
         table: its results, while they are written.
         package: what workers load, as the pool holds it, while it is open.
         waiting: batches that wait for the disk.
+        logs: what trials printed, that waits likewise.
         writing: held while its table is opened, committed to or sealed.
         rows: how many rows are durable.
         first_error: of its trials.
@@ -63,6 +65,7 @@ class AtWork:
     table: SweepTable | None = None
     package: Any = None
     waiting: list[Batch] = field(default_factory=list)
+    logs: list[LogRows] = field(default_factory=list)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     rows: int = 0
     first_error: str | None = None

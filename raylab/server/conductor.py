@@ -32,6 +32,7 @@ from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.server.enlarging import see_to
 from raylab.server.environments import Environments
+from raylab.server.last_words import LastWords
 from raylab.server.news import News
 from raylab.server.pool import Ended
 from raylab.server.recorder import Recorder
@@ -80,6 +81,7 @@ class Conductor:
             on_broken=lambda sweep, error: self.sweeps.break_off(sweep, error),
         )
         self.pool = surroundings.make_pool(self._on_lease, self.recorder.room)
+        self._last_words = LastWords(self.pool.fetch, self.recorder.note)
         self.sweeps = Sweeps(
             name,
             user,
@@ -100,6 +102,7 @@ class Conductor:
             await self.sweeps.open(restarted=await asyncio.to_thread(self._restarted))
             await self.look()
             await self.sweeps.find_all()
+            log.info("the lab %r is open: %s", self.sweeps.name, self.sweeps.writer.place)
         except LabFenced as error:
             self.fence(error)
         except RaylabError as error:
@@ -201,6 +204,8 @@ class Conductor:
                     self.environments.heard(self.sweeps.of(key), what)
                 self.happened(ev.LeaseStarted(lease=lease))
             case Ended():
+                if what.left is not None and key is not None:
+                    self._last_words.ask(self.sweeps.of(key), what.left)
                 self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words))
         if key is not None:
             self.news.post(self.sweeps.of(key))
@@ -237,6 +242,7 @@ class Conductor:
             policy=sweep.record.policy.at(need),
             tried=sweep.record.policy.tried(need, "timed_out"),
             environments=self.environments.known,
+            logs_full=sweep.table is not None and sweep.table.logs_full,
         )
         self.pool.launch(lease, sweep.package, sweep.record.modules)
 
@@ -273,7 +279,8 @@ class Conductor:
         """The row of a trial that its process died with, written as any other batch."""
         sweep.first_error = sweep.first_error or order.error
         table = sweep.table
-        batch = await asyncio.to_thread(death_batch, sweep.record, order)
+        printed = await self._last_words.of(sweep, order.position)
+        batch = await asyncio.to_thread(death_batch, sweep.record, order, printed)
         if sweep.table is table:  # else it was taken up afresh, and the trial waits again
             self.recorder.keep(sweep, batch)
 
@@ -322,8 +329,8 @@ class Conductor:
         self._timer = asyncio.get_running_loop().call_at(at, self.happened, ev.Ticked())
 
 
-def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
-    """The record of a trial that its process died with."""
+def death_batch(record: SweepRecord, order: ev.RecordDeath, printed: int | None = None) -> Batch:
+    """The record of a trial that its process died with, having printed so many bytes."""
     segment = record.segments[segment_at(record.segments, order.position)]
     earlier = earlier_designs(record.segments, segment)
     pending = Pending(
@@ -337,6 +344,7 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath) -> Batch:
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},
         asked=asked(record.policy.at(segment.need)),
+        unsaid=printed,
     )
     batch, _ = make_batch(pending, attempt=order.attempt, version=order.version, pid=0, busy_s=0.0)
     return batch

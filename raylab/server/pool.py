@@ -15,11 +15,29 @@ from raylab.worker.lease import Header, LeaseOrder, Package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a process has left that died with the last trial of its lease.
+
+    Attributes:
+        position, attempt: the trial.
+        node, host: where, by Ray's name and by people's.
+        log: the file there that has what the trial printed.
+    """
+
+    position: int
+    attempt: int
+    node: str
+    host: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A lease is over: how, and with which words."""
+    """A lease is over: how, with which words, and what is left of its last trial."""
 
     end: End
     words: str = ""
+    left: Left | None = None
 
 
 Report: TypeAlias = Callable[[int, Header | Batch | Ended], None]
@@ -50,3 +68,7 @@ class Pool(Protocol):
 
     def stop_all(self) -> None:
         """Cancel every lease by force."""
+
+    async def fetch(self, left: Left) -> tuple[int, str]:
+        """What a process has left: how many bytes it printed, and what is kept of it. Raises what keeps it from being
+        had; it is gone afterwards."""

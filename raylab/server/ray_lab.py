@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 import ray
 
 from raylab.server import known_labs
 from raylab.server.actor import LabActor
+from raylab.server.own_log import OwnLog, own_log
 from raylab.server.pool import Pool, Report, Room
 from raylab.server.ray_pool import RayPool
 
@@ -16,7 +19,18 @@ class RayLabActor(LabActor):
     """One lab, made by Ray in a process of its own."""
 
     def __init__(self, name: str, notebook: str, user: str) -> None:
+        _write_times()
         super().__init__(name, notebook, user, RayActor())
+
+
+def _write_times() -> None:
+    """What the lab logs bears the time."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    ours = logging.getLogger("raylab")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
 
 
 class RayActor:
@@ -37,6 +51,9 @@ class RayActor:
 
     def make_pool(self, report: Report, room: Room) -> Pool:
         return RayPool(report, room)
+
+    def log(self) -> OwnLog:
+        return own_log(os.getpid())
 
     def end(self) -> None:
         ray.kill(self._context.current_actor, no_restart=True)

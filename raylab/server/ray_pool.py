@@ -23,13 +23,16 @@ from typing import Any
 
 import ray
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raylab.core.events import End
+from raylab.errors import LabUnavailable
 from raylab.server.lease_ends import LeaseFailed, ended, first_lines, judge, words_of
-from raylab.server.pool import Ended, Report, Room
+from raylab.server.pool import Ended, Left, Report, Room
 from raylab.server.ray_options import options
 from raylab.worker import ray_internals
 from raylab.worker.batch import Batch
+from raylab.worker.last_words import last_words
 from raylab.worker.lease import Header, LeaseOrder, Package, run_lease
 
 log = logging.getLogger(__name__)
@@ -68,17 +71,30 @@ class _Out:
         order: what it is to do.
         stream: what it brings.
         there: the nodes that were there when it was asked for.
-        node: where it runs; empty until it begins.
-        complete: whether its last batch has come.
+        next: the first position that no batch has brought.
+        process: where it runs; None until it begins.
         follower: the task that reads the stream.
     """
 
     order: LeaseOrder
     stream: Any
     there: frozenset[str]
-    node: str = ""
-    complete: bool = False
+    next: int
+    process: Header | None = None
     follower: asyncio.Task[None] | None = None
+
+    @property
+    def node(self) -> str:
+        """Ray's name of the node; empty until it begins."""
+        return "" if self.process is None else self.process.node_id
+
+    @property
+    def left(self) -> Left | None:
+        """What its process has left, if it died with one trial: of several nobody could tell whose it is."""
+        order, process = self.order, self.process
+        if process is None or not process.log or order.stop - self.next != 1:
+            return None
+        return Left(position=self.next, attempt=order.attempt, node=process.node_id, host=process.node, log=process.log)
 
 
 class RayPool:
@@ -133,7 +149,7 @@ class RayPool:
             ended = Ended(end="environment", words=first_lines(error))
             asyncio.get_running_loop().call_soon(self._report, order.lease, ended)
             return
-        out = _Out(order=order, stream=stream, there=self._there)
+        out = _Out(order=order, stream=stream, there=self._there, next=order.start)
         self._out[order.lease] = out
         out.follower = self._spawn(self._follow(out))
 
@@ -164,6 +180,20 @@ class RayPool:
         for lease in list(self._out):
             self.stop(lease)
 
+    async def fetch(self, left: Left) -> tuple[int, str]:
+        """What a process has left; read here if it ran on this node, else by a short task there."""
+        if left.node == ray_internals.node_id():
+            return await asyncio.to_thread(last_words, left.log)
+        there = NodeAffinitySchedulingStrategy(left.node, soft=False)
+        task = ray.remote(last_words).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+        try:
+            found: tuple[int, str] = await task.remote(left.log)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayError as error:
+            raise LabUnavailable(LOST) from error
+        return found
+
     def _give_up(self, lease: int, out: _Out) -> None:
         """A lease is over for the lab, whatever Ray still does with it."""
         if self._out.pop(lease, None) is None:
@@ -187,10 +217,11 @@ class RayPool:
 
     async def _follow(self, out: _Out) -> None:
         end, words = await self._drain(out)
-        if end in ("normal", "died") and not out.complete and await self._is_lost(out):
+        if end in ("normal", "died") and out.next < out.order.stop and await self._is_lost(out):
             end, words = "lost", LOST
+        left = out.left if end in ("normal", "died", "out_of_memory") else None
         del self._out[out.order.lease]
-        self._report(out.order.lease, Ended(end=end, words=words))
+        self._report(out.order.lease, Ended(end=end, words=words, left=left))
 
     async def _is_lost(self, out: _Out) -> bool:
         """Whether a lease that ended early ended with its node. Ray knows of that before it runs the lease again."""
@@ -205,24 +236,22 @@ class RayPool:
 
     async def _drain(self, out: _Out) -> tuple[End, str]:
         lease = out.order.lease
-        process: Header | None = None
         try:
             async for ref in out.stream:
                 await self._room()
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
-                    out.node = item.node_id
-                    process = item
+                    out.process = item
                     self._report(lease, item)
                 else:
                     await self._room()  # others may have filled it meanwhile
-                    out.complete = item.first + item.count == out.order.stop
+                    out.next = item.first + item.count
                     self._report(lease, item)
         except Exception as error:
-            end, words = judge(error, process)
-            return end, words or ended(process)
-        return "normal", ended(process)  # of interest only if there are trials left; see the module's words
+            end, words = judge(error, out.process)
+            return end, words or ended(out.process)
+        return "normal", ended(out.process)  # of interest only if there are trials left; see the module's words
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

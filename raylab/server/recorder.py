@@ -1,8 +1,9 @@
 """From batches to durable rows: commits what has come, in groups, and says so when it is on disk.
 
-One commit is in flight; what arrives meanwhile is the next. All disk work is in a thread, so the lab's loop never
-waits for it. When the disk refuses, the same bytes are tried again until it takes them; nothing is acknowledged
-meanwhile and no batch is asked for beyond LIMIT_BYTES. Once fenced it writes nothing any more.
+One commit is in flight; what arrives meanwhile is the next. What trials printed is written before their rows. All disk
+work is in a thread, so the lab's loop never waits for it. When the disk refuses, the same bytes are tried again until
+it takes them; nothing is acknowledged meanwhile and no batch is asked for beyond LIMIT_BYTES. Once fenced it writes
+nothing any more.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from raylab.core.request import Request
 from raylab.errors import LabFenced, NotebookDamaged, RaylabError, told
 from raylab.notebook.file import FileInfo
+from raylab.notebook.log_rows import LogRows
 from raylab.notebook.writer import Writer
 from raylab.server.at_work import AtWork
 from raylab.worker.batch import Batch, summary
@@ -91,9 +94,21 @@ class Recorder:
         """Take a batch; it is durable when `on_written` says so. Nobody asks for the rows of a table that is gone."""
         if self._fenced is not None or sweep.table is None:
             return
+        if batch.logs is not None:
+            self.note(sweep, batch.logs)
         sweep.waiting.append(batch)
+        self._take(sweep, _of_rows(batch))
+
+    def note(self, sweep: AtWork, logs: LogRows) -> None:
+        """Take what trials printed; it is durable before any row that is taken after it."""
+        if self._fenced is not None or sweep.table is None:
+            return
+        sweep.logs.append(logs)
+        self._take(sweep, _of_logs(logs))
+
+    def _take(self, sweep: AtWork, nbytes: int) -> None:
         self._due[sweep] = None
-        self._bytes += batch.rows.nbytes
+        self._bytes += nbytes
         self._idle.clear()
         self._work.set()
         self._weigh()
@@ -102,7 +117,8 @@ class Recorder:
         """Nothing more of a sweep is wanted: its trials run again, and a table that is opened next must not get what
         waited for this one."""
         batches, sweep.waiting = sweep.waiting, []
-        self._bytes -= _nbytes(batches)
+        logs, sweep.logs = sweep.logs, []
+        self._bytes -= sum(map(_of_rows, batches)) + sum(map(_of_logs, logs))
         self._weigh()
 
     async def room(self) -> None:
@@ -125,7 +141,9 @@ class Recorder:
             for sweep in due:
                 batches, sweep.waiting = sweep.waiting, []
                 table = sweep.table
-                for portion in _portions(batches):
+                if not await self._write_logs(sweep):
+                    return
+                for portion in _portions(batches, _of_rows):
                     info = None
                     try:
                         async with sweep.writing:
@@ -140,7 +158,7 @@ class Recorder:
                         log.error("the rows of %s cannot be written", sweep.key, exc_info=error)
                         with _unhindered():
                             self._on_broken(sweep, error)
-                    self._bytes -= _nbytes(portion)
+                    self._bytes -= sum(map(_of_rows, portion))
                     with _unhindered():
                         if info is not None:
                             self._on_written(sweep, portion, info)
@@ -151,6 +169,26 @@ class Recorder:
             if not self._due:
                 self._idle.set()
             await asyncio.sleep(SPACING_S)
+
+    async def _write_logs(self, sweep: AtWork) -> bool:
+        """Write what trials of a sweep printed; False if another lab has the notebook. The rows do not depend on it."""
+        logs, sweep.logs = sweep.logs, []
+        table = sweep.table
+        for portion in _portions(logs, _of_logs):
+            try:
+                async with sweep.writing:
+                    if table is not None and sweep.table is table:
+                        await self._insist(partial(table.log, portion), lambda: sweep.table is table)
+            except LabFenced:
+                return False
+            except Unwanted:
+                log.info("logs of %s came too late", sweep.key)
+            except Exception as error:  # their table is damaged
+                log.warning("what trials of %s print is not kept: %s", sweep.key, error)
+            self._bytes -= sum(map(_of_logs, portion))
+            with _unhindered():
+                self._weigh()
+        return True
 
     async def _commit(self, sweep: AtWork, batches: Sequence[Batch]) -> FileInfo:
         table = sweep.table
@@ -263,17 +301,23 @@ def _unhindered() -> Iterator[None]:
         log.exception("the lab met an error of its own")
 
 
-def _portions(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+def _portions(items: Sequence[T], nbytes: Callable[[T], int]) -> Iterator[list[T]]:
     """What waits of a sweep, as much at a time as one commit takes."""
-    portion: list[Batch] = []
-    for batch in batches:
-        if portion and _nbytes(portion) + batch.rows.nbytes > COMMIT_BYTES:
+    portion: list[T] = []
+    size = 0
+    for item in items:
+        if portion and size + nbytes(item) > COMMIT_BYTES:
             yield portion
-            portion = []
-        portion.append(batch)
+            portion, size = [], 0
+        portion.append(item)
+        size += nbytes(item)
     if portion:
         yield portion
 
 
-def _nbytes(batches: Iterable[Batch]) -> int:
-    return sum(int(batch.rows.nbytes) for batch in batches)
+def _of_rows(batch: Batch) -> int:
+    return int(batch.rows.nbytes)
+
+
+def _of_logs(logs: LogRows) -> int:
+    return int(logs.nbytes)

@@ -36,6 +36,25 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
     )
 
 
+def whereabouts(lab: Conductor, sweep: AtWork, position: int) -> str:
+    """What the trial at a position does that has no record, as the rest of a sentence."""
+    queue = lab.ledger.queues.get(sweep.key)
+    place = "waits" if queue is None else queue.place(position)
+    if place != "waits":
+        return _PLACES[place]
+    if sweep.record.cancelled or sweep.record.replaced is not None:
+        return f"was given up, since its sweep was {'cancelled' if sweep.record.cancelled else 'set aside'}"
+    now = standing(lab, sweep)
+    return f"waits to be run; the sweep is {now.state}{f': {now.reason}' if now.reason else ''}"
+
+
+_PLACES = {
+    "runs": "is still running, or is about to",
+    "in hand": "has ended, and its record is being written",
+    "recorded": "was recorded this moment; ask again",
+}
+
+
 def _unopened(record: SweepRecord, fits: Mapping[Need, int]) -> tuple[State, str]:
     """State and reason of a sweep whose table is being opened."""
     if record.cancelled:

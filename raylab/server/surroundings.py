@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from raylab.server.own_log import OwnLog
 from raylab.server.pool import Pool, Report, Room
 
 
@@ -22,6 +23,9 @@ class Surroundings(Protocol):
 
     def make_pool(self, report: Report, room: Room) -> Pool:
         """Make what runs the leases."""
+
+    def log(self) -> OwnLog:
+        """What the lab itself wrote. May block."""
 
     def end(self) -> None:
         """End the lab's process, for good."""

@@ -16,6 +16,7 @@ from raylab.errors import LabBusy, RaylabError, told
 from raylab.terminal.verbs_change import cancel, pause, resume, retry
 from raylab.terminal.verbs_end import archive, rm, shutdown
 from raylab.terminal.verbs_info import info
+from raylab.terminal.verbs_log import log
 from raylab.terminal.verbs_notebook import copy, verify
 from raylab.terminal.verbs_read import failures, ls, results, status, wait, watch
 from raylab.terminal.verbs_start import start, stop
@@ -24,7 +25,7 @@ from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_R
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
 VERBS = (
-    *(start, stop, ls, status, watch, wait, results, failures, info, verify, copy),
+    *(start, stop, ls, status, watch, wait, results, failures, log, info, verify, copy),
     *(retry, pause, resume, cancel, archive, rm, shutdown),
 )
 

@@ -14,6 +14,9 @@ from raylab.core.status import Status
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
 ALIGNED = "<>>>><"
 SHORTEST_NAME = 8
+LAST_LINES = 3
+"""Of what a trial printed, beside the cause of its failure."""
+
 KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
 """Which columns to show, from wide terminals to narrow ones."""
 
@@ -40,7 +43,8 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
 
 
 def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
-    """Why trials failed, in lines: how many for which cause, where, the first of them, and how that one is run again.
+    """Why trials failed, in lines: how many for which cause, where, the first of them, how that one is run again, and
+    what it printed at last.
 
     Args:
         rows: of `failures(by="cause")`.
@@ -64,6 +68,8 @@ def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
             found += textwrap.wrap(
                 " ".join(text.split()), columns or 10_000, initial_indent=before, subsequent_indent=" " * indent
             )
+        last = (row.get("_last_lines") or "").splitlines()[-LAST_LINES:]
+        found += [cut(f"{' ' * indent}| {''.join(filter(str.isprintable, line))}", columns) for line in last]
     return found
 
 

@@ -21,9 +21,12 @@ from raylab.core.causes import merged as merged_causes
 from raylab.core.places import runs_of
 from raylab.core.policy import Policy
 from raylab.core.summary import Summary, together
+from raylab.core.trial_log import Log
 from raylab.core.trial_warnings import Kind, merged
+from raylab.notebook.log_rows import to_rows
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import NOTHING, Asked, Trials, names_of, wire
+from raylab.worker.capture import Said
 from raylab.worker.outcome import Outcome
 
 FIRST_ROWS = 16
@@ -68,6 +71,7 @@ class Batch:
     causes: tuple[Failing, ...] = ()  # why those failed that did
     attempt: int = 1  # the highest
     version: int = 1  # of the code
+    logs: pa.RecordBatch | None = None  # what trials printed, as far as it is kept
 
     @property
     def summary(self) -> Summary:
@@ -108,6 +112,9 @@ class Pending:
     attempts: dict[int, int] = field(default_factory=dict)
     warnings: dict[int, int] = field(default_factory=dict)  # how many a trial showed, where it is not 0
     peaks: dict[int, int] = field(default_factory=dict)  # bytes of memory, of trials that were measured
+    printed: dict[int, int] = field(default_factory=dict)  # bytes that a trial printed, where it is not `unsaid`
+    unsaid: int | None = None  # None: the logs of such trials are not kept
+    logs: list[tuple[int, int, Said]] = field(default_factory=list)  # by trial and attempt
     asked: Asked = NOTHING
     kinds: list[Kind] = field(default_factory=list)  # of these; merged now and then
     nbytes: int = 0  # of the results that were weighed
@@ -141,6 +148,16 @@ class Pending:
         ]
         if len(self.kinds) > MANY_KINDS:
             self.kinds = merged(self.kinds)
+
+    def log(self, at: int, said: Said | None, attempt: int) -> None:
+        """Keep what an attempt at a trial printed; None where it is not kept."""
+        if said is None:
+            self.printed.pop(at, None)
+            return
+        self.printed[at] = said.printed
+        if said.printed:
+            self.logs.append((at, attempt, said))
+            self.nbytes += len(said.text)
 
     def weigh(self, result: object) -> bool:
         """Take note of a result's size; whether what waits is enough."""
@@ -195,6 +212,7 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float, versi
         causes=tuple(_causes(pending)),
         attempt=max([attempt, *pending.attempts.values()]),
         version=version,
+        logs=_logs(pending),
     )
     return batch, nbytes
 
@@ -206,6 +224,22 @@ def _causes(pending: Pending) -> list[Failing]:
         alike.setdefault((status, cause_of(status, error or "", traceback)), []).append(pending.first + at)
     places = ((cause, {status: runs_of(np.array(each))}) for (status, cause), each in alike.items())
     return merged_causes(Failing.at(cause, each) for cause, each in places)
+
+
+def _logs(pending: Pending) -> pa.RecordBatch | None:
+    if not pending.logs:
+        return None
+    _, points, repeats, _ = map(np.concatenate, zip(*pending.blocks, strict=True))
+    return to_rows(
+        Log(
+            point=pending.first_point + int(points[at]),
+            repeat=int(repeats[at]),
+            attempt=attempt,
+            printed=said.printed,
+            text=said.text,
+        )
+        for at, attempt, said in pending.logs
+    )
 
 
 def _rows(pending: Pending, attempt: int, version: int, pid: int) -> tuple[pa.RecordBatch, int]:
@@ -241,6 +275,8 @@ def _trials(pending: Pending, attempt: int, version: int) -> Trials:
         attempts=pending.attempts,
         warnings=pending.warnings,
         peaks=pending.peaks,
+        printed=pending.printed,
+        unsaid=pending.unsaid,
         asked=pending.asked,
         attempt=attempt,
         version=version,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
@@ -27,7 +28,9 @@ from raylab.core.provenance import Environment
 from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import Asked
-from raylab.worker.batch import FIRST_ROWS, NODE, Batch, Pending, asked, grown, make_batch
+from raylab.worker import voices
+from raylab.worker.batch import BATCH_BYTES, FIRST_ROWS, NODE, Batch, Pending, asked, grown, make_batch
+from raylab.worker.capture import Capture, capturing
 from raylab.worker.environment import environment
 from raylab.worker.experiment import Runner
 from raylab.worker.generators import imports_apart
@@ -35,13 +38,13 @@ from raylab.worker.outcome import Outcome, Row
 from raylab.worker.peak_memory import LONG_S, PeakMemory
 from raylab.worker.ray_guard import guarded
 from raylab.worker.ready import make_ready
-from raylab.worker.shown_warnings import Heard, forget, hearing
+from raylab.worker.shown_warnings import PRINTED, Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named
 from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import back_again, private_folder
 
-WIRE = 9
+WIRE = 10
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -93,6 +96,7 @@ class LeaseOrder:
     policy: Policy = field(default_factory=Policy)
     tried: str = ""  # what is said of the time limits before, where a trial takes too long
     environments: tuple[str, ...] = ()  # the digests of those that the lab knows of workers
+    logs_full: bool = False  # what trials print is only counted
 
     @property
     def threads(self) -> int:
@@ -110,6 +114,7 @@ class Header:
     version: int = 1  # of the code
     digest: str = ""  # of what this process has installed
     environment: Environment | None = None  # that itself, where the lab does not know it
+    log: str = ""  # the file there that has what its trials print until a batch brings it; empty where nothing is kept
 
 
 class _Ending:
@@ -144,7 +149,7 @@ class Part:
         self.design = design
         self.parameters = Parameters(design, earlier)
 
-    def pending(self, first: int, epoch: float, asked: Asked) -> Pending:
+    def pending(self, first: int, epoch: float, asked: Asked, unsaid: int | None) -> Pending:
         """What waits from this position on: nothing yet."""
         return Pending(
             first=first,
@@ -153,6 +158,7 @@ class Part:
             since=perf_counter(),
             epoch=epoch,
             asked=asked,
+            unsaid=unsaid,
         )
 
     def outcomes(self, runner: Runner, trials: Block, alarm: Alarm) -> Iterator[Row | Outcome]:
@@ -227,16 +233,26 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     Raises:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
+    capture = capturing(order.policy.capture, full=order.logs_full)
+    try:
+        yield from _run_lease(order, package, capture)
+    finally:
+        if capture is not None:
+            capture.close()
+
+
+def _run_lease(order: LeaseOrder, package: Package, capture: Capture | None) -> Iterator[Header | Batch]:
     own = named(order.policy.runtime_env.get("env_vars", {}))
     limit_threads(order.threads, own)
-    with guarded():
+    with guarded(), nullcontext() if capture is None else capture.loading():
         loaded = job(package)
     limit_threads(order.threads, own)  # what came with the experiment
     heard: Heard = {}
-    with back_again(), closing(_run(order, loaded, heard)) as items:
+    with back_again(), closing(_run(order, loaded, heard, capture)) as items:
         while True:
             # Not while it waits: what trials get to see is not for whoever drives it.
-            with guarded(), imports_apart(draws=loaded.draws), hearing(heard):
+            listening, most = (nullcontext(), PRINTED) if capture is None else (capture.listening(), sys.maxsize)
+            with guarded(), imports_apart(draws=loaded.draws), listening, hearing(heard, most=most):
                 item = next(items, None)
             if item is None:
                 return
@@ -250,14 +266,17 @@ def _environment() -> tuple[str, Environment]:
     return here.digest, here
 
 
-def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Batch, None, None]:
+def _run(
+    order: LeaseOrder, loaded: Job, heard: Heard, capture: Capture | None
+) -> Generator[Header | Batch, None, None]:
     pid = os.getpid()
     digest, here = _environment()
     new = None if digest in order.environments else here
-    yield Header(node=NODE, pid=pid, version=order.version, digest=digest, environment=new)
-    alarm = Alarm(order.policy.time_limit, _Ending.watch(), order.tried)
+    log = "" if capture is None else str(capture.path)
+    yield Header(node=NODE, pid=pid, version=order.version, digest=digest, environment=new, log=log)
+    alarm = Alarm(order.policy.time_limit, _Ending.watch(), order.tried, file=None if capture is None else 2)
     try:
-        yield from _work(order, loaded, alarm, pid, heard)
+        yield from _work(order, loaded, alarm, pid, heard, capture)
     except BaseException as error:
         _end_child(pid, error)
         raise
@@ -265,13 +284,17 @@ def _run(order: LeaseOrder, loaded: Job, heard: Heard) -> Generator[Header | Bat
         alarm.rest()
 
 
-def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) -> Iterator[Batch]:
+def _work(
+    order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard, capture: Capture | None
+) -> Iterator[Batch]:
     """Run the trials, and send what has come as soon as it is due."""
     epoch = time() - perf_counter()
     part, runner, retries = loaded.parts[order.segment], loaded.runner, order.policy.retries
     wanted, memory = asked(order.policy), PeakMemory()
     memory.reset()
-    pending = part.pending(order.start, epoch, wanted)
+    said: list[None] = [] if capture is None else voices.said
+    unsaid = 0 if capture is not None and capture.of_all else None
+    pending = part.pending(order.start, epoch, wanted, unsaid)
     due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
         trials = block(part.segment, start, min(start + BLOCK, order.stop))
@@ -284,6 +307,8 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
             if type(made) is not dict:
                 attempt = order.attempt
                 while isinstance(made, Outcome) and made.status == "failed" and attempt < order.attempt + retries:
+                    if capture is not None:
+                        pending.log(len(results), capture.look(failed=True), attempt)
                     attempt += 1
                     if heard:
                         forget(heard)
@@ -291,6 +316,8 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                     pending.started[len(results)] = perf_counter()  # the record is the last attempt's alone
                     made = next(part.outcomes(runner, trials.part(at - 1, at), alarm))
                 if isinstance(made, Outcome):
+                    if made.status != "done" and capture is not None:
+                        said.append(None)  # also what it has printed by C counts
                     made = pending.note(len(results), made)
             now = perf_counter()
             if heard:
@@ -298,9 +325,15 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 forget(heard)
             results.append(made)
             ended.append(now)
-            if now - then > HEAVY_S:
+            if now - then > HEAVY_S or said:
+                known = pending.nbytes
                 if pending.weigh(made):
                     due = now
+                if capture is not None:
+                    last = len(results) - 1
+                    # A record of such a size may be refused, which makes it a failure.
+                    failed = last in pending.failures or pending.nbytes - known >= BATCH_BYTES
+                    pending.log(last, capture.look(failed), pending.attempts.get(last, order.attempt))
                 if now - then >= LONG_S:
                     if (peak := memory.peak()) is not None:
                         pending.peaks[len(results) - 1] = peak
@@ -310,8 +343,8 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
                 pending.blocks[-1] = trials.part(kept, at)
                 kept = at
                 alarm.rest()
-                yield _batch(pending, loaded, order, pid)
-                pending = part.pending(start + at, epoch, wanted)
+                yield _batch(pending, loaded, order, pid, capture)
+                pending = part.pending(start + at, epoch, wanted, unsaid)
                 pending.blocks.append(trials)
                 results, ended = pending.results, pending.ended
                 pending.started[0] = then = pending.since
@@ -319,14 +352,16 @@ def _work(order: LeaseOrder, loaded: Job, alarm: Alarm, pid: int, heard: Heard) 
         pending.blocks[-1] = trials.part(kept, None)
     if pending.results:
         alarm.rest()
-        yield _batch(pending, loaded, order, pid)
+        yield _batch(pending, loaded, order, pid, capture)
 
 
-def _batch(pending: Pending, loaded: Job, order: LeaseOrder, pid: int) -> Batch:
+def _batch(pending: Pending, loaded: Job, order: LeaseOrder, pid: int, capture: Capture | None) -> Batch:
     _end_child(pid)
     busy_s = perf_counter() - pending.since
     batch, nbytes = make_batch(pending, attempt=order.attempt, version=order.version, pid=pid, busy_s=busy_s)
     loaded.max_rows = grown(loaded.max_rows, batch.count, nbytes)
+    if capture is not None:
+        capture.begin()
     return batch
 
 

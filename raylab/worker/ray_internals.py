@@ -43,6 +43,14 @@ def node_id() -> str:
     return found
 
 
+def logs_folder() -> str:
+    """Where the processes of this node, in this session of its cluster, have their logs."""
+    from ray._private.worker import global_worker
+
+    found: str = global_worker.node.get_logs_dir_path()  # type: ignore[union-attr]  # set when the process connects
+    return found
+
+
 def _core_worker() -> Any:
     from ray._private.worker import global_worker
 

@@ -26,14 +26,20 @@ Heard = dict[tuple[str, str], list[Any]]
 """By category and normalised text how often a trial showed it, and what it said the first time."""
 
 PRINTED = 100
-"""How often a process prints warnings of one kind. What it prints goes into a log that nobody empties."""
+"""How often a process prints warnings of one kind where no trial has a log of its own: what it prints goes into a log
+that nobody empties then."""
 
 _printed: Counter[tuple[str, str]] = Counter()
 
 
 @contextmanager
-def hearing(heard: Heard) -> Iterator[None]:
-    """While this holds, what is shown is noted in a dict, which is empty at first. Whoever reads it says `forget`."""
+def hearing(heard: Heard, *, most: int = PRINTED) -> Iterator[None]:
+    """While this holds, what is shown is noted in a dict, which is empty at first. Whoever reads it says `forget`.
+
+    Args:
+        heard: the dict.
+        most: how often the process prints warnings of one kind.
+    """
     module: Any = warnings
     before, printing = module._showwarnmsg, module._showwarnmsg_impl
     showing = module.showwarning
@@ -42,7 +48,7 @@ def hearing(heard: Heard) -> Iterator[None]:
         kind = None
         if module._showwarnmsg_impl is printing and not importing():  # else the trial records them itself
             kind = _note(heard, message)
-        if kind is None or module.showwarning is not showing or _printed[kind] < PRINTED:
+        if kind is None or module.showwarning is not showing or _printed[kind] < most:
             if kind is not None and len(_printed) < LIMIT * LIMIT:
                 _printed[kind] += 1
             before(message)

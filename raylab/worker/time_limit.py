@@ -52,6 +52,7 @@ class Alarm:
         limit: what one trial may take.
         ending: tells whether the process is being ended from outside; then what a trial raises must pass.
         tried: what else is said of a trial that took too long.
+        file: the descriptor that gets the stack of a process that is ended; None for no such place.
 
     Example:
         >>> import time
@@ -63,11 +64,18 @@ class Alarm:
         >>> alarm.rest()
     """
 
-    def __init__(self, limit: float | None, ending: Callable[[], bool] = lambda: False, tried: str = "") -> None:
+    def __init__(
+        self,
+        limit: float | None,
+        ending: Callable[[], bool] = lambda: False,
+        tried: str = "",
+        file: int | None = None,
+    ) -> None:
         # Signals reach the main thread only; tasks of Ray run there.
         self.limit = limit if threading.current_thread() is threading.main_thread() else None
         self._ending = ending
         self._tried = tried
+        self._file = file
         self._deadly_since: float | None = None
 
     def around(self, trial: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,7 +114,8 @@ class Alarm:
     def _arm_deadly(self, limit: float) -> None:
         now = monotonic()
         if self._deadly_since is None or now - self._deadly_since > REARM_S:
-            faulthandler.dump_traceback_later(limit + GRACE_S, exit=True, file=_nowhere())
+            place = _nowhere() if self._file is None else self._file
+            faulthandler.dump_traceback_later(limit + GRACE_S, exit=True, file=place)
             self._deadly_since = now
 
 
@@ -124,5 +133,5 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @cache
 def _nowhere() -> TextIO:
-    """Where the second clock's traceback goes: nobody could tell which trial it is of."""
+    """Where the second clock's traceback goes if no log takes it: nobody could tell which trial it is of."""
     return open(os.devnull, "w")  # noqa: PTH123  (for the life of the process)

@@ -39,6 +39,7 @@ BENCHMARKS = (
     "scale",
     "mixture",
     "startup",
+    "capturing",
 )
 """In this order; `memory` makes the large notebook that those after it use."""
 

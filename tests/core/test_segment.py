@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import prod
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylab.core.block import block
+from raylab.core.block import block, numbers_at, position_of
 from raylab.core.order import KINDS, seed
+from raylab.core.places import runs_of
 from raylab.core.segment import Segment, segment_at, trials_of
 
 Trial = tuple[int, int, int]
@@ -160,3 +163,27 @@ def test_trials_of_a_sweep_are_what_they_have_always_been() -> None:
         [1, 0, 1],
         [739797821, 904172473, 6399182],
     ]
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> Segment:
+    """A part of a grid's points, by axis or listed, in some repeats."""
+    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    points = prod(sizes)
+    axes = sizes if draw(st.booleans()) else [points]
+    part = tuple(runs_of(np.array(sorted(draw(st.sets(st.integers(0, n - 1), min_size=1))))) for n in axes)
+    grid = tuple(sizes)
+    return replace(BASE, size=points, part=part, grid=grid, first_trial=10, first_position=5, order=draw(kinds()))
+
+
+def kinds() -> st.SearchStrategy[str]:
+    return st.sampled_from(KINDS)
+
+
+@given(st.one_of(parts(), histories().map(lambda found: found[-1])))
+def test_a_trial_is_found_where_it_stands(segment: Segment) -> None:
+    positions = np.arange(segment.first_position, segment.stop)
+    numbers = numbers_at(segment, positions).tolist()
+    assert [position_of(segment, number) for number in numbers] == positions.tolist()
+    others = set(range(segment.last_trial + 3)) - set(numbers)
+    assert {position_of(segment, number) for number in others} <= {None}

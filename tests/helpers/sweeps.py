@@ -74,7 +74,9 @@ def table_of(batches: Iterable[Batch]) -> pa.Table:
 
 def rows_of(experiment: Any, design: Design, **words: Any) -> list[dict[str, Any]]:
     """The rows of a whole sweep as a lab would write them, in the order of the design's trials."""
-    lease = {name: words.pop(name) for name in ("retries", "time_limit", "attempt", "flush_s") if name in words}
+    lease = {
+        name: words.pop(name) for name in ("retries", "time_limit", "attempt", "flush_s", "capture") if name in words
+    }
     rows: list[dict[str, Any]] = table_of(leased(packaged(experiment, design, **words), **lease)).to_pylist()
     return sorted(rows, key=lambda row: (row["_point"], row["_repeat"]))
 
@@ -120,6 +122,8 @@ class Bench:
         self.commit(name, leased(package, start, stop, **words))
 
     def commit(self, name: str, batches: list[Batch]) -> None:
+        if logs := [batch.logs for batch in batches if batch.logs is not None]:
+            self._packages[name][1].log(logs)
         self._packages[name][1].commit([batch.rows for batch in batches], summary(batches))
 
     def seal(self, name: str) -> None:

@@ -17,6 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 sys.path.append(str(Path(__file__).parents[1] / "helpers"))  # for who runs it by hand
@@ -45,6 +46,7 @@ def kinds(p):
 
 def walk(steps, seed):
     if steps == 2:
+        print("two steps")
         raise ValueError("no walk of two steps")
     return [{"step": step, "at": (seed + step) % 7} for step in range(steps)]
 
@@ -170,11 +172,19 @@ def told(root: Path) -> dict[str, Any]:
     notebook = Notebook(root)
     sweeps = notebook.sweeps()
     rows = {name: notebook.results(name, status="all", metadata=True).sort("_seq") for name in sweeps["name"]}
+    failed = [(name, *trial) for name in rows for trial in _failed(rows[name])]
     return {
+        "logs": [[*trial, notebook.log(*trial)] for trial in failed],
         "sweeps": [plain(row) for row in sweeps.to_dicts()],
         "schemas": {name: {column: str(kind) for column, kind in frame.schema.items()} for name, frame in rows.items()},
         "rows": {name: [plain(row) for row in frame.to_dicts()] for name, frame in rows.items()},
     }
+
+
+def _failed(rows: pl.DataFrame) -> list[tuple[int, int]]:
+    """The trials that failed, by point and repeat."""
+    found: list[tuple[int, int]] = rows.filter(pl.col("_status") == "failed").select("_point", "_repeat").rows()
+    return found
 
 
 def main(folder: str) -> None:

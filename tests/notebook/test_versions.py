@@ -44,6 +44,7 @@ def test_it_says_what_it_said(frozen: tuple[Path, dict[str, Any]]) -> None:
         assert now["rows"][name] == rows
         assert now["schemas"][name] == expected["schemas"][name]
     assert now.keys() == expected.keys()
+    assert now["logs"] == expected["logs"] != []
     for row, said in zip(now["sweeps"], expected["sweeps"], strict=True):
         assert row | said == row, "a later version may say more of a sweep"
 

@@ -40,6 +40,7 @@ METADATA = {
     "_code": pl.Int64,
     "_status": pl.String,
     "_warnings": pl.Int64,
+    "_printed": pl.Int64,
     "_seed": pl.Int64,
     "_started": pl.Datetime("us", "UTC"),
     "_elapsed_s": pl.Float64,

@@ -68,6 +68,7 @@ def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> No
             "example": "no fit at 0",
             "_point": 0,
             "_repeat": 0,
+            "_last_lines": "",
             "rerun": "sweep.rerun(0)",
         },
         {
@@ -80,6 +81,7 @@ def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> No
             "example": "trial 1 needs more",
             "_point": 1,
             "_repeat": 0,
+            "_last_lines": "",
             "rerun": "sweep.rerun(1)",
         },
     ]

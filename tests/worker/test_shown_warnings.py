@@ -18,7 +18,7 @@ from raylab.core.design import Factorial
 from raylab.core.trial_warnings import MORE
 from raylab.notebook.frames import WARNINGS_SCHEMA
 from raylab.offline import Notebook
-from raylab.worker import shown_warnings
+from raylab.worker import lease, shown_warnings
 from raylab.worker.experiment import Experiment
 
 
@@ -63,7 +63,7 @@ def test_the_column_stands_after_the_status(tmp_path: Path) -> None:
     bench = sweep(tmp_path / "n", warns, Factorial(x=range(4)))
     frame = Notebook(bench.root).results(status="all", metadata=True)
     at = frame.columns.index("_status")
-    assert frame.columns[at : at + 3] == ["_status", "_warnings", "_seed"]
+    assert frame.columns[at : at + 2] == ["_status", "_warnings"]
     assert frame.schema["_warnings"] == pl.Int64
     assert "_warnings" in (bench.root / "README.md").read_text()
 
@@ -248,13 +248,16 @@ def test_a_process_prints_a_kind_a_hundred_times(capsys: pytest.CaptureFixture[s
 
         warnings.warn(f"never the same: {x}", stacklevel=1)
 
-    monkeypatch.setattr(shown_warnings, "PRINTED", 10)
+    monkeypatch.setattr(lease, "PRINTED", 10)
     shown_warnings._printed.clear()
     private: Any = warnings
     with monkeypatch.context() as patch:
         patch.setattr(private, "_showwarnmsg_impl", lambda message: print(message.message, file=sys.stderr))
-        assert counts(acts, range(30)) == [1] * 30
-    assert capsys.readouterr().err.count("never the same") == 10
+        assert counts(acts, range(30), capture="none") == [1] * 30
+        assert capsys.readouterr().err.count("never the same") == 10
+        batches = leased(packaged(acts, Factorial(x=range(30))), capture="all")
+        logs = [batch.logs.num_rows for batch in batches if batch.logs is not None]
+        assert sum(logs) == 30, "each trial's own log has it"
 
 
 # -- grouped

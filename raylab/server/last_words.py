@@ -1,0 +1,86 @@
+"""What trials printed before their processes died: fetched from their nodes, and written before the records of their
+deaths.
+
+A record waits for the words of its trial, FETCH_S at most. Where they cannot be had, the log says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from raylab.core.block import block
+from raylab.core.request import SweepRecord
+from raylab.core.segment import segment_at
+from raylab.core.trial_log import Log
+from raylab.errors import told
+from raylab.notebook.log_rows import LogRows, to_rows
+from raylab.server.at_work import AtWork
+from raylab.server.pool import Left
+
+FETCH_S = 30.0
+"""How long a node may take to say what lies there: a process for that takes it some seconds, more on a busy one."""
+
+
+class LastWords:
+    """Those that are on their way.
+
+    Args:
+        fetch: what a process has left, in bytes and as text; raises what keeps it from being had.
+        note: has a log written, before every row that comes after it.
+    """
+
+    def __init__(
+        self, fetch: Callable[[Left], Awaitable[tuple[int, str]]], note: Callable[[AtWork, LogRows], None]
+    ) -> None:
+        self._fetch = fetch
+        self._note = note
+        self._coming: dict[tuple[str, int], asyncio.Task[int | None]] = {}
+
+    def ask(self, sweep: AtWork, left: Left) -> None:
+        """A process has died with a trial: fetch what it printed."""
+        task = asyncio.get_running_loop().create_task(self._noted(sweep, left))
+        known = sweep.key, left.position
+        self._coming[known] = task
+        task.add_done_callback(lambda _: self._coming.pop(known, None))
+
+    async def of(self, sweep: AtWork, position: int) -> int | None:
+        """How many bytes a trial printed, once its words are noted; None where nobody knows."""
+        task = self._coming.get((sweep.key, position))
+        return None if task is None else await asyncio.shield(task)
+
+    async def _noted(self, sweep: AtWork, left: Left) -> int | None:
+        printed: int | None = None
+        table = sweep.table
+        try:
+            printed, text = await asyncio.wait_for(self._fetch(left), FETCH_S)
+        except Exception as error:
+            text = f"[raylab: {_why(left, error)}]"
+        if printed != 0:
+            rows = await asyncio.to_thread(_rows, sweep.record, left, printed, text)
+            if sweep.table is table:
+                self._note(sweep, rows)
+        return printed
+
+
+def _why(left: Left, error: Exception) -> str:
+    """Why nobody knows what was printed."""
+    what = f"its process died on {left.host}, and what it printed there is lost:"
+    if isinstance(error, TimeoutError):
+        return f"{what} the node did not answer within {FETCH_S:.0f} s"
+    if isinstance(error, FileNotFoundError):
+        return f"{what} its file is gone"
+    return f"{what} {told(error)}"
+
+
+def _rows(record: SweepRecord, left: Left, printed: int | None, text: str) -> LogRows:
+    segment = record.segments[segment_at(record.segments, left.position)]
+    trial = block(segment, left.position, left.position + 1)
+    log = Log(
+        point=segment.first_point + int(trial.points[0]),
+        repeat=int(trial.repeats[0]),
+        attempt=left.attempt,
+        printed=printed,
+        text=text,
+    )
+    return to_rows([log])
