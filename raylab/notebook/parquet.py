@@ -72,7 +72,7 @@ class Rows:
         empty = self._view.piece(pa.table({}))
         yield empty
         for table in self._snapshot.tables(self._files):
-            piece = self._split(_cast(self._view.piece(table), empty.schema), superseded)
+            piece = self._split(self._view.piece(table), superseded)
             self._note(piece)
             yield piece
 
@@ -94,13 +94,6 @@ class Rows:
         for version, start, end, statuses in found.iter_rows():
             new = Span(start, end, set(statuses))
             self.spans[version] = self.spans[version].joined(new) if version in self.spans else new
-
-
-def _cast(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """The frame in these types, column by column: the name of one may be a pattern to polars."""
-    if frame.schema == schema:
-        return frame
-    return pl.DataFrame([frame[name].cast(kind) for name, kind in schema.items()])
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

@@ -157,13 +157,14 @@ DESIGNS: dict[str, Any] = {
 @pytest.mark.parametrize("name", DESIGNS)
 def test_every_design_is_packed(tmp_path: Path, name: str) -> None:
     bench = Bench(tmp_path / "lab", "lab of ö")
-    bench.submit(name, lambda params: {"y": len(params)}, DESIGNS[name], repeats=2)
+    bench.submit(name, lambda **params: {"y": len(params)}, DESIGNS[name], repeats=2)
     bench.run(name)
     place = Notebook(tmp_path / "lab").crate(tmp_path / "parcel")
     assert_whole(place)
     parameters = json.loads((place / "sweeps" / name / "parameters.json").read_text())
     assert parameters["trials"] == 2 * DESIGNS[name].size
-    assert pl.read_parquet(place / "sweeps" / name / "results.parquet").height == parameters["trials"]
+    rows = pl.read_parquet(place / "sweeps" / name / "results.parquet")
+    assert rows["_status"].to_list() == ["done"] * parameters["trials"]
 
 
 def test_a_salvaged_notebook_is_packed_without_the_code_that_was_lost(notebook: Notebook, tmp_path: Path) -> None:
@@ -209,6 +210,19 @@ def test_each_code_version_is_an_action_of_its_own(lab: raylab.Lab, tmp_path: Pa
     assert sorted(rows["_code"]) == [1, 1, 1, 2, 2]
     assert pl.read_parquet(place / "sweeps/s/superseded.parquet")["_code"].to_list() == [1, 1]
     assert {result.id for result in two["result"]} == {"sweeps/s/results.parquet", "sweeps/s/superseded.parquet"}
+
+
+def test_each_code_version_has_the_environment_that_it_ran_in(lab: raylab.Lab, tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        variables = {"runtime_env": {"env_vars": {"MODE": number}}}
+        with warnings.catch_warnings(action="ignore"):
+            sweep = lab.submit(lambda x: {"y": x}, {"x": range(3)}, name="s", if_exists="continue", **variables)
+        assert sweep.wait(timeout=60, progress=False)
+        sweep.extend({"x": range(5)})
+        assert sweep.wait(timeout=60, progress=False)
+    place = Notebook(tmp_path / "lab").crate(tmp_path / "parcel", env_vars=True)
+    found = [action["environment"]["value"] for action in actions(read(place)).values()]
+    assert found == ["1", "2"]
 
 
 def test_modules_are_there_as_files(lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

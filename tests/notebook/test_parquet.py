@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
@@ -58,6 +59,34 @@ def test_they_are_the_rows_of_results_in_parts_and_in_the_journal(tmp_path: Path
         if start == 6:
             bench.seal("SWEEP")
     assert_frame_equal(written(rows(tmp_path)), expected(tmp_path))
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["put together", "as on disk"])
+def test_columns_that_widen_and_come_late_are_of_one_kind_in_all_pieces(
+    tmp_path: Path, is_whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def widening(**params: Any) -> dict[str, Any]:
+        p = params["p"]
+        return {
+            "y": p if p < 4 else p / 8,
+            "never": None if p < 6 else "late",
+            "struct": {"abcd"[p // 2]: p, "n": [p] if p < 4 else [p / 8]},
+            "list": [[]] if p < 2 else [[p]] if p < 4 else [[p / 8, None]],
+            "big": p if p < 4 else 2**63 + p,
+            "odd": {1, p},
+        }
+
+    bench = Bench(tmp_path)
+    bench.submit("SWEEP", widening, Factorial({"p": range(8), "*": ["a pattern to polars"], "^.*$": [1]}))
+    for start in range(0, 8, 2):
+        bench.run("SWEEP", start, start + 2)
+        bench.seal("SWEEP")
+    if not is_whole:
+        monkeypatch.setattr(parquet, "WHOLE_BYTES", 0)
+    found, truth = written(rows(tmp_path)), expected(tmp_path)
+    assert found.schema["y"] == pl.Float64
+    same = found.columns if is_whole else ["p", "*", "y", "never", "struct", "list", "_seq", "_status"]
+    assert_frame_equal(found.select(cs.by_name(same)), truth.select(cs.by_name(same)))
 
 
 def test_of_a_sweep_without_rows_there_are_the_columns(tmp_path: Path) -> None:
