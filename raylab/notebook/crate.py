@@ -35,7 +35,7 @@ from raylab.notebook.copy import origin_of
 from raylab.notebook.crate_readme import Chapter, readme
 from raylab.notebook.file import damaged
 from raylab.notebook.parcel import Parcel, check_new, new_parcel
-from raylab.notebook.parquet import Rows
+from raylab.notebook.parquet import Rows, frame_of, write
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import summaries
 from raylab.notebook.table_files import snapshot
@@ -160,6 +160,7 @@ class _Packing:
             self._put_code(version, code, f"{folder}/code/{code['version']}")
         rows = Rows(record, table)
         results, count = self._put_rows(rows, folder)
+        results += self._put_logs(chosen.folder, folder)
         self.runs += runs(
             record,
             status,
@@ -214,6 +215,16 @@ class _Packing:
             with self._parcel.open(paths[1], "rows of trials that were run again later; they count no more") as sink:
                 rows.write(sink, superseded=True)
         return paths, count
+
+    def _put_logs(self, table: str, folder: str) -> list[str]:
+        """What trials printed, where any of it is kept: listed after the rows, so that the log of each row is there."""
+        logs = snapshot(self._reader, layout.log_folder(table))
+        if not any(info.rows for info in logs.files):
+            return []
+        path = f"{folder}/logs.parquet"
+        with self._parcel.open(path, "what trials printed, as far as it was kept") as sink:
+            write(sink, map(frame_of, logs.tables(logs.files)))
+        return [path]
 
 
 def _members(modules: bytes) -> Iterator[tuple[str, bytes]]:

@@ -79,6 +79,7 @@ came in.
 | `_status` | `done`; else `failed`, `crashed`, `out_of_memory` or `timed_out`, and the results are null |
 | `_warnings` | how many warnings it showed |
 | `_printed` | how many bytes it printed, where its log was kept in the notebook |
+| `_printed` | how many bytes it printed, where that was kept |
 | `_seed` | the seed of its random numbers |
 | `_started`, `_elapsed_s` | when it began (UTC), how many seconds it took |
 | `_num_cpus`, `_memory`, `_time_limit` | what it had asked for: CPUs, bytes, seconds |
@@ -94,6 +95,8 @@ it only if you trust it.
 
 - `sweeps/NAME/results.parquet`: the record of each trial, whatever came of it.
 - `sweeps/NAME/superseded.parquet`, where trials were run again: their earlier rows, which count no more.
+- `sweeps/NAME/logs.parquet`, where that was kept: what trials printed, a row for each attempt; the newest row of the
+  `_attempt` that the record has is that of the record.
 - `sweeps/NAME/parameters.json`: the axes and their levels, and which trials there are of them.
 - `sweeps/NAME/requests.json`: what was asked of the lab, in turn, with who asked it when.
 - `sweeps/NAME/sweep.json`: the sweep in numbers, and how it was run: resources, limits, environment.

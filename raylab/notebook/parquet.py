@@ -55,7 +55,7 @@ class Rows:
         wanted = [info for info in self._files if Summary.loads(info.meta).attempt >= least]
         names = [*_TRIAL, "_attempt"]
         again = [
-            _frame(table.select(names)).filter(pl.col("_attempt") >= least) for table in self._snapshot.tables(wanted)
+            frame_of(table.select(names)).filter(pl.col("_attempt") >= least) for table in self._snapshot.tables(wanted)
         ]
         empty = pl.DataFrame(schema=dict.fromkeys(names, pl.Int64))
         return pl.concat([empty, *again]).group_by(_TRIAL).agg(pl.col("_attempt").max().alias("newest"))
@@ -65,7 +65,7 @@ class Rows:
         frames = self._pieces(superseded)
         if not self._view.is_plain and sum(info.size for info in self._files) <= WHOLE_BYTES:
             frames = iter([self._view.shown(pl.concat(frames))])
-        return _write(sink, frames)
+        return write(sink, frames)
 
     def _pieces(self, superseded: bool) -> Iterator[pl.DataFrame]:
         """First one without rows, so that the columns are known where there are none."""
@@ -96,13 +96,14 @@ class Rows:
             self.spans[version] = self.spans[version].joined(new) if version in self.spans else new
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """The rows of a table as a frame."""
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame
 
 
-def _write(sink: IO[bytes], frames: Iterable[pl.DataFrame]) -> int:
+def write(sink: IO[bytes], frames: Iterable[pl.DataFrame]) -> int:
     """Frames of the same columns as one file, in groups of whole size; gives the number of rows."""
     tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in frames)
     first = next(tables)

@@ -225,6 +225,24 @@ def test_each_code_version_has_the_environment_that_it_ran_in(lab: raylab.Lab, t
     assert found == ["1", "2"]
 
 
+def test_what_trials_printed_is_there(lab: raylab.Lab, tmp_path: Path) -> None:
+    def loud(x: int) -> dict[str, int]:
+        print(f"this is {x}")
+        return {"y": x}
+
+    assert lab.submit(loud, {"x": range(3)}, name="loud", capture="all").wait(timeout=60, progress=False)
+    assert lab.submit(loud, {"x": range(3)}, name="quiet", capture="none").wait(timeout=60, progress=False)
+    place = Notebook(tmp_path / "lab").crate(tmp_path / "parcel")
+    logs = pl.read_parquet(place / "sweeps/loud/logs.parquet")
+    assert sorted(logs["log"]) == ["this is 0\n", "this is 1\n", "this is 2\n"]
+    assert {result.id for result in actions(read(place))["loud, code version 1"]["result"]} == {
+        "sweeps/loud/results.parquet",
+        "sweeps/loud/logs.parquet",
+    }
+    assert not (place / "sweeps/quiet/logs.parquet").exists()
+    assert_whole(place)
+
+
 def test_modules_are_there_as_files(lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src" / "cratemodels").mkdir(parents=True)
     (tmp_path / "src" / "cratemodels" / "__init__.py").write_text("")
