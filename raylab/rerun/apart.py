@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,24 @@ def apart(folder: Path | None, files: Iterable[str], variables: Mapping[str, str
         if folder is not None:
             stack.enter_context(own_modules(folder, files))
         stack.enter_context(classes_apart())
+        stack.enter_context(_last_words())
         if is_connected():
             stack.enter_context(guarded())  # as in a worker: else a trial could end this process's own connection
         yield
+
+
+@contextmanager
+def _last_words() -> Iterator[None]:
+    """While this holds, a process that crashes says where in Python it was."""
+    before = faulthandler.is_enabled()
+    if not before and sys.__stderr__ is not None:
+        with suppress(OSError, ValueError):  # it may be no file
+            faulthandler.enable(sys.__stderr__)
+    try:
+        yield
+    finally:
+        if not before:
+            faulthandler.disable()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from raylab.core.segment import Segment, earlier_designs
 from raylab.notebook.parameters import Parameters
 from raylab.worker.batch import Batch, Pending, asked, make_batch
 from raylab.worker.generators import imports_apart
+from raylab.worker.lease import end_child
 from raylab.worker.outcome import Outcome, reported
 from raylab.worker.ready import make_ready
 from raylab.worker.threads import limit_threads, named
@@ -120,17 +121,20 @@ class Staged:
             earlier = [Design.loads(text, imports=True) for text in earlier_designs(task.segments, task.segment)]
         params, pending = design[int(task.trial.points[0])], self._pending(Parameters(design, earlier))
         seed, number = int(task.trial.seeds[0]), int(task.trial.numbers[0])
+        pid = os.getpid()
         with back_again(), imports_apart(draws=self._ready.draws):
             try:
                 made = self._ready.runner.run(params, seed, (task.segment.seed, number))
             except BaseException as error:
+                end_child(pid, error)
                 return Execution(params=params, raised=error)
+        end_child(pid)
         failed = isinstance(made, Outcome) and made.status != "done"
         if failed and (caught := reported(self._noting.returned)) is not None:
             return Execution(params=params, raised=caught)
         pending.results.append(pending.note(0, made) if isinstance(made, Outcome) else made)
         pending.ended.append(perf_counter())
-        batch, _ = make_batch(pending, attempt=task.attempt, pid=os.getpid(), busy_s=0.0, version=task.version)
+        batch, _ = make_batch(pending, attempt=task.attempt, pid=pid, busy_s=0.0, version=task.version)
         return Execution(params=params, result=self._noting.returned, batch=batch)
 
     def _pending(self, parameters: Parameters) -> Pending:

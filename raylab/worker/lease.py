@@ -278,7 +278,7 @@ def _run(
     try:
         yield from _work(order, loaded, alarm, pid, heard, capture)
     except BaseException as error:
-        _end_child(pid, error)
+        end_child(pid, error)
         raise
     finally:
         alarm.rest()
@@ -356,7 +356,7 @@ def _work(
 
 
 def _batch(pending: Pending, loaded: Job, order: LeaseOrder, pid: int, capture: Capture | None) -> Batch:
-    _end_child(pid)
+    end_child(pid)
     busy_s = perf_counter() - pending.since
     batch, nbytes = make_batch(pending, attempt=order.attempt, version=order.version, pid=pid, busy_s=busy_s)
     loaded.max_rows = grown(loaded.max_rows, batch.count, nbytes)
@@ -365,7 +365,7 @@ def _batch(pending: Pending, loaded: Job, order: LeaseOrder, pid: int, capture: 
     return batch
 
 
-def _end_child(pid: int, error: BaseException | None = None) -> None:
+def end_child(pid: int, error: BaseException | None = None) -> None:
     """A child that a trial forked ends here; it must not go on with its parent's lease."""
     if os.getpid() != pid:
         code = error.code if isinstance(error, SystemExit) else int(error is not None)

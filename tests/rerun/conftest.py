@@ -68,6 +68,21 @@ def variables(x):
     import os
     return {"greeting": os.environ.get("GREETING"), "threads": os.environ.get("OMP_NUM_THREADS")}
 
+def forking(x):
+    import os
+    if os.fork() == 0:
+        return {"y": "the child"}
+    return {"y": x}
+
+def crashing(x):
+    import os, signal
+    if os.environ.get("CRASH"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return {"y": x}
+
+def wide(x):
+    return {f"column{i}": i * x for i in range(1200)}
+
 def frozen(x):
     raise Frozen(x)
 
@@ -135,6 +150,9 @@ with raylab.testing.lab("made", notebook=sys.argv[1]) as lab:
     lab.submit(model.variables, x, name="variables", num_cpus=1, runtime_env={"env_vars": {"GREETING": "hello"}})
     lab.submit(model.late, x, name="late")
     lab.submit(model.frozen, x, name="frozen")
+    lab.submit(model.forking, x, name="forking")
+    lab.submit(model.crashing, x, name="crashing")
+    lab.submit(model.wide, {"x": [1, 2]}, name="wide")
     lab.submit(model.Coin, x, name="coin", seed=4)
     lab.submit(model.Epyc(), x, name="epyc")
     lab.submit(Named(), {"odd name": [1, 2]}, name="named")

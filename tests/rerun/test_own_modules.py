@@ -68,7 +68,7 @@ def test_a_folder_without_init_keeps_what_others_have_in_it(tmp_path: Path, monk
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_a_folder_that_became_a_package_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: bool) -> None:
-    here = written(tmp_path / "here", {"past_plain/__init__.py": "", "past_plain/a.py": "V = 'new'"})
+    here = written(tmp_path / "here", {"past_plain/__init__.py": "NEW = 1", "past_plain/a.py": "V = 'new'"})
     there = written(tmp_path / "there", {"past_plain/a.py": "V = 'old'"})
     monkeypatch.syspath_prepend(str(here))
     if loaded:
@@ -76,6 +76,7 @@ def test_a_folder_that_became_a_package_since(tmp_path: Path, monkeypatch: pytes
     before = sys.modules.get("past_plain.a")
     with own_modules(there, ["past_plain/a.py"]):
         assert importlib.import_module("past_plain.a").V == "old"
+        assert not hasattr(sys.modules["past_plain"], "NEW")
     assert sys.modules.get("past_plain.a") is before
     from past_plain import a
 

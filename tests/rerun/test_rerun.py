@@ -7,6 +7,7 @@ import pdb
 import pickle
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import traceback
@@ -23,7 +24,7 @@ import raylab
 from raylab.notebook import layout
 from raylab.rerun.report import Rerun
 
-ALL = ["square", "noisy", "rows", "odd", "kinds", "files", "variables", "named", "main", "mine", "grown"]
+ALL = ["square", "noisy", "rows", "odd", "kinds", "files", "variables", "named", "main", "mine", "grown", "wide"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -260,6 +261,24 @@ assert not ray.is_initialized()
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_child_that_a_trial_forked_does_not_go_on_with_the_program(made: Path, tmp_path: Path) -> None:
+    script = f"import os, raylab\npid = os.getpid()\nassert raylab.Notebook({str(made)!r}).rerun('forking', 2).same\n"
+    script += "print('went on')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr
+
+
+def test_a_process_that_a_trial_crashes_says_where(made: Path, tmp_path: Path) -> None:
+    script = f"import raylab\nraylab.Notebook({str(made)!r}).rerun('crashing', 2)\n"
+    command = [sys.executable, "-c", script]
+    env = {**os.environ, "CRASH": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGSEGV
+    assert "in crashing" in done.stderr
 
 
 def test_classes_of_this_process_stay_as_they_are(tmp_path: Path) -> None:
