@@ -255,8 +255,10 @@ class Notebook:
         """
         if point is None:
             raise _no_point("rerun", name)
-        record = choose(self._records(), name, self.name)
-        return rerun(self._reader, record, self._of(record), point, repeat, code=code, debugger=debugger)
+        records = self._records()
+        record = choose(records, name, self.name)
+        files, environments = self._of(record), records.environments_of(record)
+        return rerun(self._reader, record, files, environments, point, repeat, code=code, debugger=debugger)
 
     def verify(self) -> pl.DataFrame:
         """Read and check everything; one row for each thing that is wrong, none when all is whole.

@@ -296,9 +296,9 @@ class Client:
 
     def rerun(self, sweep: Handle, point: int, repeat: int, code: int | None, debugger: bool) -> Rerun:
         with Interruptible(lambda: READING):
-            record = self.record(sweep)
+            record, environments = self.connection.call("account", sweep)
             files = self._read(record)
-        return rerun(self.reader, record, files, point, repeat, code=code, debugger=debugger)
+        return rerun(self.reader, record, files, environments, point, repeat, code=code, debugger=debugger)
 
     def warnings(self, sweep: str | Handle) -> pl.DataFrame:
         with Interruptible(lambda: READING):

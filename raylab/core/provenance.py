@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-__all__ = ["NOWHERE", "Environment", "Provenance", "Tree", "Workers", "differences", "heard", "remark"]
+__all__ = ["NOWHERE", "Environment", "Provenance", "Tree", "Workers", "differences", "had", "heard", "remark"]
 
 MOST_NODES = 1_000
 """As many nodes are named of those that have one environment: 1,000 names of 15 characters are 15 kB a sweep."""
@@ -167,6 +167,23 @@ def differences(client: Environment, worker: Environment, imports: Collection[st
         there, here = worker.packages.get(name), client.packages.get(name)
         if here is not None and there != here:
             yield f"{name} is {there or 'not installed'}, was submitted with {here}"
+
+
+def had(
+    version: int, node: str, came: Provenance, workers: Collection[Workers], environments: Mapping[str, Environment]
+) -> Environment | None:
+    """What a worker on a node had that ran a code version; what the client had, where that is not known.
+
+    Example:
+        >>> known = {each.digest: each for each in (Environment(python="3.11.4", platform=name) for name in "ab")}
+        >>> first, second = known
+        >>> workers = [Workers(version=1, environment=first, nodes=("n1",))]
+        >>> came = Provenance(environment=second)
+        >>> [had(1, node, came, workers, known).platform for node in ("n1", "n2")]
+        ['a', 'b']
+    """
+    there = [each.environment for each in workers if each.version == version and node in each.nodes]
+    return environments.get(there[-1] if there else came.environment)
 
 
 def remark(

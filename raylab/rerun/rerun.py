@@ -9,14 +9,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from importlib import metadata
 from operator import index
 from pickle import UnpicklingError
 from typing import Any
 
 import polars as pl
 
+from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord, Version
 from raylab.core.trial import find_trial
 from raylab.errors import ExperimentError, VersionMismatch, told
@@ -30,7 +29,7 @@ from raylab.rerun.differences import Difference, values
 from raylab.rerun.execution import Staged, Task
 from raylab.rerun.raised import explain
 from raylab.rerun.report import Rerun, Which
-from raylab.worker.batch import NODE
+from raylab.rerun.setting import elsewhere
 from raylab.worker.outcome import failure
 from raylab.worker.unpack import Opened, opened, this_python, unpack
 from raylab.worker.working_folder import private_folder
@@ -43,6 +42,7 @@ def rerun(
     reader: Reader,
     record: SweepRecord,
     files: Sequence[Loaded],
+    environments: Mapping[str, Environment],
     point: int,
     repeat: int = 0,
     *,
@@ -55,6 +55,7 @@ def rerun(
         reader: of the notebook.
         record: the sweep.
         files: those of its results, in force.
+        environments: what those had who submitted and ran it, by digest.
         point, repeat: which trial.
         code: the version of the code; None for that of the record, or, where nothing is recorded, the one in force.
         debugger: begin the experiment's function in the debugger, and open it where something is raised.
@@ -87,7 +88,7 @@ def rerun(
         attempt=about.get("_attempt", 0) + 1,
         debugger=debugger,
     )
-    others = tuple(_others(version, number, about)) if about else ()
+    others = tuple(elsewhere(record, about, number, environments)) if about else ()
     with apart(task.folder, _names(modules), task.variables):
         staged = _staged(task, which, version)
         try:
@@ -175,20 +176,6 @@ def _missing(error: ModuleNotFoundError, version: Version) -> str:
     if recorded is None:
         return f"it needs the module {error.name!r}, which did not travel with it and is not installed here"
     return f"it needs the package {top!r}, which is not installed here; it was submitted with version {recorded} of it"
-
-
-def _others(version: Version, number: int, about: Mapping[str, Any]) -> Iterator[Difference]:
-    """What is not as it was but for the values: versions, and the host."""
-    if about["_code"] != number:
-        yield Difference(kind="version", name="code", recorded=about["_code"], now=number)
-    for name, recorded in version.ingredients.items():
-        if name.startswith("package "):
-            top = name.removeprefix("package ")
-            with suppress(metadata.PackageNotFoundError, ValueError):  # installed under another name
-                if (now := metadata.version(top)) != recorded:
-                    yield Difference(kind="version", name=top, recorded=recorded, now=now)
-    if about["_node"] != NODE:
-        yield Difference(kind="host", name="host", recorded=about["_node"], now=NODE)
 
 
 def _values(there: pl.DataFrame, now: pl.DataFrame) -> Iterator[Difference]:
