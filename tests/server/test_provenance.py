@@ -10,19 +10,22 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from said import said
+from sweeps import packaged
 
 import raylab
 import raylab.testing
 from raylab.core.handle import Handle
 from raylab.core.provenance import Environment
-from raylab.notebook import layout
+from raylab.core.request import Request
+from raylab.notebook.writer import SweepTable, Writer
 from raylab.worker import lease
 from raylab.worker.environment import environment
 
@@ -319,6 +322,24 @@ def test_what_many_sweeps_have_in_common_stands_once(lab: raylab.Lab, project: P
     assert (kinds.count("environment"), kinds.count("workers"), kinds.count("submitted")) == (1, 20, 20)
 
 
+def test_workers_do_not_send_again_what_the_lab_has(project: Project, place: Path) -> None:
+    def known(lab: raylab.Lab) -> Any:
+        return lab._client.connection._actor._lab.environments  # type: ignore[attr-defined]
+
+    with raylab.testing.lab(notebook=place) as lab:
+        sweep = ready(lab.submit(project.write(0), AXES, name="s"))
+        assert known(lab).known == (environment().digest,)
+    with raylab.testing.lab(notebook=place) as lab:  # which has read it
+        lab.sweep("s").extend(repeats=2)
+        sweep = ready(lab.sweep("s"))
+        assert (known(lab).known, known(lab)._met) == ((environment().digest,), {})
+        assert len(sweep.info()["code"][0]["workers"]) == 1
+    order = lease.LeaseOrder(lease=1, start=0, stop=1, flush_s=1.0, environments=(environment().digest,))
+    package = packaged(lambda x: x, raylab.Factorial(x=[1]))
+    first = next(iter(lease.run_lease(order, package)))
+    assert (first.digest, first.environment) == (environment().digest, None)  # type: ignore[union-attr]
+
+
 def requests(place: Path) -> list[Any]:
     from raylab.notebook.posix import PosixStore
     from raylab.notebook.verify import requests_of
@@ -326,12 +347,25 @@ def requests(place: Path) -> list[Any]:
     return requests_of(PosixStore(place))
 
 
-def test_rows_are_not_there_before_what_made_them_is_known(lab: raylab.Lab, project: Project, place: Path) -> None:
+def test_rows_are_not_there_before_what_made_them_is_known(
+    lab: raylab.Lab, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a notebook that is looked at, or a lab that is killed, at any moment."""
-    sweep = lab.submit(project.write(0), AXES, name="s")
-    while not (place / layout.SWEEPS / "s" / "journal" / "000000000002.arrow").exists():
-        assert sweep.progress().state in ("running", "ready")
-    assert raylab.Notebook(place).info("s")["code"][0]["workers"]
+    add, commit, committed, early = Writer.add, SweepTable.commit, threading.Event(), list[bool]()
+
+    def slow(writer: Writer, requests: Sequence[Request]) -> None:
+        if any(request.kind == "workers" for request in requests):
+            early.append(committed.wait(0.5))  # as long as a commit that does not wait would take, many times over
+        add(writer, requests)
+
+    def told(table: SweepTable, *words: Any) -> Any:
+        committed.set()
+        return commit(table, *words)
+
+    monkeypatch.setattr(Writer, "add", slow)
+    monkeypatch.setattr(SweepTable, "commit", told)
+    ready(lab.submit(project.write(0), AXES, name="s"))
+    assert early == [False]
 
 
 def test_what_is_submitted_tells_of_no_library_that_differs_twice(lab: raylab.Lab, project: Project) -> None:
