@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import selectors
 import signal
 import subprocess
@@ -181,14 +180,9 @@ def _remote(answer: _Answer, branch: str) -> str | None:
     return None if found is None else without_password(found)
 
 
-_UNCHANGED = re.compile(rb"^diff --git [^\n]*\n(?=diff --git |\Z)", re.M)
-"""A file that has another time and the same content, where git does not note that it has seen this."""
-
-
 def _kept(answer: _Answer) -> bytes:
     """A diff, up to its last whole line."""
-    whole = answer.output[: answer.output.rfind(b"\n") + 1] or answer.output if answer.cut else answer.output
-    return _UNCHANGED.sub(b"", whole)
+    return answer.output[: answer.output.rfind(b"\n") + 1] or answer.output if answer.cut else answer.output
 
 
 def _trouble(answers: Mapping[str, _Answer]) -> str:
