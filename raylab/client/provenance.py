@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raylab.client.repository import look, text
+from raylab.client.git import text
+from raylab.client.repository import look
 from raylab.core.provenance import Environment, Provenance
 from raylab.worker.environment import environment
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from clusters import eventually
 
+from raylab.client import git as git_module
 from raylab.client import repository
 from raylab.client.repository import Found, look
 
@@ -46,7 +47,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the user's own, nothing of another test's."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.delenv("RAYLAB_DIFF", raising=False)
-    monkeypatch.setattr(repository, "_silent", {})
+    monkeypatch.setattr(git_module, "_silent", {})
 
 
 def seen(place: Path, source: Path | None = None) -> Found:
@@ -222,7 +223,7 @@ def test_a_large_diff_is_cut_at_a_line_and_says_so(root: Path, monkeypatch: pyte
     assert 9_900 < len(found.diff) <= 10_000
     assert found.diff.endswith(b"\n")
     assert found.tree.trouble == ""
-    assert time.monotonic() - began < repository.LIMIT_S
+    assert time.monotonic() - began < git_module.LIMIT_S
     (root / "experiment.py").write_text("x = 2\n")
     assert not seen(root).tree.cut
 
@@ -329,7 +330,7 @@ def test_without_git_only_that_is_told(root: Path, tmp_path: Path, monkeypatch: 
 def test_a_git_that_hangs_is_not_waited_for_and_not_asked_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "LIMIT_S", 0.5)
+    monkeypatch.setattr(git_module, "LIMIT_S", 0.5)
     real, log = shutil.which("git"), tmp_path / "asked"
     (folder := tmp_path / "bin").mkdir()
     # Another process holds its streams, too.
@@ -341,18 +342,18 @@ def test_a_git_that_hangs_is_not_waited_for_and_not_asked_again(
         tree = seen(root).tree
         assert time.monotonic() - began < 10
         assert (tree.commit, tree.branch, tree.dirty) == (git(root, "rev-parse", "HEAD"), "main", None)
-        assert "did not answer within 0.5 s" in tree.trouble
+        assert "did not answer within" in tree.trouble
         assert "status, diff" in tree.trouble
     left = log.read_text().split()
     assert len(left) == 2, "each was asked once"
     eventually(lambda: not any(is_running(int(pid)) for pid in left))
-    monkeypatch.setattr(repository, "_silent", {})
+    monkeypatch.setattr(git_module, "_silent", {})
     script(folder / "git", f'exec {real} "$@"')
     assert seen(root).tree.dirty is False
 
 
 def test_a_repository_of_somebody_else_is_told_as_git_tells_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "_KEPT", (*repository._KEPT, "GIT_TEST_"))
+    monkeypatch.setattr(git_module, "_KEPT", (*git_module._KEPT, "GIT_TEST_"))
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     tree = seen(root).tree
     assert (tree.commit, tree.dirty) == (None, None)
