@@ -1,8 +1,8 @@
-"""git, asked in short processes, all at once: some 10 ms.
+"""git, asked in short processes: some 5 ms each.
 
 What a person has set for the eye (a pager, colours, programs that show differences) or that runs something (hooks, a
-monitor of the file system) has no part in it, nothing is written, and nobody waits longer than LIMIT_S: what did not
-come by then is not known.
+monitor of the file system) has no part in it, nothing is written, and nobody waits longer than was said: what did not
+come by then is not known, and for a while not asked again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 __all__ = ["Answer", "Question", "ask", "text"]
 
-LIMIT_S = 2.0
-"""What all of git may take: a working tree of 100,000 files takes 0.2 s once the system has seen them."""
+ENDS_S = 1.0
+"""How long a process may take to end once it has said everything."""
 
 AGAIN_S = 60.0
 """How long git is not asked again what it did not answer: a loop of 100 submissions is to lose 2 s, not 200."""
@@ -79,18 +79,19 @@ _silent: dict[tuple[Path, str], float] = {}
 """Until when a question is not put again."""
 
 
-def ask(root: Path, questions: Mapping[str, Question]) -> dict[str, Answer]:
+def ask(root: Path, questions: Mapping[str, Question], within: float) -> dict[str, Answer]:
     """Put questions, by any names, all at once.
 
     Args:
         root: the folder of the working tree that they are about.
         questions: these.
+        within: seconds.
 
     Raises:
         OSError: there is no git, or it cannot be run.
     """
     answers = {name: Answer() for name in questions}
-    until = time.monotonic() + LIMIT_S
+    until = time.monotonic() + within
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, question in questions.items():
@@ -159,7 +160,7 @@ def _listen(
 def _code(process: subprocess.Popen[bytes]) -> int | None:
     """How a process ended that has said everything."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        return process.wait(LIMIT_S)
+        return process.wait(ENDS_S)
     return None
 
 

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from raylab.client.git import LIMIT_S, Answer, Question, ask, text
+from raylab.client.git import Answer, Question, ask, text
 from raylab.core.provenance import Tree
 from raylab.core.remote_address import without_password
 
 __all__ = ["Found", "look"]
+
+LIMIT_S = 1.5
+"""What a look may take: a working tree of 100,000 files takes 0.2 s once the system has seen them."""
+
+QUICK_S = 0.5
+"""What the commit alone may take, where the working tree takes too long."""
 
 DIFF_BYTES = 10**6
 """Of a diff that is kept: 20,000 lines of 50 characters; what is more is generated or data."""
@@ -79,23 +87,44 @@ def _root(place: Path) -> Path | None:
 
 
 def _found(root: Path, source: Path | None) -> Found | None:
+    """What git says of a repository: of a clean one in one process, since each costs a submission some 5 ms."""
+    until = time.monotonic() + LIMIT_S
+    config = _changed(root / ".git" / "config")
+    answers = {"remotes": _remotes[root, config]} if (root, config) in _remotes else {}
     try:
-        answers = ask(root, _questions())
+        answers |= ask(root, _questions({"status", "remotes"} - answers.keys()), LIMIT_S)
+        if not answers["status"].whole:
+            answers |= ask(root, _questions({"head"}), QUICK_S)
+        elif _read_status(answers["status"]).changed and _keeps_diff():
+            answers |= ask(root, _questions({"diff"}), until - time.monotonic())
     except FileNotFoundError:
         return Found(tree=Tree(trouble=f"there is a repository in {text(str(root))}, and no git here to ask"))
     except OSError as error:
         return Found(tree=Tree(trouble=f"git cannot be run: {error.strerror}"))
+    if config and answers["remotes"].whole:
+        _remotes[root, config] = answers["remotes"]
     return _read(answers, _inside(root, source))
 
 
-def _questions() -> dict[str, Question]:
-    found = {
-        name: Question(words=words, most=DIFF_BYTES if name == "diff" else ANSWER_BYTES)
-        for name, words in _QUESTIONS.items()
-    }
-    if os.environ.get("RAYLAB_DIFF", "").strip().lower() in LEAVE_OUT:
-        del found["diff"]
-    return found
+_remotes: dict[tuple[Path, int], Answer] = {}
+"""What git said of the remotes, as long as the repository's settings stay as they are."""
+
+
+def _changed(file: Path) -> int:
+    """When a file was changed last; 0 if there is none."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _questions(names: Iterable[str]) -> dict[str, Question]:
+    most = {"diff": DIFF_BYTES}
+    return {name: Question(words=_QUESTIONS[name], most=most.get(name, ANSWER_BYTES)) for name in names}
+
+
+def _keeps_diff() -> bool:
+    return os.environ.get("RAYLAB_DIFF", "").strip().lower() not in LEAVE_OUT
 
 
 def _inside(root: Path, source: Path | None) -> str:
@@ -112,33 +141,37 @@ def _read(answers: Mapping[str, Answer], own: str) -> Found | None:
     """What git's answers come to.
 
     Args:
-        answers: by the names of the questions; without `diff`, none is kept.
+        answers: by the names of the questions.
         own: the experiment's file, by its name in the working tree.
     """
-    head, remotes, status = (answers[name] for name in ("head", "remotes", "status"))
+    status, remotes, diff = answers["status"], answers["remotes"], answers.get("diff", Answer())
     if any(words in status.error for words in _NO_REPOSITORY):
         return None
-    commit, branch, changed, untracked = _read_status(status)
-    if not status.whole and head.whole:
-        commit, branch = (*text(head.output).splitlines(), "", "")[:2]
-        branch = "" if branch == "HEAD" else branch
-    dirty = None if not status.whole else bool(changed) or _holds(untracked, own)
-    kept, cut = (None, False) if dirty is False else _read_diff(answers.get("diff", Answer()))
+    found = _read_status(status) if status.whole else _read_head(answers["head"])
+    kept, cut = _read_diff(diff)
     tree = Tree(
-        commit=commit or None,
-        branch=branch or None,
-        remote=_remote(remotes, branch),
-        dirty=True if kept else dirty,
-        untracked=tuple(untracked[:MOST_UNTRACKED]),
-        more_untracked=len(untracked[MOST_UNTRACKED:]),
+        commit=found.commit or None,
+        branch=found.branch or None,
+        remote=_remote(remotes, found.branch),
+        dirty=bool(found.changed) or _holds(found.untracked, own) if status.whole else None,
+        untracked=tuple(found.untracked[:MOST_UNTRACKED]),
+        more_untracked=len(found.untracked[MOST_UNTRACKED:]),
         cut=cut,
         trouble=_trouble(answers),
     )
     return Found(tree=tree, diff=kept)
 
 
-def _read_status(answer: Answer) -> tuple[str, str, list[str], list[str]]:
-    """Commit, branch, changed and untracked files."""
+class _Status(NamedTuple):
+    """Commit and branch, empty where there is none, and files."""
+
+    commit: str
+    branch: str
+    changed: Sequence[str] = ()
+    untracked: Sequence[str] = ()
+
+
+def _read_status(answer: Answer) -> _Status:
     said, changed, untracked = dict[str, str](), list[str](), list[str]()
     records = iter(answer.output.split(b"\0")[:-1])  # what comes after the last mark is cut, or nothing
     for record in map(text, records):
@@ -153,7 +186,12 @@ def _read_status(answer: Answer) -> tuple[str, str, list[str], list[str]]:
             if kind == "2":
                 next(records, None)  # by which name it was known
     commit, branch = said.get("branch.oid", ""), said.get("branch.head", "")
-    return ("" if commit == "(initial)" else commit), ("" if branch == "(detached)" else branch), changed, untracked
+    return _Status(commit.replace("(initial)", ""), branch.replace("(detached)", ""), changed, untracked)
+
+
+def _read_head(answer: Answer) -> _Status:
+    commit, branch = (*text(answer.output).splitlines(), "", "")[:2] if answer.whole else ("", "")
+    return _Status(commit, "" if branch == "HEAD" else branch)
 
 
 def _holds(untracked: Sequence[str], name: str) -> bool:
@@ -183,6 +221,6 @@ def _read_diff(answer: Answer) -> tuple[bytes | None, bool]:
 def _trouble(answers: Mapping[str, Answer]) -> str:
     """Why something is not known."""
     if silent := [name for name, answer in answers.items() if answer.silent]:
-        return f"git did not answer within {LIMIT_S:g} s (asked for: {', '.join(silent)})"
+        return f"git did not answer in time (asked for: {', '.join(sorted(silent))})"
     error = answers["status"].error
     return f"git says: {' '.join(error.split())[:MOST_WORDS]}" if error else ""

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.delenv("RAYLAB_DIFF", raising=False)
     monkeypatch.setattr(git_module, "_silent", {})
+    monkeypatch.setattr(repository, "_remotes", {})
 
 
 def seen(place: Path, source: Path | None = None) -> Found:
@@ -223,7 +225,7 @@ def test_a_large_diff_is_cut_at_a_line_and_says_so(root: Path, monkeypatch: pyte
     assert 9_900 < len(found.diff) <= 10_000
     assert found.diff.endswith(b"\n")
     assert found.tree.trouble == ""
-    assert time.monotonic() - began < git_module.LIMIT_S
+    assert time.monotonic() - began < repository.LIMIT_S
     (root / "experiment.py").write_text("x = 2\n")
     assert not seen(root).tree.cut
 
@@ -327,29 +329,59 @@ def test_without_git_only_that_is_told(root: Path, tmp_path: Path, monkeypatch: 
     assert "git cannot be run" in seen(root).tree.trouble or os.geteuid() == 0
 
 
-def test_a_git_that_hangs_is_not_waited_for_and_not_asked_again(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(git_module, "LIMIT_S", 0.5)
-    real, log = shutil.which("git"), tmp_path / "asked"
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """A git that does not come to the end with some of its verbs; makes it, and gives its log."""
+    real = shutil.which("git")
     (folder := tmp_path / "bin").mkdir()
-    # Another process holds its streams, too.
-    hang = f"sleep 60 & echo $! >> {log}; sleep 60"
-    script(folder / "git", f'case "$*" in *" status --porc"*|*" diff --no"*) {hang};; *) exec {real} "$@";; esac')
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(repository, "LIMIT_S", 0.7)
+
+    def make(verbs: str) -> Path:
+        log = tmp_path / "left"
+        # Another process holds its streams, too.
+        hang = f"sleep 60 & echo $! >> {log}; sleep 60"
+        script(folder / "git", f'case "$*" in {verbs}) {hang};; *) exec {real} "$@";; esac')
+        return log
+
+    return make
+
+
+def test_a_git_that_hangs_is_not_waited_for_and_not_asked_again(
+    root: Path, hanging: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, commit = hanging('*" status --porc"*'), git(root, "rev-parse", "HEAD")
     for _ in range(3):
         began = time.monotonic()
         tree = seen(root).tree
         assert time.monotonic() - began < 10
-        assert (tree.commit, tree.branch, tree.dirty) == (git(root, "rev-parse", "HEAD"), "main", None)
-        assert "did not answer within" in tree.trouble
-        assert "status, diff" in tree.trouble
+        assert (tree.commit, tree.branch, tree.dirty) == (commit, "main", None)
+        assert "did not answer in time" in tree.trouble
+        assert "status" in tree.trouble
     left = log.read_text().split()
-    assert len(left) == 2, "each was asked once"
+    assert len(left) == 1, "it was asked once"
     eventually(lambda: not any(is_running(int(pid)) for pid in left))
     monkeypatch.setattr(git_module, "_silent", {})
-    script(folder / "git", f'exec {real} "$@"')
+    hanging("nothing")
     assert seen(root).tree.dirty is False
+
+
+def test_where_only_the_diff_takes_too_long_the_rest_is_known(root: Path, hanging: Callable[[str], Path]) -> None:
+    (root / "experiment.py").write_text("x = 2\n")
+    hanging('*" diff --no"*')
+    found = seen(root)
+    assert (found.tree.dirty, found.diff) == (True, None)
+    assert "asked for: diff" in found.tree.trouble
+
+
+def test_a_git_that_answers_nothing_at_all_costs_two_seconds_once(root: Path, hanging: Callable[[str], Path]) -> None:
+    hanging("*")
+    for most in (5.0, 0.5):
+        began = time.monotonic()
+        tree = seen(root).tree
+        assert (tree.commit, tree.dirty) == (None, None)
+        assert "did not answer in time" in tree.trouble
+        assert time.monotonic() - began < most
 
 
 def test_a_repository_of_somebody_else_is_told_as_git_tells_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
