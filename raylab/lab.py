@@ -15,7 +15,7 @@ from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
-from raylab.client.provenance import origin
+from raylab.client.provenance import Looking
 from raylab.client.runtime_env import environment
 from raylab.client.submission import check_if_exists, check_ignore, check_plan, custom, doubled, policy, submission
 from raylab.code.pack import Include, pack, several
@@ -198,6 +198,7 @@ class Lab:
         points = Factorial(self.axes) if design is None else as_design(given)
         check_plan(points, repeats, seed, order)
         ignored = check_ignore(ignore)
+        looking = Looking(experiment)
         place = environment(self._client.connection.job_environment(), runtime_env)
         given_amounts = {"num_cpus": num_cpus, "memory": memory, "time_limit": time_limit}
         wanted = demands(points, **given_amounts)
@@ -228,7 +229,7 @@ class Lab:
             seed=seed,
             order=order,
             policy=terms,
-            origin=origin(experiment, code.imports),
+            origin=looking.origin(code.imports),
             partition=wanted.partition,
             ignore=ignored,
             if_exists=if_exists,

@@ -12,18 +12,19 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raylab.client.git import text
-from raylab.client.repository import look
+from raylab.client.repository import Found, look
 from raylab.core.provenance import Environment, Provenance
 from raylab.worker.environment import environment
 
-__all__ = ["Origin", "origin"]
+__all__ = ["Looking", "Origin"]
 
 INTERACTIVE = "interactive"
 
@@ -40,27 +41,45 @@ class Origin:
     diff: bytes | None
 
 
-def origin(experiment: object, imports: tuple[str, ...]) -> Origin:
-    """Where an experiment is submitted from.
+class Looking:
+    """Looks which repository an experiment comes from, while the submission is made ready: git takes as long as that.
 
     Args:
         experiment: as it was given to `submit`.
-        imports: the installed packages that it reaches.
+
+    Example:
+        >>> Looking(len).origin(imports=()).provenance.imports
+        ()
     """
-    source, script = _source(experiment), _script()
-    notebook = _notebook()
-    places = (source, script, None if notebook is None else Path(notebook), _folder())
-    found = look([place for place in places if place is not None], source)
-    here = environment()
-    provenance = Provenance(
-        command=notebook or _command(),
-        folder=text(str(_folder() or "")),
-        host=platform.node(),
-        environment=here.digest,
-        imports=imports,
-        tree=None if found is None else found.tree,
-    )
-    return Origin(provenance=provenance, environment=here, diff=None if found is None else found.diff)
+
+    def __init__(self, experiment: object) -> None:
+        self._notebook, source = _notebook(), _source(experiment)
+        places = (source, _script(), None if self._notebook is None else Path(self._notebook), _folder())
+        self._found: Found | None = None
+        self._thread = threading.Thread(target=self._look, args=(places, source), name="raylab-git", daemon=True)
+        self._thread.start()
+
+    def _look(self, places: Sequence[Path | None], source: Path | None) -> None:
+        self._found = look([place for place in places if place is not None], source)
+
+    def origin(self, imports: tuple[str, ...]) -> Origin:
+        """What there is to say.
+
+        Args:
+            imports: the installed packages that the experiment reaches.
+        """
+        here = environment()
+        self._thread.join()
+        found = self._found
+        provenance = Provenance(
+            command=self._notebook or _command(),
+            folder=text(str(_folder() or "")),
+            host=platform.node(),
+            environment=here.digest,
+            imports=imports,
+            tree=None if found is None else found.tree,
+        )
+        return Origin(provenance=provenance, environment=here, diff=None if found is None else found.diff)
 
 
 def _source(experiment: object) -> Path | None:

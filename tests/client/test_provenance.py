@@ -16,9 +16,13 @@ from typing import Any
 import pytest
 
 from raylab.client import provenance
-from raylab.client.provenance import origin
+from raylab.client.provenance import Looking, Origin
 
-SAY = "from raylab.client.provenance import origin; print(origin(print, ()).provenance.command)"
+SAY = "from raylab.client.provenance import Looking; print(Looking(print).origin(()).provenance.command)"
+
+
+def origin(experiment: object, imports: tuple[str, ...]) -> Origin:
+    return Looking(experiment).origin(imports)
 
 
 def command(*words: str, given: str = "", cwd: Path) -> str:
