@@ -213,6 +213,23 @@ def test_going_on_with_other_code_counts_anew(lab: raylab.Lab, sweep: raylab.Swe
     assert shown(lab) == [("OSError", 14)]
 
 
+def test_beyond_a_hundred_causes_the_rest_is_one_row_and_its_example_is_the_lowest_too(lab: raylab.Lab) -> None:
+    def odd(word: str) -> dict[str, int]:
+        if word:
+            raise ValueError(f"{word} is odd")
+        return {"y": 1}
+
+    words = ["", *(f"{a}{b}" for a in "abcdefghijk" for b in "abcdefghij")]
+    sweep = finished(lab.submit(odd, {"word": words}, name="odd", order="design"))
+    rows = sweep.failures(by="cause").to_dicts()
+    assert len(rows) == 101
+    assert (rows[-1]["type"], rows[-1]["count"]) == ("more", 10)
+    apart = {row["_point"] for row in rows[:-1]}
+    assert rows[-1]["_point"] == min(set(range(1, 111)) - apart)
+    assert rows[-1]["example"] == f"{words[rows[-1]['_point']]} is odd"
+    assert at(lab).failures("odd", by="cause").drop("rerun").equals(sweep.failures(by="cause").drop("rerun"))
+
+
 def test_the_line_runs_the_trial(lab: raylab.Lab, sweep: raylab.Sweep) -> None:
     lines = [*sweep.failures(by="cause")["rerun"], *at(lab).failures(by="cause")["rerun"]]
     for line, words in zip(lines, 2 * ["no fit at 0", "trial 1 needs more"], strict=True):
