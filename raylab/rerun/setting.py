@@ -16,6 +16,10 @@ ALWAYS = ("numpy", "raylab")
 other."""
 
 
+_VARIABLE = "environment env_vars "
+"""How the ingredient of an environment variable begins, which has a digest of its text."""
+
+
 def elsewhere(
     record: SweepRecord, about: Mapping[str, Any], code: int, environments: Mapping[str, Environment]
 ) -> Iterator[Difference]:
@@ -29,12 +33,21 @@ def elsewhere(
     """
     if about["_code"] != code:
         yield Difference(kind="version", name="code", recorded=about["_code"], now=code)
-    came = record.versions[about["_code"] - 1].provenance
-    there = had(about["_code"], about["_node"], came, record.workers, environments)
+    version = record.versions[about["_code"] - 1]
+    yield from _variables(version.ingredients, record.ingredients)
+    there = had(about["_code"], about["_node"], version.provenance, record.workers, environments)
     if there is not None:
-        yield from _environments(there, environment(), came)
+        yield from _environments(there, environment(), version.provenance)
     if about["_node"] != NODE:
         yield Difference(kind="host", name="host", recorded=about["_node"], now=NODE)
+
+
+def _variables(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
+    """Environment variables that are other ones: those in force are all that is known. Of their texts the digests."""
+    for name in sorted(name for name in {*then, *now} if name.startswith(_VARIABLE)):
+        if then.get(name) != now.get(name):
+            word = name.removeprefix("environment ")
+            yield Difference(kind="version", name=word, recorded=then.get(name), now=now.get(name))
 
 
 def _environments(there: Environment, here: Environment, came: Provenance) -> Iterator[Difference]:

@@ -50,3 +50,12 @@ def test_python_the_platform_the_host_and_the_code() -> None:
         ("platform", "Another", HERE.platform),
         ("host", "far away", NODE),
     ]
+
+
+def test_variables_of_an_earlier_version_are_not_known_any_more() -> None:
+    first, second = ({"environment env_vars A": f"sha256:{n}", "environment env_vars B": "sha256:0"} for n in (1, 2))
+    versions = tuple(Version(code="", modules=None, ingredients=each) for each in (first, second))
+    sweep = replace(record(), versions=versions)
+    found = {ran: list(elsewhere(sweep, {"_code": ran, "_node": NODE}, ran, {})) for ran in (1, 2)}
+    assert [(each.name, each.recorded, each.now) for each in found[1]] == [("env_vars A", "sha256:1", "sha256:2")]
+    assert found[2] == []
