@@ -15,7 +15,9 @@ from typing import Any
 from raylab.core.authors import Author, Licence, line, read_author, read_licence
 from raylab.core.crate import About
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_CREDENTIALS = re.compile(r"""(?<=://)(?:[^/\s"']*@|[^/\s"'@:]+:(?!\d+/)[^\s"'@]*@)""")
+"""A password may hold an `@` or a slash that nobody escaped; what begins with digits and a slash is a port."""
+
 _VARIABLE = "environment env_vars "
 """How the ingredients are called that tell of environment variables."""
 

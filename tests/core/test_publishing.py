@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from raylab.core.publishing import Publication
 
 SECRETS = {
@@ -25,6 +27,31 @@ def test_values_of_variables_are_shown_where_they_are_asked_for() -> None:
     shown = Publication(env_vars=True).shown(SECRETS)
     assert shown["runtime_env"]["env_vars"] == {"TOKEN": "hush"}
     assert "ada:hush" not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ada:hush@example.org/x",
+        "https://hush@example.org/x",
+        "https://ada:hu@sh@example.org/x",
+        "https://ada:hush/sh@example.org/x",
+        "git+ssh://git:hush@example.org/x",
+        "see 'https://a:hush@example.org/x' or",
+    ],
+)
+def test_of_a_url_nothing_is_shown_that_lets_somebody_in(url: str) -> None:
+    shown = Publication().shown(url)
+    assert "sh" not in shown.replace("ssh", "")
+    assert "://example.org/x" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://example.org:8080/x@y", "ada@example.org", '["https://a.org","x@y"]', "a://b c@d", "https://a.org/b:c@d"],
+)
+def test_other_texts_with_an_at_stay_as_they_are(text: str) -> None:
+    assert Publication().shown(text) == text
 
 
 def test_what_is_no_secret_stays_as_it_is() -> None:
