@@ -69,8 +69,7 @@ class Rows:
 
     def _pieces(self, superseded: bool) -> Iterator[pl.DataFrame]:
         """First one without rows, so that the columns are known where there are none."""
-        empty = self._view.piece(pa.table({}))
-        yield empty
+        yield self._view.piece(pa.table({}))
         for table in self._snapshot.tables(self._files):
             piece = self._split(self._view.piece(table), superseded)
             self._note(piece)
