@@ -8,6 +8,7 @@ the rows are in.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import json
 import logging
@@ -181,11 +182,11 @@ class Writer:
             raise LabFenced(f"the notebook in {self.place} was deleted; this lab writes nothing any more: shut it down")
 
     def is_there(self) -> bool:
-        """Whether there is a notebook, as far as the disk says."""
+        """Whether there is a notebook, or may be: a disk that is sick does not say."""
         try:
             return layout.NOTEBOOK in self.store.names("")
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno == errno.EIO
 
     def _found(self, name: str, user: str) -> None:
         """Make the notebook, unless somebody else is quicker."""

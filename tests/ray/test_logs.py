@@ -28,7 +28,7 @@ def dying(how):
         time.sleep(60)
     raise ValueError(how)
 
-deadly = ["kill", "segfault", "exit", "raise"]
+deadly = ["kill", "segfault", "raise"]
 """
 
 
@@ -46,7 +46,7 @@ def test_the_last_words_of_those_whose_process_died(cluster: Cluster, lab_name: 
     assert lab.wait(timeout=150, progress=False)
     found = {row["how"]: row for row in sweep.failures().iter_rows(named=True)}
     status = {how: row["_status"] for how, row in found.items()}
-    assert status == {"kill": "crashed", "segfault": "crashed", "exit": "crashed", "raise": "failed"}, status
+    assert status == {"kill": "crashed", "segfault": "crashed", "raise": "failed"}, status
     for point, how in enumerate(deadly):
         log = sweep.log(point)
         assert log.startswith(f"begins {how}\\nby C\\nthe end"), (how, log)
@@ -59,8 +59,8 @@ def test_the_last_words_of_those_whose_process_died(cluster: Cluster, lab_name: 
     assert slow.failures()["_status"].to_list() == ["timed_out"]
     """
     cluster.client(DEATHS + _dedent(script), name=lab_name)
-    log = raylab.Notebook(cluster.home / lab_name).log("deaths", 2)
-    assert log == "begins exit\nby C\nthe end"
+    log = raylab.Notebook(cluster.home / lab_name).log("deaths", 0)
+    assert log == "begins kill\nby C\nthe end"
     assert raylab.Notebook(cluster.home / lab_name).verify().is_empty()
 
 
