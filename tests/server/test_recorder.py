@@ -19,6 +19,7 @@ from raylab.core.causes import Cause, Failing
 from raylab.core.design import Factorial
 from raylab.core.summary import Summary
 from raylab.errors import LabFenced, LabUnavailable
+from raylab.notebook import layout
 from raylab.notebook import table as table_module
 from raylab.notebook.file import FileInfo
 from raylab.notebook.posix import PosixStore
@@ -591,5 +592,89 @@ def test_the_fence_frees_whoever_waits(tmp_path: Path, monkeypatch: pytest.Monke
             await waiting
             assert own.written == []
             assert len(own.fenced) == 1
+
+    run(story())
+
+
+# -- what trials print
+
+
+def printing(first: int, count: int = 1) -> Batch:
+    def prints(p: int) -> dict[str, int]:
+        print("trial", p)
+        return {"x": p}
+
+    package = packaged(prints, Factorial(p=range(1_000)), order="design")
+    (made,) = leased(package, first, first + count, capture="all")
+    return made
+
+
+def logged(made: Lab) -> list[Any]:
+    """The points whose logs are in the notebook."""
+    found = listing(PosixStore(made.root), layout.log_folder(made.a.key))
+    return [point for loaded in found if loaded.info.rows for point in loaded.table["_point"].to_pylist()]
+
+
+def test_logs_are_durable_before_their_rows_also_where_the_disk_refuses_in_between(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as made:
+            put, order = made.writer.store.put, list[str]()
+
+            def noted(path: str, *words: Any) -> bool:
+                done = put(path, *words)
+                order.append(path.partition("/")[0])
+                if order[-1] == "logs" and order.count("logs") in (2, 4):
+                    raise OSError(errno.EIO, "the answer was lost")
+                return done
+
+            made.writer.store.put = noted  # type: ignore[method-assign]
+            for first in range(3):
+                made.recorder.keep(made.a, printing(first))
+                await made.recorder.idle()
+            assert made.acknowledged() == made.on_disk() == logged(made) == [0, 1, 2]
+            at_first = order.index("sweeps")
+            assert set(order[:at_first]) == {"logs"}
+            assert order[-1] == "sweeps"
+            assert made.recorder._bytes == 0
+
+    run(story())
+
+
+def test_logs_that_are_damaged_keep_no_row_from_being_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as made:
+            made.recorder.keep(made.a, printing(0))
+            await made.recorder.idle()
+            for path in (tmp_path / "logs").rglob("*.arrow"):
+                path.chmod(0o600)
+                path.write_bytes(b"")
+            made.a.table = made.writer.open_sweep(made.a.key)
+            for first in (1, 2):
+                made.recorder.keep(made.a, printing(first))
+            await made.recorder.idle()
+            assert made.on_disk() == [0, 1, 2]
+            assert made.broken == []
+            assert made.recorder._bytes == 0
+
+    run(story())
+
+
+def test_logs_weigh_as_rows_do_and_go_with_a_sweep_that_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with lab(tmp_path) as made:
+            made.disk.free.clear()
+            batch = printing(0)
+            assert batch.logs is not None
+            monkeypatch.setattr(recorder_module, "LIMIT_BYTES", batch.rows.nbytes)
+            made.recorder.keep(made.a, batch)
+            assert made.pressure == [True], "rows alone are no more than may wait"
+            made.recorder.drop(made.a)
+            assert made.pressure == [True, False]
+            assert made.recorder._bytes == 0
+            made.disk.free.set()
+            await made.recorder.idle()
+            assert logged(made) == made.on_disk() == []
 
     run(story())
