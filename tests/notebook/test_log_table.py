@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sweeps import WHO, Bench, leased, packaged
 from raylab.core import trial_log
 from raylab.core.design import Factorial
 from raylab.core.trial_log import Log
-from raylab.errors import LabFenced, NotebookDamaged
+from raylab.errors import LabFenced, LogNotFound, NotebookDamaged
 from raylab.notebook import layout
 from raylab.notebook import table as table_module
 from raylab.notebook.log_rows import from_rows, to_rows
@@ -149,3 +150,17 @@ def test_a_log_without_its_record_is_nobodys(tmp_path: Path) -> None:
     table.log([batch.logs for batch in batches if batch.logs is not None])
     bench.commit("s", batches)
     assert Notebook(tmp_path).log("s", 1) == "said 1\n"
+
+
+def test_a_log_without_its_record_is_not_that_of_one_that_has_none(tmp_path: Path) -> None:
+    """The trial ran again under capture='none'; or it printed less that time, and there was no room for it."""
+    bench = Bench(tmp_path)
+    table = bench.submit("s", loud(), Factorial(p=range(2)))
+    table.log([to_rows([Log(point=point, repeat=0, attempt=1, printed=99, text="lost") for point in range(2)])])
+    bench.run("s", 0, 1, capture="none")
+    (batch,) = leased(packaged(loud(), Factorial(p=range(2))), 1, 2)
+    bench.commit("s", [replace(batch, logs=None)])
+    for point in range(2):
+        with refused(LogNotFound, f"point {point} of 's' has no log"):
+            Notebook(tmp_path).log("s", point)
+        assert "lost" not in Notebook(tmp_path).failures("s")["_last_lines"].to_list()
