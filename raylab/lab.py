@@ -26,7 +26,7 @@ from raylab.core.status import Progress
 from raylab.core.tabular import is_frame
 from raylab.errors import SweepNotFound
 from raylab.notebook import layout
-from raylab.offline import sweeps_frame
+from raylab.notebook.inventory import sweeps_frame
 from raylab.server.known_labs import Place
 from raylab.sweep import Sweep
 from raylab.worker.experiment import check_parameters

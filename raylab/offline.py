@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,12 +25,13 @@ from raylab.notebook.diffs import diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
+from raylab.notebook.inventory import findings_frame, sweeps_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
 from raylab.notebook.salvage import salvage as salvaged
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
-from raylab.notebook.table_files import Known, listing
+from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
@@ -275,8 +275,7 @@ class Notebook:
             >>> Notebook("~/raylab/percolation").verify().is_empty()    # doctest: +SKIP
             True
         """
-        rows = [asdict(finding) for finding in inspect(self._reader).findings]
-        return pl.DataFrame(rows, schema=FINDINGS_SCHEMA)
+        return findings_frame(inspect(self._reader).findings)
 
     def copy(self, place: str | os.PathLike[str], *, salvage: bool = False) -> Notebook:
         """Copy the notebook to another place, also while its lab works on it; repeated, take only what is new.
@@ -391,18 +390,6 @@ def through(reader: Reader) -> Notebook:
     return notebook
 
 
-class Tables:
-    """A notebook's tables, read through any reader. What cannot change is kept, so asking again reads what is new."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._known: dict[str, Known] = {}
-
-    def of(self, folder: str, since: int = 0) -> list[Loaded]:
-        """The files of a table in force, as `listing` has them."""
-        return listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
-
-
 def choose(records: History, name: Which, lab: str) -> SweepRecord:
     """The sweep of this name; without a name, the only one that is not archived.
 
@@ -416,42 +403,3 @@ def choose(records: History, name: Which, lab: str) -> SweepRecord:
         return seen[0]
     hidden = [record.name for record in records.values() if record.archived]
     raise SweepNotFound(no_one_sweep(lab, [record.name for record in seen], hidden))
-
-
-FINDINGS_SCHEMA: dict[str, Any] = {
-    "file": pl.String,
-    "sweep": pl.String,
-    "what": pl.String,
-    "first_row": pl.Int64,
-    "rows": pl.Int64,
-    "trials": pl.Int64,
-}
-
-
-SWEEPS_SCHEMA: dict[str, Any] = {
-    "name": pl.String,
-    "user": pl.String,
-    "state": pl.String,
-    "priority": pl.Int64,
-    "total": pl.Int64,
-    "ready": pl.Int64,
-    "done": pl.Int64,
-    "failed": pl.Int64,
-    "cancelled": pl.Int64,
-    "running": pl.Int64,
-    "waiting": pl.Int64,
-    "rows": pl.Int64,
-    "repeats": pl.Int64,
-    "max_concurrency": pl.Int64,
-    "max_failures": pl.Float64,
-    "design": pl.String,
-    "description": pl.String,
-    "archived": pl.Boolean,
-    "submitted": pl.Datetime("us", "UTC"),
-}
-
-
-def sweeps_frame(sweeps: Sequence[Status]) -> pl.DataFrame:
-    """Sweeps in numbers as a frame, a row each."""
-    told = [sweep.told() for sweep in sweeps]
-    return pl.DataFrame([{name: row[name] for name in SWEEPS_SCHEMA} for row in told], schema=SWEEPS_SCHEMA)

@@ -36,6 +36,7 @@ HOMES = {
     "polars": (
         "raylab.notebook.failures",
         "raylab.notebook.frames",
+        "raylab.notebook.inventory",
         "raylab.notebook.parquet",
         "raylab.offline",
         "raylab.rerun.",

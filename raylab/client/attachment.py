@@ -40,9 +40,9 @@ from raylab.notebook.frames import check_status, results, scan, updates, warning
 from raylab.notebook.place import store_at
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
+from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
-from raylab.offline import Tables
 from raylab.rerun.report import Rerun
 from raylab.rerun.rerun import rerun
 from raylab.server.protocol import person

@@ -89,7 +89,7 @@ def client(name: str, way: str) -> Any:
     """A sweep, by a client that has read nothing yet."""
     import raylab
     from raylab.client.remote import RemoteReader
-    from raylab.offline import Tables
+    from raylab.notebook.tables import Tables
 
     lab = raylab.Lab(large.NAME)
     if way != "by a driver":  # on this machine it would find the folder

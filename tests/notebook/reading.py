@@ -10,7 +10,7 @@ from faulty import Faulty, Unplugged
 from lives import COMMITS, A, B, Life, check_rows, judged, points
 
 from raylab.notebook.posix import PosixStore
-from raylab.offline import Tables
+from raylab.notebook.tables import Tables
 
 
 class Cursor:

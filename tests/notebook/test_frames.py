@@ -14,7 +14,8 @@ from raylab.core.design import Design, Factorial, Points
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, updates
 from raylab.notebook.table_files import listing
-from raylab.offline import Notebook, Tables
+from raylab.notebook.tables import Tables
+from raylab.offline import Notebook
 from raylab.worker.experiment import Experiment
 
 METADATA = {

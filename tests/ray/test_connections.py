@@ -50,7 +50,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
 ) -> None:
     script = """
     from raylab.client.remote import RemoteReader
-    from raylab.offline import Tables
+    from raylab.notebook.tables import Tables
 
     load = os.urandom(300_000)
     def heavy(x):

@@ -101,7 +101,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     import random, warnings
     from polars.testing import assert_frame_equal
     from raylab.client.remote import RemoteReader
-    from raylab.offline import Tables
+    from raylab.notebook.tables import Tables
 
     def big(x, seed):
         if x == 3:

@@ -17,7 +17,7 @@ import raylab
 import raylab.testing
 from raylab.core import trial_log
 from raylab.notebook import layout
-from raylab.offline import Tables
+from raylab.notebook.tables import Tables
 from raylab.terminal.command import main
 
 
