@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -380,7 +381,7 @@ def test_where_the_code_came_from_is_there_and_its_diff_where_it_is_asked_for(
     for words in (["init", "-q"], remote, ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *words], check=True)
     (project / "run.py").write_text("edited\n")
-    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(project / "run.py"), raising=False)
     monkeypatch.setenv("RAYLAB_DIFF", "1")
     names: dict[str, Any] = {"__name__": "__main__"}
     exec("def cell(x):\n    import numpy\n    return {'y': int(numpy.abs(x))}", names)
