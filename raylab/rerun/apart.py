@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +20,33 @@ from raylab.worker.ray_guard import guarded
 from raylab.worker.ray_internals import classes_apart, is_connected
 from raylab.worker.working_folder import back_again
 
+_ALONE = threading.RLock()
+"""Modules, folder and environment are the whole process's, so a rerun in another thread waits for the one under way."""
+
 
 @contextmanager
 def apart(folder: Path | None, files: Iterable[str], variables: Mapping[str, str]) -> Iterator[None]:
-    """While this holds, this process is to a trial what a worker is.
+    """While this holds, this process is to a trial what a worker is. In other threads whoever enters it waits.
 
     Put back afterwards are the modules of the same names as the code's, `sys.path`, `sys.argv`, the folder, the
-    environment, the global random generators, the filters of warnings, numpy's handling of errors, and how many threads
-    there are.
+    environment, the global random generators, the filters of warnings, numpy's handling of errors, how many threads
+    there are, what handles signals, where prints go, and the limit of recursion.
 
     Args:
         folder: where what travelled with the code is unpacked; None where nothing did.
         files: that travelled, by their relative paths.
         variables: of the environment, which the sweep asked for.
     """
-    with ExitStack() as stack:
+    with _ALONE, ExitStack() as stack:
+        stack.enter_context(_environment(variables))  # first: what others load may set variables, too
         for each in (back_again(), generators.kept(), threads.kept(), np.errstate(), warnings.catch_warnings()):
             stack.enter_context(each)
         stack.enter_context(_kept("path"))
         stack.enter_context(_kept("argv"))
-        stack.enter_context(_environment(variables))
+        stack.enter_context(_handlers())
+        stack.enter_context(redirect_stdout(sys.stdout))
+        stack.enter_context(redirect_stderr(sys.stderr))
+        stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
         if folder is not None:
             stack.enter_context(own_modules(folder, files))
         stack.enter_context(classes_apart())
@@ -71,6 +80,19 @@ def _kept(name: str) -> Iterator[None]:
     finally:
         known[:] = before
         setattr(sys, name, known)
+
+
+@contextmanager
+def _handlers() -> Iterator[None]:
+    """Afterwards signals are handled as before: a trial may take them, and pdb keeps Ctrl-C after `continue`."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # in any other nobody can have set one
+            for number, handler in before.items():
+                if handler is not None and signal.getsignal(number) != handler:  # None: one that is not Python's
+                    signal.signal(number, handler)
 
 
 @contextmanager

@@ -83,6 +83,13 @@ def crashing(x):
 def wide(x):
     return {f"column{i}": i * x for i in range(1200)}
 
+def greedy(x):
+    import os, signal, sys
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.setrecursionlimit(2 * sys.getrecursionlimit())
+    sys.stdout = sys.stderr = open(os.devnull, "w")
+    return {"y": x}
+
 def frozen(x):
     raise Frozen(x)
 
@@ -175,6 +182,7 @@ with raylab.testing.lab("made", notebook=sys.argv[1]) as lab:
     lab.wait(progress=False)
 
     lab.submit(model.square, x, name="waiting", num_gpus=1)
+    lab.submit(model.greedy, x, name="greedy", num_gpus=1)
 """
 
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 import types
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,28 @@ def test_the_process_is_as_it_was(notebook: raylab.Notebook, monkeypatch: pytest
     assert notebook.results("variables")["greeting"].unique().to_list() == ["hello"]
 
 
+def test_what_a_trial_takes_of_the_process_is_given_back(notebook: raylab.Notebook) -> None:
+    def taken() -> tuple[object, ...]:
+        return signal.getsignal(signal.SIGTERM), sys.getrecursionlimit(), sys.stdout, sys.stderr
+
+    before = taken()
+    assert notebook.rerun("greedy", 1).result == {"y": 1}
+    assert taken() == before
+
+
+def test_in_several_threads_one_runs_after_the_other(
+    notebook: raylab.Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = types.ModuleType("model")
+    monkeypatch.setitem(sys.modules, "model", newer)
+    before = list(sys.path), os.environ.copy()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda number: notebook.rerun("noisy", number % 5, number % 3).same, range(16)))
+    assert found == [True] * 16
+    assert (list(sys.path), os.environ.copy()) == before
+    assert sys.modules["model"] is newer
+
+
 def test_no_cluster_is_needed_and_ray_is_not_even_imported(made: Path, tmp_path: Path) -> None:
     script = f"""
 import sys, raylab
@@ -308,6 +331,15 @@ def test_the_debugger_begins_in_the_experiment(
     typed(monkeypatch, ["p ('x is', x)", "c"])
     assert notebook.rerun("square", 3, debugger=True).same
     assert "('x is', 3)" in capsys.readouterr().out
+
+
+def test_after_the_debugger_ctrl_c_is_again_what_it_was(
+    notebook: raylab.Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    typed(monkeypatch, ["c"])
+    notebook.rerun("square", 3, debugger=True)
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_the_debugger_opens_where_something_is_raised(
