@@ -310,7 +310,7 @@ class Notebook:
         title: str | None = None,
         description: str | None = None,
         licence: str | None = None,
-        authors: str | Sequence[str] = (),
+        authors: str | Sequence[str] | None = (),
         diff: bool = False,
         env_vars: bool = False,
     ) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 ORCID = re.compile(r"(?:https?://orcid\.org/)?(?P<digits>\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
-_EMAIL = re.compile(r"<(?P<address>[^<>\s@]+@[^<>\s@]+)>")
+_EMAIL = re.compile(r"<(?P<address>[^<>\s@]+@[^<>\s@]+\.[^<>\s@.]{2,})>")
+_URL = re.compile(r"https?://[^\s/?#]+\S*")
 _SPDX = "https://spdx.org/licenses/"
 
 
@@ -98,20 +99,20 @@ def read_licence(text: str) -> Licence:
     """The licence that an SPDX identifier, or a URL, names.
 
     Raises:
-        ValueError: it is neither; an expression that joins several licences is none.
+        ValueError: it is neither; an expression that joins several licences, or says "or later" by a `+`, is none.
 
     Example:
         >>> read_licence("cc-by-4.0")
         Licence(url='https://spdx.org/licenses/CC-BY-4.0', name='CC-BY-4.0', spdx='CC-BY-4.0')
     """
     given = line(text)
-    if given.startswith(("https://", "http://")) and not given.startswith(_SPDX):
+    if _URL.fullmatch(given) and not given.startswith(_SPDX):
         return Licence(url=given, name=given)
     try:
         spdx = str(canonicalize_license_expression(given.removeprefix(_SPDX).removesuffix(".html")))
     except InvalidLicenseExpression:
         spdx = ""
-    if not spdx or " " in spdx or spdx.startswith("LicenseRef-"):
+    if not spdx or {" ", "+"} & set(spdx) or spdx.startswith("LicenseRef-"):
         raise ValueError(
             f"a licence is one identifier of the SPDX list (CC-BY-4.0, CC0-1.0, MIT; {_SPDX} has them all), or a URL "
             f"where its text is; got {text!r}"

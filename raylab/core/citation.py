@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,13 @@ from raylab.core.authors import Author
 from raylab.core.crate import About
 
 CITATION = "CITATION.cff"
+
+_NAMED = re.compile(
+    r"CC0-1\.0|CC-BY(-NC)?(-ND|-SA)?-[1-4]\.0|[AL]?GPL-3\.0-(only|or-later)|L?GPL-2\.[01]-(only|or-later)|ODbL-1\.0|"
+    r"ODC-By-1\.0|PDDL-1\.0|MIT|MIT-0|ISC|0BSD|BSD-[23]-Clause|Apache-2\.0|MPL-2\.0|EUPL-1\.2|Unlicense"
+)
+"""Licences that are called by their identifier. CFF 1.2.0 knows those of the SPDX list of 2021 and takes no other; any
+licence may be called by its URL."""
 
 
 def citation(about: About, published: date) -> dict[str, Any]:
@@ -29,8 +37,8 @@ def citation(about: About, published: date) -> dict[str, Any]:
         "date-released": published.isoformat(),
     }
     if about.licence is not None:
-        is_listed = bool(about.licence.spdx)
-        said["license" if is_listed else "license-url"] = about.licence.spdx or about.licence.url
+        is_named = bool(_NAMED.fullmatch(about.licence.spdx))
+        said["license" if is_named else "license-url"] = about.licence.spdx if is_named else about.licence.url
     return {key: value for key, value in said.items() if value}
 
 

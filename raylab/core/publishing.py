@@ -1,8 +1,8 @@
 """What a person says of a parcel that is to be published, and what of a notebook it keeps back.
 
 Whoever gets a parcel may read all that is in it. Kept back, unless they are asked for, are the diff of the working tree
-and the values of environment variables; always, user names and passwords in URLs, and the digests by which a variable's
-value could be guessed.
+and the values of environment variables, with the options of a container, which may set some; always, user names,
+passwords and tokens in URLs, and the digests by which a variable's value could be guessed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from raylab.core.crate import About
 _CREDENTIALS = re.compile(r"""(?<=://)(?:[^/\s"']*@|[^/\s"'@:]+:(?!\d+/)[^\s"'@]*@)""")
 """A password may hold an `@` or a slash that nobody escaped; what begins with digits and a slash is a port."""
 
-_VARIABLE = "environment env_vars "
+_TOKEN = re.compile(r"""(?i)(?<=[?&])([^\s=&#]*(?:auth|cred|key|pass|secret|sig|token)[^\s=&#]*=)[^\s&#"']+""")
+"""In the query of a URL: a name that speaks of a secret, and its value."""
+
+_VARIABLES = ("env_vars", "run_options")
+"""What of a `runtime_env` has values of environment variables: their own field, and the options of a container."""
+
+_DIGESTS = ("environment env_vars ", "environment container")
 """How the ingredients are called that tell of environment variables."""
 
 
@@ -47,7 +53,7 @@ class Publication:
         title: str | None,
         description: str | None,
         licence: str | None,
-        authors: str | Sequence[str],
+        authors: str | Sequence[str] | None,
         diff: bool,
         env_vars: bool,
     ) -> Publication:
@@ -56,7 +62,7 @@ class Publication:
         Raises:
             ValueError: a text cannot be read as what it is to be.
         """
-        given = [authors] if isinstance(authors, str) else authors
+        given = [authors] if isinstance(authors, str) else authors or ()
         return Publication(
             title=line(title or ""),
             description=line(description or ""),
@@ -91,11 +97,16 @@ class Publication:
             {'env_vars': {'KEY': None}, 'pip': ['--index-url=https://example.org/']}
         """
         if isinstance(value, str):
-            return _CREDENTIALS.sub("", value)
+            return _TOKEN.sub(r"\1", _CREDENTIALS.sub("", value))
         if isinstance(value, Mapping):
-            parts = {name: part for name, part in value.items() if not str(name).startswith(_VARIABLE)}
+            parts = {name: part for name, part in value.items() if not str(name).startswith(_DIGESTS)}
             return {
-                name: dict.fromkeys(part) if name == "env_vars" and not self.env_vars else self.shown(part)
+                name: _names(part) if name in _VARIABLES and not self.env_vars else self.shown(part)
                 for name, part in parts.items()
             }
         return [self.shown(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _names(variables: Any) -> Any:
+    """Of variables their names; of what has none, nothing."""
+    return dict.fromkeys(variables) if isinstance(variables, Mapping) else None

@@ -163,15 +163,20 @@ def _zip(half: Path, place: Path) -> Iterator[Parcel]:
                 yield Parcel(partial(_member, archive))
             file.flush()
             os.fsync(file.fileno())
-            try:
-                os.link(half, place)
-            except FileExistsError:
-                check_new(place)
-                raise
+            _name(half, place)
             _sync(place.parent)
         finally:
             with suppress(OSError):
                 half.unlink()
+
+
+def _name(half: Path, place: Path) -> None:
+    """Give a file its name, unless another one has it by now."""
+    try:
+        os.link(half, place)
+    except OSError:
+        check_new(place)
+        half.rename(place)  # a stick, or a share, that knows no links
 
 
 def _member(archive: zipfile.ZipFile, path: str) -> IO[bytes]:

@@ -23,6 +23,9 @@ from raylab.notebook.table_files import Snapshot
 GROUP_ROWS = 2**20
 """Of a row group: readers take one at a time."""
 
+GROUP_BYTES = 2**28
+"""Of a row group in memory, where rows are wide: 2**20 rows with an array of 1,000 numbers each would be 8 GB."""
+
 WHOLE_BYTES = 2**28
 """As much is put together in memory, where it takes all rows to tell which kinds of values a name has."""
 
@@ -107,14 +110,15 @@ def write(sink: IO[bytes], frames: Iterable[pl.DataFrame]) -> int:
     tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in frames)
     first = next(tables)
     waiting: list[Any] = [first]
-    rows, written = int(first.num_rows), 0
+    rows, written, size = int(first.num_rows), 0, 0
     with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
         for table in tables:
             waiting.append(table)
             rows += table.num_rows
-            if rows - written >= GROUP_ROWS:
+            size += table.nbytes
+            if rows - written >= GROUP_ROWS or size >= GROUP_BYTES:
                 writer.write_table(pa.concat_tables(waiting), row_group_size=GROUP_ROWS)
-                waiting, written = [], rows
+                waiting, written, size = [], rows, 0
         if waiting:
             writer.write_table(pa.concat_tables(waiting), row_group_size=GROUP_ROWS)
     return rows

@@ -27,7 +27,7 @@ def verify(lab: str) -> int:
 
     place, names = _here(lab)
     if place is None:
-        raise LabNotFound(f"there is no lab and no folder {lab!r}; labs on this machine are: {names}")
+        raise _nothing(lab, names)
     found = inspect(store_at(place))
     if not found.findings:
         print(f"all is whole: {found.files:,} files, {found.rows:,} rows, {found.bytes:,} bytes in {place}")
@@ -56,6 +56,10 @@ def _here(lab: str) -> tuple[str | None, str]:
     there = {place.name: place.notebook for place in known()}
     place = there.get(lab) or absolute(lab)
     return place if lab in there or Path(place).is_dir() else None, ", ".join(map(repr, there)) or "none"
+
+
+def _nothing(lab: str, names: str) -> LabNotFound:
+    return LabNotFound(f"there is no lab and no folder {lab!r}; labs on this machine are: {names}")
 
 
 OF_CRATES = (
@@ -150,7 +154,7 @@ def _crate(
     from raylab.notebook.place import absolute
 
     publication = Publication.of(
-        title=title, description=description, licence=licence, authors=author or (), diff=diff, env_vars=env_vars
+        title=title, description=description, licence=licence, authors=author, diff=diff, env_vars=env_vars
     )
     place = Path(absolute(new))
     check_new(place)
@@ -168,9 +172,11 @@ def _source(old: str, address: str | None) -> Reader:
     """The notebook of a folder or of a lab, wherever that is."""
     from raylab.notebook.place import store_at
 
-    place, _ = _here(old)
+    place, names = _here(old)
     if place is not None:
         return store_at(place)
+    if "/" in old:  # no lab has such a name, also on another machine
+        raise _nothing(old, names)
     from raylab.client.resting import look
 
     return look(old, address).reader

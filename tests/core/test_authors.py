@@ -35,6 +35,7 @@ def test_an_author_is_a_name_with_what_else_is_known(text: str, author: Author) 
         ORCID,
         "<ada@example.org>",
         "Ada <ada>",
+        "Ada <ada@localhost>",
         "Ada ada@example.org",
         "Ada 0000-0002-1825-009",
         "Ada <a@b> <c@d>",
@@ -64,7 +65,21 @@ def test_a_licence_is_an_identifier_or_a_url(text: str, spdx: str, url: str) -> 
     assert (read_licence(text).spdx, read_licence(text).url) == (spdx, url)
 
 
-@pytest.mark.parametrize("text", ["", "CC BY 4.0", "my own", "MIT OR Apache-2.0", "LicenseRef-mine", "ftp://x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CC BY 4.0",
+        "my own",
+        "MIT OR Apache-2.0",
+        "LicenseRef-mine",
+        "ftp://x",
+        "https://",
+        "https:///x",
+        "https://a b",
+        "MIT+",
+    ],
+)
 def test_what_is_no_licence_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"CC-BY-4\.0, CC0-1\.0, MIT"):
         read_licence(text)

@@ -25,7 +25,9 @@ from said import refused
 from sweeps import Bench
 
 import raylab
-from raylab.core.crate import METADATA
+from raylab.core.authors import Author, read_licence
+from raylab.core.citation import citation
+from raylab.core.crate import METADATA, About
 from raylab.core.design import Factorial, Joined, Points
 from raylab.errors import NameRefused, NotebookDamaged, SweepNotFound
 from raylab.offline import Notebook
@@ -438,6 +440,21 @@ def test_the_citation_is_one(notebook: Notebook, tmp_path: Path) -> None:
         "email": "jc@example.org",
         "orcid": "https://orcid.org/0000-0002-1825-0097",
     }
+
+
+def test_a_licence_of_any_name_is_cited_as_the_format_takes_it() -> None:
+    import jsonschema
+    from packaging.licenses._spdx import LICENSES
+
+    schema = json.loads((Path(__file__).parents[1] / "data" / "cff-1.2.0.json").read_text())
+    named = []
+    for each in LICENSES.values():
+        if "+" not in each["id"]:
+            about = About(title="t", description="", licence=read_licence(each["id"]), authors=(Author(name="Ada"),))
+            said = citation(about, dt.date(2026, 1, 1))
+            jsonschema.validate(said, schema)
+            named += [said["license"]] if "license" in said else []
+    assert {"CC-BY-4.0", "CC0-1.0", "MIT", "Apache-2.0", "GPL-3.0-or-later", "ODbL-1.0"} <= set(named)
 
 
 def test_the_origin_stays_as_it_is(notebook: Notebook, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -115,6 +117,21 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, name: str) -> None:
         (place / "mine").touch()
     assert [each.name for each in tmp_path.iterdir()] == [name]
     assert (place / "mine").exists()
+
+
+def no_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+def test_where_a_disk_knows_no_links_a_zip_gets_its_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    with new_parcel(tmp_path / "parcel.zip") as parcel:
+        fill(parcel)
+    assert len(contents(tmp_path / "parcel.zip")) == 2
+    with refused(NameRefused, "is there already"), new_parcel(tmp_path / "other.zip"):
+        (tmp_path / "other.zip").write_text("mine")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["other.zip", "parcel.zip"]
+    assert (tmp_path / "other.zip").read_text() == "mine"
 
 
 @KINDS

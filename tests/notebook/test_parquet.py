@@ -195,6 +195,14 @@ def test_rows_are_written_before_the_next_part_is_read(tmp_path: Path, monkeypat
     assert pq.ParquetFile(io.BytesIO(sink.getvalue())).num_row_groups >= 6
 
 
+def test_rows_that_are_wide_are_not_gathered_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 1)
+    parts(tmp_path, 6)
+    sink = io.BytesIO()
+    rows(tmp_path).write(sink)
+    assert pq.ParquetFile(io.BytesIO(sink.getvalue())).num_row_groups == 6
+
+
 def test_what_is_sealed_and_what_comes_after_the_snapshot_changes_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.submit("SWEEP", squared, Factorial(p=range(12)))

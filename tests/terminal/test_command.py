@@ -488,6 +488,15 @@ def test_a_copy_says_what_was_new(notebook: Path, tmp_path: Path, capsys: pytest
     assert "lies something else: give a new folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [[], ["--crate"]])
+def test_to_copy_a_folder_that_is_not_there_is_refused_as_one(
+    no_cluster: Path, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["copy", str(tmp_path / "typo"), str(tmp_path / "new"), *words]) == 3
+    assert f"there is no lab and no folder {str(tmp_path / 'typo')!r}" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_parcel_says_what_is_in_it_and_what_nobody_said(
     notebook: Path, no_cluster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
