@@ -38,9 +38,10 @@ def apart(folder: Path | None, files: Iterable[str], variables: Mapping[str, str
         variables: of the environment, which the sweep asked for.
     """
     with _ALONE, ExitStack() as stack:
-        stack.enter_context(_environment(variables))  # first: what others load may set variables, too
+        stack.enter_context(_environment())  # first: what the others load sets variables, too
         for each in (back_again(), generators.kept(), threads.kept(), np.errstate(), warnings.catch_warnings()):
             stack.enter_context(each)
+        os.environ.update(variables)
         stack.enter_context(_kept("path"))
         stack.enter_context(_kept("argv"))
         stack.enter_context(_handlers())
@@ -96,10 +97,9 @@ def _handlers() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """While this holds, the environment has these variables, too."""
+def _environment() -> Iterator[None]:
+    """Afterwards the environment is as it was."""
     before = dict(os.environ)
-    os.environ.update(more)
     try:
         yield
     finally:

@@ -41,25 +41,41 @@ def limit_threads(threads: int, own: Mapping[str, str]) -> None:
         threads: how many.
         own: what the sweep itself says, by variable.
     """
-    wanted = {name: own.get(name, own.get(OPENMP, str(threads))) for name in VARIABLES}
+    wanted = _wanted(threads, own)
     os.environ.update(wanted)
-    for library in _libraries(len(sys.modules)):
-        _set(library, _count(wanted[_OWN.get(library.internal_api, OPENMP)]))
-    _set(sys.modules.get("torch"), _count(wanted[OPENMP]))
+    for library, name in _loaded():
+        _set(library, _count(wanted[name]))
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Afterwards the libraries that are loaded now have as many threads as now. The environment is the caller's."""
-    before = [(library, library.get_num_threads()) for library in _libraries(len(sys.modules))]
-    torch: Any = sys.modules.get("torch")
-    if hasattr(torch, "get_num_threads"):
-        before.append((torch, torch.get_num_threads()))
+    """Afterwards the libraries that are loaded now have as many threads as now, and those that are loaded meanwhile as
+    many as they would have if they were loaded now. The environment is the caller's."""
+    wanted = _wanted(os.cpu_count() or 1, named(os.environ))
+    before = {_path(each): each.get_num_threads() for each, _ in _loaded() if hasattr(each, "get_num_threads")}
     try:
         yield
     finally:
-        for library, count in before:
-            _set(library, count)
+        for library, name in _loaded():
+            _set(library, before.get(_path(library), _count(wanted[name])))
+
+
+def _wanted(threads: int, own: Mapping[str, str]) -> dict[str, str]:
+    """By variable how many threads there are, where some variables say it themselves."""
+    return {name: own.get(name, own.get(OPENMP, str(threads))) for name in VARIABLES}
+
+
+def _loaded() -> Iterator[tuple[Any, str]]:
+    """What is loaded that has threads, with the variable that it goes by."""
+    for library in _libraries(len(sys.modules)):
+        yield library, _OWN.get(library.internal_api, OPENMP)
+    if "torch" in sys.modules:
+        yield sys.modules["torch"], OPENMP
+
+
+def _path(library: Any) -> str | None:
+    """Which library it is: whoever looks again finds it in another object. None is torch, which has no such name."""
+    return getattr(library, "filepath", None)
 
 
 def _set(library: Any, count: int | None) -> None:

@@ -108,3 +108,40 @@ def test_a_process_gets_its_own_number_back() -> None:
         limit_threads(1, {})
         assert counts() == {1}
     assert counts() == {3}
+
+
+class Library:
+    """A stand-in for one; `name` is that of its file."""
+
+    internal_api = "openblas"
+
+    def __init__(self, name: str, count: dict[str, int]) -> None:
+        self.filepath = name
+        self._count = count
+
+    def get_num_threads(self) -> int:
+        return self._count[self.filepath]
+
+    def set_num_threads(self, count: int) -> None:
+        self._count[self.filepath] = count
+
+
+@pytest.mark.parametrize("said", [None, "5"])
+def test_what_is_loaded_meanwhile_has_the_processs_number_afterwards(
+    monkeypatch: pytest.MonkeyPatch, said: str | None
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name)
+    if said is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", said)
+    count = {"old": 3}
+    monkeypatch.setattr("raylab.worker.threads._libraries", lambda _: [Library(name, count) for name in count])
+    told: list[int] = []
+    with kept():
+        count["new"] = 1
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=told.append))  # type: ignore[arg-type]
+        limit_threads(2, {})
+        assert count == {"old": 2, "new": 2}
+    own = os.cpu_count() or 1
+    assert count == {"old": 3, "new": own if said is None else int(said)}
+    assert told == [2, own]
