@@ -121,7 +121,9 @@ def read_licence(text: str) -> Licence:
 
 
 def line(text: str) -> str:
-    """The text with single spaces; ValueError where it holds what no line has."""
+    """The text with single spaces; ValueError where it holds what no line has, or is no text."""
+    if not isinstance(text, str):
+        raise ValueError(f"a title, a description, a licence and an author are strings; got {text!r}")
     line = " ".join(text.split())
     if not line.isprintable():
         raise ValueError(f"{text!r} holds characters that cannot be printed")

@@ -119,8 +119,12 @@ def _number(record: SweepRecord, code: Any) -> int:
 
     Raises:
         IndexError: it has no such one.
+        TypeError: `code` is no integer.
     """
-    number = index(code)
+    try:
+        number = index(code)
+    except TypeError:
+        raise TypeError(f"a code version is meant by its number, the _code of its rows; got {code!r}") from None
     if not 1 <= number <= record.version:
         there = "version 1" if record.version == 1 else f"the versions 1 to {record.version}"
         raise IndexError(f"the sweep {record.name!r} has {there} of its code, and no version {number}")

@@ -47,6 +47,12 @@ def test_what_is_no_author_is_refused_with_an_example(text: str) -> None:
         read_author(text)
 
 
+def test_what_is_no_string_is_named() -> None:
+    for read in (read_author, read_licence):
+        with pytest.raises(ValueError, match=r"are strings; got 17"):
+            read(17)  # type: ignore[arg-type]
+
+
 def test_an_orcid_with_a_wrong_digit_is_refused() -> None:
     with pytest.raises(ValueError, match="0000-0002-1825-0079 is no ORCID"):
         read_author("Ada 0000-0002-1825-0079")

@@ -77,6 +77,8 @@ def test_what_is_not_there_is_said(notebook: raylab.Notebook) -> None:
         notebook.rerun("noisy", 0.5)  # type: ignore[arg-type]
     with pytest.raises(IndexError, match="has the versions 1 to 2 of its code, and no version 3"):
         notebook.rerun("versions", 0, code=3)
+    with pytest.raises(TypeError, match=r"by its number, the _code of its rows; got '2'"):
+        notebook.rerun("versions", 0, code="2")  # type: ignore[arg-type]
     with pytest.raises(raylab.SweepNotFound):
         notebook.rerun("squares", 0)
     assert notebook.rerun("noisy", np.int64(4), np.int64(2)).same
