@@ -18,6 +18,7 @@ from ray.runtime_env import RuntimeEnv
 
 from raylab.code.named_files import py_modules, working_dir
 from raylab.code.value_text import digest, value_text
+from raylab.core.difference import VARIABLE
 from raylab.errors import DesignError
 
 TRAVELS_AS_CODE = frozenset({"working_dir", "py_modules", "excludes"})
@@ -79,7 +80,7 @@ def environment_ingredients(words: Mapping[str, Any]) -> dict[str, str]:
     for word, value in words.items():
         if word == "env_vars" and isinstance(value, Mapping):
             variables = {str(name): str(text) for name, text in value.items() if not str(name).startswith("RAY_")}
-            found |= {f"environment env_vars {name}": _hidden(text) for name, text in variables.items()}
+            found |= {f"{VARIABLE}{name}": _hidden(text) for name, text in variables.items()}
         elif word not in _POLICY:
             plain = _in_one_form(value)
             text = value_text(plain)

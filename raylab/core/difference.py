@@ -13,9 +13,12 @@ import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
-__all__ = ["SOURCE", "VALUE", "changes", "differences", "updates", "words_to_ignore"]
+__all__ = ["SOURCE", "VALUE", "VARIABLE", "changes", "differences", "updates", "words_to_ignore"]
 
 SOURCE, VALUE = "source", "value"
+
+VARIABLE = "environment env_vars "
+"""How the ingredient of an environment variable begins, which has a digest of its text."""
 
 _CODE = ("function ", "class ", "helper ")
 _FILES = ("module ", "file ")

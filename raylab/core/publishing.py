@@ -14,6 +14,7 @@ from typing import Any
 
 from raylab.core.authors import Author, Licence, line, read_author, read_licence
 from raylab.core.crate import About
+from raylab.core.difference import VARIABLE
 
 _CREDENTIALS = re.compile(r"""(?<=://)(?:[^/\s"']*@|[^/\s"'@:]+:(?!\d+/)[^\s"'@]*@)""")
 """A password may hold an `@` or a slash that nobody escaped; what begins with digits and a slash is a port."""
@@ -24,7 +25,7 @@ _TOKEN = re.compile(r"""(?i)(?<=[?&])([^\s=&#]*(?:auth|cred|key|pass|secret|sig|
 _VARIABLES = ("env_vars", "run_options")
 """What of a `runtime_env` has values of environment variables: their own field, and the options of a container."""
 
-_DIGESTS = ("environment env_vars ", "environment container")
+_DIGESTS = (VARIABLE, "environment container")
 """How the ingredients are called that tell of environment variables."""
 
 

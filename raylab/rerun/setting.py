@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from raylab.core.difference import VARIABLE
 from raylab.core.provenance import Environment, Provenance, had
 from raylab.core.request import SweepRecord
 from raylab.rerun.differences import Difference
@@ -14,10 +15,6 @@ from raylab.worker.environment import environment
 ALWAYS = ("numpy", "raylab")
 """Packages that count for any experiment: `rng` and the generators are of the one, all that is done around of the
 other."""
-
-
-_VARIABLE = "environment env_vars "
-"""How the ingredient of an environment variable begins, which has a digest of its text."""
 
 
 def elsewhere(
@@ -44,7 +41,7 @@ def elsewhere(
 
 def _variables(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
     """Environment variables that are other ones: those in force are all that is known. Of their texts the digests."""
-    for name in sorted(name for name in {*then, *now} if name.startswith(_VARIABLE)):
+    for name in sorted(name for name in {*then, *now} if name.startswith(VARIABLE)):
         if then.get(name) != now.get(name):
             word = name.removeprefix("environment ")
             yield Difference(kind="version", name=word, recorded=then.get(name), now=now.get(name))
