@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clusters import Client, clean_environment, free_port
+from clusters import Client, clean_environment, free_port, processes_of
 
 import raylab
 
@@ -213,7 +213,9 @@ def started(machine_of_pages: Machine) -> Iterator[Machine]:
     """The machine of all these pages: its cluster runs, and the labs of earlier pages are gone."""
     yield machine_of_pages
     Client(FORGET, None, env=machine_of_pages.env).wait()
-    shutil.rmtree(machine_of_pages.root / "home" / "raylab", ignore_errors=True)
+    for entry in (machine_of_pages.root / "home" / "raylab").iterdir():
+        if entry.is_dir():  # not the file that says which cluster runs here
+            shutil.rmtree(entry)
 
 
 @contextmanager
@@ -224,6 +226,7 @@ def a_machine() -> Iterator[Machine]:
         yield made
     finally:
         made.run("raylab stop")
+        assert not processes_of(root / "home")
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from clusters import clean_environment
+from clusters import clean_environment, processes_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]  # two clusters, two labs: half a minute on a quiet machine
 
@@ -51,16 +50,3 @@ def test_percolation_tells_its_story_twice_and_leaves_nothing_running(tmp_path: 
     assert "100% ready, 936 results so far" in second
     assert f"estimated p_c = {found[1]} ± {found[2]}" in second
     assert not processes_of(tmp_path / "home")
-
-
-def processes_of(home: Path) -> list[str]:
-    """What still runs with this home."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if f"\0HOME={home}\0".encode() in b"\0" + (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
-            except OSError:  # somebody else's, or gone
-                continue
-    return found

@@ -109,6 +109,19 @@ def end_session(session: int, timeout: float = 20.0) -> None:
     eventually(none_left, timeout)
 
 
+def processes_of(home: Path) -> list[str]:
+    """What still runs with this home."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if f"\0HOME={home}\0".encode() in b"\0" + (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+            except OSError:  # somebody else's, or gone
+                continue
+    return found
+
+
 class Tree:
     """A process and all that it starts, in a session of their own."""
 
