@@ -121,7 +121,7 @@ def _command() -> str:
     if not sys.argv or sys.argv[0] in ("", "-") or _shell() is not None:
         return INTERACTIVE
     words = sys.orig_argv if sys.argv[0] == "-c" else sys.argv
-    return text(shlex.join(words))[:MOST_WORDS]
+    return text(shlex.join(map(str, words)))[:MOST_WORDS]
 
 
 def _notebook() -> str | None:

@@ -44,7 +44,8 @@ class Environments:
             known = sweep.record.workers
             sweep.heard = {(each.version, each.environment, node) for each in known for node in each.nodes}
         if this in sweep.heard or len(sweep.heard) >= MOST_NODES:
-            self._need_not_send(header.digest)
+            if header.digest in self._sweeps.records.environments:
+                self._need_not_send(header.digest)
             return
         sweep.heard.add(this)
         if header.environment is not None:

@@ -23,7 +23,7 @@ MOST = 5_000
 _METADATA = re.compile(r"(?P<name>[^-~]+)(-(?P<version>[^-]+)(-py[\d.]+)?(-[^-]+)?)?\.(dist|egg)-info")
 
 
-def environment(path: Iterable[str] | None = None) -> Environment:
+def environment(path: Iterable[object] | None = None) -> Environment:
     """This process's own.
 
     Args:
@@ -34,9 +34,12 @@ def environment(path: Iterable[str] | None = None) -> Environment:
         {}
     """
     found: dict[str, str] = {}
-    for entry in sys.path if path is None else path:
+    places: Iterable[object] = sys.path if path is None else path
+    for entry in places:
+        if not isinstance(entry, str):  # imports do not look there either
+            continue
         folder = Path(entry or ".")
-        with suppress(OSError):  # not there, not to be read, or a zip
+        with suppress(OSError, ValueError):  # not there, not to be read, a zip, or no path at all
             for name, version in _installed(folder, folder.stat().st_mtime_ns):
                 found.setdefault(name, version)
     kept = dict(sorted(found.items())[:MOST])

@@ -48,6 +48,11 @@ def test_a_command_line_of_any_length_is_kept_in_part(monkeypatch: pytest.Monkey
     assert len(origin(len, ()).provenance.command) == provenance.MOST_WORDS
 
 
+def test_words_of_a_command_line_may_be_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [Path("run.py"), 3])
+    assert origin(len, ()).provenance.command == "run.py 3"
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A shell of IPython's, as a kernel has it."""

@@ -26,6 +26,7 @@ from raylab.core.handle import Handle
 from raylab.core.provenance import Environment
 from raylab.core.request import Request
 from raylab.notebook.writer import SweepTable, Writer
+from raylab.server import environments
 from raylab.worker import lease
 from raylab.worker.environment import environment
 
@@ -312,6 +313,18 @@ def test_another_version_of_what_is_imported_is_told_once_at_the_sweep(
     again = lab.submit(project.write(0), AXES, name="again")
     assert again.wait(timeout=60)
     assert "again: on" in capsys.readouterr().err, "it is another sweep"
+
+
+def test_an_environment_that_was_not_noted_is_sent_again(
+    lab: raylab.Lab, project: Project, others: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "MOST_NODES", 0)
+    sweep = ready(lab.submit(project.write(0), AXES, name="of too many nodes"))
+    assert sweep.info()["code"][0]["workers"] == []
+    monkeypatch.undo()
+    monkeypatch.setattr(lease, "_environment", lambda: (others.digest, others))
+    sweep = ready(lab.submit(project.write(0), AXES, name="s"))
+    assert sweep.info()["code"][0]["workers"][0]["packages"] == others.packages
 
 
 def test_what_many_sweeps_have_in_common_stands_once(lab: raylab.Lab, project: Project, place: Path) -> None:

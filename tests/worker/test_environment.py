@@ -71,7 +71,15 @@ def test_what_comes_and_goes_is_seen(tmp_path: Path) -> None:
 def test_places_that_are_none_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lib.zip").write_bytes(b"PK")
     monkeypatch.chdir(installed(tmp_path / "here", "lib-1.0.dist-info"))
-    places = [str(tmp_path / "gone"), str(tmp_path / "lib.zip"), str(Path(sys.executable)), ""]
+    places: list[object] = [
+        str(tmp_path / "gone"),
+        str(tmp_path / "lib.zip"),
+        str(Path(sys.executable)),
+        "a\0b",
+        b"c",
+        3,
+        "",
+    ]
     assert environment(places).packages == {"lib": "1.0"}
 
 
