@@ -1,8 +1,8 @@
 """git, asked in short processes: some 5 ms each.
 
 What a person has set for the eye (a pager, colours, programs that show differences) or that runs something (hooks, a
-monitor of the file system) has no part in it, nothing is written, and nobody waits longer than was said: what did not
-come by then is not known, and for a while not asked again.
+monitor of the file system) has no part in it, but for filters, without which git cannot compare files. Nothing is
+written, and nobody waits longer than was said: what did not come by then is not known, and for a while not asked again.
 """
 
 from __future__ import annotations
