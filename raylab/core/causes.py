@@ -199,7 +199,25 @@ def cause_of(status: str, error: str, traceback: str | None) -> Cause:
     kind, text = parted(error)
     shown = _shown(error, traceback or "")
     root = _root(shown)
-    return Cause(kind, normalised(text), _where(shown), "" if root == normalised(error) else root)
+    return Cause(kind, normalised(text), _where(shown), "" if root and root == normalised(error) else root)
+
+
+def still_said(error: str | None, some: Sequence[Failing]) -> str | None:
+    """What was said of the first trial that failed, as long as that is a cause of what is failed now; else what is said
+    of the most frequent cause; None where nothing is failed.
+
+    Example:
+        >>> now = [Failing(cause=Cause("ValueError", "no fit at #"), by_status={"failed": 2})]
+        >>> still_said("ValueError: no fit at 7", now), still_said("KeyError: 'x'", now), still_said("KeyError", [])
+        ('ValueError: no fit at 7', 'ValueError: no fit at #', None)
+    """
+    if error is None or not some:
+        return None
+    said = {cause_of(status, error, None)[:2] for status in ("failed", "crashed")}
+    known = {each.cause[:2] for each in some}
+    if said & known or MORE[:2] in known:
+        return error
+    return ": ".join(filter(None, some[0].cause[:2]))
 
 
 def parted(error: str) -> tuple[str, str]:

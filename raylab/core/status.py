@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
-from raylab.core.causes import Failing, commonest
+from raylab.core.causes import Failing, commonest, still_said
 from raylab.core.handle import when
 from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord
@@ -247,7 +247,7 @@ def on_disk(
         state,
         reason,
         rows=found.rows,
-        first_error=found.error,
+        first_error=still_said(found.error, causes),
         causes=causes,
         environments=environments,
     )

@@ -6,10 +6,11 @@ It is found by the folder of its results, which no other sweep ever has.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from raylab.core.causes import Failing
+from raylab.core.causes import Failing, still_said, without
 from raylab.core.failed_now import in_force
 from raylab.core.request import SweepRecord
 from raylab.core.summary import Summary
@@ -25,7 +26,7 @@ Stage = Literal["known", "opening", "open", "set aside", "removed"]
 
 
 class Held(NamedTuple):
-    """What a sweep's table holds: what it says, and why that failed which is failed now."""
+    """What a sweep's table holds: what it says, with an error of what is failed now, and why that failed."""
 
     found: Summary
     causes: list[Failing]
@@ -33,7 +34,8 @@ class Held(NamedTuple):
     @staticmethod
     def of(record: SweepRecord, found: Summary) -> Held:
         """Of 10^6 failures, some of which run again, this takes a second: nothing for the lab's loop."""
-        return Held(found, in_force(record, found.causes))
+        causes = in_force(record, found.causes)
+        return Held(replace(found, error=still_said(found.error, causes)), causes)
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +52,7 @@ class AtWork:
         logs: what trials printed, that waits likewise.
         writing: held while its table is opened, committed to or sealed.
         rows: how many rows are durable.
-        first_error: of its trials.
+        first_error: of its trials that are failed now.
         causes: why those of them failed that are failed now.
         trouble: why it cannot be worked on; empty if it can.
         passing: whether that is a trouble of the disk's, so that another look may find it gone.
@@ -100,6 +102,11 @@ class AtWork:
         self.trouble, self.passing = "", False
         self.rows, self.causes = held.found.rows, held.causes
         self.first_error = self.first_error or held.found.error
+
+    def take_back(self, gone: Sequence[Failing]) -> None:
+        """What runs again is failed no more."""
+        self.causes = without(self.causes, gone)
+        self.first_error = still_said(self.first_error, self.causes)
 
     def close(self, stage: Stage) -> None:
         """Nothing more is written."""

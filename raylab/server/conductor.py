@@ -163,9 +163,7 @@ class Conductor:
                         self._launch(order)
                 case ev.Keep():
                     assert batch is not None
-                    sweep = self.sweeps.of(order.sweep)
-                    sweep.first_error = sweep.first_error or batch.error
-                    self.recorder.keep(sweep, batch)
+                    self.recorder.keep(self.sweeps.of(order.sweep), batch)
                 case ev.Refuse():
                     log.warning("a batch of lease %s was dropped: %s", order.lease, order.reason)
                 case ev.Stop():
@@ -216,6 +214,7 @@ class Conductor:
         sweep.rows += info.rows
         new = (each.counted(each.by_status) for batch in batches for each in batch.causes)
         sweep.causes = merged([*sweep.causes, *new])
+        sweep.first_error = sweep.first_error or next((batch.error for batch in batches if batch.error), None)
         for batch in batches:
             event = ev.RowsCommitted(sweep=sweep.key, first=batch.first, count=batch.count, by_status=batch.by_status)
             self.happened(event)
@@ -277,7 +276,6 @@ class Conductor:
 
     async def _record_death(self, order: ev.RecordDeath, sweep: AtWork) -> None:
         """The row of a trial that its process died with, written as any other batch."""
-        sweep.first_error = sweep.first_error or order.error
         table = sweep.table
         printed = await self._last_words.of(sweep, order.position)
         batch = await asyncio.to_thread(death_batch, sweep.record, order, printed)

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import partial
 
 from raylab.core.box import Run
-from raylab.core.causes import without
 from raylab.core.enlarging import enlarge
 from raylab.core.failed_now import taken_back
 from raylab.core.policy import GROWS, Policy
@@ -50,7 +49,7 @@ async def see_to(sweeps: Sweeps, sweep: AtWork, queue: Queue, nodes: list[Mappin
         gone = taken_back(sweep.record, found.causes, segments, in_hand)
         body = {"segments": [segment.plain() for segment in segments], "left": asdict(left)}
         await sweeps.note(Request(kind="grown", sweep=sweep.name, folder=sweep.key, body=body))
-        sweep.causes = without(sweep.causes, gone)
+        sweep.take_back(gone)
         await sweeps.take(sweep)  # one that was complete
     for segment in segments:
         spent -= Counter(segment.taken_back)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from raylab.core.causes import Failing, without
+from raylab.core.causes import Failing
 from raylab.core.failed_now import taken_back
 from raylab.core.request import Request, Submission
 from raylab.core.resubmission import policy_again
@@ -116,11 +116,8 @@ async def _held(lab: Conductor, sweep: AtWork) -> Summary:
 
 
 async def _note(lab: Conductor, sweep: AtWork, *requests: Request, gone: Sequence[Failing]) -> None:
-    """Write these, and take up a sweep that was put away and has grown. What is gone is failed no more. If nothing of
-    it is failed then, the error of the next failure is the first one."""
+    """Write these, and take up a sweep that was put away and has grown. What is gone is failed no more."""
     await lab.sweeps.note(*requests)
-    sweep.causes = without(sweep.causes, gone)
+    sweep.take_back(gone)
     if any(request.kind == "grown" for request in requests):
-        await lab.sweeps.take(sweep)  # before that: it would find the error of before again
-    if not standing(lab, sweep).failed:
-        sweep.first_error = None
+        await lab.sweeps.take(sweep)

@@ -202,6 +202,31 @@ def test_a_retry_of_one_status_leaves_the_causes_of_others(lab: raylab.Lab, swee
     assert shown(lab) == [("ValueError", 8), ("RuntimeError", 6)]
 
 
+def test_the_error_that_is_named_is_one_of_what_is_failed_now(tmp_path: Path) -> None:
+    def picky(x: int, folder: str) -> None:
+        if not Path(folder, "mended").exists():
+            raise ValueError(f"bad {x}")
+        if x == 3:
+            raise KeyError("beta")
+
+    def named(lab: raylab.Lab) -> set[str | None]:
+        (status,), (on_disk,) = lab._client.overview("s"), overview(at(lab), "s")
+        return {status.first_error, on_disk.first_error}
+
+    with raylab.testing.lab(notebook=tmp_path / "test") as lab:
+        sweep = finished(lab.submit(picky, {"x": range(5), "folder": str(tmp_path)}, name="s", order="design"))
+        assert named(lab) == {"ValueError: bad 0"}
+        (tmp_path / "mended").touch()
+        sweep.retry()
+        finished(sweep)
+        assert named(lab) == {"KeyError: 'beta'"}
+    with raylab.testing.lab(notebook=tmp_path / "test") as lab:
+        assert named(lab) == {"KeyError: 'beta'"}
+        lab.sweep("s").retry()
+        finished(lab.sweep("s"))
+        assert named(lab) == {"KeyError: 'beta'"}
+
+
 def test_going_on_with_other_code_counts_anew(lab: raylab.Lab, sweep: raylab.Sweep, tmp_path: Path) -> None:
     def fit(x: int, folder: str) -> dict[str, int]:
         raise OSError(f"no {x}")
