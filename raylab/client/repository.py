@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from raylab.client.git import Answer, Question, ask, text
+from raylab.core.causes import is_of_library
 from raylab.core.provenance import Tree
 from raylab.core.remote_address import without_password
 
@@ -103,7 +104,7 @@ def _found(root: Path, source: Path | None) -> Found | None:
         return Found(tree=Tree(trouble=f"git cannot be run: {error.strerror}"))
     if config and answers["remotes"].whole:
         _remotes[root, config] = answers["remotes"]
-    return _read(answers, _inside(root, source))
+    return _read(answers, _own(root, source))
 
 
 _remotes: dict[tuple[Path, int], Answer] = {}
@@ -127,22 +128,26 @@ def _keeps_diff() -> bool:
     return os.environ.get("RAYLAB_DIFF", "").strip().lower() not in LEAVE_OUT
 
 
-def _inside(root: Path, source: Path | None) -> str:
-    """A file by its name in the working tree; empty if it is none of it."""
-    if source is None or not source.absolute().is_relative_to(root):
+def _own(root: Path, source: Path | None) -> str | None:
+    """The experiment's file by its name in the working tree; empty if it has none, or one of a library; None if that
+    lies elsewhere."""
+    if source is None:
         return ""
-    return text(source.absolute().relative_to(root).as_posix())
+    file = source.absolute()
+    if file.is_relative_to(root):
+        return text(file.relative_to(root).as_posix())
+    return "" if is_of_library(str(file)) else None
 
 
 # -- reading the answers
 
 
-def _read(answers: Mapping[str, Answer], own: str) -> Found | None:
+def _read(answers: Mapping[str, Answer], own: str | None) -> Found | None:
     """What git's answers come to.
 
     Args:
         answers: by the names of the questions.
-        own: the experiment's file, by its name in the working tree.
+        own: the experiment's file, as of `_own`.
     """
     status, remotes, diff = answers["status"], answers["remotes"], answers.get("diff", Answer())
     if any(words in status.error for words in _NO_REPOSITORY):
@@ -153,7 +158,7 @@ def _read(answers: Mapping[str, Answer], own: str) -> Found | None:
         commit=found.commit or None,
         branch=found.branch or None,
         remote=_remote(remotes, found.branch),
-        dirty=bool(found.changed) or _holds(found.untracked, own) if status.whole else None,
+        dirty=bool(found.changed) or own is None or _holds(found.untracked, own) if status.whole else None,
         untracked=tuple(found.untracked[:MOST_UNTRACKED]),
         more_untracked=len(found.untracked[MOST_UNTRACKED:]),
         cut=cut,

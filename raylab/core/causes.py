@@ -237,9 +237,14 @@ def _shown(error: str, traceback: str) -> str:
     return traceback[:own] if own >= 0 else traceback
 
 
+def is_of_library(file: str) -> bool:
+    """Whether a file is of an installed package or of Python itself."""
+    return _LIBRARY.search(file) is not None
+
+
 def _where(shown: str) -> str:
     frames = _FRAME.findall(shown, max(shown.rfind(_HEADER), 0))
-    users = [frame for frame in frames if not _LIBRARY.search(frame[0])]
+    users = [frame for frame in frames if not is_of_library(frame[0])]
     if not frames:
         return ""
     file, line = (users or frames)[-1]

@@ -170,7 +170,7 @@ def _changed(version: Mapping[str, Any]) -> str:
     if not version["dirty"]:
         return "nothing changed"
     if version["diff"] is None:
-        return "changed, and no diff is kept"
+        return "not all of the code is in the commit, and no diff is kept"
     size, cut = version["diff_bytes"], ", and more" if version["diff_cut"] else ""
     return f"changed, by a diff of {size:,} bytes{cut} (--diff prints it)"
 

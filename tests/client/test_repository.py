@@ -122,6 +122,15 @@ def test_untracked_files_make_nothing_dirty_but_the_experiments_own(root: Path) 
     assert (found.tree.dirty, found.diff) == (True, None)
 
 
+def test_an_experiment_that_lies_elsewhere_is_not_in_the_commit(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("")
+    library = tmp_path / "lib" / "python3.11" / "site-packages" / "fits.py"
+    for source, dirty in ((tmp_path / "run.py", True), (library, False), (None, False)):
+        found = look([root], source)
+        assert found is not None
+        assert found.tree.dirty is dirty, source
+
+
 def test_of_many_untracked_files_the_first_are_named(root: Path) -> None:
     for number in range(repository.MOST_UNTRACKED + 7):
         (root / f"{number:04}.txt").touch()
