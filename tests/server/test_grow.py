@@ -20,8 +20,8 @@ from raylab.worker.time_limit import Alarm
 class Clock(Alarm):
     """An alarm for which a trial takes what it says."""
 
-    def __init__(self, limit: float | None, *words: Any) -> None:
-        super().__init__(limit, *words)
+    def __init__(self, limit: float | None, *args: Any, **words: Any) -> None:
+        super().__init__(limit, *args, **words)
         self.limit = limit
 
     def around(self, trial: Callable[..., Any]) -> Callable[..., Any]:
