@@ -88,9 +88,14 @@ def resumed(lab: Conductor, sweep: AtWork, user: str) -> list[Request]:
 async def go_on(lab: Conductor, sweep: AtWork) -> None:
     """What made the sweep stand still is over."""
     queue = lab.ledger.queues.get(sweep.key)
-    # It may have grown meanwhile; and of one that was complete, some trials may be tried again under another policy.
-    complete = queue is not None and queue.recorded.count == sweep.record.positions
-    complete = complete and queue is not None and queue.record.policy.grow == sweep.record.policy.grow
+    # It may have grown meanwhile; and of one that was complete, some trials may be tried again under another policy, of
+    # which its queue knows nothing, or may not act because it was put away while it was cancelled.
+    complete = (
+        queue is not None
+        and queue.recorded.count == sweep.record.positions
+        and queue.record.policy.grow == sweep.record.policy.grow
+        and not (queue.cancelled and sweep.record.policy.grow)
+    )
     await lab.sweeps.resume(sweep, complete=complete)
 
 

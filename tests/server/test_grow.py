@@ -3,6 +3,8 @@ since there is no alarm in a thread; out of memory is in core/test_enlarging.py 
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from said import refused, said
 import raylab
 import raylab.testing
 from raylab.errors import DesignError
+from raylab.server.at_work import AtWork
+from raylab.server.sweeps import Sweeps
 from raylab.worker import lease
 from raylab.worker.time_limit import Alarm
 
@@ -156,6 +160,28 @@ def test_a_cancelled_sweep_grows_when_it_is_let_go_on(lab: raylab.Lab) -> None:
     assert sweep.wait(timeout=60, progress=False)
     assert sweep.progress().by_status == {"done": 4, "timed_out": 1}
     assert sweep.info()["grow"] == {"time_limit": [2.0, None], "tries": 3}
+
+
+def test_one_that_was_cancelled_before_it_was_put_away_grows_as_well(
+    lab: raylab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_free, is_away, put_away = threading.Event(), threading.Event(), Sweeps.put_away
+
+    async def late(sweeps: Sweeps, sweep: AtWork, complete: int) -> None:
+        await asyncio.to_thread(is_free.wait, 20)
+        await put_away(sweeps, sweep, complete)
+        is_away.set()
+
+    monkeypatch.setattr(Sweeps, "put_away", late)
+    sweep = lab.submit(work, TAKES, name="s", time_limit=10)
+    assert sweep.wait(timeout=60, progress=False)
+    sweep.cancel()
+    sweep.change(grow=TWICE)
+    is_free.set()
+    assert is_away.wait(20)
+    sweep.resume()
+    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.progress().by_status == {"done": 4, "timed_out": 1}
 
 
 def test_growing_ends_with_the_policy(lab: raylab.Lab) -> None:
