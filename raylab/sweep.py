@@ -112,9 +112,9 @@ class Sweep:
             by: "cause" for a row for each cause; None for one for each trial.
 
         Returns:
-            A row for each trial, by point, then by repeat: parameters, `_repeat` when there are repeats, `_status`,
-            `_attempt`, `_error`, `_traceback`, `_last_lines` (of what it printed; null where that was not kept),
-            `_node`, `_seed`. `submit` takes its points as a design, each once.
+            A row for each trial, by point, then by repeat: parameters, `_repeat` when there are repeats, `_point` (for
+            `log` and `rerun`), `_status`, `_attempt`, `_error`, `_traceback`, `_last_lines` (of what it printed; null
+            where that was not kept), `_node`, `_seed`. `submit` takes its points as a design, each once.
 
             By cause, the most frequent first: the `type` of the exception (null of what raised none, as of a process
             that died), the `message` with numbers, ids and temporary folders as `#`, `where` it was raised (`FILE:LINE`

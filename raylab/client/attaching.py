@@ -135,7 +135,11 @@ def _place(found: Survey, name: str, verb: str) -> Place:
 
 def not_found(name: str, labs: Sequence[Place]) -> LabNotFound:
     """That there is no such lab, and which there are."""
-    return LabNotFound(f"there is no lab {name!r} on this cluster; labs there are: {_listed(labs)}")
+    said = f"there is no lab {name!r} on this cluster; labs there are: {_listed(labs)}"
+    here = [place.notebook for place in known_labs.known() if place.name == name]
+    if here:  # another cluster answers than the one that the lab was on
+        said += f"; this machine has a notebook of a lab of that name: `raylab status --notebook {here[0]}` reads it"
+    return LabNotFound(said)
 
 
 def _listed(labs: Sequence[Place]) -> str:

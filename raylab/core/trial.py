@@ -26,7 +26,7 @@ def find_trial(record: SweepRecord, point: Any, repeat: Any = 0) -> tuple[Segmen
         TypeError: one of the two is no integer.
         IndexError: the sweep has no such trial; the message says which it has.
     """
-    point, repeat = _whole(point, "point"), _whole(repeat, "repeat")
+    point, repeat = whole(point, "point"), whole(repeat, "repeat")
     for segment in record.segments:
         own = point - segment.first_point
         if not segment.selection and _has(segment, own, repeat):
@@ -44,13 +44,18 @@ def positions(record: SweepRecord, point: Any, repeat: Any = 0) -> list[int]:
     return [position for position in found if position is not None]
 
 
-def _whole(given: Any, what: str) -> int:
+def whole(given: Any, what: str) -> int:
+    """The number of a point, a repeat, an attempt or a code version, as rows have it.
+
+    Raises:
+        TypeError: it is no integer; True and False are none.
+    """
     try:
-        return index(given)
+        if not isinstance(given, bool):
+            return index(given)
     except TypeError:
-        raise TypeError(
-            f"a {what} is meant by its number, the _{what} of results(metadata=True); got {given!r}"
-        ) from None
+        pass
+    raise TypeError(f"{what}: wanted the number that _{what} of results(metadata=True) says; got {given!r}")
 
 
 def _has(segment: Segment, own: int, repeat: int) -> bool:

@@ -21,7 +21,7 @@ from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results
 from raylab.notebook.trial_logs import LAST_LINES, Files, last_lines_of
 
-COLUMNS = ("_status", "_attempt", "_error", "_traceback", LAST_LINES, "_node", "_seed")
+COLUMNS = ("_point", "_status", "_attempt", "_error", "_traceback", LAST_LINES, "_node", "_seed")
 """What is said of each trial that failed."""
 
 CAUSES_SCHEMA: dict[str, Any] = {
@@ -60,7 +60,7 @@ def failures(record: SweepRecord, files: Sequence[Loaded], logs: Files, by: str 
         whose: what stands before the arguments of the line that reruns a trial, as `sweep.rerun(`.
     """
     metadata = [name for name in COLUMNS if name != LAST_LINES]
-    found = results(record, files, status=FAILED, metadata=[*metadata, "_point", "_repeat", "_printed"])
+    found = results(record, files, status=FAILED, metadata=[*metadata, "_repeat", "_printed"])
     trials = (found[name].to_numpy() for name in ("_point", "_repeat", "_attempt"))
     found = found.filter(~is_taken_back(record, *trials))
     if by is not None:

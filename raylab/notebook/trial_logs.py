@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from raylab.core.request import SweepRecord
 from raylab.core.statuses import DEAD
+from raylab.core.trial import whole
 from raylab.core.trial_log import SWEEP_BYTES, Log, last_lines
 from raylab.errors import LogNotFound
 from raylab.notebook.arrow_types import INT
@@ -54,7 +55,7 @@ def find_log(
         raise LogNotFound(str(error)) from None
     point, repeat = index(point), index(repeat)
     if attempt is not None:
-        return _of_attempt(record, known, logs(), point, repeat, index(attempt))
+        return _of_attempt(record, known, logs(), point, repeat, whole(attempt, "attempt"))
     if not known:
         return None
     return _of(record, known[-1], logs, point, repeat)

@@ -7,9 +7,9 @@ written; afterwards the process is as it was (`apart`).
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from operator import index
 from pickle import UnpicklingError
 from typing import Any
 
@@ -17,7 +17,8 @@ import polars as pl
 
 from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord, Version
-from raylab.core.trial import find_trial
+from raylab.core.statuses import DEAD
+from raylab.core.trial import find_trial, whole
 from raylab.errors import ExperimentError, VersionMismatch, told
 from raylab.notebook.code_files import read_code
 from raylab.notebook.file import Loaded
@@ -88,6 +89,8 @@ def rerun(
         attempt=about.get("_attempt", 0) + 1,
         debugger=debugger,
     )
+    if about.get("_status") in DEAD:
+        warnings.warn(f"{which}: its record is {about['_status']!r}, so this process may end with it", stacklevel=3)
     others = tuple(elsewhere(record, about, number, environments)) if about else ()
     with apart(task.folder, _names(modules), task.variables):
         staged = _staged(task, which, version)
@@ -121,10 +124,7 @@ def _number(record: SweepRecord, code: Any) -> int:
         IndexError: it has no such one.
         TypeError: `code` is no integer.
     """
-    try:
-        number = index(code)
-    except TypeError:
-        raise TypeError(f"a code version is meant by its number, the _code of its rows; got {code!r}") from None
+    number = whole(code, "code")
     if not 1 <= number <= record.version:
         there = "version 1" if record.version == 1 else f"the versions 1 to {record.version}"
         raise IndexError(f"the sweep {record.name!r} has {there} of its code, and no version {number}")

@@ -50,7 +50,7 @@ def test_what_is_no_trial_is_refused_with_those_there_are() -> None:
                     find_trial(SWEEP, point, repeat)
 
 
-@pytest.mark.parametrize("given", [0.0, "3", None])
+@pytest.mark.parametrize("given", [0.0, "3", None, True])
 def test_what_is_no_number_is_refused(given: object) -> None:
-    with pytest.raises(TypeError, match="a point is meant by its number"):
+    with pytest.raises(TypeError, match="point: wanted the number"):
         find_trial(SWEEP, given)

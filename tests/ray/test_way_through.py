@@ -116,8 +116,8 @@ def test_seeds_are_distinct_in_range_and_what_the_experiment_got(found: Path) ->
 
 def test_failures_tell_the_error_and_leave_the_rest_alone(found: Path) -> None:
     failures = pl.read_ipc(found / "failures.arrow")
-    columns = ["p", "L", "_repeat", "_status", "_attempt", "_error", "_traceback", "_node", "_seed"]
-    assert failures.columns == columns
+    columns = ["p", "L", "_repeat", "_point", "_status", "_attempt", "_error", "_traceback"]
+    assert failures.columns == [*columns, "_last_lines", "_node", "_seed"]
     assert failures.height == 10
     assert set(failures["_error"]) == {"ValueError: too dense: 0.9"}
     assert all("in percolation" in text for text in failures["_traceback"])

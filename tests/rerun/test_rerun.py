@@ -73,11 +73,11 @@ def test_what_is_not_there_is_said(notebook: raylab.Notebook) -> None:
         notebook.rerun("square", 5)
     with pytest.raises(IndexError, match=r"repeat 3; .* in up to 3 repeats"):
         notebook.rerun("noisy", 0, 3)
-    with pytest.raises(TypeError, match="a point is meant by its number"):
+    with pytest.raises(TypeError, match="point: wanted the number"):
         notebook.rerun("noisy", 0.5)  # type: ignore[arg-type]
     with pytest.raises(IndexError, match="has the versions 1 to 2 of its code, and no version 3"):
         notebook.rerun("versions", 0, code=3)
-    with pytest.raises(TypeError, match=r"by its number, the _code of its rows; got '2'"):
+    with pytest.raises(TypeError, match=r"code: wanted the number that _code of .* says; got '2'"):
         notebook.rerun("versions", 0, code="2")  # type: ignore[arg-type]
     with pytest.raises(raylab.SweepNotFound):
         notebook.rerun("squares", 0)

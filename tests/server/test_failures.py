@@ -85,7 +85,9 @@ def test_a_row_for_each_cause_the_most_frequent_first(sweep: raylab.Sweep) -> No
             "rerun": "sweep.rerun(1)",
         },
     ]
-    assert found["count"].sum() == sweep.progress().failed == sweep.failures().height
+    each = sweep.failures()
+    assert found["count"].sum() == sweep.progress().failed == each.height
+    assert [sweep.design[point]["x"] for point in each["_point"]] == each["x"].to_list()
 
 
 def test_a_notebook_says_the_same_with_its_own_line(lab: raylab.Lab, sweep: raylab.Sweep) -> None:

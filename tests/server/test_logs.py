@@ -102,6 +102,8 @@ def test_a_sweep_that_takes_another_word_keeps_what_runs_from_then_on(lab: rayla
     assert sweep.log(5, attempt=1) == sweep.log(5, attempt=2) == "trial 5\naside\n"
     with refused(raylab.LogNotFound, "no attempt 7", "1, 2"):
         sweep.log(5, attempt=7)
+    with pytest.raises(TypeError, match="attempt: wanted the number"):
+        sweep.log(5, attempt="one")  # type: ignore[arg-type]
     _, told = said(lambda: lab.submit(loud, {"x": range(6)}, name="s", order="design", capture="none"))
     assert any("capture: 'none', was 'all'" in line for line in told), told
 
