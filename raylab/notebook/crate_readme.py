@@ -78,10 +78,9 @@ came in.
 | `_code` | the version of the code, as in the folder `code/` |
 | `_status` | `done`; else `failed`, `crashed`, `out_of_memory` or `timed_out`, and the results are null |
 | `_warnings` | how many warnings it showed |
-| `_printed` | how many bytes it printed, where its log was kept in the notebook |
 | `_printed` | how many bytes it printed, where that was kept |
 | `_seed` | the seed of its random numbers |
-| `_started`, `_elapsed_s` | when it began (UTC), how many seconds it took |
+| `_started`, `_elapsed_s` | when it began (UTC), how many seconds it took; null where its process died |
 | `_num_cpus`, `_memory`, `_time_limit` | what it had asked for: CPUs, bytes, seconds |
 | `_peak_memory` | the most bytes that its process had |
 | `_error`, `_traceback` | why it failed |

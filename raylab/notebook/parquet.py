@@ -90,7 +90,7 @@ class Rows:
         started = pl.col("_started").dt.timestamp("us")
         found = piece.group_by("_code").agg(
             started.min().alias("started"),
-            (started + (pl.col("_elapsed_s").fill_null(0) * 1e6).cast(pl.Int64)).max().alias("ended"),
+            (started + (pl.col("_elapsed_s").fill_nan(0).fill_null(0) * 1e6).cast(pl.Int64)).max().alias("ended"),
             pl.col("_status").unique(),
         )
         for version, start, end, statuses in found.iter_rows():

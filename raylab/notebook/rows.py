@@ -75,7 +75,7 @@ class Trials:
     repeats: NDArray[np.int64]
     seeds: NDArray[np.int64]
     started: NDArray[np.float64]  # seconds since the epoch
-    elapsed: NDArray[np.float64]
+    elapsed: NDArray[np.float64]  # seconds; NaN where nobody knows, since its process died
     results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
     failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
     attempts: Mapping[int, int] = field(default_factory=dict)  # where it is not `attempt`
@@ -210,7 +210,7 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_printed": _mostly(trials.unsaid, INT, count, trials.printed),
         "_seed": pa.array(trials.seeds),
         "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
-        "_elapsed_s": pa.array(trials.elapsed),
+        "_elapsed_s": pa.array(trials.elapsed, from_pandas=True),  # NaN is null there
         "_num_cpus": _mostly(trials.asked.num_cpus, FLOAT, count, {}),
         "_memory": _mostly(trials.asked.memory, FLOAT, count, {}),
         "_time_limit": _mostly(trials.asked.time_limit, FLOAT, count, {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import platform
 import re
 import shutil
@@ -13,10 +14,12 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
 from polars.testing import assert_frame_equal
@@ -30,8 +33,11 @@ from raylab.core.authors import Author, read_licence
 from raylab.core.citation import citation
 from raylab.core.crate import METADATA, About
 from raylab.core.design import Factorial, Joined, Points
+from raylab.core.events import RecordDeath
 from raylab.errors import NameRefused, NotebookDamaged, SweepNotFound
+from raylab.notebook.rows import METADATA as METADATA_COLUMNS
 from raylab.offline import Notebook
+from raylab.server.conductor import death_batch
 
 WORDS: dict[str, Any] = {
     "title": "What heat does",
@@ -247,6 +253,27 @@ def test_what_trials_printed_is_there(lab: raylab.Lab, tmp_path: Path) -> None:
     assert_whole(place)
 
 
+@pytest.mark.parametrize("unknown", [None, math.nan])
+def test_of_trials_that_their_process_died_with_nobody_knows_how_long_they_took(
+    tmp_path: Path, unknown: float | None
+) -> None:
+    bench, notebook = Bench(tmp_path / "lab"), Notebook(tmp_path / "lab")
+    for position, status in ((2, "crashed"), (3, "timed_out"), (4, "out_of_memory")):
+        bench.submit(status, heat, Factorial(p=range(5)))
+        order = RecordDeath(sweep=status, position=position, attempt=1, status=status, error="it died")
+        batch = death_batch(notebook._records()[status], order)
+        at = batch.rows.schema.get_field_index("_elapsed_s")
+        assert batch.rows.column(at).to_pylist() == [None]
+        rows = batch.rows.set_column(at, batch.rows.schema.field(at), pa.array([unknown], pa.float64()))
+        bench.commit(status, [replace(batch, rows=rows)])
+    place = notebook.crate(tmp_path / "parcel")
+    for status in ("crashed", "timed_out", "out_of_memory"):
+        assert pl.read_parquet(place / f"sweeps/{status}/results.parquet")["_status"].to_list() == [status]
+        action = actions(read(place))[f"{status}, code version 1"]
+        assert action["startTime"] == action["endTime"]
+    assert_whole(place)
+
+
 def test_modules_are_there_as_files(lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src" / "cratemodels").mkdir(parents=True)
     (tmp_path / "src" / "cratemodels" / "__init__.py").write_text("")
@@ -423,6 +450,8 @@ def test_the_readme_says_how_to_read_it(notebook: Notebook, tmp_path: Path, monk
     names: dict[str, Any] = {}
     exec(block, names)
     assert names["done"].height == 4
+    told = [name for row in re.findall(r"^\| (`_.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(told) == sorted(["_seq", *METADATA_COLUMNS]), "each column once"
 
 
 def test_the_citation_is_one(notebook: Notebook, tmp_path: Path) -> None:

@@ -175,3 +175,4 @@ def test_a_trial_that_its_process_died_with_says_what_it_asked_for(roomy: raylab
     (row,) = death_batch(record, order).rows.to_pylist()
     assert (row["size"], row["_num_cpus"], row["_memory"], row["_time_limit"]) == (256, 1.0, 4e9, 5.0)
     assert "_peak_memory" not in row, "nobody knows"
+    assert row["_elapsed_s"] is None, "nobody knows; NaN would be in every mean"
