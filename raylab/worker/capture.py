@@ -123,9 +123,14 @@ class Capture:
             os.ftruncate(self._file, 0)
         self._mark = 0
 
-    def close(self) -> None:
-        """Nothing more is printed, and what was is where it belongs."""
-        self.path.unlink(missing_ok=True)
+    def close(self, *, left: bool = False) -> None:
+        """Nothing more is printed, and what was is where it belongs.
+
+        Args:
+            left: the process ends in the midst of a trial, and the file stays, for the lab to ask for it.
+        """
+        if not left:
+            self.path.unlink(missing_ok=True)
         os.close(self._file)
 
 

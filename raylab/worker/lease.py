@@ -234,11 +234,13 @@ def run_lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         Exception: what keeps the experiment from being loaded, before anything is yielded.
     """
     capture = capturing(order.policy.capture, full=order.logs_full)
+    is_done = False
     try:
         yield from _run_lease(order, package, capture)
+        is_done = True
     finally:
         if capture is not None:
-            capture.close()
+            capture.close(left=_Ending.asked and not is_done)
 
 
 def _run_lease(order: LeaseOrder, package: Package, capture: Capture | None) -> Iterator[Header | Batch]:

@@ -21,6 +21,11 @@ def dying(how):
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "segfault":
         ctypes.string_at(8)
+    if how == "abort":
+        os.abort()
+    if how == "terminate":  # as batch systems do; Ray makes a SystemExit of it, in the midst of the trial
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
     if how == "exit":
         os._exit(3)
     if how == "limit":
@@ -28,7 +33,7 @@ def dying(how):
         time.sleep(60)
     raise ValueError(how)
 
-deadly = ["kill", "segfault", "raise"]
+deadly = ["kill", "segfault", "raise", "abort", "terminate"]
 """
 
 
@@ -46,13 +51,14 @@ def test_the_last_words_of_those_whose_process_died(cluster: Cluster, lab_name: 
     assert lab.wait(timeout=150, progress=False)
     found = {row["how"]: row for row in sweep.failures().iter_rows(named=True)}
     status = {how: row["_status"] for how, row in found.items()}
-    assert status == {"kill": "crashed", "segfault": "crashed", "raise": "failed"}, status
+    assert status == {how: "failed" if how == "raise" else "crashed" for how in deadly}, status
     for point, how in enumerate(deadly):
         log = sweep.log(point)
         assert log.startswith(f"begins {how}\\nby C\\nthe end"), (how, log)
         assert found[how]["_last_lines"], how
     assert "Segmentation fault" in sweep.log(1) and "in dying" in sweep.log(1), sweep.log(1)
     assert sweep.log(0) == "begins kill\\nby C\\nthe end" == found["kill"]["_last_lines"]
+    assert sweep.log(4) == "begins terminate\\nby C\\nthe end" == found["terminate"]["_last_lines"]
     assert [sweep.log(0, attempt=at) for at in (1, 2, 3)] == [sweep.log(0)] * 3
     log = slow.log(0)
     assert log.startswith("begins limit\\nby C\\nthe end") and "Timeout" in log and "in dying" in log, log
