@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from raylab.core.fatal import legible
+
 Capture = Literal["failed", "all", "none"]
 """Of which trials a log is kept: those that came to nothing, all of them, or none."""
 
@@ -172,7 +174,7 @@ _DRAWN_OVER = re.compile(r"[^\n]*\r(?=[^\r\n])")
 
 
 def last_lines(text: str) -> str:
-    """The last lines of a log, as a terminal shows them; LAST_BYTES of them at most.
+    """The last lines of a log, as a terminal shows them, without the noise of a crash; LAST_BYTES of them at most.
 
     Example:
         >>> last_lines("\\n".join(map(str, range(100))) + "\\n")
@@ -181,5 +183,5 @@ def last_lines(text: str) -> str:
         'loading\\n100%|##########'
     """
     shown = _DRAWN_OVER.sub("", text[-LIMIT_BYTES:].replace("\r\n", "\n")).replace("\r", "").rstrip()
-    lines = "\n".join(shown.split("\n")[-LAST_LINES:])
+    lines = "\n".join(legible(shown).rstrip().split("\n")[-LAST_LINES:])
     return lines.encode()[-LAST_BYTES:].decode("utf-8", "ignore")

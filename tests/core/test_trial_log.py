@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core import trial_log
+from raylab.core.fatal import fatal_error
 from raylab.core.trial_log import END_BYTES, LIMIT_BYTES, Log, Tally, admitted, last_lines, sum_of, text_of
 
 pieces = st.sampled_from([b"plain text\n", "naïve \U0001f600\n".encode(), b"\xff\xfe", b"\x00", b"\r\n", b"10%\r20%\r"])
@@ -89,3 +90,56 @@ def test_a_sweep_has_so_much_of_logs_at_most_and_counts_the_rest(commits: list[l
 )
 def test_the_last_lines_are_what_a_terminal_shows(text: str, last: str) -> None:
     assert last_lines(text) == last
+
+
+CRASH = """begins
+the end*** {signal} received at time=1796078442 on cpu 1 ***
+PC: @     0x7f1168aa8eec  (unknown)  (unknown)
+    @     0x7f1168a5a050   66729744  (unknown)
+[2026-11-30 22:40:42,391 E 14050 14050] logging.cc:474: *** {signal} received at time=1796078442 on cpu 1 ***
+[2026-11-30 22:40:42,441 E 14050 14050] logging.cc:474: PC: @     0x7f1168aa8eec  (unknown)  (unknown)
+[2026-11-30 22:40:42,443 E 14050 14050] logging.cc:474:     @     0x7f1168a5a050   66729744  (unknown)
+Fatal Python error: {name}
+
+Stack (most recent call first):
+{frames}
+  File "/opt/lib/python3.11/site-packages/raylab/worker/experiment.py", line 247 in _seeded
+  File "/opt/lib/python3.11/site-packages/raylab/server/ray_pool.py", line 60 in _lease
+  File "/opt/lib/python3.11/site-packages/ray/_private/workers/default_worker.py", line 323 in <module>
+
+Extension modules: {modules} (total: 68)
+"""
+"""As Ray 2.60 and Python 3.11 write it."""
+
+
+def crash(frames: list[str], signal: str = "SIGABRT", name: str = "Aborted") -> str:
+    modules = ", ".join(f"pandas._libs.module{at}" for at in range(68))
+    return CRASH.format(signal=signal, name=name, frames="\n".join(frames), modules=modules)
+
+
+def frame(file: str, line: int = 7) -> str:
+    return f'  File "{file}", line {line} in f'
+
+
+LIBRARY = frame("/opt/lib/python3.11/ctypes/__init__.py")
+
+
+@pytest.mark.parametrize(
+    ("frames", "seen"),
+    [
+        ([frame("fit.py")], [frame("fit.py")]),
+        ([LIBRARY] * 30 + [frame("/home/ada/fit.py")], [LIBRARY, frame("/home/ada/fit.py")]),
+        ([frame("fit.py", at) for at in range(90)], [frame("fit.py", at) for at in range(5)]),
+    ],
+)
+def test_the_last_lines_of_a_crash_are_what_ended_it_and_where(frames: list[str], seen: list[str]) -> None:
+    lines = last_lines(crash(frames)).split("\n")
+    title = lines.index("Fatal Python error: Aborted")
+    assert lines[title + 1 :] == ["Stack (most recent call first):", *seen]
+    assert not [line for line in lines if "logging.cc" in line]
+    assert fatal_error(crash(frames, name="Segmentation fault")) == "Fatal Python error: Segmentation fault"
+
+
+def test_what_only_reads_like_a_crash_stays() -> None:
+    text = 'Extension modules: none\nmy logging.cc:3: all is well\n  File "a", line 3 in f\n'
+    assert last_lines(text) == text.rstrip()
