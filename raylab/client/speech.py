@@ -15,6 +15,7 @@ Standard library only, because everything may speak.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -30,6 +31,20 @@ NOTHING_CANCELLED = "interrupted; nothing was cancelled"
 UNCHANGED = "nothing was cancelled or changed"
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """The same with U+FFFD for each control character but newline and tab: what a trial raised or printed may hold
+    escapes that clear a terminal, or retitle it.
+
+    Example:
+        >>> harmless("no fit\x1b[2J\\tat 7") == "no fit\ufffd[2J\\tat 7"
+        True
+    """
+    return _CONTROL.sub("\ufffd", text)
+
+
 def line(text: str) -> str:
     """A text as one line to a person.
 
@@ -37,7 +52,7 @@ def line(text: str) -> str:
         >>> line("one\\n   two")
         'raylab: one two'
     """
-    return f"raylab: {' '.join(text.split())}"
+    return f"raylab: {harmless(' '.join(text.split()))}"
 
 
 def say(text: str) -> None:

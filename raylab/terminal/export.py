@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import polars as pl
 
+from raylab.client.speech import harmless
 from raylab.errors import told
 
 
@@ -61,7 +62,7 @@ def show(frame: pl.DataFrame, columns: int) -> None:
     """Print the head and tail of a frame, with all the columns that the terminal's width can bear."""
     most = max(4, columns // 12)
     with pl.Config(tbl_width_chars=columns, tbl_rows=20, tbl_cols=most, tbl_hide_column_data_types=columns < 60):
-        print(frame)
+        print(harmless(str(frame)))
 
 
 def plain(frame: pl.DataFrame, *, nested: bool = False) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from raylab.client.figures import STATES, duration, percent
 from raylab.client.reasons import reasons
+from raylab.client.speech import harmless
 from raylab.core.status import Status
 
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
@@ -39,7 +40,7 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
         for remark in _remarks(sweep, several):
             found += _wrapped(remark, columns)
         found += _wrapped(reasons(sweep), columns, max_lines=2, placeholder=" …")
-    return [cut(line, columns) for line in found]
+    return [cut(harmless(line), columns) for line in found]
 
 
 def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
@@ -69,8 +70,8 @@ def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
                 " ".join(text.split()), columns or 10_000, initial_indent=before, subsequent_indent=" " * indent
             )
         last = (row.get("_last_lines") or "").splitlines()[-LAST_LINES:]
-        found += [cut(f"{' ' * indent}| {''.join(filter(str.isprintable, line))}", columns) for line in last]
-    return found
+        found += [cut(f"{' ' * indent}| {line.expandtabs()}", columns) for line in last]
+    return list(map(harmless, found))
 
 
 def _wrapped(text: str, columns: int | None, **more: Any) -> list[str]:

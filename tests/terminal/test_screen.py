@@ -5,15 +5,21 @@ from __future__ import annotations
 import io
 import os
 import pty
+import unicodedata
 from typing import Any
 
+import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from statuses import status
 
 from raylab.client.figures import duration, percent, width
+from raylab.client.speech import say
 from raylab.core.causes import Cause, Failing, commonest
 from raylab.core.status import Status
+from raylab.terminal import screen
+from raylab.terminal.export import show
 from raylab.terminal.screen import Canvas, cut, table
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
@@ -30,6 +36,42 @@ def test_a_table_says_how_far_and_what_failed() -> None:
         "coarse  25.1%  503/2,000       3  2 min  running",
         "  3 failed, the first with ValueError: bad 7",
     ]
+
+
+ODD = "no\x1b[2J\x07 fit\x9b1m\x7f\x08"
+SHOWN = "no\ufffd[2J\ufffd fit\ufffd1m\ufffd\ufffd"
+
+
+def test_no_control_character_of_an_error_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "count": 1,
+        "type": "ValueError",
+        "message": ODD,
+        "where": "fit.py:3",
+        "root": ODD,
+        "_point": 0,
+        "_repeat": 0,
+        "example": ODD,
+        "statuses": ["failed"],
+        "rerun": "rerun",
+        "_last_lines": f"a\tb\n{ODD}",
+    }
+    show(pl.DataFrame({"_error": [ODD]}), 80)
+    say(ODD)
+    printed, said = capsys.readouterr()
+    one = sweep(first_error=f"ValueError: {ODD}", remark=ODD, causes=commonest([_failing(ODD), _failing("other")]))
+    for shown, times in (
+        ("\n".join(screen.causes([row], 80)), 4),
+        ("\n".join(table([one], None)), 3),
+        (printed, 1),
+        (said, 1),
+    ):
+        assert shown.count(SHOWN) == times, shown
+        assert not [c for c in shown if unicodedata.category(c) == "Cc" and c != "\n"]
+
+
+def _failing(text: str) -> Failing:
+    return Failing(cause=Cause("ValueError", text, "fit.py:3"), by_status={"failed": 1})
 
 
 def causes(*counts: int) -> list[Failing]:
