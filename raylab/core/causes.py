@@ -39,8 +39,11 @@ _LIBRARY = re.compile(r"^<frozen |^<__array_function__|/(?:site|dist)-packages/|
 _UNPACKED = re.compile(r"^.*/raylab-code-\d+/[0-9a-f]{64}/")
 """Where a process keeps modules that travelled (`worker/unpack`): elsewhere on other nodes, and for other users."""
 
-# What is said of a death and is true of that one alone: the node, and where its log lies.
-_OF_ONE_DEATH = re.compile(r"; Ray's log worker-\*-\d+\.err on .*? may say why|(?<=the node) \S+(?= had )")
+# What is said of a death and is true of that one alone: the node, where its log lies, how often the trial was tried.
+_OF_ONE_DEATH = re.compile(
+    r"; Ray's log worker-\*-\d+\.err on .*? may say why|; sweep\.log\([\d, ]+\) has what it printed"
+    r"|(?<=the node) \S+(?= had )|(?<=its worker process died) \d+ times|(?<=it ran alone) \d+ times(?=, and )"
+)
 
 
 class Cause(NamedTuple):

@@ -14,7 +14,7 @@ import logging
 import math
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from raylab.core import events as ev
@@ -277,8 +277,10 @@ class Conductor:
     async def _record_death(self, order: ev.RecordDeath, sweep: AtWork) -> None:
         """The row of a trial that its process died with, written as any other batch."""
         table = sweep.table
-        printed = await self._last_words.of(sweep, order.position)
-        batch = await asyncio.to_thread(death_batch, sweep.record, order, printed)
+        words = await self._last_words.of(sweep, order.position)
+        if words.remark and order.status == "crashed":  # of the others it is known what ended them
+            order = replace(order, error=f"{order.error}; {words.remark}")
+        batch = await asyncio.to_thread(death_batch, sweep.record, order, words.printed)
         if sweep.table is table:  # else it was taken up afresh, and the trial waits again
             self.recorder.keep(sweep, batch)
 

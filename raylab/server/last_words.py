@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
 from raylab.core.block import block
+from raylab.core.fatal import fatal_error
 from raylab.core.request import SweepRecord
 from raylab.core.segment import segment_at
 from raylab.core.trial_log import Log
@@ -20,6 +22,21 @@ from raylab.server.pool import Left
 
 FETCH_S = 30.0
 """How long a node may take to say what lies there: a process for that takes it some seconds, more on a busy one."""
+
+
+class Words(NamedTuple):
+    """What is known of the last words of a process.
+
+    Attributes:
+        printed: how many bytes they are; None where nobody knows.
+        remark: for the record of the death: what ended the process, as far as they tell, and where they are kept.
+    """
+
+    printed: int | None = None
+    remark: str = ""
+
+
+UNKNOWN: Final = Words()
 
 
 class LastWords:
@@ -35,7 +52,7 @@ class LastWords:
     ) -> None:
         self._fetch = fetch
         self._note = note
-        self._coming: dict[tuple[str, int], asyncio.Task[int | None]] = {}
+        self._coming: dict[tuple[str, int], asyncio.Task[Words]] = {}
 
     def ask(self, sweep: AtWork, left: Left) -> None:
         """A process has died with a trial: fetch what it printed."""
@@ -44,23 +61,24 @@ class LastWords:
         self._coming[known] = task
         task.add_done_callback(lambda _: self._coming.pop(known, None))
 
-    async def of(self, sweep: AtWork, position: int) -> int | None:
-        """How many bytes a trial printed, once its words are noted; None where nobody knows."""
+    async def of(self, sweep: AtWork, position: int) -> Words:
+        """What is known of a trial's words, once they are noted."""
         task = self._coming.get((sweep.key, position))
-        return None if task is None else await asyncio.shield(task)
+        return UNKNOWN if task is None else await asyncio.shield(task)
 
-    async def _noted(self, sweep: AtWork, left: Left) -> int | None:
+    async def _noted(self, sweep: AtWork, left: Left) -> Words:
         printed: int | None = None
         table = sweep.table
         try:
             printed, text = await asyncio.wait_for(self._fetch(left), FETCH_S)
         except Exception as error:
             text = f"[raylab: {_why(left, error)}]"
-        if printed != 0:
-            rows = await asyncio.to_thread(_rows, sweep.record, left, printed, text)
-            if sweep.table is table:
-                self._note(sweep, rows)
-        return printed
+        if printed == 0:
+            return Words(printed=0)
+        log = await asyncio.to_thread(_log, sweep.record, left, printed, text)
+        if sweep.table is table:
+            self._note(sweep, to_rows([log]))
+        return Words(printed, "" if printed is None else _remark(log))
 
 
 def _why(left: Left, error: Exception) -> str:
@@ -73,14 +91,18 @@ def _why(left: Left, error: Exception) -> str:
     return f"{what} {told(error)}"
 
 
-def _rows(record: SweepRecord, left: Left, printed: int | None, text: str) -> LogRows:
+def _remark(log: Log) -> str:
+    trial = f"{log.point}, {log.repeat}" if log.repeat else f"{log.point}"
+    return "; ".join(filter(None, [fatal_error(log.text), f"sweep.log({trial}) has what it printed"]))
+
+
+def _log(record: SweepRecord, left: Left, printed: int | None, text: str) -> Log:
     segment = record.segments[segment_at(record.segments, left.position)]
     trial = block(segment, left.position, left.position + 1)
-    log = Log(
+    return Log(
         point=segment.first_point + int(trial.points[0]),
         repeat=int(trial.repeats[0]),
         attempt=left.attempt,
         printed=printed,
         text=text,
     )
-    return to_rows([log])

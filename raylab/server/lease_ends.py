@@ -71,10 +71,10 @@ def ended(process: Header | None) -> str:
     """The most that can be said of a process that is gone: Ray does not tell a lab how."""
     if process is None:
         return "its process ended unexpectedly"
-    return (
-        f"its process ended unexpectedly, by a signal or by itself; Ray's log worker-*-{process.pid}.err on "
-        f"{process.node} may say why"
-    )
+    words = "its process ended unexpectedly, by a signal or by itself"
+    if process.log:  # what the trial printed is fetched from there, and the record says where it is kept
+        return words
+    return f"{words}; Ray's log worker-*-{process.pid}.err on {process.node} may say why"
 
 
 def first_lines(error: Exception) -> str:

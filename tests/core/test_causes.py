@@ -152,12 +152,20 @@ def test_what_is_no_exceptions_has_no_type() -> None:
 
 
 def test_a_death_is_the_same_on_any_node_in_any_process() -> None:
-    def of(node: str, pid: int, deaths: int) -> Cause:
-        last = ended(Header(node=node, pid=pid))
+    def of(node: str, pid: int, deaths: int, log: str = "", fatal: str = "") -> Cause:
+        last = ended(Header(node=node, pid=pid, log=log)) + (
+            f"{fatal}; sweep.log({pid}) has what it printed" * bool(log)
+        )
         words = f"its worker process died {deaths} times while it ran alone; the last time: {last}"
         return cause_of("crashed", words, None)
 
-    assert of("node1", 4_242, 3) == of("node2", 17, 4)
+    assert of("node1", 4_242, 3) == of("node2", 17, 4) == of("node1", 7, 3, "1.log") == of("node1", 8, 5, "2.log")
+    assert of("node1", 1, 3).text.startswith("its worker process died while it ran alone; the last time: its process")
+    ends = [f"; Fatal Python error: {name}" for name in ("Aborted", "Segmentation fault")]
+    one, other = [{of("n", pid, pid, "1.log", end) for pid in (3, 4)} for end in ends]
+    assert len(one) == len(other) == 1 != len(one | other), "what ended a process makes a cause"
+    often = "it ran alone {} times, and each time its worker process or the whole lab died"
+    assert len({cause_of("crashed", often.format(times), None) for times in (2, 3)}) == 1
     assert "unexpectedly" in of("node1", 1, 3).text
     short = "it needed more memory than its node could give: its process had {} GB, the node {} had {} of 8 GB in use"
     assert len({cause_of("out_of_memory", short.format(*each), None) for each in ((1, "a", 2), (3.5, "b", 4))}) == 1

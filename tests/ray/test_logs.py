@@ -57,6 +57,12 @@ def test_the_last_words_of_those_whose_process_died(cluster: Cluster, lab_name: 
         assert log.startswith(f"begins {how}\\nby C\\nthe end"), (how, log)
         assert found[how]["_last_lines"], how
     assert "Segmentation fault" in sweep.log(1) and "in dying" in sweep.log(1), sweep.log(1)
+    for point, name in ((1, "Segmentation fault"), (3, "Aborted")):
+        last = found[deadly[point]]["_last_lines"]
+        assert f"Fatal Python error: {name}\\nStack" in last and last.endswith(" in dying"), last
+        assert f"; Fatal Python error: {name}; sweep.log({point}) has what it printed" in found[deadly[point]]["_error"]
+    assert found["kill"]["_error"].endswith("by a signal or by itself; sweep.log(0) has what it printed")
+    assert sorted(sweep.failures(by="cause")["count"]) == [1, 1, 1, 2], "kill and terminate are alike"
     assert sweep.log(0) == "begins kill\\nby C\\nthe end" == found["kill"]["_last_lines"]
     assert sweep.log(4) == "begins terminate\\nby C\\nthe end" == found["terminate"]["_last_lines"]
     assert [sweep.log(0, attempt=at) for at in (1, 2, 3)] == [sweep.log(0)] * 3

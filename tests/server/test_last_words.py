@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from raylab.errors import LabUnavailable
 from raylab.notebook.log_rows import LogRows, from_rows
 from raylab.server import last_words
 from raylab.server.at_work import AtWork
-from raylab.server.last_words import LastWords
+from raylab.server.last_words import UNKNOWN, LastWords
 from raylab.server.pool import Left
 from raylab.server.ray_pool import LOST
 
@@ -59,14 +60,33 @@ def test_a_record_waits_for_the_words_of_its_trial(answer: Any, printed: int | N
         heard = Heard(answer)
         heard.words.ask(heard.sweep, left(2))
         waiting = asyncio.create_task(heard.words.of(heard.sweep, 2))
-        assert await heard.words.of(heard.sweep, 1) is None, "another trial waits for nothing"
+        assert await heard.words.of(heard.sweep, 1) == UNKNOWN, "another trial waits for nothing"
         await asyncio.sleep(0)
         assert not waiting.done()
         heard.free.set()
-        assert await waiting == printed
+        assert (await waiting).printed == printed
         assert [text is not None and text in log.text for log in heard.logs] == ([] if text is None else [True])
         assert [(log.attempt, log.printed) for log in heard.logs] == ([] if text is None else [(3, printed)])
-        assert await heard.words.of(heard.sweep, 2) is None, "nothing is kept of it"
+        assert await heard.words.of(heard.sweep, 2) == UNKNOWN, "nothing is kept of it"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("answer", "remark"),
+    [
+        ((4, "text"), r"sweep\.log\(\d(, \d)?\) has what it printed"),
+        ((30, "a\nFatal Python error: Aborted\n\nStack"), r"Fatal Python error: Aborted; sweep\.log\(.*\) has .*"),
+        ((0, ""), ""),
+        (LabUnavailable(LOST), ""),
+    ],
+)
+def test_the_record_of_a_death_says_what_they_tell_and_where_they_are(answer: Any, remark: str) -> None:
+    async def story() -> None:
+        heard = Heard(answer)
+        heard.free.set()
+        heard.words.ask(heard.sweep, left(2))
+        assert re.fullmatch(remark, (await heard.words.of(heard.sweep, 2)).remark)
 
     asyncio.run(story())
 
@@ -75,7 +95,7 @@ def test_a_node_that_does_not_answer_is_waited_for_no_longer_than_so(monkeypatch
     async def story() -> None:
         heard = Heard((4, "text"))
         heard.words.ask(heard.sweep, left())
-        assert await heard.words.of(heard.sweep, 0) is None
+        assert await heard.words.of(heard.sweep, 0) == UNKNOWN
         assert "did not answer" in heard.logs[0].text
 
     monkeypatch.setattr(last_words, "FETCH_S", 0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import ray.exceptions as re
 from ray.exceptions import RayTaskError
@@ -92,3 +94,4 @@ def test_other_words_of_a_later_ray_are_told_as_they_are(text: str) -> None:
 def test_a_process_that_is_gone_is_named_where_it_is_known() -> None:
     assert ended(None) == "its process ended unexpectedly"
     assert "worker-*-5012.err on node may say why" in ended(HERE)
+    assert "worker" not in ended(replace(HERE, log="/tmp/5012.log")), "what is kept says more"
