@@ -115,6 +115,7 @@ class LeaseEnded(Event):
     lease: int
     end: End
     detail: str = ""
+    late_s: float = 0.0  # how long ago its process ended, as far as that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

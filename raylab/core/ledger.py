@@ -238,7 +238,7 @@ class Ledger:
         elif event.end == "environment" or not lease.began:
             queue.give_back(lease)
             queue.fail(event.detail or "a worker process ended before its first trial", now)
-        elif event.end != "out_of_memory" and queue.outlived(lease, now):
+        elif event.end != "out_of_memory" and queue.outlived(lease, now - event.late_s):
             return self._time_out(queue, lease)
         else:
             queue.split(lease, out_of_memory=event.end == "out_of_memory")

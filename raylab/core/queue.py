@@ -296,14 +296,14 @@ class Queue:
         else:
             strand.waiting.add(lease.next, lease.stop)
 
-    def outlived(self, lease: Lease, now: float) -> bool:
-        """Whether the lease died of the one trial it was left with, at that trial's time limit.
+    def outlived(self, lease: Lease, at: float) -> bool:
+        """Whether the lease, which died at this time, died of the one trial it was left with, at its time limit.
 
         A worker ends itself GRACE_S after the limit, and cannot say so any more; the time tells. A trial that had run
         for so long is to blame, however its process ended.
         """
         limit = lease.time_limit
-        return limit is not None and lease.left == 1 and now - lease.since >= limit + schedule.GRACE_S / 2
+        return limit is not None and lease.left == 1 and at - lease.since >= limit + schedule.GRACE_S / 2
 
     def split(self, lease: Lease, *, out_of_memory: bool = False) -> None:
         """The lease died with trials that no batch had brought.

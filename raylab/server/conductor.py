@@ -204,7 +204,7 @@ class Conductor:
             case Ended():
                 if what.left is not None and key is not None:
                     self._last_words.ask(self.sweeps.of(key), what.left)
-                self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words))
+                self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words, late_s=what.late_s))
         if key is not None:
             self.news.post(self.sweeps.of(key))
 

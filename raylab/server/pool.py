@@ -33,11 +33,12 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A lease is over: how, with which words, and what is left of its last trial."""
+    """A lease is over: how, with which words, what is left of its last trial, how long ago its process ended."""
 
     end: End
     words: str = ""
     left: Left | None = None
+    late_s: float = 0.0
 
 
 Report: TypeAlias = Callable[[int, Header | Batch | Ended], None]

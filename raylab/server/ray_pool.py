@@ -5,7 +5,8 @@ yielded batches when a worker dies, all but the last one at most, and bounds wha
 it); a batch that is lost so was never accepted, and its trials run again. `max_retries=1` is there only because Ray's
 memory monitor takes retriable work first and would otherwise take the lab; the retry itself is refused by the worker,
 so a stream that ends early, even normally, is a lease that died. Or its node was lost: each end that comes early is
-asked for its node.
+asked for its node. The refused retry waits for a slot like any task, so the stream of a process that died ends 1.5 s
+later (a new process), or hours later behind long trials: Ray is asked when the process ended.
 
 A node that is gone ends the streams of its leases minutes later, or when another node has room: Ray waits for the
 connection to break, and does not pass on a cancel. So the pool does not wait for Ray: `keep_to` ends them. From then on
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Collection, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,9 +60,15 @@ def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
     if ray_internals.attempt() == 0:
         try:
             for item in run_lease(order, package):
-                yield replace(item, node_id=ray_internals.node_id()) if isinstance(item, Header) else item
+                yield _signed(item) if isinstance(item, Header) else item
         except Exception as error:
             raise LeaseFailed(words_of(error)) from None
+
+
+def _signed(header: Header) -> Header:
+    """With what Ray calls this node and process."""
+    node, worker = ray_internals.node_id(), ray_internals.worker_id()
+    return replace(header, node_id=node, worker_id=worker, sent=time.time())
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -73,6 +81,7 @@ class _Out:
         there: the nodes that were there when it was asked for.
         next: the first position that no batch has brought.
         process: where it runs; None until it begins.
+        heard: when the lab heard of that, by its own clock.
         follower: the task that reads the stream.
     """
 
@@ -81,6 +90,7 @@ class _Out:
     there: frozenset[str]
     next: int
     process: Header | None = None
+    heard: float = 0.0
     follower: asyncio.Task[None] | None = None
 
     @property
@@ -95,6 +105,12 @@ class _Out:
         if process is None or not process.log or order.stop - self.next != 1:
             return None
         return Left(position=self.next, attempt=order.attempt, node=process.node_id, host=process.node, log=process.log)
+
+    def late_s(self, ended: float, now: float) -> float:
+        """How long before `now`, of the lab's clock, its process ended, by its node's. The clocks may differ: each says
+        only how long something took."""
+        assert self.process is not None
+        return max(0.0, now - self.heard - (ended - self.process.sent))
 
 
 class RayPool:
@@ -121,6 +137,10 @@ class RayPool:
         """What each living node has in all, by Ray's name of it. Asks the cluster, so it may block or raise."""
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         return {node["NodeID"]: node["Resources"] for node in nodes if node.get("Alive")}
+
+    def ended_at(self, process: Header) -> float | None:
+        """When a process ended, by its node's clock; None where Ray does not know. Asks the cluster."""
+        return ray_internals.ended_at(process.worker_id)
 
     def keep_to(self, nodes: Collection[str]) -> None:
         """These nodes are there. What ran on another one is over; so is, when one has gone, what has not begun.
@@ -217,11 +237,15 @@ class RayPool:
 
     async def _follow(self, out: _Out) -> None:
         end, words = await self._drain(out)
-        if end in ("normal", "died") and out.next < out.order.stop and await self._is_lost(out):
-            end, words = "lost", LOST
+        late_s = 0.0
+        if end in ("normal", "died") and out.next < out.order.stop:
+            if await self._is_lost(out):
+                end, words = "lost", LOST
+            else:
+                late_s = await self._late_s(out)
         left = out.left if end in ("normal", "died", "out_of_memory") else None
         del self._out[out.order.lease]
-        self._report(out.order.lease, Ended(end=end, words=words, left=left))
+        self._report(out.order.lease, Ended(end=end, words=words, left=left, late_s=late_s))
 
     async def _is_lost(self, out: _Out) -> bool:
         """Whether a lease that ended early ended with its node. Ray knows of that before it runs the lease again."""
@@ -234,6 +258,18 @@ class RayPool:
             return False
         return out.node not in there if out.node else bool(out.there - there.keys())
 
+    async def _late_s(self, out: _Out) -> float:
+        """How long ago the process of a lease ended that died; 0.0 where nobody knows."""
+        if out.process is None:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        try:
+            at = await asyncio.to_thread(self.ended_at, out.process)
+        except Exception as error:  # the cluster does not say
+            log.warning("when the process of lease %s ended is not known: %s", out.order.lease, error)
+            return 0.0
+        return 0.0 if at is None else out.late_s(at, now)
+
     async def _drain(self, out: _Out) -> tuple[End, str]:
         lease = out.order.lease
         try:
@@ -242,7 +278,7 @@ class RayPool:
                 item = await ref
                 del ref  # the object store keeps what is referred to
                 if isinstance(item, Header):
-                    out.process = item
+                    out.process, out.heard = item, asyncio.get_running_loop().time()
                     self._report(lease, item)
                 else:
                     await self._room()  # others may have filled it meanwhile

@@ -44,7 +44,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import back_again, private_folder
 
-WIRE = 10
+WIRE = 11
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -111,6 +111,8 @@ class Header:
     node: str
     pid: int
     node_id: str = ""  # Ray's own name of the node
+    worker_id: str = ""  # and of the process
+    sent: float = 0.0  # when, by the node's clock, in seconds of the epoch
     version: int = 1  # of the code
     digest: str = ""  # of what this process has installed
     environment: Environment | None = None  # that itself, where the lab does not know it

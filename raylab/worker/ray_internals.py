@@ -43,6 +43,24 @@ def node_id() -> str:
     return found
 
 
+def worker_id() -> str:
+    """The id of this process, as Ray's state writes it."""
+    found: str = _core_worker().get_worker_id().hex()
+    return found
+
+
+def ended_at(worker: str) -> float | None:
+    """When a worker process ended, by its node's clock, in seconds of the epoch; None if it is there, or Ray does not
+    know. Asks the cluster. (`ray.util.state` tells the same only where the dashboard runs.)"""
+    from ray import WorkerID
+    from ray._private.gcs_utils import WorkerTableData
+    from ray._private.state import state
+
+    said = state._connect_and_get_accessor().get_worker_info(WorkerID.from_hex(worker))
+    found = WorkerTableData.FromString(said) if said else None
+    return None if found is None or found.is_alive or not found.end_time_ms else found.end_time_ms / 1_000
+
+
 def logs_folder() -> str:
     """Where the processes of this node, in this session of its cluster, have their logs."""
     from ray._private.worker import global_worker

@@ -4,7 +4,7 @@ An alarm of the system raises in the trial's own code, which costs half a micros
 back to Python (a loop in C, a lock that is never released) does not see it, and code may swallow it; so a second clock,
 a thread of the interpreter's own that needs no lock of Python's, ends the process GRACE_S later. Setting that one costs
 50 microseconds, so it is set afresh only now and then and may ring REARM_S early. The process cannot say any more why
-it ended; the ledger tells by the time it took.
+it ended; the ledger tells by how long it lived.
 
 Both are the process's: there is one alarm, and trials run in the main thread.
 """

@@ -113,9 +113,9 @@ class Story:
     def commit(self, first: int, count: int, status: str = "done", sweep: str = "s") -> list[Instruction]:
         return self.tell(RowsCommitted(sweep=sweep, first=first, count=count, by_status={status: count}))
 
-    def end(self, launch: Launch, end: End = "normal", detail: str = "") -> list[Instruction]:
+    def end(self, launch: Launch, end: End = "normal", detail: str = "", late_s: float = 0.0) -> list[Instruction]:
         self.out.pop(launch.lease, None)
-        return self.tell(LeaseEnded(lease=launch.lease, end=end, detail=detail))
+        return self.tell(LeaseEnded(lease=launch.lease, end=end, detail=detail, late_s=late_s))
 
     def whole(self, launch: Launch, status: str = "done", error: str = "") -> list[Instruction]:
         """The lease runs to its end and its rows become durable."""
@@ -431,6 +431,15 @@ def test_a_trial_that_dies_before_its_time_limit_has_a_strike(story: Story) -> N
     launch = limited(story, 1)
     story.now += 10.0
     assert one(Launch, story.end(launch, "died")).attempt == 2
+
+
+@pytest.mark.parametrize(("lived", "attempts"), [(0.1, [2]), (10.0, [2]), (10.0 + schedule.GRACE_S, [])])
+def test_a_death_that_is_told_late_counts_from_when_it_was(story: Story, lived: float, attempts: list[int]) -> None:
+    launch = limited(story, 1)
+    story.now += lived + 500.0
+    orders = story.end(launch, "normal", late_s=500.0)
+    assert [again.attempt for again in only(Launch, orders)] == attempts
+    assert [death.status for death in only(RecordDeath, orders)] == ([] if attempts else ["timed_out"])
 
 
 def test_the_time_of_a_trial_counts_from_the_batch_before_it(story: Story) -> None:

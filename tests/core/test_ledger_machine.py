@@ -174,11 +174,11 @@ class Model:
         if task.alone and task.version == task.disk.version:
             self.strikes[task.start] = self.strikes.get(task.start, Strikes()).begun()
 
-    def over(self, task: Task, end: str, now: float) -> None:
+    def over(self, task: Task, end: str, at: float) -> None:
         left = range(task.at, task.stop)
         old = task.version != task.disk.version  # other code has not done what it ends with
         blamed = end in ("died", "normal", "out_of_memory") and task.started and not task.stopping and not old
-        late = task.limit is not None and now - task.since >= task.limit + schedule.GRACE_S / 2
+        late = task.limit is not None and at - task.since >= task.limit + schedule.GRACE_S / 2
         if blamed and len(left) == 1 and late and end != "out_of_memory":
             self.where[task.at] = "over"
             return
@@ -680,20 +680,24 @@ class World(RuleBasedStateMachine):
             self.tell(event)
 
     @precondition(lambda self: self.tasks)
-    @rule(pick=PICK, end=st.sampled_from(["normal", "died", "died", "out_of_memory", "lost", "environment", "stopped"]))
-    def end(self, pick: int, end: ev.End) -> None:
+    @rule(
+        pick=PICK,
+        end=st.sampled_from(["normal", "died", "died", "out_of_memory", "lost", "environment", "stopped"]),
+        late_s=st.sampled_from([0.0, 0.0, 1.0, 100.0]),
+    )
+    def end(self, pick: int, end: ev.End, late_s: float) -> None:
         task = self.tasks[pick % len(self.tasks)]
         if end == "stopped" and not task.stopping:
             end = "lost"
         if end == "environment" and task.started:
             end = "lost"
-        self.finish(task, end)
+        self.finish(task, end, late_s)
 
-    def finish(self, task: Task, end: ev.End) -> None:
+    def finish(self, task: Task, end: ev.End, late_s: float = 0.0) -> None:
         self.tasks.remove(task)
         if self.mine(task):
-            self.model(task).over(task, end, self.now)
-        self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck"))
+            self.model(task).over(task, end, self.now - late_s)
+        self.tell(ev.LeaseEnded(lease=task.lease, end=end, detail="bad luck", late_s=late_s))
 
     @precondition(lambda self: self.tasks)
     @rule(

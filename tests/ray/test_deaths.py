@@ -176,6 +176,29 @@ def test_a_trial_that_never_ends_is_ended_at_its_time_limit_and_its_neighbours_a
     check_each_once(cluster.home / lab_name, "endless", 300, {"done": 298, "timed_out": 2})
 
 
+@pytest.mark.parametrize("capture", ["failed", "none"])
+def test_a_trial_that_kills_its_process_within_its_time_limit_is_crashed_also_where_all_slots_are_taken(
+    cluster: Cluster, lab_name: str, capture: str
+) -> None:
+    """Ray tells of the death once it has a slot for the task again: here behind the trial that takes all of its limit,
+    and where it runs alone after 1.5 s, which is its limit and half of its grace."""
+    script = """
+    import os, time
+    def dies(x):
+        if x == 0:
+            os._exit(0)
+        time.sleep(1000)
+    sweep = raylab.Lab(name).submit(
+        dies, {"x": [0, 1]}, name=f"dies-{capture}", time_limit=1, order="design", num_cpus=2, capture=capture
+    )
+    assert sweep.wait()
+    found = sweep.results(status="all", metadata=True).sort("x")
+    assert found["_status"].to_list() == ["crashed", "timed_out"], found["_error"].to_list()
+    assert found["_attempt"].to_list() == [3, 1]
+    """
+    cluster.client(_dedent(script), name=lab_name, capture=capture)
+
+
 def test_a_time_limit_given_later_ends_what_hangs_already(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
     script = """
     import os, time

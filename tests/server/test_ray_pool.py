@@ -24,6 +24,8 @@ class Streams(RayPool):
 
         self.told: list[tuple[Any, ...]] = []
         self.there: dict[str, dict[str, float]] = {"a": {}, "b": {}}
+        self.ended: float | None = None  # when processes ended, by the clocks of their nodes
+        self.late: list[float] = []
         self.streams: dict[int, Stream] = {}
         super().__init__(self._tell, room)
 
@@ -35,9 +37,13 @@ class Streams(RayPool):
                 self.told.append(("batch", lease, what.first))
             case Ended():
                 self.told.append((what.end, lease))
+                self.late.append(what.late_s)
 
     def nodes(self) -> dict[str, dict[str, float]]:
         return self.there
+
+    def ended_at(self, process: Header) -> float | None:
+        return self.ended
 
     def ask(self, order: LeaseOrder, *_: Any) -> Stream:
         self.streams[order.lease] = Stream()
@@ -185,5 +191,41 @@ def test_a_lease_that_ray_does_not_take_has_ended_before_it_began_and_not_within
         assert pool.told == [], "whoever launches is not called back meanwhile"
         await until(lambda: pool.told)
         assert pool.told == [("environment", 1)]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("ended", "late_s"), [(1_000.25, 4.75), (None, 0.0), (1_007.0, 0.0)])
+def test_a_death_says_how_long_ago_it_was_whatever_the_clock_of_its_node_says(
+    ended: float | None, late_s: float
+) -> None:
+    """Ray ends the stream of a process that died once a slot is free, which may be behind a trial of hours."""
+
+    async def story() -> None:
+        pool = Streams()
+        pool.ended = ended
+        loop, now = asyncio.get_running_loop(), 50.0
+        loop.time = lambda: now  # type: ignore[method-assign]
+        stream = await begin(pool, 1, Header(node="host", pid=1, node_id="a", sent=1_000.0))
+        now += 5.0
+        stream.end()
+        await until(lambda: pool.late)
+        assert pool.told == [("header", 1), ("normal", 1)]
+        assert pool.late == [late_s]
+
+    asyncio.run(story())
+
+
+def test_where_ray_does_not_say_when_a_process_ended_its_death_is_told_all_the_same() -> None:
+    async def story() -> None:
+        class Deaf(Streams):
+            def ended_at(self, process: Header) -> float | None:
+                raise ConnectionError("nobody answers")
+
+        pool = Deaf()
+        stream = await begin(pool, 1, header("a"))
+        stream.end()
+        await until(lambda: pool.late)
+        assert pool.late == [0.0]
 
     asyncio.run(story())
