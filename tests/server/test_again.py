@@ -86,7 +86,7 @@ def test_a_bug_that_is_mended_takes_the_name_and_its_failures_are_a_design(lab: 
         lab.submit(changed(), axes, repeats=3, name="fit")
 
     again, told = said(lambda: lab.submit(changed(), failures, name="again"))
-    assert "_repeat, _status, _attempt, _error" in told[0]
+    assert "_repeat, _point, _status, _attempt, _error" in told[0]
     assert "12 failed trials are 4 points: repeats" in told[0]
     assert again.wait(timeout=60, progress=False)
     assert again.results()["y"].to_list() == [0, -1, -2, -3]
