@@ -83,10 +83,10 @@ def draw_plan(seed: int, kinds: frozenset[int]) -> Plan:
 
 
 def short_plan(seed: int, kinds: frozenset[int]) -> Plan:
-    """A round of half a minute, each kind but the dearest once."""
+    """A round of half a minute, each kind but the dearest once or twice."""
     chance = random.Random(seed)
-    sweep = Known(name="sweep0", module=True, points=800, repeats=2, seed=seed + 1, nap=1, deadly=(500,))
-    wanted = [kind for kind in (WORKER, ACTOR, DISK) if kind in kinds]
+    sweep = Known(name="sweep0", module=True, points=1_200, repeats=2, seed=seed + 1, nap=1, deadly=(500,))
+    wanted = [kind for kind in (WORKER, ACTOR, DISK, WORKER, ACTOR) if kind in kinds]
     chance.shuffle(wanted)
     faults = [_draw_fault(chance, kind, longest=2.0) for kind in wanted + [FREEZE] * (FREEZE in kinds)]
     submit = Submit(sweep=0, kills=(("attached", chance.uniform(0.0, 0.05)),))
