@@ -50,7 +50,7 @@ def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_note
     assert why["count"].to_list() == [10, 1] and why["statuses"].to_list() == [["failed"], ["crashed"]], why.rows()
     assert why.row(0)[:4] == ("ValueError", "no fit at #", "fits_of_tests.py:11", None), why.row(0)
     assert why["example"][0] == "no fit at 0" and why["rerun"].to_list() == ["sweep.rerun(0)", "sweep.rerun(7)"]
-    assert "process died # times" in why["message"][1] and "worker-" not in why["message"][1], why["message"][1]
+    assert "process died while" in why["message"][1] and "worker-" not in why["message"][1], why["message"][1]
     assert lab.sweep("fits").failures(by="cause").equals(why)
 
     os.kill(lab.info()["pid"], 9)
