@@ -16,7 +16,7 @@ import raylab
 ROOT = Path(raylab.__file__).parent
 
 LAYERS = (
-    {"errors"},
+    {"errors", "extras"},
     {"core"},
     {"notebook"},
     {"worker"},

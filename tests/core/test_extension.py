@@ -13,6 +13,7 @@ from asked import submitted, sweeps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raylab.core import point_repeats
 from raylab.core.axes import Stepped
 from raylab.core.block import block
 from raylab.core.design import Design, Factorial, Joined, Points, as_design
@@ -62,6 +63,9 @@ def trials(record: SweepRecord) -> dict[Trial, Any]:
     numbers, points, _, _ = zip(*found, strict=True)
     assert len(set(numbers)) == len(found), "no number is given twice"
     assert len({trial[1:3] for trial in found}) == len(found), "no repeat of a point is there twice"
+    counted = Counter(points)
+    each = np.arange(record.points)
+    assert point_repeats.repeats_of(record.segments, each).tolist() == [counted[point] for point in each.tolist()]
     assert set(points) == set(range(record.points)), "points are numbered without a gap"
     return found
 
