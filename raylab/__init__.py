@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Design": "raylab.core.design",
-    "Factorial": "raylab.core.design",
-    "Points": "raylab.core.design",
+    "Design": "raylab.core.design_base",
+    "Factorial": "raylab.core.factorial",
+    "Points": "raylab.core.points",
     "Experiment": "raylab.worker.experiment",
     "Lab": "raylab.lab",
     "labs": "raylab.lab",

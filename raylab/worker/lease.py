@@ -168,7 +168,7 @@ class Part:
         given = trials.seeds.tolist()
         keys = zip(repeat(self.segment.seed), trials.numbers.tolist(), strict=False)
         if not self.design.is_plain or not self.design.parameters or alarm.limit is not None:
-            points = map(self.design.__getitem__, trials.points.tolist())
+            points = self.design.points_at(trials.points)
             return map(alarm.around(runner.attempt), points, given, keys)
         columns = {name: self.design.column(name, trials.points) for name in self.design.parameters}
         return runner.attempts(columns, given, keys)
