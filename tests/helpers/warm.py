@@ -87,9 +87,13 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def main(answers: int) -> None:
     sys.path[0] = "/nowhere"  # what a driver has on its path when it connects, its workers get
-    import raylab  # noqa: F401
+    # All that is loaded when it is used: numpy adds warnings' filters, polars a variable of the environment, and the
+    # first script would seem to have changed them.
+    import raylab
     from raylab.client.cluster import connect
 
+    for name in raylab.__all__:
+        getattr(raylab, name)
     connect(None, start=False)
     with os.fdopen(answers, "w") as reply:
         for line in sys.stdin:
