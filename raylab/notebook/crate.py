@@ -33,9 +33,11 @@ from raylab.errors import NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import origin_of
 from raylab.notebook.crate_readme import Chapter, readme
+from raylab.notebook.crate_rows import Rows
 from raylab.notebook.file import damaged
+from raylab.notebook.frame_files import write_parquet
 from raylab.notebook.parcel import Parcel, check_new, new_parcel
-from raylab.notebook.parquet import Rows, frame_of, write
+from raylab.notebook.row_stream import RowStream, frame_of
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import summaries
 from raylab.notebook.table_files import snapshot
@@ -158,7 +160,7 @@ class _Packing:
             self._parcel.put(f"{folder}/{name}", what, _json(document))
         for version, code in zip(record.versions, codes, strict=True):
             self._put_code(version, code, f"{folder}/code/{code['version']}")
-        rows = Rows(record, table)
+        rows = Rows(RowStream(record, table))
         results, count = self._put_rows(rows, folder)
         results += self._put_logs(chosen.folder, folder)
         self.runs += runs(
@@ -223,7 +225,7 @@ class _Packing:
             return []
         path = f"{folder}/logs.parquet"
         with self._parcel.open(path, "what trials printed, as far as it was kept") as sink:
-            write(sink, map(frame_of, logs.tables(logs.files)))
+            write_parquet(sink, map(frame_of, logs.tables(logs.files)))
         return [path]
 
 

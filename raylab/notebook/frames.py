@@ -205,10 +205,12 @@ class View:
         # Plain strings would be patterns: a result may be called "*".
         return rows.select(cs.by_name(list(names)))
 
-    def piece(self, table: pa.Table) -> pl.DataFrame:
-        """All rows of one table, in the columns and types that the rows of all tables have together."""
-        rows = self._placed([self._schema.empty_table(), table], {*self.columns})
-        return rows.select(cs.by_name(self.columns)).collect()
+    def piece(self, table: pa.Table, also: Sequence[str] = ()) -> pl.DataFrame:
+        """All rows of one table, in the columns and types that the rows of all tables have together; of the metadata
+        these, too."""
+        names = dict.fromkeys([*self.columns, *also])
+        rows = self._placed([self._schema.empty_table(), table], {*names})
+        return rows.select(cs.by_name(list(names))).collect()
 
     def _placed(self, tables: Sequence[pa.Table], used: AbstractSet[str]) -> pl.LazyFrame:
         """The rows of these tables in these columns, whichever of them a table has."""

@@ -19,9 +19,10 @@ from test_odd_results import HOLDABLE, TYPED
 import raylab
 from raylab.core.design import Factorial
 from raylab.core.history import fold
-from raylab.notebook import parquet
-from raylab.notebook.parquet import Rows
+from raylab.notebook import crate_rows, frame_files
+from raylab.notebook.crate_rows import Rows
 from raylab.notebook.posix import PosixStore
+from raylab.notebook.row_stream import RowStream
 from raylab.notebook.table_files import snapshot
 from raylab.notebook.verify import requests_of
 from raylab.offline import Notebook
@@ -32,7 +33,7 @@ DATA = Path(__file__).parents[1] / "data"
 def rows(root: Path, name: str = "SWEEP") -> Rows:
     reader = PosixStore(root)
     record = fold(requests_of(reader))[name]
-    return Rows(record, snapshot(reader, record.folder))
+    return Rows(RowStream(record, snapshot(reader, record.folder)))
 
 
 def written(found: Rows, *, superseded: bool = False) -> pl.DataFrame:
@@ -82,7 +83,7 @@ def test_columns_that_widen_and_come_late_are_of_one_kind_in_all_pieces(
         bench.run("SWEEP", start, start + 2)
         bench.seal("SWEEP")
     if not is_whole:
-        monkeypatch.setattr(parquet, "WHOLE_BYTES", 0)
+        monkeypatch.setattr(crate_rows, "WHOLE_BYTES", 0)
     found, truth = written(rows(tmp_path)), expected(tmp_path)
     assert found.schema["y"] == pl.Float64
     same = found.columns if is_whole else ["p", "*", "y", "never", "struct", "list", "_seq", "_status"]
@@ -106,7 +107,7 @@ def test_no_kind_of_value_is_refused(tmp_path: Path, is_whole: bool, monkeypatch
 
     sweep(tmp_path, odd, Factorial(p=range(len(values))))
     if not is_whole:
-        monkeypatch.setattr(parquet, "WHOLE_BYTES", 0)
+        monkeypatch.setattr(crate_rows, "WHOLE_BYTES", 0)
     found, truth = written(rows(tmp_path)), expected(tmp_path)
     assert found["_seq"].to_list() == list(range(len(values)))
     if is_whole:
@@ -181,13 +182,13 @@ def parts(root: Path, count: int, each: int = 4) -> Bench:
 
 
 def test_rows_are_written_before_the_next_part_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "GROUP_ROWS", 4)
+    monkeypatch.setattr(frame_files, "GROUP_ROWS", 4)
     parts(tmp_path, 6)
     sizes: list[int] = []
     reader = Watched(tmp_path, lambda path: sizes.append(sink.tell()) if path.startswith("sweeps/SWEEP/0") else None)
     sink = io.BytesIO()
     record = fold(requests_of(reader))["SWEEP"]
-    found = Rows(record, snapshot(reader, record.folder))
+    found = Rows(RowStream(record, snapshot(reader, record.folder)))
     assert sizes == []
     found.write(sink)
     assert len(sizes) == 6
@@ -196,7 +197,7 @@ def test_rows_are_written_before_the_next_part_is_read(tmp_path: Path, monkeypat
 
 
 def test_rows_that_are_wide_are_not_gathered_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "GROUP_BYTES", 1)
+    monkeypatch.setattr(frame_files, "GROUP_BYTES", 1)
     parts(tmp_path, 6)
     sink = io.BytesIO()
     rows(tmp_path).write(sink)
