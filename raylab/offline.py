@@ -28,6 +28,7 @@ from raylab.notebook.frames import results, scan, warnings_frame
 from raylab.notebook.inventory import findings_frame, sweeps_frame
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
+from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.salvage import salvage as salvaged
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
@@ -375,6 +376,19 @@ def diffs_of(notebook: Notebook, name: str) -> list[bytes | None]:
     record = find(notebook._records(), only(name), notebook.name)
     found = diffs(notebook._reader, record)
     return [found.get(version.diff) for version in record.versions]
+
+
+def streams(
+    notebook: Notebook, name: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]
+) -> list[RowStream]:
+    """The rows that `results` gives, to be streamed: of each sweep a stream."""
+
+    def stream(record: SweepRecord) -> RowStream:
+        this = Handle(record.name, record.folder)
+        asked = lambda: find(notebook._records(), this, notebook.name)  # noqa: E731
+        return notebook._there(record, lambda: opened(notebook._reader, asked, status, metadata))
+
+    return [stream(record) for record in notebook._read(name)]
 
 
 def pinned(notebook: Notebook, name: str) -> Handle:

@@ -38,6 +38,7 @@ from raylab.notebook.diffs import diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.place import store_at
+from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.tables import Tables
@@ -275,6 +276,17 @@ class Client:
                 join,
                 several=is_list(sweep),
             )
+
+    def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
+        """The rows that `results` gives, to be streamed: of each sweep a stream."""
+
+        def stream(this: Handle) -> RowStream:
+            record = self.record(this)
+            return self._there(record, lambda: opened(self.reader, lambda: self.record(this), status, metadata))
+
+        with Interruptible(lambda: READING):
+            records = [self.record(each) for each in handles(sweep) or (None,)]
+            return [stream(Handle(record.name, record.folder)) for record in records]
 
     def failures(self, sweep: Which, by: str | None) -> pl.DataFrame:
         """What failed and is not to be run again."""

@@ -20,7 +20,8 @@ from raylab.client.waiting import Mark, tell_end, tell_remarks
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
-from raylab.offline import diffs_of, overview, pinned, through
+from raylab.notebook.row_stream import RowStream
+from raylab.offline import diffs_of, overview, pinned, streams, through
 from raylab.server.known_labs import Place, known
 
 
@@ -99,6 +100,9 @@ class Resting:
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         return self._notebook.results(sweep, status=status, metadata=metadata)
+
+    def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
+        return streams(self._notebook, sweep, status=status, metadata=metadata)
 
     def log(self, sweep: str | None, point: int, repeat: int, attempt: int | None) -> str:
         return self._notebook.log(sweep, point, repeat, attempt=attempt)

@@ -87,14 +87,32 @@ def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> p
 
 def scanned(frames: Mapping[str, pl.LazyFrame], parameters: Sequence[str]) -> pl.LazyFrame:
     """The same of lazy frames; where columns of one name are of several kinds, their rows are read for it."""
-    schemas = [frame.collect_schema() for frame in frames.values()]
+    kinds = common([frame.collect_schema() for frame in frames.values()])
+    if kinds is None:
+        return together({name: frame.collect() for name, frame in frames.items()}, parameters).lazy()
+    return pl.concat([told(frame, name, kinds) for name, frame in frames.items()])
+
+
+def common(schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The columns of the rows of several sweeps, where those of one name are of one type everywhere; else None."""
     kinds: dict[str, Any] = {}
     alike = all(kinds.setdefault(name, kind) == kind for schema in schemas for name, kind in schema.items())
     if not alike or SWEEP in kinds:
-        return together({name: frame.collect() for name, frame in frames.items()}, parameters).lazy()
-    order = [SWEEP, *_merged(list(schema) for schema in schemas)]
-    told = [frame.with_columns(pl.lit(name).alias(SWEEP)) for name, frame in frames.items()]
-    rows = pl.concat(told, how="diagonal").select(cs.by_name(order))
+        return None
+    return {name: kinds[name] for name in _merged(list(schema) for schema in schemas)}
+
+
+def told(frame: Frame, name: str, kinds: Mapping[str, Any]) -> Frame:
+    """Rows of one sweep in the columns that are common to several, its name in front; null where it has no such column.
+
+    Args:
+        frame: the rows.
+        name: the sweep's.
+        kinds: as `common` gives them.
+    """
+    there = frame.collect_schema()
+    missing = [pl.lit(None, dtype=kind).alias(column) for column, kind in kinds.items() if column not in there]
+    rows = frame.with_columns(pl.lit(name).alias(SWEEP), *missing).select(cs.by_name([SWEEP, *kinds]))
     return rows.with_columns(pl.col("_repeat").fill_null(0)) if "_repeat" in kinds else rows
 
 

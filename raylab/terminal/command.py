@@ -18,7 +18,8 @@ from raylab.terminal.verbs_end import archive, rm, shutdown
 from raylab.terminal.verbs_info import info
 from raylab.terminal.verbs_log import log
 from raylab.terminal.verbs_notebook import copy, verify
-from raylab.terminal.verbs_read import failures, ls, results, status, wait, watch
+from raylab.terminal.verbs_read import ls, status, wait, watch
+from raylab.terminal.verbs_rows import failures, results
 from raylab.terminal.verbs_start import start, stop
 from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_READY, UNAVAILABLE, Misuse, parser
 
@@ -54,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `raylab results ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except (RaylabError, ValueError, OSError) as error:
+    except (RaylabError, ValueError, OSError, ModuleNotFoundError) as error:
         say(told(error) if isinstance(error, OSError) else str(error))
         return exit_code(error)
     return code

@@ -1,47 +1,66 @@
-"""Results as files of other programs: the frame is written as it is where the format can hold it, as JSON where not."""
+"""Results as files of other programs, each whole or not there at all; and on a terminal."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeAlias
 
 import polars as pl
 
 from raylab.client.speech import harmless
-from raylab.errors import told
+from raylab.errors import RaylabError, told
+from raylab.notebook.frame_files import write_arrow, write_parquet
+from raylab.terminal.cells import Notes
+from raylab.terminal.sheet import write_xlsx
+from raylab.terminal.text_files import write_csv, write_jsonl
+
+Writer: TypeAlias = Callable[[IO[bytes], Iterable[pl.DataFrame], Notes], int]
+"""Writes frames of the same columns, notes what it made of values that its format cannot hold; gives the number of
+rows."""
+
+WRITERS: dict[str, Writer] = {
+    "parquet": lambda sink, frames, _: write_parquet(sink, frames),
+    "csv": write_csv,
+    "arrow": lambda sink, frames, _: write_arrow(sink, frames),
+    "jsonl": write_jsonl,
+    "xlsx": write_xlsx,
+}
+"""By the words of `raylab.terminal.formats`."""
 
 
-def write(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as the suffix says: .parquet .csv .arrow .feather .ipc .ndjson. The whole file appears, or nothing.
+def write(frames: Iterable[pl.DataFrame], path: Path, form: str) -> tuple[int, Notes]:
+    """Write frames as one file. The whole file appears, in the place of an earlier one, or nothing.
+
+    Args:
+        frames: of the same columns, one at least.
+        path: where.
+        form: the word for its format.
+
+    Returns:
+        How many rows there are, and what was made of values that the format cannot hold.
 
     Raises:
-        ValueError: the suffix is another one, or there is no such folder.
+        ValueError: there is no such folder, or the format has no room for so much.
         OSError: the file cannot be written; the error names it.
     """
-    writers: dict[str, Callable[[IO[bytes]], object]] = {
-        ".parquet": frame.write_parquet,
-        ".csv": lambda file: plain(frame).write_csv(file),
-        ".ndjson": lambda file: plain(frame, nested=True).write_ndjson(file),
-        **dict.fromkeys((".arrow", ".feather", ".ipc"), frame.write_ipc),
-    }
-    if path.suffix not in writers:
-        raise ValueError(f"{path} must end in one of {' '.join(writers)}")
     check_place(path)
+    notes = Notes()
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with half.open("wb") as file:
-            writers[path.suffix](file)
+            rows = WRITERS[form](file, frames, notes)
         half.replace(path)
+    except RaylabError:  # of the rows
+        raise
     except OSError as error:  # of the file that was asked for, not of the half one
         raise OSError(error.errno, f"{error.strerror or told(error)}; nothing was written", str(path)) from None
     finally:
         with contextlib.suppress(OSError):
             half.unlink(missing_ok=True)
+    return rows, notes
 
 
 def check_place(path: Path) -> None:
@@ -63,37 +82,3 @@ def show(frame: pl.DataFrame, columns: int) -> None:
     most = max(4, columns // 12)
     with pl.Config(tbl_width_chars=columns, tbl_rows=20, tbl_cols=most, tbl_hide_column_data_types=columns < 60):
         print(harmless(str(frame)))
-
-
-def plain(frame: pl.DataFrame, *, nested: bool = False) -> pl.DataFrame:
-    """The frame with what text cannot hold (lists, structs, bytes) as JSON, bytes in base64, durations in seconds.
-
-    Args:
-        frame: any.
-        nested: leave lists and structs without bytes as they are.
-
-    Example:
-        >>> plain(pl.DataFrame({"a": [[1, 2]], "b": [b"x"]})).row(0)
-        ('[1, 2]', 'eA==')
-    """
-    odd = [name for name, kind in frame.schema.items() if _odd(kind, nested)]
-    spans = pl.selectors.duration().dt.total_microseconds() / 1e6
-    return frame.with_columns(spans).with_columns(
-        pl.Series(name, [_text(value) for value in frame[name].to_list()], dtype=pl.String) for name in odd
-    )
-
-
-def _odd(kind: pl.DataType, nested: bool) -> bool:
-    if kind == pl.Binary:
-        return True
-    return kind.is_nested() and not (nested and "Binary" not in str(kind))
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return _bytes(value) if isinstance(value, bytes) else json.dumps(value, default=_bytes)
-
-
-def _bytes(value: Any) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

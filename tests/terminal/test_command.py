@@ -266,14 +266,52 @@ def test_results_off_a_terminal_are_csv(notebook: Path, capfdbinary: pytest.Capt
     assert sorted(done.stdout.splitlines()) == ["1,10", "2,5", "3,3", "x,y"]
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson", ".jsonl"])
 def test_results_go_to_a_file(notebook: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / f"out{suffix}"
     words = ["results", "--notebook", str(notebook), "done", "-o", str(path), "--status", "all", "--metadata"]
     assert main(words) == 0
-    read = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".ndjson": pl.read_ndjson}.get(suffix, pl.read_ipc)
+    read = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".ndjson": pl.read_ndjson, ".jsonl": pl.read_ndjson}.get(
+        suffix, pl.read_ipc
+    )
     assert sorted(read(path)["_status"]) == ["done", "done", "done", "failed"]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "arrow", "xlsx"])
+def test_a_format_may_be_named_for_what_is_printed_or_for_a_file(
+    form: str, notebook: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "out.txt"
+    words = ["results", "--notebook", str(notebook), "done", "--format", form]
+    assert main([*words, "-o", str(path)]) == 0
+    assert main(words) == 0
+    printed = capfdbinary.readouterr().out
+    if form != "xlsx":  # which bears the time
+        assert printed == path.read_bytes()
+    assert printed[:2] == {"csv": b"x,", "jsonl": b'{"', "parquet": b"PA", "arrow": b"AR", "xlsx": b"PK"}[form]
+
+
+def test_what_a_format_cannot_hold_is_told(notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = Bench(tmp_path / "odd")
+    bench.submit("odd", lambda p: {"loss": float("nan"), "trace": [p]}, Factorial(p=range(2)))
+    bench.run("odd")
+    words = ["results", "--notebook", str(bench.root), "odd"]
+    assert main([*words, "-o", str(tmp_path / "x.jsonl")]) == 0
+    said = capsys.readouterr().err
+    assert '"NaN", "Infinity" or "-Infinity": loss' in said
+    assert json.loads((tmp_path / "x.jsonl").read_text().splitlines()[1]) == {"p": 1, "loss": "NaN", "trace": [1]}
+    assert main(words) == 0
+    assert capsys.readouterr().err == "raylab: lists and structs are JSON: trace\n"
+
+
+def test_nothing_binary_is_shown_on_a_terminal(
+    notebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        main(["results", "--notebook", str(notebook), "done", "--format", "parquet"])
+    assert "give a file with -o" in capsys.readouterr().err
 
 
 def test_statuses_are_words_with_commas(notebook: Path, tmp_path: Path) -> None:
@@ -292,11 +330,12 @@ def test_what_the_help_of_results_promises_is_taken(
     with pytest.raises(SystemExit):
         main(["results", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    suffixes = told.partition("as its suffix says: ")[2].partition(" --status")[0].split()
+    suffixes = told.partition("as its suffix says: ")[2].partition(" --format")[0].split()
     statuses = re.findall(
         r"[a-z_]+", told.partition("--status WORDS ")[2].partition("several")[0].replace("(default)", "")
     )
-    assert len(suffixes) == len(statuses) + 1 == 6, told
+    assert len(suffixes) == 8, told
+    assert len(statuses) == 5, told
     words = ["results", "--notebook", str(notebook), "done"]
     for number, suffix in enumerate(suffixes):
         assert main([*words, "-o", str(tmp_path / f"{number}{suffix}")]) == 0

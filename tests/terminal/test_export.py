@@ -1,17 +1,29 @@
-"""Results become files that other programs read."""
+"""Results become files that other programs read, and no value silently becomes another one."""
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import re
+import sys
+import zipfile
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from raylab.terminal.export import plain, show, write
+from raylab.terminal.cells import NOT_FINITE, Notes, plain
+from raylab.terminal.export import WRITERS, show, write
+from raylab.terminal.formats import FORMATS, format_of
+from raylab.terminal.sheet import MAX_CHARS, MAX_ROWS, write_xlsx
 
 ODD = pl.DataFrame(
     {
@@ -30,6 +42,44 @@ ODD = pl.DataFrame(
 )
 
 
+def written(frames: Iterable[pl.DataFrame], form: str) -> tuple[bytes, list[str]]:
+    sink, notes = io.BytesIO(), Notes()
+    WRITERS[form](sink, frames, notes)
+    return sink.getvalue(), notes.lines()
+
+
+def read_rows(data: bytes) -> list[dict[str, Any]]:
+    """JSON lines as a strict reader takes them: NaN and Infinity are no JSON."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in data.decode().splitlines()]
+
+
+def cells(data: bytes) -> dict[str, tuple[str, str, str]]:
+    """What is in the cells of a sheet, by their names: kind (n, b, e, inlineStr), value, and how it is shown."""
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        assert book.testzip() is None
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        styles = book.read("xl/styles.xml").decode()
+    shapes = dict(re.findall(r'<numFmt numFmtId="(\d+)" formatCode="([^"]*)"', styles))
+    looks = re.findall(r'<xf numFmtId="(\d+)"[^>]*?xfId', styles.partition("<cellXfs")[2])
+    found = {}
+    for at, about, body in re.findall(r'<c r="([A-Z]+\d+)"([^>]*)>(.*?)</c>', sheet):
+        kind = re.search(r't="(\w+)"', about)
+        look = re.search(r's="(\d+)"', about)
+        value = re.search(r"<(?:v|t)[^>]*>(.*?)</(?:v|t)>", body)
+        shape = shapes.get(looks[int(look[1])], "") if look else ""
+        found[at] = (kind[1] if kind else "n", value[1] if value else "", shape.replace("&quot;", '"'))
+    return found
+
+
+def test_there_is_a_writer_for_each_format() -> None:
+    assert WRITERS.keys() == FORMATS.keys()
+    assert format_of(Path("X.CSV")) == "csv"
+
+
 def test_a_file_without_a_place_is_refused_by_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.csv").mkdir()
@@ -39,64 +89,208 @@ def test_a_file_without_a_place_is_refused_by_its_own_name(tmp_path: Path) -> No
         (tmp_path / "folder.csv", "it is a folder"),
     ]:
         with pytest.raises(ValueError, match=why) as refused:
-            write(ODD, path)
+            write([ODD], path, "csv")
         assert str(refused.value).startswith(f"{path} cannot be written")
 
 
 def test_a_disk_that_refuses_names_the_file_that_was_asked_for() -> None:
-    frame = pl.DataFrame({"x": range(10**6)})
     with pytest.raises(OSError, match="nothing was written") as refused:
-        write(frame, Path("/proc/self/x.csv"))
+        write([ODD], Path("/proc/self/x.csv"), "csv")
     assert refused.value.filename == "/proc/self/x.csv"
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather", ".ipc"])
-def test_binary_formats_hold_everything(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"x{suffix}"
-    write(ODD, path)
-    assert_frame_equal(pl.read_parquet(path) if suffix == ".parquet" else pl.read_ipc(path), ODD)
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_binary_formats_hold_everything(tmp_path: Path, form: str) -> None:
+    rows, notes = write([ODD, ODD.clear(), ODD[:1]], tmp_path / "x", form)
+    read = pl.read_parquet if form == "parquet" else pl.read_ipc
+    assert_frame_equal(read(tmp_path / "x"), pl.concat([ODD, ODD[:1]]))
+    assert (rows, notes.lines()) == (3, [])
 
 
-def test_csv_holds_what_is_no_text_as_json(tmp_path: Path) -> None:
-    write(ODD, tmp_path / "x.csv")
-    back = pl.read_csv(tmp_path / "x.csv")
+def test_csv_holds_what_is_no_text_as_json_and_says_so() -> None:
+    data, said = written([ODD, ODD], "csv")
+    back = pl.read_csv(data)
     assert back.columns == ODD.columns
+    assert back.height == 4
     assert json.loads(back["list"][0]) == [1.5, None]
     assert json.loads(back["struct"][0]) == {"a": 1, "b": "AP8="}
-    assert back["bytes"].to_list() == ["AP8=", None]
+    assert back["bytes"].to_list() == ["AP8=", None] * 2
     assert back["list"][1] is None
-    assert back["span"].to_list() == [86_400.000005, None]
+    assert back["span"].to_list() == [86_400.000005, None] * 2
+    assert math.isnan(back["nan"][0])
+    assert back["nan"][1] == float("inf")
+    assert said == [
+        "lists and structs are JSON: list, struct",
+        "bytes are text in base64: bytes",
+        "durations are seconds: span",
+    ]
 
 
-def test_ndjson_keeps_lists_and_structs(tmp_path: Path) -> None:
+def test_json_in_csv_is_json_whatever_is_in_it() -> None:
+    odd = pl.DataFrame(
+        {"l": [[math.nan, -math.inf, 1.0]], "s": [{"t": timedelta(seconds=2), "at": datetime(2026, 1, 2)}]}
+    )
+    back = pl.read_csv(written([odd], "csv")[0])
+    assert back["l"][0] == '["NaN", "-Infinity", 1.0]'
+    assert json.loads(back["s"][0]) == {"t": 2.0, "at": "2026-01-02T00:00:00"}
+
+
+def test_json_lines_keep_lists_and_structs() -> None:
     frame = pl.DataFrame({"l": [[1, 2]], "s": [{"a": 1}], "b": [b"\xff"]})
-    write(frame, tmp_path / "x.ndjson")
-    assert json.loads((tmp_path / "x.ndjson").read_text()) == {"l": [1, 2], "s": {"a": 1}, "b": "/w=="}
+    assert read_rows(written([frame], "jsonl")[0]) == [{"l": [1, 2], "s": {"a": 1}, "b": "/w=="}]
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow", ".ndjson"])
-def test_a_sweep_without_rows_is_a_file_too(tmp_path: Path, suffix: str) -> None:
-    write(pl.DataFrame(schema={"x": pl.Int64, "l": pl.List(pl.Int64)}), tmp_path / f"x{suffix}")
-    assert (tmp_path / f"x{suffix}").exists()
+def test_json_lines_have_no_nan_and_say_what_is_there_instead() -> None:
+    whole = pl.DataFrame({"x": [1.0, None], "l": [[0.5], []]})
+    odd = pl.DataFrame({"x": [math.nan, math.inf], "l": [[-math.inf], None]})
+    data, said = written([whole, odd], "jsonl")
+    assert read_rows(data) == [
+        {"x": 1.0, "l": [0.5]},
+        {"x": None, "l": []},
+        {"x": "NaN", "l": ["-Infinity"]},
+        {"x": "Infinity", "l": None},
+    ]
+    assert said == [f"{NOT_FINITE}: x, l"]
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_lines_tell_of_numbers_that_others_read_as_floats() -> None:
+    frame = pl.DataFrame({"a": [2**53 + 1], "b": [2**53 - 1], "c": [[-(2**63)]]})
+    data, (said,) = written([frame], "jsonl")
+    assert read_rows(data) == [{"a": 2**53 + 1, "b": 2**53 - 1, "c": [-(2**63)]}]
+    assert said.startswith("integers beyond 2^53")
+    assert said.endswith(": a, c")
+
+
+def test_values_look_alike_in_json_lines_whoever_writes_them() -> None:
+    plain_rows = ODD.select("at", "day", "clock", "span", "money").with_columns(l=pl.lit([1.5]))
+    odd_rows = plain_rows.with_columns(l=pl.lit([math.nan]))
+    (first, _), (second, _) = (read_rows(written([frame], "jsonl")[0]) for frame in (plain_rows, odd_rows))
+    assert {**second, "l": [1.5]} == first
+    assert first["at"] == "2026-01-02T03:04:05.000006+00:00"
+    assert (first["day"], first["money"], first["span"]) == ("2026-01-02", "1.50", 86_400.000005)
+
+
+LEAF = st.one_of(st.none(), st.floats(width=64))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries({"x": LEAF, "l": st.lists(LEAF, max_size=3), "s": st.fixed_dictionaries({"y": LEAF})}),
+        max_size=5,
+    )
+)
+def test_every_float_comes_back_from_json_lines(rows: list[dict[str, Any]]) -> None:
+    schema = {"x": pl.Float64, "l": pl.List(pl.Float64), "s": pl.Struct({"y": pl.Float64})}
+    back = read_rows(written([pl.DataFrame(rows, schema=schema)], "jsonl")[0])
+    texts = json.dumps(rows, sort_keys=True)
+    for word in ("NaN", "-Infinity", "Infinity"):
+        texts = re.sub(rf'(?<![-"]){word}', f'"{word}"', texts)
+    assert json.dumps(back, sort_keys=True) == texts
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sweep_without_rows_is_a_file_too(tmp_path: Path, form: str) -> None:
+    assert write([pl.DataFrame(schema={"x": pl.Int64, "l": pl.List(pl.Int64)})], tmp_path / "x", form)[0] == 0
+    assert (tmp_path / "x").exists()
+
+
+# -- Excel
+
+
+def test_excel_has_numbers_texts_and_truth_values_as_they_are() -> None:
+    frame = pl.DataFrame(
+        {
+            "n": [0.1 + 0.2, None],
+            "i": [2**53 - 1, -5],
+            "t": ["=1+1", "a <b> &"],
+            "b": [True, False],
+            "m": [Decimal("1.50"), Decimal("12345678901234567.89")],
+            "nothing": [None, None],
+        }
+    )
+    data, said = written([frame], "xlsx")
+    found = cells(data)
+    assert [found[at][1] for at in ("A1", "B1", "C1")] == ["n", "i", "t"]
+    assert float(found["A2"][1]) == 0.1 + 0.2
+    assert "A3" not in found
+    assert [found[at][:2] for at in ("B2", "B3")] == [("n", str(2**53 - 1)), ("n", "-5")]
+    assert [found[at][:2] for at in ("C2", "C3")] == [("inlineStr", "=1+1"), ("inlineStr", "a &lt;b&gt; &amp;")]
+    assert [found[at][:2] for at in ("D2", "D3")] == [("b", "1"), ("b", "0")]
+    assert [found[at][:2] for at in ("E2", "E3")] == [("n", "1.5"), ("inlineStr", "12345678901234567.89")]
+    assert said == ["decimals that no float holds are text: m"]
+
+
+def test_what_excel_has_not_is_text_or_an_error_value_and_said() -> None:
+    frame = pl.DataFrame(
+        {
+            "big": [2**53, 1],
+            "nan": [math.nan, -math.inf],
+            "list": [[1], None],
+            "long": ["x" * 40_000, "<r>not rich</r>"],
+        }
+    )
+    data, said = written([frame], "xlsx")
+    found = cells(data)
+    assert [found[at][:2] for at in ("A2", "A3")] == [("inlineStr", str(2**53)), ("n", "1")]
+    assert [found[at][:2] for at in ("B2", "B3")] == [("e", "#NUM!"), ("e", "#DIV/0!")]
+    assert found["C2"][1] == "[1]"
+    assert len(found["D2"][1]) == MAX_CHARS
+    assert found["D2"][1].endswith("xxx… (cut here, of 40,000 characters)")
+    assert found["D3"][1] == "&lt;r&gt;not rich&lt;/r&gt; "
+    assert [line.rpartition(": ")[2] for line in said] == ["list", "big", "nan", "long", "long"]
+
+
+def test_excel_has_times_that_say_their_zone() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, 250_000, UTC)
+    frame = pl.DataFrame(
+        {"utc": [at], "local": [at.replace(tzinfo=None)], "day": [date(1900, 2, 28)], "clock": [time(12)]}
+    )
+    frame = frame.with_columns(
+        berlin=pl.col("utc").dt.convert_time_zone("Europe/Berlin"), late=pl.lit(date(1900, 3, 1))
+    )
+    data, said = written([frame], "xlsx")
+    found = cells(data)
+    days = (datetime(2026, 1, 2, 3, 4, 5, 250_000) - datetime(1899, 12, 30)) / timedelta(days=1)
+    assert found["A2"][0] == found["B2"][0] == "n"
+    assert float(found["A2"][1]) == float(found["B2"][1]) == pytest.approx(days, abs=1e-11)
+    assert found["A2"][2].endswith('"UTC"')
+    assert not found["B2"][2].endswith('"UTC"')
+    assert found["C2"][:2] == ("inlineStr", "1900-02-28")
+    assert (float(found["D2"][1]), found["D2"][2]) == (0.5, "hh:mm:ss.000")
+    assert found["E2"][1] == "2026-01-02T04:04:05.250000+01:00"
+    assert (float(found["F2"][1]), found["F2"][2]) == (61, "yyyy-mm-dd")
+    assert [line.rpartition(": ")[2] for line in said] == ["utc", "day", "berlin"]
+
+
+def test_more_rows_than_a_sheet_has_are_refused_before_they_are_written(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": [None] * (MAX_ROWS // 2)}, schema={"x": pl.Int64})
+    with pytest.raises(ValueError, match=r"1,048,575 rows below its heading.*write them as \.parquet"):
+        write([frame, frame], tmp_path / "x.xlsx", "xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_xlsxwriter_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'raylab\[excel\]'"):
+        write_xlsx(io.BytesIO(), [ODD], Notes())
+
+
+# -- files
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    write(pl.DataFrame({"x": [1]}), path)
+    write([pl.DataFrame({"x": [1]})], path, "csv")
 
-    def breaks(*_: object) -> None:
+    def breaks() -> Iterable[pl.DataFrame]:
+        yield pl.DataFrame({"x": [2]})
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(pl.DataFrame, "write_csv", breaks)
     with pytest.raises(OSError, match="no space"):
-        write(pl.DataFrame({"x": [2]}), path)
+        write(breaks(), path, "csv")
     assert path.read_text() == "x\n1\n"
     assert [each.name for each in tmp_path.iterdir()] == ["x.csv"]
-
-
-def test_other_suffixes_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"x\.txt must end in one of \.parquet"):
-        write(ODD, tmp_path / "x.txt")
 
 
 def test_plain_columns_are_left_alone() -> None:

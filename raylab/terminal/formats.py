@@ -1,0 +1,35 @@
+"""The formats of files that results are written as: their words, and the suffixes that mean them. Loads nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "parquet": (".parquet",),
+    "csv": (".csv",),
+    "arrow": (".arrow", ".feather", ".ipc"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "xlsx": (".xlsx",),
+}
+"""By the word for it, the suffixes of each format."""
+
+SUFFIXES = tuple(suffix for some in FORMATS.values() for suffix in some)
+
+BINARY = frozenset(FORMATS) - {"csv", "jsonl"}
+"""What no terminal shows."""
+
+
+def format_of(path: Path) -> str:
+    """The format that the suffix of a file means.
+
+    Raises:
+        ValueError: it means none.
+
+    Example:
+        >>> format_of(Path("coarse.feather"))
+        'arrow'
+    """
+    for word, suffixes in FORMATS.items():
+        if path.suffix.lower() in suffixes:
+            return word
+    raise ValueError(f"a file that ends in one of {' '.join(SUFFIXES)}, or any with --format; not {str(path)!r}")

@@ -1,0 +1,200 @@
+"""The verbs that give rows: `raylab results`, `failures`. They start no lab."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raylab.client.figures import width
+from raylab.client.speech import UNCHANGED, Interruptible, say
+from raylab.errors import SweepNotFound
+from raylab.terminal.formats import BINARY, FORMATS, SUFFIXES, format_of
+from raylab.terminal.screen import causes
+from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
+from raylab.terminal.words import ADDRESS, DONE, JSON, Misuse, verb, word
+
+if TYPE_CHECKING:
+    from raylab.terminal.gathering import Asked
+
+SWEEPS = word(
+    "sweeps",
+    nargs="*",
+    metavar="SWEEP",
+    help="of this sweep (default: the only one there is); of several, with a column _sweep in front",
+)
+
+
+def _statuses(text: str) -> list[str]:
+    from raylab.notebook.frames import check_status
+
+    return check_status(text.split(","))
+
+
+@verb(
+    "show or write what sweeps have brought so far",
+    LAB,
+    SWEEPS,
+    ADDRESS,
+    NOTEBOOK,
+    word("-o", "--output", type=Path, metavar="FILE", help=f"write to FILE, as its suffix says: {' '.join(SUFFIXES)}"),
+    word("--format", choices=tuple(FORMATS), help="of FILE, whatever its suffix; without FILE, of what is printed"),
+    word(
+        "--status",
+        type=_statuses,
+        default=["done"],
+        metavar="WORDS",
+        help="done (default), failed, crashed, out_of_memory, timed_out, several with commas, or all; with any but "
+        "done, the columns _status and _error come too",
+    ),
+    word("--metadata", action="store_true", help="with all the columns about the trials"),
+    more="Off a terminal, CSV is printed. A FILE that is there is replaced, once the new one is complete. What a "
+    "format cannot hold is written as text that says it, and told in a line.",
+)
+def results(
+    lab: str | None,
+    sweeps: list[str],
+    address: str | None,
+    notebook: Path | None,
+    output: Path | None,
+    format: str | None,
+    status: list[str],
+    metadata: bool,
+) -> int:
+    from raylab.terminal.export import check_place
+
+    form = format or ("csv" if output is None else _format(output))
+    if output is not None:
+        check_place(output)
+    elif sys.stdout.isatty() and form in BINARY:
+        raise Misuse(f"{form} is nothing to be read on a terminal: give a file with -o, or print into one")
+    # Of trials that came to nothing also what became of them.
+    columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
+    with (
+        _said_by_the_command(lab, notebook, "results", "SWEEP ...` takes one or several of them"),
+        warnings.catch_warnings(record=True, action="always", category=UserWarning) as told,
+        Interruptible(lambda: f"interrupted; {UNCHANGED}, and nothing was written"),
+    ):
+        asked = _asked(lab, sweeps, address, notebook, status, columns)
+        remarks = _show(asked, format) if output is None else _write(asked, output, form)
+    for remark in told:
+        say(str(remark.message))
+    for line in remarks:
+        say(line)
+    return DONE
+
+
+def _format(path: Path) -> str:
+    try:
+        return format_of(path)
+    except ValueError as error:
+        raise Misuse(f"argument -o/--output: {error}") from error
+
+
+def _write(asked: Asked, path: Path, form: str) -> list[str]:
+    """Write the rows to a file; what to say of it."""
+    from raylab.terminal.export import write
+    from raylab.terminal.gathering import gathered
+
+    count, notes = write(gathered(asked, path.absolute().parent), path, form)
+    return [*notes.lines(), f"{count:,} rows written to {path}"]
+
+
+def _show(asked: Asked, form: str | None) -> list[str]:
+    """Print the rows; what to say of them."""
+    from raylab.terminal.cells import Notes
+    from raylab.terminal.export import WRITERS, show
+    from raylab.terminal.gathering import gathered
+
+    notes = Notes()
+    if form is None and sys.stdout.isatty():
+        show(asked.whole(), width(sys.stdout) or 80)
+    else:
+        sys.stdout.flush()
+        WRITERS[form or "csv"](sys.stdout.buffer, gathered(asked, None), notes)
+        sys.stdout.buffer.flush()
+    return notes.lines()
+
+
+@contextmanager
+def _said_by_the_command(lab: str | None, notebook: Path | None, verb: str, takes: str) -> Iterator[None]:
+    """Where there are several sweeps and none was named, say the command's way to name one, not Python's."""
+    try:
+        yield
+    except SweepNotFound as error:
+        text, several, _ = str(error).partition(". Several are read with")
+        where = lab if notebook is None else f"--notebook {notebook}"
+        raise SweepNotFound(f"{text}; `raylab {verb} {where} {takes}" if several else text) from None
+
+
+def _asked(
+    lab: str | None,
+    sweeps: list[str],
+    address: str | None,
+    notebook: Path | None,
+    status: list[str],
+    columns: bool | list[str],
+) -> Asked:
+    """The rows that are meant, of a lab or of a folder."""
+    from raylab.offline import Notebook
+    from raylab.offline import streams as streams_of
+    from raylab.terminal.gathering import Asked
+
+    names = [*([] if lab is None or notebook is None else [lab]), *sweeps]  # with --notebook, no lab's
+    which = _one_or_several(names)
+    if notebook is None:
+        found = look(lab, address)
+        whole, streams = partial(found.results, which), partial(found.streams, which)
+    else:
+        folder = Notebook(notebook)
+        whole, streams = partial(folder.results, which), partial(streams_of, folder, which)
+    return Asked(
+        several=len(names) > 1,
+        whole=partial(whole, status=status, metadata=columns),
+        streams=partial(streams, status=status, metadata=columns),
+    )
+
+
+def _one_or_several(names: list[str]) -> str | list[str] | None:
+    """What `results` of Python takes: of one name it makes no column `_sweep`."""
+    return names if len(names) > 1 else next(iter(names), None)
+
+
+@verb(
+    "show what failed of a sweep, or why",
+    LAB,
+    word("sweep", nargs="?", metavar="SWEEP", help="of this sweep (default: the only one there is)"),
+    word("--by", choices=("cause",), help="the causes, the most frequent first, each with an example"),
+    ADDRESS,
+    NOTEBOOK,
+    JSON,
+    more="What is to be run again (`raylab retry`) is no failure.",
+)
+def failures(
+    lab: str | None, sweep: str | None, by: str | None, address: str | None, notebook: Path | None, json: bool
+) -> int:
+    from raylab.terminal.cells import plain
+    from raylab.terminal.export import show
+
+    with _said_by_the_command(lab, notebook, "failures", "SWEEP` takes one of them"):
+        if notebook is not None:
+            from raylab.offline import Notebook
+
+            frame = Notebook(notebook).failures(only_sweep(lab, sweep), by=by)
+        else:
+            frame = look(lab, address).failures(sweep, by)
+    if json:
+        print_json(plain(frame, nested=True).to_dicts())
+    elif frame.is_empty():
+        say("nothing failed")
+    elif by is None and sys.stdout.isatty():
+        show(frame, width(sys.stdout) or 80)
+    elif by is None:
+        sys.stdout.write(plain(frame).write_csv())
+    else:
+        print("\n".join(causes(frame.to_dicts(), width(sys.stdout))))
+    return DONE
