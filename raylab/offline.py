@@ -21,7 +21,7 @@ from raylab.core.summary import Summary
 from raylab.errors import LabNotFound, LogNotFound, NotebookDamaged, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
-from raylab.notebook.diffs import diffs
+from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import results, scan, warnings_frame
@@ -373,9 +373,7 @@ def overview(notebook: Notebook, name: Which = None, archived: bool = False) -> 
 
 def diffs_of(notebook: Notebook, name: str) -> list[bytes | None]:
     """What was changed in the working tree of each code version of a sweep, as git says it."""
-    record = find(notebook._records(), only(name), notebook.name)
-    found = diffs(notebook._reader, record)
-    return [found.get(version.diff) for version in record.versions]
+    return by_version(notebook._reader, find(notebook._records(), only(name), notebook.name))
 
 
 def streams(

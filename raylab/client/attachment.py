@@ -34,7 +34,7 @@ from raylab.core.status import Progress, Status
 from raylab.core.statuses import check_failed
 from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
-from raylab.notebook.diffs import diffs
+from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.place import store_at
@@ -202,9 +202,7 @@ class Client:
 
     def diffs(self, sweep: str) -> list[bytes | None]:
         """What was changed in the working tree of each code version, as git says it."""
-        record = self.record(sweep)
-        found = diffs(self.reader, record)
-        return [found.get(version.diff) for version in record.versions]
+        return by_version(self.reader, self.record(sweep))
 
     def progress(self, sweep: Which) -> Progress:
         return Progress.of(self.overview(sweep))

@@ -12,11 +12,12 @@ import ast
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from raylab.code.source import parse_file
+from raylab.code.source import REMEMBERED, parse
 
 ADVICE = (
     "Take `rng` or `seed` as an argument, which is each trial's own; or make the generator inside the experiment, "
@@ -89,13 +90,18 @@ def in_module(module: ModuleType) -> list[str]:
 
 def in_source(file: Path, name: str) -> list[str]:
     """As `in_module`, of a module that is not loaded: what the assignments at its top make."""
-    tree = parse_file(file)
+    return [f"{name}.{target}" for target in _made(file.read_bytes())] if file.suffix == ".py" else []
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _made(source: bytes) -> tuple[str, ...]:
+    tree = parse(source)
     found: list[str] = []
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _makes(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found += [f"{name}.{ast.unparse(target)}" for target in targets]
-    return found
+            found += map(ast.unparse, targets)
+    return tuple(found)
 
 
 def _own(value: object) -> tuple[str, str, str | None] | None:

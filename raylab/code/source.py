@@ -13,7 +13,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType, FunctionType
 
 from raylab.code.references import by_reference, captured
@@ -35,11 +34,6 @@ def parse(text: str | bytes) -> ast.Module | None:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-def parse_file(file: Path) -> ast.Module | None:
-    """None also for what is no Python source."""
-    return parse(file.read_bytes()) if file.suffix == ".py" else None
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -133,7 +127,10 @@ def _class_source(cls: type) -> ast.AST | None:
 
 def _tree(file: str, module: dict[str, object] | None = None) -> ast.Module | None:
     linecache.checkcache(file)
-    return parse("".join(linecache.getlines(file, module)))
+    return _parsed("".join(linecache.getlines(file, module)))
+
+
+_parsed = lru_cache(maxsize=4)(parse)  # of a script with many functions, each of which is looked for in it
 
 
 def code_digest(code: CodeType, docstring: str | None = None) -> str:

@@ -55,31 +55,6 @@ def size(box: Box) -> int:
     return found
 
 
-def holds(box: Box, sizes: Sequence[int], point: int) -> bool:
-    """Whether a point of a grid is in a box.
-
-    Args:
-        box: of as many axes as the grid, or of one: the numbers of points.
-        sizes: of the grid's axes; the last one varies fastest.
-        point: its number.
-
-    Example:
-        >>> [point for point in range(6) if holds((((1, 2),), ((0, 1), (2, 3))), (2, 3), point)]
-        [3, 5]
-    """
-    if len(box) == 1:
-        return _is_among(box[0], point)
-    for runs, levels in zip(reversed(box), reversed(sizes), strict=True):
-        point, place = divmod(point, levels)
-        if not _is_among(runs, place):
-            return False
-    return True
-
-
-def _is_among(runs: Sequence[Run], number: int) -> bool:
-    return any(start <= number < stop for start, stop in runs)
-
-
 def whole(sizes: Sequence[int]) -> Box:
     """All points of a grid with axes of these sizes."""
     return tuple(((0, size),) if size else () for size in sizes)

@@ -248,7 +248,7 @@ def _person(author: Author) -> Entity:
     return {
         "@id": author.orcid or f"#author-{quote(author.name, safe='')}",
         "@type": "Person",
-        **{key: value for key, value in person.items() if value},
+        **_filled(person),
     }
 
 

@@ -21,8 +21,8 @@ __all__ = ["enlarge"]
 
 def enlarge(
     record: SweepRecord, found: Summary, *, in_hand: Sequence[Run], has_room: Callable[[Policy], bool]
-) -> tuple[Segment, ...]:
-    """The selections in which a sweep's trials are tried again with more; none if none gets more.
+) -> tuple[tuple[Segment, ...], list[Failure]]:
+    """The selections in which a sweep's trials are tried again with more, none if none gets more; and what those are.
 
     Args:
         record: the sweep.
@@ -42,4 +42,4 @@ def enlarge(
         more = policy.more(each.segment.need, each.status)
         if more is not None and (policy.has_limit(each.status) or has_room(policy.at(more))):
             short.append(each._replace(segment=replace(each.segment, need=more)))
-    return selections(record, short, found.attempt + 1)
+    return selections(record, short, found.attempt + 1), short

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from raylab.core.box import Run
 from raylab.core.causes import Failing, merged, united
-from raylab.core.places import among, pairs
+from raylab.core.places import pairs
 from raylab.core.request import SweepRecord
 from raylab.core.retry import MOST_TRIALS, Failure, failures
-from raylab.core.segment import Segment
 from raylab.core.statuses import FAILED
 
 
@@ -30,33 +29,11 @@ def in_force(record: SweepRecord, causes: Sequence[Failing]) -> list[Failing]:
         return [each.counted(each.by_status) for each in causes]
     not_done = united(each.places for each in causes)
     failed = failures(record, not_done, FAILED, known=len(record.segments))
-    return merged(each for each in _among(causes, failed) if each.count)
+    return merged(each for each in causes_of(failed, causes) if each.count)
 
 
-def taken_back(
-    record: SweepRecord, causes: Sequence[Failing], segments: Iterable[Segment], in_hand: Sequence[Run]
-) -> list[Failing]:
-    """The causes of what runs again in segments that a sweep gets.
-
-    Args:
-        record: the sweep before that.
-        causes: what its table says.
-        segments: these.
-        in_hand: positions that are not counted yet.
-    """
-    again = [segment for segment in segments if segment.selection]
-    statuses = {status for segment in again for status in segment.taken_back}
-    not_done = united(each.places for each in causes)
-    failed = failures(record, not_done, statuses, known=len(record.segments), in_hand=in_hand)
-    selected = [pairs(segment.selection) for segment in again]
-    gone = (
-        one._replace(positions=one.positions[among(selection, one.numbers)]) for one in failed for selection in selected
-    )
-    return _among(causes, gone)
-
-
-def _among(causes: Sequence[Failing], failed: Iterable[Failure]) -> list[Failing]:
-    """How many of these failures are of each cause."""
+def causes_of(failed: Iterable[Failure], causes: Sequence[Failing]) -> list[Failing]:
+    """How many of these failures are of each of these causes."""
     positions: dict[str, list[NDArray[np.int64]]] = {}
     for failure in failed:
         positions.setdefault(failure.status, []).append(failure.positions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,8 +19,8 @@ __all__ = ["NOWHERE", "Environment", "Provenance", "Tree", "Workers", "differenc
 MOST_NODES = 1_000
 """As many nodes are named of those that have one environment: 1,000 names of 15 characters are 15 kB a sweep."""
 
-FEW_NODES = 3
-"""As many of them are named in a sentence."""
+FEW = 3
+"""As many nodes, or files, are named in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,15 +197,19 @@ def remark(
         if client is not None and there is not None:
             for sentence in differences(client, there, came.imports):
                 found.setdefault(sentence, []).extend(each.nodes)
-    return "; ".join(f"on {_nodes(nodes)} {sentence}" for sentence, nodes in found.items())
+    return "; ".join(f"on {few(nodes)} {sentence}" for sentence, nodes in found.items())
 
 
-def _nodes(names: Collection[str]) -> str:
-    """Some nodes in a few words.
+def few(names: Sequence[str], more: int = 0) -> str:
+    """Some names, as far as they are few.
+
+    Args:
+        names: some of them.
+        more: how many there are beside these.
 
     Example:
-        >>> _nodes(["a"]), _nodes(["a", "b", "c", "d"])
-        ('a', 'a, b, c and 1 more')
+        >>> few(["a", "b"]), few(["a", "b", "c", "d"], 10)
+        ('a, b', 'a, b, c and 11 more')
     """
-    first, more = list(names)[:FEW_NODES], len(names) - FEW_NODES
-    return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
+    left = max(0, len(names) - FEW) + more
+    return ", ".join(names[:FEW]) + (f" and {left:,} more" if left else "")

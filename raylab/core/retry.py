@@ -89,8 +89,8 @@ class _Group:
 
 def again(
     record: SweepRecord, found: Summary, statuses: Sequence[str], *, known: int, in_hand: Sequence[Run] = ()
-) -> tuple[Segment, ...]:
-    """The segments in which everything is run again that failed; none if nothing did.
+) -> tuple[tuple[Segment, ...], list[Failure]]:
+    """The segments in which everything is run again that failed, none if nothing did; and what that is.
 
     Args:
         record: the sweep.
@@ -102,8 +102,8 @@ def again(
     Raises:
         DesignError: so much failed that no request holds it.
     """
-    failed = failures(record, found.not_done, statuses, known=known, in_hand=in_hand)
-    return selections(record, failed, found.attempt + 1)
+    failed = list(failures(record, found.not_done, statuses, known=known, in_hand=in_hand))
+    return selections(record, failed, found.attempt + 1), failed
 
 
 def failures(

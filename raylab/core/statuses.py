@@ -10,7 +10,7 @@ STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
 FAILED = STATUSES[1:]
 """Those of trials that came to nothing."""
 
-DEAD = ("crashed", "out_of_memory", "timed_out")
+DEAD = FAILED[1:]
 """Those that a trial may have come to whose process died."""
 
 USUAL = ("failed", "crashed", "timed_out")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from raylab.core import box
-from raylab.core.block import Block, position_of
+from raylab.core.block import Block, block, position_of
 from raylab.core.order import seed
+from raylab.core.places import place_in
 from raylab.core.request import SweepRecord
-from raylab.core.segment import Segment
+from raylab.core.segment import Segment, segment_at
 
 
 def find_trial(record: SweepRecord, point: Any, repeat: Any = 0) -> tuple[Segment, Block]:
@@ -34,6 +34,12 @@ def find_trial(record: SweepRecord, point: Any, repeat: Any = 0) -> tuple[Segmen
             each = (number, own, repeat, seed(segment.seed, number))
             return segment, Block(*(np.array([value], dtype=np.int64) for value in each))
     raise IndexError(_missing(record, point, repeat))
+
+
+def trial_at(record: SweepRecord, position: int) -> tuple[Segment, Block]:
+    """The segment that holds a position of a sweep, and the trial that stands there."""
+    segment = record.segments[segment_at(record.segments, position)]
+    return segment, block(segment, position, position + 1)
 
 
 def positions(record: SweepRecord, point: Any, repeat: Any = 0) -> list[int]:
@@ -62,7 +68,7 @@ def _has(segment: Segment, own: int, repeat: int) -> bool:
     """Whether a segment has this repeat of a point of its design."""
     if not (0 <= own < segment.size and 0 <= repeat - segment.first_repeat < segment.repeats):
         return False
-    return not segment.part or box.holds(segment.part, segment.grid, own)
+    return not segment.part or place_in(segment.part, segment.grid, own) is not None
 
 
 def _missing(record: SweepRecord, point: int, repeat: int) -> str:

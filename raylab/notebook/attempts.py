@@ -5,7 +5,6 @@ Of ten million trials as of ten, a few headers are read, the journal, and the pa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,9 +17,9 @@ from raylab.core.request import SweepRecord
 from raylab.core.statuses import DEAD
 from raylab.core.trial import positions
 from raylab.core.trial_log import Log
-from raylab.notebook.file import FileInfo, load
+from raylab.notebook.file import FileInfo
 from raylab.notebook.store import Reader
-from raylab.notebook.table_files import PAUSE_S, TRIES, infos
+from raylab.notebook.table_files import snapshot
 
 
 class Ran(NamedTuple):
@@ -56,17 +55,10 @@ def attempts_of(reader: Reader, record: SweepRecord, point: int, repeat: int) ->
         NotebookDamaged: a file is not what was written, or missing.
     """
     wanted = positions(record, point, repeat)
-    for attempt in range(TRIES):
-        time.sleep(attempt * PAUSE_S)
-        there = [info for info in infos(reader, record.folder) if _holds(info, wanted)]
-        try:
-            tables = [load(reader.get(info.path), info.path).table for info in there]
-        except FileNotFoundError as error:  # sealed meanwhile
-            gone = error
-            continue
-        found = {ran.attempt: ran for table in tables for ran in _of(mine(table, point, repeat))}
-        return [found[each] for each in sorted(found)]
-    raise gone
+    table = snapshot(reader, record.folder)
+    there = [info for info in table.files if _holds(info, wanted)]
+    found = {ran.attempt: ran for rows in table.tables(there) for ran in _of(mine(rows, point, repeat))}
+    return [found[each] for each in sorted(found)]
 
 
 def _holds(info: FileInfo, wanted: Sequence[int]) -> bool:

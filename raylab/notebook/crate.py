@@ -40,7 +40,7 @@ from raylab.notebook.parcel import Parcel, check_new, new_parcel
 from raylab.notebook.row_stream import RowStream, frame_of
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import summaries
-from raylab.notebook.table_files import snapshot
+from raylab.notebook.table_files import Known, snapshot
 from raylab.notebook.verify import requests_of
 
 __all__ = ["Packed", "crate"]
@@ -83,9 +83,10 @@ def crate(reader: Reader, place: Path, publication: Publication, sweeps: Which =
     """
     check_new(place)
     lab = origin_of(reader).name
-    chosen = _chosen(fold(requests_of(reader)), sweeps, lab)
+    known = Known()
+    chosen = _chosen(fold(requests_of(reader, known)), sweeps, lab)
     with new_parcel(place) as parcel:
-        packing = _Packing(reader, lab, parcel, publication)
+        packing = _Packing(reader, known, lab, parcel, publication)
         for record in chosen:
             packing.sweep(record)
         now = datetime.now(UTC)
@@ -121,8 +122,9 @@ def _chosen(known: History, sweeps: Which, lab: str) -> list[SweepRecord]:
 class _Packing:
     """Puts sweeps into a parcel, and notes what is to be said of them."""
 
-    def __init__(self, reader: Reader, lab: str, parcel: Parcel, publication: Publication) -> None:
+    def __init__(self, reader: Reader, known: Known, lab: str, parcel: Parcel, publication: Publication) -> None:
         self._reader = reader
+        self._known = known  # of the requests
         self._lab = lab
         self._parcel = parcel
         self._publication = publication
@@ -134,13 +136,14 @@ class _Packing:
         try:
             self._pack(record)
         except NotebookDamaged:
-            find(fold(requests_of(self._reader)), Handle(record.name, record.folder), self._lab)  # was it removed?
+            now = fold(requests_of(self._reader, self._known))
+            find(now, Handle(record.name, record.folder), self._lab)  # was it removed?
             raise
 
     def _pack(self, chosen: SweepRecord) -> None:
         folder = f"{layout.SWEEPS}/{chosen.name}"
         table = snapshot(self._reader, chosen.folder)
-        asked = requests_of(self._reader)  # after the rows: the request of each of them is there
+        asked = requests_of(self._reader, self._known)  # after the rows: the request of each of them is there
         known = fold(asked)
         record = next((each for each in known.readable if each.folder == chosen.folder), chosen)
         held = together(summaries(table.files))

@@ -6,7 +6,7 @@ from raylab.core.request import SweepRecord
 from raylab.notebook import layout
 from raylab.notebook.store import Reader
 
-__all__ = ["diffs"]
+__all__ = ["by_version", "diffs"]
 
 
 def diffs(reader: Reader, record: SweepRecord) -> dict[str, bytes]:
@@ -20,3 +20,9 @@ def diffs(reader: Reader, record: SweepRecord) -> dict[str, bytes]:
         if layout.fits_name(path, data):
             found[digest] = data
     return found
+
+
+def by_version(reader: Reader, record: SweepRecord) -> list[bytes | None]:
+    """That of each code version of a sweep, as git says it; None where none is kept, or it is lost."""
+    found = diffs(reader, record)
+    return [found.get(version.diff) for version in record.versions]

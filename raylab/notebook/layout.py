@@ -197,19 +197,9 @@ CODE_PATHS = (pickle_path, modules_path, diff_path)
 """Where something of code may lie."""
 
 
-def sweep_folders(reader: Reader) -> list[str]:
-    """Where there are, or were, tables of sweeps."""
-    return [f"{SWEEPS}/{name[:-1]}" for name in reader.names(SWEEPS) if name.endswith("/")]
-
-
-def log_folders(reader: Reader) -> list[str]:
-    """Where there are, or were, tables of what trials print."""
-    return [f"{LOGS}/{name[:-1]}" for name in reader.names(LOGS) if name.endswith("/")]
-
-
 def table_folders(reader: Reader) -> list[str]:
     """Where there are, or were, tables of sweeps of either kind: those with results first."""
-    return [*sweep_folders(reader), *log_folders(reader)]
+    return [f"{top}/{name[:-1]}" for top in (SWEEPS, LOGS) for name in reader.names(top) if name.endswith("/")]
 
 
 def is_removing(reader: Reader) -> bool:

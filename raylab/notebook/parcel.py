@@ -21,8 +21,11 @@ from typing import IO, Any
 
 from raylab.core.crate import File
 from raylab.errors import NameRefused
+from raylab.notebook.posix import SystemCalls
 
 ZIP = ".zip"
+
+_SYSTEM = SystemCalls()
 
 _STORED = (".parquet", ".zip", ".pkl")
 """What is compressed already, or would be read as a whole to be opened."""
@@ -126,13 +129,13 @@ def _folder(half: Path, place: Path) -> Iterator[Parcel]:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
             yield Parcel(lambda path: io.BufferedWriter(_Durable(half / path)))
             for folder in sorted({file.parent for file in half.rglob("*")}):
-                _sync(folder)
+                _SYSTEM.sync_folder(folder)
             try:
                 half.rename(place)  # over an empty folder, too
             except OSError:
                 check_new(place)
                 raise
-            _sync(place.parent)
+            _SYSTEM.sync_folder(place.parent)
         except BaseException:
             shutil.rmtree(half, ignore_errors=True)
             raise
@@ -164,7 +167,7 @@ def _zip(half: Path, place: Path) -> Iterator[Parcel]:
             file.flush()
             os.fsync(file.fileno())
             _name(half, place)
-            _sync(place.parent)
+            _SYSTEM.sync_folder(place.parent)
         finally:
             with suppress(OSError):
                 half.unlink()
@@ -195,11 +198,3 @@ def _lock(file: int, place: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise NameRefused(f"another process is making a parcel at {place}; let it end, or give another place") from None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

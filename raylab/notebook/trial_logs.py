@@ -55,7 +55,7 @@ def find_log(
         raise LogNotFound(str(error)) from None
     point, repeat = index(point), index(repeat)
     if attempt is not None:
-        return _of_attempt(record, known, logs(), point, repeat, whole(attempt, "attempt"))
+        return _of_attempt(record, known, logs, point, repeat, whole(attempt, "attempt"))
     if not known:
         return None
     return _of(record, known[-1], logs, point, repeat)
@@ -108,13 +108,11 @@ def _of(record: SweepRecord, ran: Ran, logs: Files, point: int, repeat: int) -> 
     raise LogNotFound(f"{named(record, point, repeat)} has no log: {_why(record, ran, files)}{ways}")
 
 
-def _of_attempt(
-    record: SweepRecord, known: Sequence[Ran], files: Sequence[Loaded], point: int, repeat: int, attempt: int
-) -> str:
-    for ran in reversed(known):
+def _of_attempt(record: SweepRecord, known: Sequence[Ran], logs: Files, point: int, repeat: int, attempt: int) -> str:
+    for ran in known:
         if ran.attempt == attempt:
-            return _of(record, ran, lambda: files, point, repeat)
-    there = _logs(files, point, repeat)
+            return _of(record, ran, logs, point, repeat)
+    there = _logs(logs(), point, repeat)
     own = [log for log in there if log.attempt == attempt]
     if own:
         return own[-1].text

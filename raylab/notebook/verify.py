@@ -22,7 +22,7 @@ from raylab.notebook.file import glimpse, load
 from raylab.notebook.removal import REMOVED
 from raylab.notebook.requests import from_rows
 from raylab.notebook.store import Reader
-from raylab.notebook.table_files import PAUSE_S, TRIES, file_names, file_number, listing
+from raylab.notebook.table_files import PAUSE_S, TRIES, Known, file_names, file_number, listing
 
 __all__ = ["Inspection", "examine", "gone_code", "inspect", "requests_of", "wanting", "whole_requests"]
 
@@ -119,13 +119,17 @@ def whole_requests(reader: Reader) -> tuple[Condition, list[Request]]:
     raise gone
 
 
-def requests_of(reader: Reader) -> list[Request]:
+def requests_of(reader: Reader, known: Known | None = None) -> list[Request]:
     """What was asked.
+
+    Args:
+        reader: the notebook.
+        known: what earlier calls fetched.
 
     Raises:
         NotebookDamaged: a file is not what was written, or missing.
     """
-    return [request for loaded in listing(reader, layout.REQUESTS) for request in from_rows(loaded.table)]
+    return [request for loaded in listing(reader, layout.REQUESTS, known) for request in from_rows(loaded.table)]
 
 
 def sweep_names(requests: Iterable[Request]) -> dict[str, str]:

@@ -18,13 +18,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from raylab.core import events as ev
-from raylab.core.block import block
 from raylab.core.causes import merged
 from raylab.core.design import Design
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
 from raylab.core.schedule import flush_interval, slots, totals
-from raylab.core.segment import Need, earlier_designs, segment_at
+from raylab.core.segment import Need, earlier_designs
+from raylab.core.trial import trial_at
 from raylab.errors import LabFenced, LabUnavailable, RaylabError, told
 from raylab.notebook.file import FileInfo
 from raylab.notebook.parameters import Parameters
@@ -331,7 +331,7 @@ class Conductor:
 
 def death_batch(record: SweepRecord, order: ev.RecordDeath, printed: int | None = None) -> Batch:
     """The record of a trial that its process died with, having printed so many bytes."""
-    segment = record.segments[segment_at(record.segments, order.position)]
+    segment, trial = trial_at(record, order.position)
     earlier = earlier_designs(record.segments, segment)
     pending = Pending(
         first=order.position,
@@ -339,7 +339,7 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath, printed: int | None 
         first_point=segment.first_point,
         since=0.0,
         epoch=time.time(),
-        blocks=[block(segment, order.position, order.position + 1)],
+        blocks=[trial],
         results=[{}],
         ended=[math.nan],
         failures={0: (order.status, order.error, None)},

@@ -10,7 +10,7 @@ from functools import partial
 
 from raylab.core.box import Run
 from raylab.core.enlarging import enlarge
-from raylab.core.failed_now import taken_back
+from raylab.core.failed_now import causes_of
 from raylab.core.policy import GROWS, Policy
 from raylab.core.queue import Queue
 from raylab.core.request import Request
@@ -38,15 +38,15 @@ async def see_to(sweeps: Sweeps, sweep: AtWork, queue: Queue, nodes: list[Mappin
     found = await sweeps.recorder.read(partial(sweeps.writer.survey, sweep.key))
     in_hand: list[Run] = list(queue.in_hand)
     try:
-        segments = enlarge(sweep.record, found, in_hand=in_hand, has_room=lambda policy: _fits(nodes, policy))
+        segments, short = enlarge(sweep.record, found, in_hand=in_hand, has_room=lambda policy: _fits(nodes, policy))
     except DesignError as error:
         log.warning("%s: nothing is tried again with more: %s", sweep.name, error)
-        segments = ()
+        segments, short = (), []
     if segments:
         left = queue.failures.tally
         for segment in segments:
             left = left.without(segment.taken_back)
-        gone = taken_back(sweep.record, found.causes, segments, in_hand)
+        gone = causes_of(short, found.causes)
         body = {"segments": [segment.plain() for segment in segments], "left": asdict(left)}
         await sweeps.note(Request(kind="grown", sweep=sweep.name, folder=sweep.key, body=body))
         sweep.take_back(gone)

@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from raylab.core.block import block
 from raylab.core.fatal import fatal_error
 from raylab.core.request import SweepRecord
-from raylab.core.segment import segment_at
+from raylab.core.trial import trial_at
 from raylab.core.trial_log import Log
 from raylab.errors import told
 from raylab.notebook.log_rows import LogRows, to_rows
@@ -97,8 +96,7 @@ def _remark(log: Log) -> str:
 
 
 def _log(record: SweepRecord, left: Left, printed: int | None, text: str) -> Log:
-    segment = record.segments[segment_at(record.segments, left.position)]
-    trial = block(segment, left.position, left.position + 1)
+    segment, trial = trial_at(record, left.position)
     return Log(
         point=segment.first_point + int(trial.points[0]),
         repeat=int(trial.repeats[0]),

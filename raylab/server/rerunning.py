@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from raylab.core.causes import Failing
-from raylab.core.failed_now import taken_back
+from raylab.core.failed_now import causes_of
 from raylab.core.request import Request, Submission
 from raylab.core.resubmission import policy_again
 from raylab.core.retry import again as failed_again
@@ -99,8 +99,8 @@ async def _failures(
     record = replace(sweep.record, segments=(*sweep.record.segments, *after))
 
     def decide() -> tuple[tuple[Segment, ...], list[Failing]]:
-        segments = failed_again(record, found, statuses, known=known, in_hand=in_hand)
-        return segments, taken_back(record, found.causes, segments, in_hand)
+        segments, failed = failed_again(record, found, statuses, known=known, in_hand=in_hand)
+        return segments, causes_of(failed, found.causes)
 
     return await asyncio.to_thread(decide)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json as as_json
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from raylab.client.figures import width
 from raylab.client.speech import say
+from raylab.core.provenance import few
 from raylab.errors import SweepNotFound
-from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep
+from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
 from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word
-
-FEW = 3
-"""So many untracked files, and nodes, are named."""
 
 COLUMN = 12
 """Where what is said of a thing begins."""
@@ -50,11 +47,13 @@ def info(
     name = sweep if notebook is None else only_sweep(lab, sweep)
     if name is None and (diff or code is not None):
         raise Misuse("--diff and --code are about a sweep; give one")
-    found, diffs = _read(lab, name, address, notebook)
+    found, diffs = _read(lab, name, address, notebook, whole=diff and not json)
     if name is not None and code is not None:
         found["code"], diffs = _version(found, code), diffs[code - 1 : code]
     if json:
-        _print_json(found, diff)
+        if "code" in found and not diff:
+            found["code"] = [{**version, "diff": None} for version in found["code"]]
+        print_json(found)
     elif diff:
         _print_diff(found, diffs[-1])
     else:
@@ -63,16 +62,16 @@ def info(
 
 
 def _read(
-    lab: str | None, name: str | None, address: str | None, notebook: Path | None
+    lab: str | None, name: str | None, address: str | None, notebook: Path | None, *, whole: bool
 ) -> tuple[dict[str, Any], list[bytes | None]]:
-    """What there is to say, and the diffs of a sweep's versions."""
+    """What there is to say, and, if they are wanted byte by byte, the diffs of a sweep's versions."""
     if notebook is not None:
         from raylab.offline import Notebook, diffs_of
 
         here = Notebook(notebook)
-        return here.info(name), diffs_of(here, name) if name is not None else []
+        return here.info(name), diffs_of(here, name) if name is not None and whole else []
     there = look(lab, address)
-    return there.info(name), there.diffs(name) if name is not None else []
+    return there.info(name), there.diffs(name) if name is not None and whole else []
 
 
 def _version(found: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
@@ -82,13 +81,6 @@ def _version(found: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
         count = f"{len(versions)} version{'s' if len(versions) > 1 else ''}"
         raise SweepNotFound(f"{found['name']!r} has {count} of its code, and no version {number}")
     return versions[number - 1 : number]
-
-
-def _print_json(found: dict[str, Any], diff: bool) -> None:
-    """Times are text in it, as ISO 8601 has them."""
-    if "code" in found and not diff:
-        found["code"] = [{**version, "diff": None} for version in found["code"]]
-    print(as_json.dumps(found, indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
 
 
 def _print_diff(found: Mapping[str, Any], diff: bytes | None) -> None:
@@ -152,14 +144,14 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if version["git"]:
         yield "  git", str(version["git"])
     if version["untracked"]:
-        yield "  untracked", _first(version["untracked"], version["more_untracked"])
+        yield "  untracked", few(version["untracked"], version["more_untracked"])
     if version["python"]:
         yield "  python", f"{version['python']} on {version['platform']}, {len(version['packages'])} packages"
     if version["imports"]:
         yield "  imports", ", ".join(f"{name} {known or '?'}" for name, known in version["imports"].items())
     for workers in version["workers"]:
         differs = f"; {'; '.join(workers['differs'])}" if workers["differs"] else ""
-        which = f"{_first(workers['nodes'])}: Python {workers['python']} on {workers['platform']}"
+        which = f"{few(workers['nodes'])}: Python {workers['python']} on {workers['platform']}"
         yield "  ran on", f"{which}{differs}"
 
 
@@ -173,14 +165,3 @@ def _changed(version: Mapping[str, Any]) -> str:
         return "not all of the code is in the commit, and no diff is kept"
     size, cut = version["diff_bytes"], ", and more" if version["diff_cut"] else ""
     return f"changed, by a diff of {size:,} bytes{cut} (--diff prints it)"
-
-
-def _first(names: Sequence[str], more: int = 0) -> str:
-    """Some names, as far as they are few.
-
-    Example:
-        >>> _first(["a", "b"]), _first(["a", "b", "c", "d"], 10)
-        ('a, b', 'a, b, c and 11 more')
-    """
-    left = len(names) - FEW + more if len(names) > FEW else more
-    return ", ".join(names[:FEW]) + (f" and {left:,} more" if left else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +44,9 @@ def ls(address: str | None, all: bool, json: bool) -> int:
     return DONE
 
 
-def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+def print_json(value: Any) -> None:
     """Times are text in it, as ISO 8601 has them."""
-    print(json.dumps(list(rows), indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
 
 
 @verb("show how far the sweeps of a lab are", LAB, SWEEP, ADDRESS, NOTEBOOK, ALL, JSON)
@@ -62,7 +61,7 @@ def status(
     else:
         found = look(lab, address).overview(sweep, all)
     if json:
-        print_json(each.told() for each in found)
+        print_json([each.told() for each in found])
     else:
         print("\n".join(table(found, width(sys.stdout))))
     return DONE

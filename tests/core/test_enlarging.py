@@ -38,7 +38,7 @@ def found(status: dict[int, str]) -> Summary:
 def more(asked: SweepRecord, status: dict[int, str], *, room: float = 64e9, in_hand: Any = ()) -> tuple[Segment, ...]:
     return enlarge(
         asked, found(status), in_hand=in_hand, has_room=lambda policy: policy.resources.get("memory", 0) <= room
-    )
+    )[0]
 
 
 def numbers(one: Segment, positions: list[int]) -> list[int]:

@@ -472,13 +472,13 @@ class World(RuleBasedStateMachine):
         for name, disk in self.disks.items():
             if disk.key == key and not disk.cancelled:
                 spent = self.there(disk)
-                if more := enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True):
+                if more := enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True)[0]:
                     taken = sum((Counter(each.taken_back) for each in more), Counter())
                     self.models[key].came.subtract(taken)
                     disk.forgiven = disk.forgiven.without(taken)
                     self.append(name, *more)
                     spent = self.there(disk)
-                assert not enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True)
+                assert not enlarge(disk.asked(), disk.summary(), in_hand=(), has_room=lambda policy: True)[0]
         self.looks.remove(key)
         if key in self.models:
             self.models[key].spent = spent

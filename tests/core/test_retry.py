@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 from raylab.core import retry
 from raylab.core.block import block, numbers_at
 from raylab.core.causes import Failing, merged, without
-from raylab.core.failed_now import in_force, taken_back
+from raylab.core.failed_now import causes_of, in_force
 from raylab.core.places import among, listed, runs_of
 from raylab.core.request import SweepRecord
-from raylab.core.retry import again, is_taken_back, not_taken, taken
+from raylab.core.retry import is_taken_back, not_taken, taken
 from raylab.core.segment import Need, Segment
 from raylab.core.status import recorded
 from raylab.core.statuses import FAILED, check_failed
@@ -30,6 +31,11 @@ EMPTY = together([])
 
 KINDS = 3
 """Of causes, by which trials fail by turns."""
+
+
+def again(*args: Any, **words: Any) -> tuple[Segment, ...]:
+    """The segments alone."""
+    return retry.again(*args, **words)[0]
 
 
 @dataclass
@@ -160,8 +166,8 @@ def test_the_causes_are_of_what_is_failed_now_however_one_comes_to_them(
     on_disk = sorted(sweep.status)
     in_hand = runs_of(np.array(data.draw(st.lists(st.sampled_from(on_disk))) if on_disk else [], dtype=np.int64))
     known = data.draw(st.integers(0, len(sweep.segments)))
-    new = again(sweep.asked, sweep.summary, words, known=known, in_hand=in_hand)
-    gone = taken_back(sweep.asked, sweep.summary.causes, new, in_hand)
+    new, failed = retry.again(sweep.asked, sweep.summary, words, known=known, in_hand=in_hand)
+    gone = causes_of(failed, sweep.summary.causes)
     sweep.segments += new
     live = without(before, gone)
     assert counted(live) == failed_now() == counted(in_force(sweep.asked, sweep.summary.causes))

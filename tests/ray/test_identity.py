@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from clusters import Cluster
+from parts import REFUSED
 
 pytestmark = pytest.mark.ray
 
@@ -14,17 +15,6 @@ def said(call):
         warnings.simplefilter("always")
         made = call()
     return made, [str(each.message) for each in caught], [each.filename for each in caught]
-def refused(kind, *words):
-    import contextlib
-    @contextlib.contextmanager
-    def check():
-        try:
-            yield
-        except kind as error:
-            assert all(word in str(error) for word in words), (words, str(error))
-        else:
-            raise AssertionError(f"nothing was refused; expected {kind.__name__} with {words}")
-    return check()
 """
 
 
@@ -110,7 +100,7 @@ def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, lab_name: str, t
     assert "bad" not in lab.sweeps()["name"]
     """
     folder = tmp_path_factory.mktemp("project")
-    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder), fresh=True)
+    cluster.client(SAID + REFUSED + _dedent(script), name=lab_name, folder=str(folder), fresh=True)
 
 
 def test_what_the_job_brought_does_not_travel_and_that_is_told_once(
