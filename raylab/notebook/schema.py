@@ -18,12 +18,14 @@ import pyarrow.compute as pc
 from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
 from raylab.notebook.columns import KIND, OF, SHUFFLED, column, numbered_name
 from raylab.notebook.exact import about, marks
+from raylab.notebook.rows import RESERVED
 
 SEQ = "_seq"
 MORE = "_more"
 
-# A sweep has at most so many columns: every commit carries them all.
 MAX_COLUMNS = 1_000
+"""A sweep has at most so many columns: every commit carries them all. What rows say of their trials always gets one,
+also where the first trial that was measured or timed comes after the 1,000th column."""
 
 NAME = b"raylab.name"
 """Field metadata that tells of which name a column was made."""
@@ -97,7 +99,7 @@ class Schema:
         return True
 
     def _new(self, field: Field) -> str:
-        if len(self._fields) - (MORE in self._fields) >= MAX_COLUMNS:
+        if len(self._fields) - (MORE in self._fields) >= MAX_COLUMNS and field.name not in RESERVED:
             self._fields.setdefault(MORE, pa.field(MORE, BINARY, metadata={NAME: MORE, KIND: "more"}))
             return MORE
         kind = kind_word(field)

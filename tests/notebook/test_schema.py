@@ -21,6 +21,7 @@ from tables import wire_batch
 
 from raylab.notebook import schema as schema_module
 from raylab.notebook.posix import PosixStore
+from raylab.notebook.rows import SELDOM, TIMES
 from raylab.notebook.schema import Schema, align
 from raylab.notebook.table import Table
 from raylab.notebook.table_files import listing
@@ -143,6 +144,17 @@ def test_too_many_columns_go_into_more(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = conform(schema, {"e": [1], "a": ["clash"]})
     assert pickle.loads(rows[0]["_more"]) == {"e": 1, "a": "clash"}
     assert schema.arrow.names == ["a", "b", "_more"]
+
+
+def test_what_rows_say_of_their_trials_gets_a_column_however_late_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `_peak_memory` does, which only trials of 10 ms have: a column of results is no less seldom."""
+    monkeypatch.setattr(schema_module, "MAX_COLUMNS", 2)
+    schema = Schema()
+    conform(schema, {"a": [1], "b": [1], "c": [3]})
+    late = dict.fromkeys((*SELDOM, *TIMES))
+    (row,) = conform(schema, {"d": [4]} | {name: [7] for name in late})
+    assert pickle.loads(row["_more"]) == {"d": 4}
+    assert {name: row[name] for name in late} == dict.fromkeys(late, 7)
 
 
 def test_other_arrow_types_are_turned_into_the_few() -> None:
