@@ -130,6 +130,18 @@ def test_nothing_runs_in_a_circle() -> None:
     assert not todo, f"in a circle, or above one: {sorted(todo)}"
 
 
+def test_no_test_module_imports_another() -> None:
+    """pytest has it under a name with its folders: it would be there twice, each with state of its own."""
+    tests = Path(__file__).parent.rglob("test_*.py")
+    found = [
+        (file.name, word)
+        for file in tests
+        for word in imports(ast.parse(file.read_bytes()))
+        if word.startswith("test_")
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize("name", sorted(name for name in modules() if name != "raylab"))
 def test_each_dependency_stays_in_its_homes(name: str) -> None:
     for top in {word.split(".")[0] for word in imports(modules()[name])} - {"raylab"} - sys.stdlib_module_names:

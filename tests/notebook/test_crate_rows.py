@@ -12,9 +12,9 @@ import polars as pl
 import polars.selectors as cs
 import pyarrow.parquet as pq
 import pytest
+from odd_values import HOLDABLE, TYPED
 from polars.testing import assert_frame_equal
 from sweeps import Bench, sweep
-from test_odd_results import HOLDABLE, TYPED
 
 import raylab
 from raylab.core.design import Factorial
