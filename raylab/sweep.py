@@ -46,9 +46,9 @@ class Sweep:
         return designs[0] if len(designs) == 1 else Joined(designs)
 
     def info(self) -> dict[str, Any]:
-        """What was asked: name, user, when, experiment, design, repeats, seed, order, and the policy in force; a
-        sentence on each class of trials, where they ask for different things; of one that was set aside, by whom and
-        when (None of others).
+        """What was asked: name, user, when, experiment, design, repeats, seed, order, the policy in force, and whether
+        the sweep is archived or locked; a sentence on each class of trials, where they ask for different things; of one
+        that was set aside, by whom and when (None of others).
 
         `code` has a dict for each version of the experiment's code, the first one first: its number `version`, `user`,
         `submitted`, and `differs`, a list of what it differs in from the one before. `_code` in

@@ -27,6 +27,7 @@ LAYERS = (
     {"client"},
     {"sweep"},
     {"lab"},
+    {"compat"},
     {"terminal", "testing"},
 )
 """From the bottom, by the first name after `raylab`; a new module has to be given its place here."""
@@ -46,6 +47,7 @@ HOMES = {
         "raylab.notebook.siblings",
         "raylab.notebook.union",
         "raylab.client.attachment",
+        "raylab.compat.epyc.table",
         "raylab.client.demands",
         "raylab.client.resting",
         "raylab.client.waiting",
@@ -61,6 +63,7 @@ HOMES = {
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
+    "pandas": ("raylab.compat.epyc.table",),
     "tqdm": ("raylab.client.bar",),
     "yaml": ("raylab.notebook.crate",),
     "packaging": ("raylab.core.authors",),
@@ -161,7 +164,9 @@ def test_the_face_imports_nothing_when_it_is_imported() -> None:
     assert {word for node in body for word in imports(node)} == {"__future__", "typing"}
 
 
-@pytest.mark.parametrize("folder", ["core", "notebook", "worker", "code", "rerun", "server", "client", "terminal"])
+@pytest.mark.parametrize(
+    "folder", ["core", "compat", "notebook", "worker", "code", "rerun", "server", "client", "terminal"]
+)
 def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
     body = modules()[f"raylab.{folder}"].body
     assert ast.get_docstring(modules()[f"raylab.{folder}"])

@@ -48,6 +48,7 @@ def account(record: SweepRecord, environments: Mapping[str, Environment], diffs:
         "runtime_env": dict(record.policy.runtime_env),
         "folder": record.folder,
         "archived": record.archived,
+        "locked": record.locked,
         "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),
         "replaced_by": None if gone is None else gone.user,
     }

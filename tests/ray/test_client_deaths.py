@@ -119,3 +119,43 @@ def test_a_new_cluster_goes_on_with_modules_that_only_the_client_had(own_cluster
 
 def _dedent(code: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in code.splitlines())
+
+
+EPYC = """
+import os
+from raylab.compat import epyc
+
+class MyExperiment(epyc.Experiment):
+    def do(self, params):
+        return {"y": params["x"] ** 2}
+
+myExperiment = MyExperiment
+"""
+
+SUBMITS = """
+nb = epyc.JSONLabNotebook('myexperiment.json')
+lab = epyc.ClusterLab(nb)
+lab['x'] = range(1000)
+lab.runExperiment(myExperiment())
+os.kill(os.getpid(), 9)
+"""
+
+COMES_BACK = """
+nb = epyc.JSONLabNotebook('myexperiment.json')
+lab = epyc.ClusterLab(nb)
+lab.updateResults()
+print('We have {r} results available ({f} of the total'.format(r=lab.numberOfResults(), f=lab.readyFraction()))
+assert lab.wait() and lab.ready()
+frame = nb.dataframe()
+assert list(frame['y']) == [x ** 2 for x in range(1000)], frame
+assert raylab.Lab("myexperiment", create=False).number_of_results() == 1000
+"""
+
+
+def test_the_page_that_raylab_started_from_runs_with_only_its_import_changed(cluster: Cluster) -> None:
+    """Its own words; it spells `JSONLabNotebook` with an r too many. The first process dies when it has submitted."""
+    first = cluster.begin(EPYC + SUBMITS)
+    with first:
+        assert first.ended(90) == -9, first.stderr
+    printed = cluster.client(COMES_BACK.replace("nb =", "import raylab\nfrom raylab.compat import epyc\nnb =", 1))
+    assert "results available (" in printed
