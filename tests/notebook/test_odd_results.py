@@ -511,8 +511,8 @@ def test_nothing_is_unpickled_by_writing_sealing_or_reading(tmp_path: Path) -> N
     bench.seal("SWEEP")
     table = check_readers(tmp_path, 2)
     frame = Notebook(tmp_path).results("SWEEP", metadata=True)
-    for suffix in (".parquet", ".csv", ".ndjson", ".arrow"):
-        export.write(frame, tmp_path / f"out{suffix}")
+    for form in export.WRITERS:
+        export.write([frame], tmp_path / f"out.{form}", form)
     assert Trap.sprung == []
     cell = pickle.loads(table[MORE][0].as_py())["trap"]
     assert Trap.sprung == []
@@ -527,13 +527,13 @@ def test_odd_results_are_written_as_other_files_too(tmp_path: Path) -> None:
     bench.submit("SWEEP", RETURNING, Factorial(p=range(len(values)), x__string=[0.5]))
     bench.run("SWEEP")
     frame = Notebook(tmp_path).results("SWEEP", metadata=True)
-    for suffix in (".parquet", ".csv", ".ndjson", ".arrow"):
-        export.write(frame, tmp_path / f"out{suffix}")
+    for form in export.WRITERS:
+        export.write([frame], tmp_path / f"out.{form}", form)
     assert pl.read_ipc(tmp_path / "out.arrow").equals(frame)
     assert pl.read_parquet(tmp_path / "out.parquet").equals(frame)
     with (tmp_path / "out.csv").open(newline="") as file:
         assert [row["p"] for row in csv.DictReader(file)] == list(map(str, frame["p"]))
-    lines = (tmp_path / "out.ndjson").read_text().splitlines()
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["p"] for line in lines] == frame["p"].to_list()
 
 
