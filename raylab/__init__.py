@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raylab.core.design import Design, Factorial, Points
+    from raylab.core.latin_hypercube import LatinHypercube
+    from raylab.core.random_points import Random
+    from raylab.core.ranges import choice, integers, loguniform, uniform
+    from raylab.core.sobol import Sobol
     from raylab.core.status import Progress
     from raylab.errors import (
         DesignError,
@@ -46,7 +50,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Design": "raylab.core.design_base",
     "Factorial": "raylab.core.factorial",
+    "LatinHypercube": "raylab.core.latin_hypercube",
     "Points": "raylab.core.points",
+    "Random": "raylab.core.random_points",
+    "Sobol": "raylab.core.sobol",
+    **dict.fromkeys(("choice", "integers", "loguniform", "uniform"), "raylab.core.ranges"),
     "Experiment": "raylab.worker.experiment",
     "Lab": "raylab.lab",
     "labs": "raylab.lab",
@@ -85,20 +93,27 @@ __all__ = [
     "LabFenced",
     "LabNotFound",
     "LabUnavailable",
+    "LatinHypercube",
     "LogNotFound",
     "NameRefused",
     "Notebook",
     "NotebookDamaged",
     "Points",
     "Progress",
+    "Random",
     "RaylabError",
+    "Sobol",
     "Sweep",
     "SweepExists",
     "SweepLocked",
     "SweepNotFound",
     "VersionMismatch",
     "__version__",
+    "choice",
+    "integers",
     "labs",
+    "loguniform",
+    "uniform",
 ]
 
 

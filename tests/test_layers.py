@@ -66,6 +66,7 @@ HOMES = {
     "pandas": ("raylab.compat.epyc.table",),
     "tqdm": ("raylab.client.bar",),
     "yaml": ("raylab.notebook.crate",),
+    "scipy": ("raylab.core.scipy_stats",),
     "packaging": ("raylab.core.authors",),
     "pyarrow": ("raylab.notebook.", "raylab.worker.batch", "raylab.code.frame_digest"),
     "numpy": ("raylab.",),
@@ -198,7 +199,7 @@ def test_a_worker_loads_no_more_than_ray_and_arrow_bring_themselves() -> None:
 
 def test_a_worker_loads_nothing_of_the_lab_or_the_client() -> None:
     worker = ours(loaded_after("import raylab.worker.lease"))
-    assert {name.split(".")[1] for name in worker} == {"errors", "core", "notebook", "worker"}
+    assert {name.split(".")[1] for name in worker} == {"errors", "extras", "core", "notebook", "worker"}
     assert not {"raylab.core.ledger", "raylab.notebook.frames", "raylab.notebook.writer"} & worker
 
 

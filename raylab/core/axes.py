@@ -42,12 +42,15 @@ class Axis(ABC):
 
     Attributes:
         size: how many levels there are, exactly.
-        is_computed: whether levels are computed from their places, all of them distinct numbers.
+        is_computed: whether levels are computed from their places, numbers of one type; all of them distinct, unless
+            they are drawn (`core/drawn.py`), as on no axis of a factorial or a list.
+        of: that type, int or float.
         others: the levels that are no numbers, of which there is more to tell.
     """
 
     size: int
     is_computed = True
+    of: type = float
     others: tuple[Any, ...] = ()
 
     @abstractmethod
@@ -80,9 +83,9 @@ class Stepped(Axis):
     """
 
     def __init__(self, first: float, last: float, size: int) -> None:
-        self.first, self.last, self.size = first, last, size
-        self.step: Any = (last - first) // (size - 1) if type(first) is int else (last - first) / (size - 1)
-        self._is_small = type(first) is float or all(-(2**63) <= n < 2**63 for n in (first, last, self.step))
+        self.first, self.last, self.size, self.of = first, last, size, type(first)
+        self.step: Any = (last - first) // (size - 1) if self.of is int else (last - first) / (size - 1)
+        self._is_small = self.of is float or all(-(2**63) <= n < 2**63 for n in (first, last, self.step))
 
     def __getitem__(self, at: int) -> Any:
         if not 0 <= at < self.size:
@@ -92,12 +95,12 @@ class Stepped(Axis):
     def computed(self, places: Places) -> NDArray[Any]:
         """Of ints beyond 64 bits an array of objects."""
         levels = self.first + self.step * (places if self._is_small else places.astype(object))
-        if type(self.first) is float:
+        if self.of is float:
             levels[places == self.size - 1] = self.last
         return levels  # type: ignore[no-any-return]
 
     def written(self) -> dict[str, Any]:
-        if type(self.first) is float:
+        if self.of is float:
             return {"linspace": [self.first, self.last, self.size]}
         return {"range": [self.first, self.last + self.step, self.step]}
 
@@ -132,20 +135,21 @@ class Chained(Axis):
     """The levels of several axes, one axis after the other; a level may stand there more than once."""
 
     def __init__(self, axes: Sequence[Axis]) -> None:
-        self._axes = tuple(axes)
+        self.axes = tuple(axes)
         self._starts = np.array([0, *accumulate(axis.size for axis in axes)])
         self.size = int(self._starts[-1])
-        self.is_computed = all(axis.is_computed and type(axis[0]) is type(axes[0][0]) for axis in axes)
+        self.is_computed = all(axis.is_computed and axis.of is axes[0].of for axis in axes)
+        self.of = axes[0].of
         self.others = tuple(chain.from_iterable(axis.others for axis in axes))
 
     def __getitem__(self, at: int) -> Any:
         if not 0 <= at < self.size:
             at = range(self.size)[at]
         number = int(np.searchsorted(self._starts, at, side="right")) - 1
-        return self._axes[number][at - int(self._starts[number])]
+        return self.axes[number][at - int(self._starts[number])]
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(self._axes)
+        return chain.from_iterable(self.axes)
 
     def take(self, places: Places) -> list[Any]:
         levels: list[Any] = [None] * len(places)
@@ -157,7 +161,7 @@ class Chained(Axis):
     def computed(self, places: Places) -> NDArray[Any]:
         if not self.is_computed:
             return super().computed(places)
-        levels = np.empty(len(places), np.result_type(*(axis.computed(places[:0]) for axis in self._axes)))
+        levels = np.empty(len(places), np.result_type(*(axis.computed(places[:0]) for axis in self.axes)))
         for at, axis, own in self._by_axis(places):
             levels[at] = axis.computed(own)
         return levels
@@ -167,10 +171,10 @@ class Chained(Axis):
         number = np.searchsorted(self._starts, places, side="right") - 1
         for each in np.unique(number).tolist():
             at = np.flatnonzero(number == each)
-            yield at, self._axes[each], places[at] - self._starts[each]
+            yield at, self.axes[each], places[at] - self._starts[each]
 
     def written(self) -> dict[str, Any]:
-        return {"axes": [axis.written() for axis in self._axes]}
+        return {"axes": [axis.written() for axis in self.axes]}
 
 
 def picked(axis: Axis, runs: Sequence[tuple[int, int]]) -> Axis:
@@ -197,7 +201,7 @@ def is_listed(axis: Axis, runs: Sequence[tuple[int, int]]) -> bool:
     """Whether the levels at some places of an axis have to be listed: all but those of a range that stand together, and
     a whole axis that is computed."""
     is_whole = list(runs) == [(0, axis.size)]
-    is_range = isinstance(axis, Stepped) and type(axis.first) is int and len(runs) == 1
+    is_range = isinstance(axis, Stepped) and axis.of is int and len(runs) == 1
     return not (axis.is_computed and is_whole) and not is_range
 
 

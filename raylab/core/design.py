@@ -9,11 +9,25 @@ from raylab.core.design_base import Design
 from raylab.core.factorial import Factorial
 from raylab.core.joined import Joined
 from raylab.core.kinds import type_name
+from raylab.core.latin_hypercube import LatinHypercube
 from raylab.core.points import Points
+from raylab.core.random_points import Random
+from raylab.core.sampled import Sampled
+from raylab.core.sobol import Sobol
 from raylab.core.tabular import is_frame
 from raylab.errors import DesignError
 
-__all__ = ["Design", "Factorial", "Joined", "Points", "as_design"]
+__all__ = [
+    "Design",
+    "Factorial",
+    "Joined",
+    "LatinHypercube",
+    "Points",
+    "Random",
+    "Sampled",
+    "Sobol",
+    "as_design",
+]
 
 
 def as_design(value: Any) -> Design:
@@ -21,9 +35,9 @@ def as_design(value: Any) -> Design:
 
     Example:
         >>> as_design({"p": [0.1, 0.2]})
-        Factorial(p=2 levels) of 2 points
+        Factorial(p=0.1 to 0.2 (2 levels)) of 2 points
         >>> as_design([{"p": 0.1}, {"p": 0.2}])
-        Points(p) of 2 points
+        Points(p=0.1 to 0.2) of 2 points
     """
     if isinstance(value, Design):
         return value
@@ -31,5 +45,8 @@ def as_design(value: Any) -> Design:
         return Factorial(value)
     if isinstance(value, list | tuple) or is_frame(value):
         return Points(value)
-    accepted = "a Factorial, a Points, a mapping of axes, a frame, or a list of mappings"
+    accepted = (
+        "a Factorial, a Points, a mapping of axes, a frame, or a list of mappings; or it is sampled, as a Sobol, a "
+        "LatinHypercube or a Random"
+    )
     raise DesignError(f"a design is {accepted}; got {type_name(value)}")

@@ -24,8 +24,9 @@ from typing import Any, Final, SupportsIndex, TypeAlias
 import numpy as np
 
 from raylab.core.axes import Axis, Places, read_axis
-from raylab.core.kinds import Missing, type_name
+from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.names import read_name
+from raylab.core.shown import aligned, shown_level, shown_values
 from raylab.core.values import JSON, copy_of, modules_of, weight_of
 from raylab.errors import DesignError
 
@@ -40,6 +41,9 @@ KINDS: Final = {
     "factorial": "raylab.core.factorial:Factorial",
     "points": "raylab.core.points:Points",
     "joined": "raylab.core.joined:Joined",
+    "sobol": "raylab.core.sobol:Sobol",
+    "latin": "raylab.core.latin_hypercube:LatinHypercube",
+    "random": "raylab.core.random_points:Random",
 }
 """The kinds of designs by the word in what is written down. Imported when one is read back: they are made of this."""
 
@@ -54,10 +58,14 @@ class Design(ABC):
         optional: the parameters that some points do not have.
         is_sampled: whether its points, or some of them, are drawn by a seed.
         is_seeded: whether that was done, so that there are points.
+        seeds: by which that was done.
+        sequence: what tells the endless sequence that the design is a stretch of; None if it is none.
     """
 
     is_sampled = False
     is_seeded = True
+    seeds: tuple[int, ...] = ()
+    sequence: str | None = None
 
     def __init__(self, axes: dict[str, Axis], size: int) -> None:
         if size > MAX_SIZE:
@@ -200,13 +208,39 @@ class Design(ABC):
 
     def __repr__(self) -> str:
         words = list(map(self._describe, self.parameters[:6])) + ["..."] * (len(self.parameters) > 6)
-        return f"{type(self).__name__}({', '.join(words)}) of {plural(self.size, 'point')}"
+        return f"{type(self).__name__}({', '.join(words)}) of {plural(self.size, 'point')}{self._drawn_by}"
+
+    def __str__(self) -> str:
+        """A line for each parameter, and a table of the first points."""
+        ranges = [(name, self._shown(name)) for name in self.parameters]
+        lines = [f"{type(self).__name__} of {plural(self.size, 'point')}{self._drawn_by}"]
+        if ranges:
+            lines.append(aligned(ranges))
+        lines += filter(None, [self._hint])
+        if ranges and self.is_seeded:
+            head = self.head()
+            rows = [[shown_level(point.get(name, MISSING)) for name in self.parameters] for point in head]
+            lines += [
+                "the first points:" if len(head) < self.size else "the points:",
+                aligned([self.parameters, *rows]),
+            ]
+        return "\n".join(lines)
+
+    _drawn_by = ""
+    """By what its points are drawn, as the end of a phrase."""
+
+    _hint = ""
+    """What a person may want to know of it, as a line."""
 
     @abstractmethod
     def _point(self, at: int) -> Point: ...
 
     def _describe(self, name: str) -> str:
-        return name
+        return "=".join(filter(None, [name, self._shown(name)]))
+
+    def _shown(self, name: str) -> str:
+        """What values a parameter has, in a few words; nothing where there is no telling."""
+        return shown_values(self.axes[name])
 
     @abstractmethod
     def _document(self) -> dict[str, Any]: ...
@@ -256,4 +290,4 @@ def _derived(seed: int, number: int) -> int:
 
 def plural(n: int, word: str) -> str:
     """So many of something."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

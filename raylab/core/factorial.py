@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from raylab.core.axes import Places, repeated
-from raylab.core.design_base import Design, Point, plural, read_axes
+from raylab.core.design_base import Design, Point, read_axes
 from raylab.core.given import axis_given, by_name
 from raylab.core.names import read_name
+from raylab.core.shown import shown_levels
 from raylab.errors import DesignError
 
 __all__ = ["Factorial"]
@@ -30,7 +31,7 @@ class Factorial(Design):
     Example:
         >>> design = Factorial(p=[0.1, 0.5], L=[64, 128], method="fast")
         >>> design
-        Factorial(p=2 levels, L=2 levels, method=1 level) of 4 points
+        Factorial(p=0.1 to 0.5 (2 levels), L=64 to 128 (2 levels), method='fast') of 4 points
         >>> design[1]
         {'p': 0.1, 'L': 128, 'method': 'fast'}
     """
@@ -58,8 +59,8 @@ class Factorial(Design):
         strides = self._strides
         return {name: axis[at // strides[name] % axis.size] for name, axis in self.axes.items()}
 
-    def _describe(self, name: str) -> str:
-        return f"{name}={plural(self.axes[name].size, 'level')}"
+    def _shown(self, name: str) -> str:
+        return shown_levels(self.axes[name])
 
     def _document(self) -> dict[str, Any]:
         return {"kind": "factorial", "axes": self._written()}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from raylab.core.axes import Axis, axis_of
+from raylab.core.drawn import Drawn, Range
 from raylab.core.kinds import MISSING, PYTHONS, check_integer, check_text, type_name
 from raylab.core.names import read_name
 from raylab.core.tabular import frame_columns, series_values
@@ -34,8 +35,13 @@ def by_name(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) ->
 def axis_given(name: str, given: Any) -> Axis:
     """The axis of what a caller gives for its levels, at least one."""
     where = f"axis {name!r}"
-    if isinstance(given, Axis):
+    if isinstance(given, Axis) and not isinstance(given, Drawn):
         return given
+    if isinstance(given, Range):
+        raise DesignError(
+            f"{where}: {given!r} is a range, of which Sobol, LatinHypercube and Random draw values, and an axis has "
+            "levels. A product has both: Factorial(...) * Sobol(...)"
+        )
     if isinstance(given, set | frozenset):
         raise DesignError(f"{where}: a {type_name(given)} has no order; give a list, as sorted(...) makes one")
     if hasattr(given, "columns") and not isinstance(given, Enum | EnumType):

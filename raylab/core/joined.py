@@ -26,9 +26,10 @@ class Joined(Design):
         DesignError: the parameters of two of them are not the same.
 
     Example:
+        >>> from raylab.core.design import Factorial, Points
         >>> design = Joined([Factorial(x=[1, 2], m=["a"]), Points(m=["b"], x=[7])])
         >>> design, design[2]
-        (Joined(x, m) of 3 points, {'x': 7, 'm': 'b'})
+        (Joined(x=1 to 7, m='a' or 'b') of 3 points, {'x': 7, 'm': 'b'})
     """
 
     def __init__(self, parts: Sequence[Design]) -> None:

@@ -454,9 +454,14 @@ def test_slices_and_numbers_outside_are_refused() -> None:
 
 
 def test_the_repr_is_short() -> None:
-    assert repr(Factorial(p=np.linspace(0, 1, 101), L=[64, 128])) == "Factorial(p=101 levels, L=2 levels) of 202 points"
-    assert repr(Points(x=[1, 2], y=3)) == "Points(x, y) of 2 points"
-    assert repr(Points({f"x{n}": 1 for n in range(99)})) == "Points(x0, x1, x2, x3, x4, x5, ...) of 1 point"
+    assert repr(Factorial(p=np.linspace(0, 1, 101), L=[64, 128])) == (
+        "Factorial(p=0 to 1 (101 levels), L=64 to 128 (2 levels)) of 202 points"
+    )
+    assert repr(Points(x=[1, 2], y=3)) == "Points(x=1 to 2, y=3) of 2 points"
+    assert repr(Points(x=list("abcd"), y=[None, "a", "b" * 99, None])) == (
+        f"Points(x, y=None or 'a' or '{'b' * 22}…) of 4 points"
+    )
+    assert repr(Points({f"x{n}": 1 for n in range(9)})) == "Points(x0=1, x1=1, x2=1, x3=1, x4=1, x5=1, ...) of 1 point"
 
 
 @pytest.mark.parametrize("design", [Factorial(x=range(3), y=[[1], None]), Points([{"x": 1}, {"y": 2}])])

@@ -128,7 +128,10 @@ def test_what_the_sweep_has_grown_to_is_told(lab: raylab.Lab) -> None:
     sweep = lab.submit(drawn, GRID, name="s")
     assert sweep.design == Factorial(GRID)
     sweep.extend(WIDER)
-    assert sweep.info()["design"] == "Factorial(p=2 levels, L=2 levels) of 4 points, grown to 9 points"
+    assert (
+        sweep.info()["design"]
+        == "Factorial(p=0.1 to 0.2 (2 levels), L=1 to 2 (2 levels)) of 4 points, grown to 9 points"
+    )
     sweep.extend(repeats=2)
     info = sweep.info()
     assert info["design"].endswith(" of 4 points, grown to 9 points in up to 2 repeats")

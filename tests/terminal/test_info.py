@@ -73,7 +73,7 @@ def test_for_people(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == (
         "sweep       s, of ada, submitted 1970-01-01 00:00 UTC\n"
         "experiment  f\n"
-        "design      Factorial(x=4 levels) of 4 points; 4 trials, seed 1, order random\n"
+        "design      Factorial(x=0 to 3 (4 levels)) of 4 points; 4 trials, seed 1, order random\n"
         "\n"
         "code        version 1, from ada, 1970-01-01 00:00 UTC\n"
         "  git       it is not known where this was submitted from\n"
