@@ -33,7 +33,7 @@ def direction_numbers(axes: int) -> list[list[int]]:
         raise DesignError(
             f"Sobol's sequence has {MAX_AXES:,} axes at most, and these are {axes:,}; Random has no such limit"
         )
-    with needed("scipy", extra="designs", purpose="a Sobol design, which has its direction numbers from there,"):
+    with needed("scipy", extra="scipy", purpose="a Sobol design, which has its direction numbers from there,"):
         from scipy.stats import qmc
     # scipy has no public name for them, and gives points only one after the other.
     found = qmc.Sobol(axes, scramble=False, bits=BITS)._sv
@@ -50,6 +50,6 @@ def distribution(name: str, what: str) -> Any:
     Raises:
         ModuleNotFoundError: scipy is not installed.
     """
-    with needed("scipy", extra="designs", purpose=f"the distribution {what}"):
+    with needed("scipy", extra="scipy", purpose=f"the distribution {what}"):
         from scipy import stats
     return getattr(stats, name, None)
