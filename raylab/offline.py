@@ -30,6 +30,7 @@ from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
 from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.salvage import salvage as salvaged
+from raylab.notebook.statistics import Words, check_confidence, summary
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
 from raylab.notebook.tables import Tables
@@ -141,6 +142,26 @@ class Notebook:
         record = choose(self._records(), name, self.name)
         logs = partial(self._logs, record)
         return failures(record, self._of(record), logs, by, f"notebook.rerun({record.name!r}, ")
+
+    def summary(
+        self, name: str | None = None, of: Words = None, *, by: Words = None, confidence: float | None = 0.95
+    ) -> pl.DataFrame:
+        """What the results of a sweep come to at each point, over its repeats; see `Sweep.summary`.
+
+        Args:
+            name: the sweep's; may be left out where there is only one.
+            of, by, confidence: as of `Sweep.summary`.
+
+        Raises:
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+            ValueError, ModuleNotFoundError: as of `Sweep.summary`.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").summary("coarse", "largest", by="p")    # doctest: +SKIP
+        """
+        check_confidence(confidence)
+        record = choose(self._records(), name, self.name)
+        return summary(record, self._of(record), of, by, confidence)
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped; see `Sweep.warnings`. Reads no rows.

@@ -132,6 +132,48 @@ class Sweep:
         """
         return self._client.failures(self._handle, by)
 
+    def summary(
+        self,
+        of: str | Sequence[str] | None = None,
+        *,
+        by: str | Sequence[str] | None = None,
+        confidence: float | None = 0.95,
+    ) -> pl.DataFrame:
+        """What the results come to at each point, over its repeats: mean, spread, interval, quartiles, extremes; and
+        whether trials are missing there. A running, cancelled or grown sweep is summed up as far as it is.
+
+        What is counted are trials. Of a trial of several rows it is the mean of its rows, so that a hundred rows of one
+        trial are not taken for independent ones. Truth values count as 0 and 1, durations in seconds; a result that is
+        null or NaN counts as missing; infinity counts. A trial that was run again counts by its newest record.
+
+        Args:
+            of: a result, or several; all that have numbers if None. Numbers about trials are taken, too
+                (`_elapsed_s`).
+            by: a parameter, or several: the trials of all points that have the same levels of these are one group; of
+                `[]` all trials are. None for a row for each point.
+            confidence: the share of such intervals that hold the true mean, above 0 and below 1; None for no interval.
+
+        Returns:
+            A row for each point and result, in the design's order, also for points of which nothing is in (in a sweep
+            of more than 10^7 points only for those of which something is): the parameters, `_point` (not with `by`);
+            `result`, its name; `trials` that the point has (int), `failed` of them (int), the share that is `finished`
+            (float: `done` ones alone); `n`, how many have a number (int), and `complete`, whether all have (bool);
+            `mean`, `sd` (by n - 1), `se` (standard error of the mean), the interval from `low` to `high` (by Student's
+            t of n - 1 degrees of freedom), `median`, the quartiles `q25` and `q75` (as `numpy.percentile`), `min` and
+            `max`: floats, null where n is too small. What a parameter is called already is `NAME__summary`. Where no
+            result is known, `result` is null. With `by`, of more than 10^7 points nobody counts the trials: `trials`,
+            `finished` and `complete` are null.
+
+        Raises:
+            ValueError: there is no such result or parameter, the result is no number, or `confidence` is no share.
+            ModuleNotFoundError: scipy is not installed (`pip install 'raylab[scipy]'`), and an interval is asked for.
+
+        Example:
+            >>> sweep = raylab.Lab("percolation").sweep("coarse")                  # doctest: +SKIP
+            >>> sweep.summary("largest", by="p").select("p", "mean", "low", "high", "complete")    # doctest: +SKIP
+        """
+        return self._client.summary(self._handle, of, by, confidence)
+
     def log(self, point: int, repeat: int = 0, *, attempt: int | None = None) -> str:
         """What a trial printed, on stdout and stderr: Python, C, and the processes that it started.
 

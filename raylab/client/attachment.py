@@ -39,6 +39,7 @@ from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
 from raylab.notebook.place import store_at
 from raylab.notebook.row_stream import RowStream, opened
+from raylab.notebook.statistics import Words, check_confidence, summary
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.tables import Tables
@@ -285,6 +286,12 @@ class Client:
         with Interruptible(lambda: READING):
             records = [self.record(each) for each in handles(sweep) or (None,)]
             return [stream(Handle(record.name, record.folder)) for record in records]
+
+    def summary(self, sweep: Which, of: Words, by: Words, confidence: float | None) -> pl.DataFrame:
+        check_confidence(confidence)
+        with Interruptible(lambda: READING):
+            record = self.record(None if sweep is None else only(sweep))
+            return summary(record, self._read(record), of, by, confidence)
 
     def failures(self, sweep: Which, by: str | None) -> pl.DataFrame:
         """What failed and is not to be run again."""

@@ -21,6 +21,7 @@ from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
 from raylab.notebook.row_stream import RowStream
+from raylab.notebook.statistics import Words
 from raylab.offline import diffs_of, overview, pinned, streams, through
 from raylab.server.known_labs import Place, known
 
@@ -97,6 +98,9 @@ class Resting:
 
     def failures(self, sweep: str | None, by: str | None) -> pl.DataFrame:
         return self._notebook.failures(sweep, by=by)
+
+    def summary(self, sweep: str | None, of: Words, by: Words, confidence: float | None) -> pl.DataFrame:
+        return self._notebook.summary(sweep, of, by=by, confidence=confidence)
 
     def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
         return self._notebook.results(sweep, status=status, metadata=metadata)

@@ -85,7 +85,7 @@ def results(
     Raises:
         ValueError: there is no such status, or no such metadata.
     """
-    view, tables = _view(record, files, status, metadata)
+    view, tables = viewed(record, files, status, metadata)
     trial = ("_point", "_repeat") if record.repeats > 1 else ("_point",)
     frame = view.rows(tables, (*trial, *view.mixing)).collect()
     view.tell_mixed(frame)
@@ -103,7 +103,7 @@ def scan(
     metadata: bool | Sequence[str] = False,
 ) -> pl.LazyFrame:
     """The columns of `results`, in the order of `_seq`, which is that of arrival; see there."""
-    view, tables = _view(record, files, status, metadata)
+    view, tables = viewed(record, files, status, metadata)
     if view.mixing:
         view.tell_mixed(view.rows(tables, view.mixing).select(view.mixing).collect())
     rows = view.rows(tables)
@@ -116,7 +116,7 @@ def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.Data
 
     Columns are called as on disk: what one frame calls a column, a later one does too.
     """
-    view, tables = _view(record, files, "all", True, since)
+    view, tables = viewed(record, files, "all", True, since)
     return view.rows(tables).collect()
 
 
@@ -128,7 +128,7 @@ def trial(
     metadata: bool | Sequence[str] = False,
 ) -> pl.DataFrame:
     """The record of one trial, whatever its status, with the columns of `results`; no rows where there is none."""
-    view, tables = _view(record, files, "all", metadata)
+    view, tables = viewed(record, files, "all", metadata)
     mine = (pl.col("_point") == point) & (pl.col("_repeat") == repeat)
     rows = view.rows(tables, ("_point", "_repeat", "_attempt"))
     # Where values of one name lie in several columns, it depends on all rows how these are called.
@@ -138,14 +138,14 @@ def trial(
     return view.shown(frame.select(cs.by_name(view.columns))).filter(wanted)
 
 
-def _view(
+def viewed(
     record: SweepRecord,
     files: Sequence[Loaded],
     status: str | Sequence[str],
     metadata: bool | Sequence[str],
     since: int | None = None,
 ) -> tuple[View, list[pa.Table]]:
-    """What is seen of these files, and their rows."""
+    """What is seen of these files, and their rows; as `results`, and `since` as of `View`."""
     chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
     # The last file has all the columns in force.
     tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
@@ -161,6 +161,12 @@ class View:
         files: those whose rows are seen; at least one, if there is any.
         status, metadata: as `results` takes them.
         since: the first `_seq`, where what is seen is called as on disk.
+
+    Attributes:
+        parameters: their names.
+        seen: the headings of its columns.
+        mixing: the columns by which `tell_mixed` sees whether there is anything to tell.
+        has_lists: whether a trial may have several rows.
     """
 
     def __init__(
@@ -175,9 +181,11 @@ class View:
         words = check_status(status)
         found = together(summaries(info for info in files if info.rows and info.stop > (since or 0)))
         self._schema = union(info.schema for info in files)
-        self._seen = headings(
+        parameters = _parameters(record.designs)
+        self.parameters = [field.name for field in parameters]
+        self.seen = headings(
             self._schema,
-            parameters=_parameters(record.designs),
+            parameters=parameters,
             repeats=record.repeats > 1,
             names=found.names if self._sorts else [],
             metadata=metadata,
@@ -187,13 +195,14 @@ class View:
         self.again = found.again or (self._sorts and (record.runs_again or later))
         self._filters = _filters(found.by_status, self.again, words, since or 0)
         self._name = record.name
+        self.has_lists = found.rows > sum(found.by_status.values())
         self.mixing = ("_code", "_status") if len(found.versions) > 1 else ()
-        self.columns = [field.name for heading in self._seen for field in heading.fields]
+        self.columns = [field.name for heading in self.seen for field in heading.fields]
 
     @property
     def is_plain(self) -> bool:
         """Whether the columns on disk are those that are seen."""
-        return all([field.name for field in heading.fields] == [heading.name] for heading in self._seen)
+        return all([field.name for field in heading.fields] == [heading.name] for heading in self.seen)
 
     def rows(self, tables: Sequence[pa.Table], also: Sequence[str] = ()) -> pl.LazyFrame:
         """The rows of these tables, with the columns as they are on disk; of the metadata these, too."""
@@ -214,7 +223,7 @@ class View:
 
     def _placed(self, tables: Sequence[pa.Table], used: AbstractSet[str]) -> pl.LazyFrame:
         """The rows of these tables in these columns, whichever of them a table has."""
-        kinds = ALWAYS | {field.name: field.type for heading in self._seen for field in heading.fields}
+        kinds = ALWAYS | {field.name: field.type for heading in self.seen for field in heading.fields}
         blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
         return _together([*map(self._in_order, tables), blank.empty_table()], used)
 
@@ -232,14 +241,14 @@ class View:
         if self.mixing:
             versions = frame.filter(pl.col("_status") == "done")["_code"].unique().sort().to_list()
             if len(versions) > 1:
-                warnings.warn(mixed(self._name, versions), stacklevel=_outside())
+                warnings.warn(mixed(self._name, versions), stacklevel=outside())
 
     def shown(self, frame: pl.DataFrame) -> pl.DataFrame:
         """These rows with the columns as they are seen."""
         if self.is_plain:
             return frame
-        kinds = [_settled(heading, frame) for heading in self._seen]
-        names = labels(self._seen, [[word for word, _ in some] for some in kinds])
+        kinds = [_settled(heading, frame) for heading in self.seen]
+        names = labels(self.seen, [[word for word, _ in some] for some in kinds])
         columns = [
             values.alias(name)
             for some, own in zip(kinds, names, strict=True)
@@ -248,7 +257,7 @@ class View:
         return pl.DataFrame(columns)
 
 
-def _outside() -> int:
+def outside() -> int:
     """How far up whoever reads called raylab: a warning is of that line, and is shown once for it."""
     package, frame, level = __name__.partition(".")[0], sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:

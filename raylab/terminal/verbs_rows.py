@@ -52,6 +52,9 @@ def _statuses(text: str) -> list[str]:
         "done, the columns _status and _error come too",
     ),
     word("--metadata", action="store_true", help="with all the columns about the trials"),
+    word("--summary", action="store_true", help="of one sweep, what the results come to: mean, interval, quartiles, ..."),
+    word("--of", action="append", metavar="RESULT", help="of this result, with --summary; may be given several times"),
+    word("--by", action="append", metavar="PARAMETER", help="by its levels, likewise; without it by point"),
     more="Off a terminal, CSV is printed. A FILE that is there is replaced, once the new one is complete. What a "
     "format cannot hold is written as text that says it, and told in a line.",
 )
@@ -64,8 +67,16 @@ def results(
     format: str | None,
     status: list[str],
     metadata: bool,
+    summary: bool,
+    of: list[str] | None,
+    by: list[str] | None,
 ) -> int:
     from raylab.terminal.export import check_place
+
+    if (of or by) and not summary:
+        raise Misuse("--of and --by say what --summary is about: give that, too")
+    if summary and (metadata or status != ["done"]):
+        raise Misuse("--summary counts all trials, so it takes neither --status nor --metadata")
 
     form = format or ("csv" if output is None else _format(output))
     if output is not None:
@@ -79,7 +90,10 @@ def results(
         warnings.catch_warnings(record=True, action="always", category=UserWarning) as told,
         Interruptible(lambda: f"interrupted; {UNCHANGED}, and nothing was written"),
     ):
-        asked = _asked(lab, sweeps, address, notebook, status, columns)
+        if summary:
+            asked = _summed(lab, sweeps, address, notebook, of, by)
+        else:
+            asked = _asked(lab, sweeps, address, notebook, status, columns)
         remarks = _show(asked, format) if output is None else _write(asked, output, form)
     for remark in told:
         say(str(remark.message))
@@ -157,6 +171,29 @@ def _asked(
         whole=partial(whole, status=status, metadata=columns),
         streams=partial(streams, status=status, metadata=columns),
     )
+
+
+def _summed(
+    lab: str | None,
+    sweeps: list[str],
+    address: str | None,
+    notebook: Path | None,
+    of: list[str] | None,
+    by: list[str] | None,
+) -> Asked:
+    """The summary of the sweep that is meant."""
+    from raylab.offline import Notebook
+    from raylab.terminal.gathering import Asked
+
+    names = [*([] if lab is None or notebook is None else [lab]), *sweeps]
+    if len(names) > 1:
+        raise Misuse(f"--summary is of one sweep; got {' '.join(names)}")
+    sweep = next(iter(names), None)
+    if notebook is None:
+        whole = partial(look(lab, address).summary, sweep, of, by, 0.95)
+    else:
+        whole = partial(Notebook(notebook).summary, sweep, of, by=by)
+    return Asked(several=False, whole=whole, streams=list)
 
 
 def _one_or_several(names: list[str]) -> str | list[str] | None:
