@@ -38,16 +38,12 @@ HOMES = {
         "raylab.notebook.failures",
         "raylab.notebook.frames",
         "raylab.notebook.inventory",
-<<<<<<< HEAD
         "raylab.notebook.crate_rows",
         "raylab.notebook.frame_files",
         "raylab.notebook.row_stream",
         "raylab.notebook.by_point",
-=======
-        "raylab.notebook.parquet",
         "raylab.notebook.point_rows",
         "raylab.notebook.statistics",
->>>>>>> 1f4d015 (Sweep.summary, Notebook.summary: what results come to at each point, over trials, and whether trials are missing)
         "raylab.offline",
         "raylab.rerun.",
         "raylab.notebook.siblings",
@@ -65,11 +61,8 @@ HOMES = {
         "raylab.terminal.sheet",
         "raylab.terminal.text_files",
     ),
-<<<<<<< HEAD
     "xlsxwriter": ("raylab.terminal.sheet",),
-=======
     "scipy": ("raylab.notebook.statistics",),
->>>>>>> 1f4d015 (Sweep.summary, Notebook.summary: what results come to at each point, over trials, and whether trials are missing)
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),

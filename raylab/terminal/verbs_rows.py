@@ -52,7 +52,9 @@ def _statuses(text: str) -> list[str]:
         "done, the columns _status and _error come too",
     ),
     word("--metadata", action="store_true", help="with all the columns about the trials"),
-    word("--summary", action="store_true", help="of one sweep, what the results come to: mean, interval, quartiles, ..."),
+    word(
+        "--summary", action="store_true", help="of one sweep, what the results come to: mean, interval, quartiles, ..."
+    ),
     word("--of", action="append", metavar="RESULT", help="of this result, with --summary; may be given several times"),
     word("--by", action="append", metavar="PARAMETER", help="by its levels, likewise; without it by point"),
     more="Off a terminal, CSV is printed. A FILE that is there is replaced, once the new one is complete. What a "

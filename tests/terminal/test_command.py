@@ -266,6 +266,22 @@ def test_results_off_a_terminal_are_csv(notebook: Path, capfdbinary: pytest.Capt
     assert sorted(done.stdout.splitlines()) == ["1,10", "2,5", "3,3", "x,y"]
 
 
+def test_results_come_to_a_summary(notebook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "summary.parquet"
+    words = ["results", "--notebook", str(notebook), "done", "--summary", "--of", "y", "--by", "x", "-o", str(path)]
+    assert main(words) == 0
+    assert pl.read_parquet(path).equals(Notebook(notebook).summary("done", "y", by="x"))
+    for more, why in [
+        (["done", "--by", "x"], "--of and --by say what --summary is about"),
+        (["done", "--summary", "--metadata"], "neither --status nor --metadata"),
+        (["done", "half", "--summary"], "--summary is of one sweep; got done half"),
+    ]:
+        with pytest.raises(SystemExit):
+            main(["results", "--notebook", str(notebook), *more])
+        assert why in capsys.readouterr().err
+    assert main(["results", "--notebook", str(notebook), "done", "--summary", "--of", "z"]) == 2
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow", ".feather", ".ipc", ".ndjson", ".jsonl"])
 def test_results_go_to_a_file(notebook: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / f"out{suffix}"
