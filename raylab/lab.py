@@ -15,9 +15,10 @@ from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
+from raylab.client.plan import check_plan, doubled
 from raylab.client.provenance import Looking
 from raylab.client.runtime_env import environment
-from raylab.client.submission import check_if_exists, check_ignore, check_plan, custom, doubled, policy, submission
+from raylab.client.submission import check_if_exists, check_ignore, custom, policy, submission
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which

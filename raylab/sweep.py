@@ -10,8 +10,8 @@ import polars as pl
 
 from raylab.client.attachment import Client
 from raylab.client.handback import without_metadata
+from raylab.client.plan import check_repeats
 from raylab.client.speech import say
-from raylab.client.submission import check_repeats
 from raylab.core.design import Design, Joined, as_design
 from raylab.core.handle import Handle
 from raylab.core.status import Progress

@@ -19,11 +19,11 @@ from raylab.client.calls import Calls, Connection
 from raylab.client.change import changes
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
+from raylab.client.plan import is_whole
 from raylab.client.recognition import recognised
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
-from raylab.client.submission import is_whole
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
 from raylab.core.account import account
 from raylab.core.design import Design

@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any
 
 from raylab.client.demands import follows
+from raylab.client.plan import check_size
 from raylab.client.reclassing import Classes
-from raylab.client.submission import check_size
 from raylab.code.local_modules import Finder
 from raylab.core.closeness import close_levels
 from raylab.core.design import Design
