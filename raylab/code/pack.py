@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -181,15 +182,21 @@ def _check_size(name: str, files: Mapping[str, Path]) -> None:
 
 
 def _zip(files: Mapping[str, Path]) -> bytes:
+    # Of the mode only what matters: umasks differ, programs in a package must stay programs.
+    named = ((name, 0o755 if path.stat().st_mode & 0o100 else 0o644, path) for name, path in sorted(files.items()))
+    return _zipped(tuple((name, mode, path.read_bytes()) for name, mode, path in named))
+
+
+@lru_cache(maxsize=1)  # a cell that is run again brings the same; 270 files of 2 MB take 50 ms
+def _zipped(contents: tuple[tuple[str, int, bytes], ...]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in sorted(files.items()):
+        for name, mode, data in contents:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.create_system = 3  # Unix, wherever it is made
-            # Of the mode only what matters: umasks differ, programs in a package must stay programs.
-            info.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
+            info.external_attr = mode << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes())
+            archive.writestr(info, data)
     return made.getvalue()
 
 

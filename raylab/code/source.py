@@ -27,6 +27,10 @@ REMEMBERED = 1_000
 """Of so many modules it is remembered what their sources say. A package of 100 modules of 10 kB each takes a third of a
 second to read, at each submit of a notebook's cell; remembered, its sources take 1 MB."""
 
+PARSED = 16
+"""Of so many files the parsed sources are kept: a cell that is submitted again asks for the same ones. A file of 1,400
+lines takes 50 ms to go through and 4 MB to keep."""
+
 
 def parse(text: str | bytes) -> ast.Module | None:
     """None for what does not parse (another Python, a template)."""
@@ -100,10 +104,7 @@ def _function_source(function: FunctionType) -> ast.AST | None:
     None if there is no source, or another one than the function was made from.
     """
     code = function.__code__
-    tree = _tree(code.co_filename, function.__globals__)
-    if tree is None:
-        return None
-    found = [node for node in ast.walk(tree) if isinstance(node, _Definition) and _is_of(node, code)]
+    found = _definitions(_text(code.co_filename, function.__globals__)).get((code.co_name, code.co_firstlineno), [])
     if len(found) > 1:  # several lambdas in a line: the columns tell them apart
         places = set(code.co_positions())
         found = [node for node in found if isinstance(node, ast.Lambda) and _place(node.body) in places]
@@ -116,7 +117,7 @@ def _class_source(cls: type) -> ast.AST | None:
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py"):
         return None
-    node: ast.AST | None = _tree(file)
+    node: ast.AST | None = _tree(_text(file))
     for name in cls.__qualname__.split("."):
         if node is None:
             return None
@@ -125,12 +126,25 @@ def _class_source(cls: type) -> ast.AST | None:
     return node if isinstance(node, ast.ClassDef) else None
 
 
-def _tree(file: str, module: dict[str, object] | None = None) -> ast.Module | None:
+def _text(file: str, module: dict[str, object] | None = None) -> str:
     linecache.checkcache(file)
-    return _parsed("".join(linecache.getlines(file, module)))
+    return "".join(linecache.getlines(file, module))
 
 
-_parsed = lru_cache(maxsize=4)(parse)  # of a script with many functions, each of which is looked for in it
+@lru_cache(maxsize=PARSED)
+def _tree(text: str) -> ast.Module | None:
+    return parse(text)
+
+
+@lru_cache(maxsize=PARSED)
+def _definitions(text: str) -> dict[tuple[str, int], list[_Definition]]:
+    """The functions and lambdas of a file by what their code knows of them: their names and first lines."""
+    tree = _tree(text)
+    found: dict[tuple[str, int], list[_Definition]] = {}
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, _Definition):
+            found.setdefault((_name(node), _first_line(node)), []).append(node)
+    return found
 
 
 def code_digest(code: CodeType, docstring: str | None = None) -> str:
@@ -149,10 +163,6 @@ def _code_parts(code: CodeType, docstring: str | None) -> tuple[object, ...]:
         constants[0] = repr(None)
     arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_varnames)
     return (code.co_code, constants, code.co_names, arguments, code.co_freevars, code.co_cellvars)
-
-
-def _is_of(node: _Definition, code: CodeType) -> bool:
-    return _name(node) == code.co_name and _first_line(node) == code.co_firstlineno
 
 
 def _first_line(node: _Definition | ast.ClassDef) -> int:

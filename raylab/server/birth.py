@@ -28,8 +28,6 @@ def create(address: str, name: str, notebook: str, user: str) -> None:
         max_restarts=-1,
         max_concurrency=10_000,  # a waiting poll takes a place; at the default of 1,000 calls queue behind polls
         resources={"node:__internal_head__": 0.001},  # by name, not by node id: a head that comes back has another
-        # Without it Ray would run again by itself what its memory monitor killed; the ledger decides that.
-        runtime_env={"env_vars": {"RAY_task_oom_retries": "0"}},
     )
     handle: Any = actor.remote(name, notebook, user)
     ray.get(handle.hello.remote(), timeout=BIRTH_S)

@@ -13,6 +13,7 @@ from raylab.server.actor import LabActor
 from raylab.server.own_log import OwnLog, own_log
 from raylab.server.pool import Pool, Report, Room
 from raylab.server.ray_pool import RayPool
+from raylab.worker import ray_internals
 
 
 class RayLabActor(LabActor):
@@ -50,6 +51,7 @@ class RayActor:
         known_labs.remember(name, notebook)
 
     def make_pool(self, report: Report, room: Room) -> Pool:
+        ray_internals.leave_retries_after_oom_to_us()
         return RayPool(report, room)
 
     def log(self) -> OwnLog:

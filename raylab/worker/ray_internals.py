@@ -116,6 +116,17 @@ def read_settings_again() -> None:
     Config.initialize("")
 
 
+def leave_retries_after_oom_to_us() -> None:
+    """Have Ray not run again by itself what its memory monitor killed of this process's tasks; the ledger decides that.
+
+    Not by `runtime_env={"env_vars": {"RAY_task_oom_retries": "0"}}` of the lab's actor: its leases would inherit that,
+    and each process that runs leases would be started by way of another Python (half a second of a core).
+    """
+    from ray._raylet import Config  # type: ignore[attr-defined]  # its stubs lack it
+
+    Config.initialize('{"task_oom_retries": 0}')
+
+
 @contextmanager
 def silent() -> Iterator[None]:
     """A connection that is made inside prints nothing. What a cluster tells all its drivers (`14 PYTHON worker

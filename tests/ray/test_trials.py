@@ -169,6 +169,8 @@ def test_to_end_rays_connection_is_a_failed_row_and_all_else_of_ray_works(cluste
             def __init__(self): self.n = 0
             def add(self): self.n += 1; return self.n
         counter = Counter.remote()
+        inherited = ray.get_runtime_context().runtime_env
+        assert not inherited, f"of the lab's actor: {inherited}"
         return {"y": ray.get(square.remote(4)) + ray.get(counter.add.remote()) + ray.get(ray.put(1))}
     bad = ["shutdown", "captured", "init", "captured init", "address"]
     sweep = raylab.Lab(name).submit(script, {"x": [*bad, "harmless", "tasks"]})
