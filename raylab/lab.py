@@ -15,7 +15,7 @@ from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
 from raylab.client.handback import without_metadata
-from raylab.client.plan import check_plan, doubled
+from raylab.client.plan import as_new, check_plan, doubled
 from raylab.client.provenance import Looking
 from raylab.client.runtime_env import environment
 from raylab.client.submission import check_if_exists, check_ignore, custom, policy, submission
@@ -202,7 +202,8 @@ class Lab:
         looking = Looking(experiment)
         place = environment(self._client.connection.job_environment(), runtime_env)
         given_amounts = {"num_cpus": num_cpus, "memory": memory, "time_limit": time_limit}
-        wanted = demands(points, **given_amounts)
+        settled, drawn = as_new(points, seed)
+        wanted = demands(settled, **given_amounts)
         amounts = {"CPU": wanted.numbers["num_cpus"], "GPU": num_gpus, "memory": wanted.numbers["memory"]}
         terms = policy(
             description=description,
@@ -234,6 +235,7 @@ class Lab:
             partition=wanted.partition,
             ignore=ignored,
             if_exists=if_exists,
+            drawn=drawn,
         )
         rows = points if remarks or is_frame(design) else None
         answer = self._client.submit(asked, given_amounts, rows)

@@ -30,6 +30,7 @@ from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.retry import stay
+from raylab.core.settling import settled
 from raylab.core.status import Progress, Status
 from raylab.core.statuses import check_failed
 from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFound
@@ -88,9 +89,10 @@ class Client:
 
         def meant(sweep: SweepRecord) -> Submission:
             """What the sweep would grow to."""
-            if rows is None:
+            if rows is None and submission.is_seeded:
                 return submission
-            return replace(submission, design=recognised(list(map(Design.loads, sweep.designs)), rows).dumps())
+            found = Design.loads(submission.design) if rows is None else recognised(_designs(sweep), rows)
+            return replace(submission, design=settled(sweep, found).dumps(), is_seeded=True)
 
         answer: dict[str, Any] = self.connection.call("submit", submission)
         while not answer["taken"]:
@@ -113,9 +115,8 @@ class Client:
         given = design
         while True:
             known = self.record(sweep)
-            if given is not None and are_rows:
-                design = recognised(list(map(Design.loads, known.designs)), given)
-            if design is not None:
+            if given is not None:
+                design = settled(known, recognised(_designs(known), given) if are_rows else given)
                 check_modules(known, design)
             growth = growth_to(known, design, repeats)
             if self.connection.call("extend", Handle(known.name, known.folder), growth, person()):
@@ -348,6 +349,10 @@ class Client:
         """The notebook's folder where it is reachable, else the files through the lab."""
         info = self.connection.info()
         return local_store(info["notebook"], info["id"]) or RemoteReader(self.connection.call, info["notebook"])
+
+
+def _designs(sweep: SweepRecord) -> list[Design]:
+    return list(map(Design.loads, sweep.designs))
 
 
 def _attached(name: str, address: str | None, notebook: str | Path | None, create: bool) -> Connection:

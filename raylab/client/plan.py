@@ -5,10 +5,12 @@ Loads no Ray: who tries an experiment without a lab is refused the same.
 
 from __future__ import annotations
 
+import secrets
 from typing import SupportsIndex
 
 from raylab.core.design import Design
 from raylab.core.order import KINDS, MAX_SIZE
+from raylab.core.request import draw_seed
 from raylab.errors import DesignError
 
 LIMIT_BYTES = 64 * 2**20
@@ -57,6 +59,17 @@ def check_size(nbytes: int, design: Design) -> None:
         "Let the experiment capture the value (as a global or a closure), bring it as a file with include=, or let the "
         "level be the path of a file that the nodes reach"
     )
+
+
+def as_new(design: Design, seed: int | None) -> tuple[Design, int | None]:
+    """The points that a new sweep would have, and the seed that was drawn for it to know them; None where they are
+    known without."""
+    if design.is_seeded:
+        return design, None
+    if seed is not None:
+        return design.settled(seed), None
+    drawn = draw_seed(secrets.token_bytes(16))
+    return design.settled(drawn), drawn
 
 
 def doubled(design: Design) -> list[str]:

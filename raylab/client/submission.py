@@ -200,6 +200,7 @@ def submission(
     partition: Partition = WHOLE,
     ignore: tuple[str, ...] = (),
     if_exists: str = "fail",
+    drawn: int | None = None,
 ) -> Submission:
     """All of it, as it is handed to the lab.
 
@@ -228,4 +229,6 @@ def submission(
         provenance=origin.provenance,
         environment=origin.environment,
         diff=origin.diff,
+        is_seeded=design.is_seeded,
+        drawn=drawn,
     )

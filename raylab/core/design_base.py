@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain, count
 from pkgutil import resolve_name
@@ -58,14 +58,12 @@ class Design(ABC):
         optional: the parameters that some points do not have.
         is_sampled: whether its points, or some of them, are drawn by a seed.
         is_seeded: whether that was done, so that there are points.
-        seeds: by which that was done.
-        sequence: what tells the endless sequence that the design is a stretch of; None if it is none.
+        samples: the sampled designs in it, in order.
     """
 
     is_sampled = False
     is_seeded = True
-    seeds: tuple[int, ...] = ()
-    sequence: str | None = None
+    samples: Sequence[Design] = ()
 
     def __init__(self, axes: dict[str, Axis], size: int) -> None:
         if size > MAX_SIZE:

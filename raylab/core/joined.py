@@ -42,6 +42,7 @@ class Joined(Design):
         )
         self.is_sampled = any(part.is_sampled for part in parts)
         self.is_seeded = all(part.is_seeded for part in parts)
+        self.samples = [sample for part in parts for sample in part.samples]
         self._firsts = [0, *accumulate(part.size for part in parts)]
 
     def places(self, name: str, points: Places) -> Places:

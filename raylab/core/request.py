@@ -69,6 +69,8 @@ class Submission:
     environment: Environment | None = None  # that of the client
     diff: bytes | None = None  # of its working tree
     growths: tuple[Growth, ...] = ()  # of sweeps that it may be, to what it asks for, once the client has computed them
+    is_seeded: bool = True  # whether its design has points; else the sweep's seed draws them
+    drawn: int | None = None  # the seed that the client drew to know them, for a sweep that has none else
 
     def growth(self, record: SweepRecord) -> Growth | None:
         """What it adds to a sweep as the sweep is now, if the client has computed that."""
@@ -118,7 +120,7 @@ class Request:
         """That a submission is taken as a sweep.
 
         Args:
-            submission: what a client handed over.
+            submission: what a client handed over, with the points that its design has under the seed.
             name: of the sweep.
             folder: of its results.
             seed: the sweep's.

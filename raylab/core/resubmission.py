@@ -21,6 +21,7 @@ from raylab.core.handle import when
 from raylab.core.policy import Policy
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.retry import stay
+from raylab.core.settling import under
 from raylab.errors import DesignError, RaylabError, SweepExists, SweepLocked
 
 __all__ = ["Decision", "decide", "differing", "overtaken", "policy_again", "refusal"]
@@ -164,6 +165,8 @@ def _compare(
     found = tuple(differing(known, submission))
     newer = tuple(updates(known.ingredients, submission.ingredients))
     if not found:
+        if _asks_by_other_points(known, submission) and submission.growth(known) is None:
+            return Decision(kind="compare", name=name, among=(name,))
         return Decision(kind="same", name=name, updates=newer, unarchives=known.archived)
     extendable = found == tuple(_points_and_repeats(known, submission))
     extends = extendable and submission.if_exists in ("extend", "continue") and _may_extend(known, submission)
@@ -197,6 +200,13 @@ def _compare(
         aside=known.name_aside if replaces else "",
         unarchives=goes_on and known.archived,
     )
+
+
+def _asks_by_other_points(known: SweepRecord, submission: Submission) -> bool:
+    """Whether the client has told what trials ask for of points that are none of the sweep's: those that it has drawn
+    by a seed of its own."""
+    drawn = not submission.is_seeded and submission.seed is None and submission.drawn != known.seed
+    return drawn and bool(submission.partition.parts or known.policy.classes)
 
 
 def _equal_version(known: SweepRecord, submission: Submission) -> int:
@@ -250,9 +260,10 @@ def _seed_and_order(known: SweepRecord, submission: Submission) -> list[str]:
 
 def _points_and_repeats(known: SweepRecord, submission: Submission) -> list[str]:
     found = []
-    if known.asked.design != submission.design:
-        same_words = known.outline == submission.shape
-        found.append("the design's values" if same_words else f"the design: {submission.shape}, was {known.outline}")
+    settled = under(submission, known.seed)
+    if known.asked.design != settled.design:
+        same_words = known.outline == settled.shape
+        found.append("the design's values" if same_words else f"the design: {settled.shape}, was {known.outline}")
     if known.asked.repeats != submission.repeats:
         grown = f", grown to {known.repeats}" if known.repeats != known.asked.repeats else ""
         found.append(f"repeats: {submission.repeats}, was {known.asked.repeats}{grown}")
@@ -273,8 +284,9 @@ def policy_again(known: SweepRecord, submission: Submission) -> Policy:
     if not partition.parts:
         return policy
     found: dict[int, set[int]] = {}
+    design = under(submission, known.seed).design
     for segment in known.segments:
-        if segment.design == submission.design and not segment.selection:
+        if segment.design == design and not segment.selection:
             now = partition.classes_in(segment.part or whole(partition.grid))
             found.setdefault(segment.need.klass, set()).update({-1, -2} if now is None else now)
     if any(len(now) > 1 for now in found.values()):

@@ -61,7 +61,7 @@ class Sampled(Design):
     def _set(self, size: int, ranges: Mapping[str, Range], first: int, seed: int | None) -> None:
         self.ranges, self.first, self.seed = dict(ranges), first, seed
         self.is_seeded = seed is not None
-        self.seeds = () if seed is None else (seed,)
+        self.samples = (self,)
         streams = {} if seed is None else {name: self._stream(name, seed, first + size) for name in ranges}
         self._streams: dict[str, Stream] = streams
         super().__init__(
@@ -129,7 +129,8 @@ class Sampled(Design):
         return []
 
     @property
-    def sequence(self) -> str | None:  # type: ignore[override]
+    def sequence(self) -> str:
+        """What tells the endless sequence that the design is a stretch of."""
         document = self._document()
         for word in ("size", "first", "numbers"):
             document.pop(word, None)

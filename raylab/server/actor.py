@@ -20,6 +20,7 @@ from raylab.core.handle import Handle, find, when
 from raylab.core.provenance import Environment
 from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
+from raylab.core.settling import under
 from raylab.core.status import Status, infeasible, on_disk
 from raylab.core.trial import positions
 from raylab.errors import LabBusy, LabUnavailable, NotebookDamaged, RaylabError, SweepLocked, told
@@ -223,11 +224,13 @@ class LabActor:
         diff = await lab.sweeps.keep_diff(submission.diff)
         least = lab.sweeps.records.next_generation(name)
         generation = await lab.recorder.read(lambda: lab.sweeps.writer.free_generation(name, least))
+        drawn = draw_seed(secrets.token_bytes(16))
+        seed = next(each for each in (submission.seed, submission.drawn, drawn) if each is not None)
         request = Request.submitted(
-            submission,
+            under(submission, seed),
             name=name,
             folder=layout.sweep_folder(name, generation),
-            seed=draw_seed(secrets.token_bytes(16)) if submission.seed is None else submission.seed,
+            seed=seed,
             code=code,
             modules=modules,
             diff=diff,
