@@ -4,6 +4,7 @@ the examples in docstrings hold.
 Comments in the pages say how, each on a line of its own before the fence:
 
     <!-- cluster -->                 this bash block starts the cluster that the page's blocks need: from nothing
+    <!-- cluster, or in memory -->   likewise; the tests take labs in memory, since Ray makes no difference to the page
     <!-- commands -->                the lines of this bash block end well, after the Python blocks before them
     <!-- session: the next day -->   this block begins a new process; without one a block goes on in the page's last
     <!-- not run: why -->            this block is not run
@@ -34,6 +35,7 @@ import raylab
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 END = "--- end of block ---"
+MEMORY = "cluster, or in memory"
 
 
 @dataclass
@@ -94,8 +96,13 @@ def _lines(body: str) -> list[str]:
 
 def start_lines(text: str) -> list[str]:
     """What a page says to start its cluster with; nothing where it needs one that is there."""
-    blocks = [match["body"] for match in _FENCE.finditer(text) if match["remark"] == "cluster"]
+    blocks = [match["body"] for match in _FENCE.finditer(text) if match["remark"] in ("cluster", MEMORY)]
     return [line for body in blocks for line in _lines(body)]
+
+
+def in_memory(page: Path) -> bool:
+    """Whether labs in memory will do for a page."""
+    return any(match["remark"] == MEMORY for match in _FENCE.finditer(page.read_text()))
 
 
 WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
@@ -103,12 +110,30 @@ WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
 
 FROM_NOTHING = [page for page in WITH_CODE if start_lines(page.read_text())]
 FIRST = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
-LATER = [page for page in FROM_NOTHING if page not in FIRST]
+WITHOUT_RAY = [page for page in FROM_NOTHING if in_memory(page)]
+LATER = [page for page in FROM_NOTHING if page not in [*FIRST, *WITHOUT_RAY]]
 
 FORGET = """
 for name in raylab.labs().filter("running")["name"]:
     raylab.Lab(name, create=False).shutdown(force=True)
 """
+
+
+LABS_IN_MEMORY = """
+import atexit, contextlib, pathlib, raylab, raylab.testing
+
+def _lab(name, *, create=True, _open={}, _labs=contextlib.ExitStack()):
+    if not _open:
+        atexit.register(_labs.close)
+    if name not in _open:
+        notebook = pathlib.Path.home() / "raylab" / name
+        assert create or notebook.exists(), name
+        _open[name] = _labs.enter_context(raylab.testing.lab(name, notebook=notebook))
+    return _open[name]
+
+raylab.Lab = _lab
+"""
+"""What lets a script have labs in memory. Their notebooks stay, where those of real ones are."""
 
 
 def test_every_page_with_code_says_how_to_start() -> None:
@@ -136,7 +161,13 @@ def test_the_story_of_a_page_holds_where_a_cluster_runs_and_no_lab_is(page: Path
     tell(page, started)
 
 
-def tell(page: Path, machine: Machine) -> None:
+@pytest.mark.parametrize("page", WITHOUT_RAY, ids=ids(WITHOUT_RAY))
+def test_the_story_of_a_page_holds_in_labs_in_memory(page: Path, tmp_path: Path) -> None:
+    assert start_lines(page.read_text()) == ["raylab start"]
+    tell(page, Machine(tmp_path), LABS_IN_MEMORY)
+
+
+def tell(page: Path, machine: Machine, prelude: str = "") -> None:
     """Run what the page has, where its cluster runs."""
     text = page.read_text()
     for session in sessions(text):
@@ -144,7 +175,7 @@ def tell(page: Path, machine: Machine) -> None:
             for line in session.commands:
                 machine.run(line)
         else:
-            client = Client(session.script(), None, env=machine.env)
+            client = Client(prelude + session.script(), None, env=machine.env)
             with client:
                 assert client.ended(180) == 0, client.stderr
                 session.check(client.stdout, page.name)
