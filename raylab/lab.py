@@ -103,6 +103,7 @@ class Lab:
         seed: int | None = None,
         order: str = "random",
         description: str = "",
+        units: Mapping[str, Any] | None = None,
         if_exists: str = "fail",
         retries: int = 0,
         time_limit: Demand = None,
@@ -142,6 +143,9 @@ class Lab:
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
             order: `random` (what is in stands for the whole) or `design`.
             description: for people.
+            units: of parameters and results, by name: `"K"`, `("K", "temperature of the bath")`, or `{"units": "K",
+                "description": "temperature of the bath"}`. They are kept in the notebook, and travel into `to_xarray()`
+                and the files that are made of results; names that no column has mean nothing.
             if_exists: if something else has the name: `fail` raises SweepExists; `extend` adds the points and repeats
                 that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `continue` lets
                 the one that is there go on with this code, where seed and order are the same: what is done stays, what
@@ -207,6 +211,7 @@ class Lab:
         amounts = {"CPU": wanted.numbers["num_cpus"], "GPU": num_gpus, "memory": wanted.numbers["memory"]}
         terms = policy(
             description=description,
+            units=units,
             retries=retries,
             time_limit=wanted.numbers["time_limit"],
             priority=priority,

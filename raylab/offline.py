@@ -37,6 +37,7 @@ from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.verify import inspect
+from raylab.notebook.xarrays import dataset
 from raylab.rerun.report import Rerun
 from raylab.rerun.rerun import rerun
 
@@ -123,6 +124,21 @@ class Notebook:
             scanned,
             several=is_list(name),
         )
+
+    def to_xarray(self, name: str | None = None) -> Any:
+        """The results of a sweep as an xarray.Dataset; see `Sweep.to_xarray`.
+
+        Args:
+            name: the sweep's; may be left out where there is only one.
+
+        Raises:
+            SweepNotFound: there is no such sweep; or several, and no name was given.
+
+        Example:
+            >>> Notebook("~/raylab/percolation").to_xarray("coarse")["spans"].mean("_repeat")    # doctest: +SKIP
+        """
+        record = choose(self._records(), name, self.name)
+        return dataset(record, self._of(record))
 
     def failures(self, name: str | None = None, *, by: str | None = None) -> pl.DataFrame:
         """The trials of a sweep that came to nothing, or why they did; see `Sweep.failures`.

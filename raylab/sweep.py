@@ -105,6 +105,38 @@ class Sweep:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
         return self._client.scan(self._handle, status, metadata)
 
+    def to_xarray(self) -> Any:
+        """The results that are in, as an xarray.Dataset. Needs xarray: `pip install 'raylab[xarray]'`.
+
+        The dimensions are the axes of the design, in its order, each with its levels as coordinate (an axis of one
+        level has length 1; what is no single value in `results` is text here, too); then `_repeat` where there are
+        repeats, `row` where trials have several rows, and the dimensions of the values. A sweep that has grown is the
+        grid of all its levels, unless that has over 10,000 cells and is less than 1/4 full. Of a design that is no
+        grid, and of such a sweep, there is one dimension `point`, with `_point` as coordinate and the parameters along
+        it.
+
+        What xarray's objects brought (dimensions, coordinates, attributes) is as it was. A coordinate that all trials
+        share is there once; where trials have other labels along a dimension it is all labels, in order, and each value
+        is at its own; beyond 4 times as many labels as a trial has at most, values are at their places, and the labels
+        are a variable `NAME__label`. Arrays without labels have the dimensions `NAME_dim_0`, `NAME_dim_1`, shorter ones
+        are filled up; a dict is variables `NAME.KEY`. Units and descriptions of `submit(units=)` are the attributes
+        `units` and `long_name`.
+
+        Returns:
+            An xarray.Dataset of what is `done`. What is missing (not in yet, failed) is NaN, and integers and truth
+            values are floats then (objects where no float holds an integer); NaT of times, which are in UTC; None of
+            texts and objects.
+
+        Raises:
+            DesignError: an array would have over 10^8 cells.
+            ModuleNotFoundError: xarray is not installed.
+
+        Example:
+            >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
+            >>> sweep.to_xarray()["spans"].mean("_repeat").plot()     # doctest: +SKIP
+        """
+        return self._client.to_xarray(self._handle)
+
     def failures(self, *, by: str | None = None) -> pl.DataFrame:
         """The trials that came to nothing, or why they did. Those that are to be run again (`retry`) are none of them.
 
@@ -350,7 +382,7 @@ class Sweep:
         Args:
             **policy: those words of `Lab.submit` that are to change, the others stay: description, retries, time_limit,
                 priority, max_concurrency, max_failures, capture, grow, num_cpus, num_gpus, memory, resources (all the
-                custom ones), ray_remote_args.
+                custom ones), ray_remote_args, units (of the columns that are named; None takes one's away).
 
         Raises:
             DesignError: a word is none of these (another runtime_env is another version of the code), or its value

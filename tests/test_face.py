@@ -16,7 +16,7 @@ from raylab import Design, Experiment, Factorial, Lab, Notebook, Points, Progres
 LAB = {
     "__init__": "name, *, address=None, notebook=None, create=True",
     "submit": (
-        "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', "
+        "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', units=None, "
         "if_exists='fail', retries=0, time_limit=None, priority=0, max_concurrency=None, max_failures=None, "
         "capture='failed', ignore=(), num_cpus=1, num_gpus=0, memory=None, grow=None, resources=None, "
         "ray_remote_args=None, runtime_env=None, include=()"
@@ -51,6 +51,7 @@ SWEEP = {
     "wait": "*, timeout=None, progress=True",
     "results": "*, status='done', metadata=False",
     "scan": "*, status='done', metadata=False",
+    "to_xarray": "",
     "failures": "*, by=None",
     "summary": "of=None, *, by=None, confidence=0.95",
     "log": "point, repeat=0, *, attempt=None",
@@ -73,6 +74,7 @@ NOTEBOOK = {
     "results": "name=None, *, status='done', metadata=False",
     "scan": "name=None, *, status='done', metadata=False",
     "progress": "name=None",
+    "to_xarray": "name=None",
     "failures": "name=None, *, by=None",
     "summary": "name=None, of=None, *, by=None, confidence=0.95",
     "warnings": "name=None",

@@ -35,9 +35,12 @@ LAYERS = (
 HOMES = {
     "ray": ("raylab.terminal.", "raylab.client.", "raylab.server.", "raylab.worker.ray_internals", "raylab.code."),
     "polars": (
+        "raylab.notebook.cube",
+        "raylab.notebook.dense",
         "raylab.notebook.failures",
         "raylab.notebook.frames",
         "raylab.notebook.inventory",
+        "raylab.notebook.outer",
         "raylab.notebook.crate_rows",
         "raylab.notebook.frame_files",
         "raylab.notebook.row_stream",
@@ -66,6 +69,7 @@ HOMES = {
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
     "pandas": ("raylab.compat.epyc.table",),
+    "xarray": ("raylab.notebook.xarrays",),
     "tqdm": ("raylab.client.bar",),
     "yaml": ("raylab.notebook.crate",),
     "scipy": ("raylab.core.scipy_stats", "raylab.notebook.statistics"),

@@ -46,6 +46,7 @@ from raylab.notebook.survey import survey
 from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
+from raylab.notebook.xarrays import dataset
 from raylab.rerun.report import Rerun
 from raylab.rerun.rerun import rerun
 from raylab.server.protocol import person
@@ -293,6 +294,11 @@ class Client:
         with Interruptible(lambda: READING):
             record = self.record(None if sweep is None else only(sweep))
             return summary(record, self._read(record), of, by, confidence)
+
+    def to_xarray(self, sweep: str | Handle | None) -> Any:
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            return dataset(record, self._read(record))
 
     def failures(self, sweep: Which, by: str | None) -> pl.DataFrame:
         """What failed and is not to be run again."""

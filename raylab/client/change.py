@@ -8,6 +8,7 @@ from typing import Any
 from raylab.client.demands import RESOURCES, follows
 from raylab.client.submission import AMOUNTS, custom, policy
 from raylab.core.policy import Policy
+from raylab.core.units import changed as changed_units
 from raylab.errors import DesignError
 
 FIELDS = (
@@ -20,6 +21,7 @@ FIELDS = (
     "capture",
     "grow",
     "ray_remote_args",
+    "units",
 )
 WORDS = (*FIELDS, *AMOUNTS, "resources")
 """What `change` takes."""
@@ -58,6 +60,8 @@ def changes(before: Policy, words: Mapping[str, Any]) -> dict[str, Any]:
                 f"submitting the same again; got {words[word]}"
             )
     fields = {word: value for word, value in words.items() if word in FIELDS}
+    if "units" in words:  # of the columns that are named
+        fields["units"] = changed_units(before.units, words["units"])
     amounts = {AMOUNTS[word]: value for word, value in words.items() if word in AMOUNTS}
     if "resources" in words:  # all the custom ones: what is not named is not asked for any more
         amounts |= dict.fromkeys(before.resources.keys() - AMOUNTS.values()) | custom(words["resources"])

@@ -19,6 +19,7 @@ from raylab.core.policy import Policy
 from raylab.core.request import Submission
 from raylab.core.segment import Need
 from raylab.core.trial_log import CAPTURES
+from raylab.core.units import read_units
 from raylab.errors import DesignError
 from raylab.notebook import layout
 from raylab.server.protocol import person
@@ -80,6 +81,7 @@ def policy(
     grow: object = None,
     ray_remote_args: Mapping[str, Any] | None,
     runtime_env: Mapping[str, Any],
+    units: object = None,
 ) -> Policy:
     """How the trials are to be run: plain data that another process can use, and that this Ray knows.
 
@@ -121,6 +123,7 @@ def policy(
         grow=read_grow(grow),
         ray_remote_args=words,
         runtime_env=environment,
+        units=read_units(units),
     )
     for klass in range(max(1, len(classes))):
         own = made.at(Need(klass))

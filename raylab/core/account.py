@@ -35,6 +35,7 @@ def account(record: SweepRecord, environments: Mapping[str, Environment], diffs:
         "seed": record.seed,
         "order": record.asked.order,
         "description": record.policy.description,
+        "units": {name: dict(about) for name, about in record.policy.units.items()},
         "retries": record.policy.retries,
         "time_limit": record.policy.time_limit,
         "priority": record.policy.priority,

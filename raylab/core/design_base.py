@@ -56,11 +56,14 @@ class Design(ABC):
         size: how many points there are, exactly.
         axes: the levels of each parameter.
         optional: the parameters that some points do not have.
+        is_grid: whether its points are combinations of the levels of its axes, each once at most but where a level
+            stands twice.
         is_sampled: whether its points, or some of them, are drawn by a seed.
         is_seeded: whether that was done, so that there are points.
         samples: the sampled designs in it, in order.
     """
 
+    is_grid = False
     is_sampled = False
     is_seeded = True
     samples: Sequence[Design] = ()

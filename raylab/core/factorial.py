@@ -36,6 +36,8 @@ class Factorial(Design):
         {'p': 0.1, 'L': 128, 'method': 'fast'}
     """
 
+    is_grid = True
+
     def __init__(self, axes: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         given = {name: axis_given(name, value) for name, value in by_name("Factorial", axes, more).items()}
         size = 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from raylab.core.segment import Need
+from raylab.core.units import Units
 
 GROWS: Mapping[str, str] = {"out_of_memory": "memory", "timed_out": "time_limit"}
 """What a trial of each status had too little of."""
@@ -39,6 +40,7 @@ class Policy:
         grow: the factor by which `memory` or `time_limit` grows and what it grows to at most (None for no such limit),
             and how many `tries` a trial has beyond the first; empty where nothing grows.
         ray_remote_args, runtime_env: Ray's own words.
+        units: units and descriptions of columns.
     """
 
     description: str = ""
@@ -53,6 +55,7 @@ class Policy:
     grow: Mapping[str, Any] = field(default_factory=dict)
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    units: Units = field(default_factory=dict)
 
     def at(self, need: Need) -> Policy:
         """How the trials of one need are run: the same policy, with their own amounts for all.
@@ -120,7 +123,7 @@ class Policy:
     @property
     def of_trials(self) -> Policy:
         """The part of it that leases take along; the rest is between the sweep and its lab."""
-        return replace(self, description="", priority=0, max_concurrency=None, max_failures=None)
+        return replace(self, description="", priority=0, max_concurrency=None, max_failures=None, units={})
 
     @property
     def of_failures(self) -> Policy:
@@ -161,7 +164,7 @@ class Policy:
             >>> Policy(priority=2).told(Policy(time_limit=9.0))
             ['time_limit: None, was 9.0', 'priority: 2, was 0']
         """
-        names = [each.name for each in fields(self) if each.name not in ("description", "runtime_env")]
+        names = [each.name for each in fields(self) if each.name not in ("description", "runtime_env", "units")]
         pairs = [(name, getattr(self, name), getattr(before, name)) for name in names]
         return [f"{name}: {_shown(now)}, was {_shown(was)}" for name, now, was in pairs if now != was]
 

@@ -39,6 +39,7 @@ class Summary:
         causes: why trials failed, each with the positions of those that did.
         attempt: the highest `_attempt`; 0 of no records.
         versions: the code versions with which the trials ran, in order.
+        labels: the digests of what they have first that labels results (`notebook/label_columns.py`).
     """
 
     positions: Sequence[tuple[int, int]]
@@ -51,6 +52,7 @@ class Summary:
     causes: Sequence[Failing]
     attempt: int
     versions: Sequence[int]
+    labels: Sequence[str] = ()
 
     @property
     def recorded(self) -> int:
@@ -80,6 +82,7 @@ class Summary:
             "causes": [failing.dumps() for failing in self.causes],
             "attempt": self.attempt,
             "versions": list(self.versions),
+            "labels": list(self.labels),
         }
 
     @staticmethod
@@ -96,6 +99,7 @@ class Summary:
             causes=[Failing.loads(data) for data in meta["causes"]],
             attempt=meta["attempt"],
             versions=meta["versions"],
+            labels=tuple(meta["labels"]),
         )
 
 
@@ -120,6 +124,7 @@ def together(some: Sequence[Summary]) -> Summary:
         causes=causes.merged(failing for each in some for failing in each.causes),
         attempt=max((each.attempt for each in some), default=0),
         versions=sorted({version for each in some for version in each.versions}),
+        labels=tuple(dict.fromkeys(digest for each in some for digest in each.labels)),
     )
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from raylab.core.summary import Names
-from raylab.notebook.arrow_types import Field
+from raylab.notebook.arrow_types import STRING, Field
 from raylab.notebook.columns import clean_name, numbered_name, result_name
+from raylab.notebook.label_columns import CONTENTS, DIGEST
 from raylab.notebook.rows import METADATA, RESERVED, TIMES
 from raylab.notebook.schema import MORE, SEQ, identity
 
@@ -24,6 +25,9 @@ ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
 
 SOMETIMES: dict[str, Any] = {**TIMES, "_metadata": pa.null()}
 """The metadata that some experiments add; of no type as long as there is none."""
+
+UNSEEN: dict[str, Any] = {DIGEST: STRING}
+"""What is for raylab itself: shown where it is asked for by its name. `_contents`, which is of no row, never is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,10 @@ def headings(
         there.setdefault(identity(field), []).append(field)
     owned = {field.name for field in parameters}
     asked = _asked(metadata, there)
-    kinds = {field.name: field.type for field in parameters} | ALWAYS | SOMETIMES
+    kinds = {field.name: field.type for field in parameters} | ALWAYS | SOMETIMES | UNSEEN
     head = [*(field.name for field in parameters), *(["_repeat"] if repeats else [])]
-    results = _results([key for key in there if key not in {*owned, *ALWAYS, *SOMETIMES}], names, owned)
+    no_results = {*owned, *ALWAYS, *SOMETIMES, *UNSEEN, CONTENTS}
+    results = _results([key for key in there if key not in no_results], names, owned)
     used = set(schema.names)
     return [
         *(Heading(name, _fields(name, there, kinds[name], used)) for name in head),
@@ -108,7 +113,7 @@ def _asked(metadata: bool | Sequence[str], there: Mapping[str | bytes, list[Fiel
         next((name for name in SOMETIMES if word.startswith(f"{name}__") and len(there.get(name, ())) > 1), word)
         for word in wanted
     ]
-    unknown = [word for word in wanted if word not in known]
+    unknown = [word for word in wanted if word not in known and word not in UNSEEN]
     if unknown:
         raise ValueError(
             f"metadata is True, or a list of column names; there is no {', '.join(map(repr, unknown))}, "

@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.labelled import LABELS
 from raylab.core.summary import Names
+from raylab.notebook import label_columns
 from raylab.notebook.arrow_types import DATETIME_UTC, FLOAT, INT, STRING
 from raylab.notebook.columns import clean_name, column, renamed, result_name
 from raylab.notebook.parameters import Parameters
@@ -53,7 +55,7 @@ TIMES: dict[str, Any] = {"_set_up_s": FLOAT, "_do_s": FLOAT, "_tear_down_s": FLO
 NAMES = b"raylab.names"
 """Metadata of a wire batch: its `Names`, as JSON."""
 
-RESERVED = frozenset({"_seq", "_more", "_metadata", *METADATA, *TIMES})
+RESERVED = frozenset({"_seq", "_more", "_metadata", label_columns.DIGEST, label_columns.CONTENTS, *METADATA, *TIMES})
 
 
 class Asked(NamedTuple):
@@ -89,6 +91,7 @@ class Trials:
     first_point: int = 0  # the number of the design's first point in the sweep
     times: Sequence[Mapping[str, float]] | None = None
     metadata: Sequence[Mapping[str, object] | None] | None = None
+    sent: AbstractSet[str] = frozenset()  # the digests of the labels' contents that the lab has from this lease
 
     def __len__(self) -> int:
         return len(self.points)
@@ -110,10 +113,13 @@ def wire(trials: Trials, parameters: Parameters, node: str, pid: int) -> pa.Reco
     """
     rows, lengths = _flat(trials.results)
     results, alike = _transposed(rows)
+    labels = results.pop(LABELS, None)
     columns = _about(trials, node, pid) + parameters.columns(trials.points)
     if lengths is not None:  # records of several rows share all but their results
         index = pa.array(np.repeat(np.arange(len(trials)), lengths))
         columns = [(f, array.take(index)) for f, array in columns]
+    if labels is not None:
+        columns += label_columns.columns(labels, trials.sent)  # type: ignore[arg-type]
     columns += _result_columns(results, parameters.names)
     about = {NAMES: json.dumps(_named(trials, alike)).encode()} if results else None
     schema = pa.schema([f for f, _ in columns], metadata=about)
@@ -178,7 +184,7 @@ def _named(trials: Trials, alike: bool) -> Names:
     else:
         order = np.lexsort((repeats, points)).tolist()
     found: list[list[Any]] = []
-    seen: set[str] = set()
+    seen: set[str] = {LABELS}  # which is no result
     for at in order:
         result = trials.results[at]
         rows = result if isinstance(result, list) else [result]

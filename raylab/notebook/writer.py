@@ -16,7 +16,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ import pyarrow as pa
 from raylab.core.request import Removed, Request
 from raylab.core.summary import Summary, together
 from raylab.errors import LabFenced, NameRefused, NotebookDamaged
-from raylab.notebook import layout
+from raylab.notebook import label_columns, layout
 from raylab.notebook.code_files import CODE_WAY_OUT, read_code
 from raylab.notebook.demolition import demolish, end
 from raylab.notebook.file import FileInfo
@@ -72,6 +72,11 @@ class SweepTable:
     summary: Summary
     _logs: LogTable | None = None
     _lost: str = ""  # why no logs are kept any more
+    _labels: set[str] = field(default_factory=set)  # the digests of the labels' contents that it has
+    _bringing: Sequence[str] = ()  # those that are pending
+
+    def __post_init__(self) -> None:
+        self._labels.update(self.summary.labels)
 
     @property
     def logs_full(self) -> bool:
@@ -114,8 +119,13 @@ class SweepTable:
 
     def _commit(self, batches: Sequence[pa.RecordBatch], summary: Summary) -> FileInfo:
         if self.table.pending:
-            return self.table.resume()
-        return self.table.commit(self.schema.concat(batches), summary.dumps())
+            info = self.table.resume()
+        else:
+            batches, new = label_columns.without(batches, self._labels)
+            self._bringing = new[: label_columns.MAX_KNOWN - len(self._labels)]
+            info = self.table.commit(self.schema.concat(batches), replace(summary, labels=self._bringing).dumps())
+        self._labels.update(self._bringing)
+        return info
 
     def seal(self) -> FileInfo | None:
         """Put the journal into one part."""

@@ -18,11 +18,13 @@ import pyarrow as pa
 from raylab.core.block import Block
 from raylab.core.causes import Cause, Failing, cause_of
 from raylab.core.causes import merged as merged_causes
+from raylab.core.labelled import Labels
 from raylab.core.places import runs_of
 from raylab.core.policy import Policy
 from raylab.core.summary import Summary, together
 from raylab.core.trial_log import Log
 from raylab.core.trial_warnings import Kind, merged
+from raylab.notebook.label_columns import brought
 from raylab.notebook.log_rows import to_rows
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import NOTHING, Asked, Trials, names_of, wire
@@ -118,6 +120,7 @@ class Pending:
     asked: Asked = NOTHING
     kinds: list[Kind] = field(default_factory=list)  # of these; merged now and then
     nbytes: int = 0  # of the results that were weighed
+    sent: set[str] = field(default_factory=set)  # the digests of the labels' contents that the lease has sent
     times: dict[int, dict[str, float]] = field(default_factory=dict)
     metadata: dict[int, dict[str, object]] = field(default_factory=dict)
 
@@ -186,7 +189,7 @@ def weight(result: object) -> int:
 
 def _weight(value: object) -> int:
     kind = type(value)  # a user's class may answer isinstance() as it likes
-    if kind is np.ndarray:
+    if kind in (np.ndarray, Labels):
         return int(value.nbytes)  # type: ignore[attr-defined]
     if kind in (str, bytes):
         return len(value)  # type: ignore[arg-type]
@@ -197,6 +200,7 @@ def make_batch(pending: Pending, *, attempt: int, pid: int, busy_s: float, versi
     """What waits, as a batch, and about how many bytes its rows have. Records that are too large become failures."""
     count = len(pending.results)
     rows, nbytes = _rows(pending, attempt, version, pid)
+    pending.sent.update(brought(rows))
     by_status = Counter(status for status, _, _ in pending.failures.values())
     if len(pending.failures) < count:
         by_status["done"] = count - len(pending.failures)
@@ -283,6 +287,7 @@ def _trials(pending: Pending, attempt: int, version: int) -> Trials:
         first_point=pending.first_point,
         times=[pending.times.get(at, {}) for at in each] if pending.times else None,
         metadata=[pending.metadata.get(at) for at in each] if pending.metadata else None,
+        sent=pending.sent,
     )
 
 

@@ -151,7 +151,7 @@ class Part:
         self.design = design
         self.parameters = Parameters(design, earlier)
 
-    def pending(self, first: int, epoch: float, asked: Asked, unsaid: int | None) -> Pending:
+    def pending(self, first: int, epoch: float, asked: Asked, unsaid: int | None, sent: set[str]) -> Pending:
         """What waits from this position on: nothing yet."""
         return Pending(
             first=first,
@@ -161,6 +161,7 @@ class Part:
             epoch=epoch,
             asked=asked,
             unsaid=unsaid,
+            sent=sent,
         )
 
     def outcomes(self, runner: Runner, trials: Block, alarm: Alarm) -> Iterator[Row | Outcome]:
@@ -298,7 +299,8 @@ def _work(
     memory.reset()
     said: list[None] = [] if capture is None else voices.said
     unsaid = 0 if capture is not None and capture.of_all else None
-    pending = part.pending(order.start, epoch, wanted, unsaid)
+    sent: set[str] = set()
+    pending = part.pending(order.start, epoch, wanted, unsaid, sent)
     due = pending.since + order.flush_s
     for start in range(order.start, order.stop, BLOCK):
         trials = block(part.segment, start, min(start + BLOCK, order.stop))
@@ -348,7 +350,7 @@ def _work(
                 kept = at
                 alarm.rest()
                 yield _batch(pending, loaded, order, pid, capture)
-                pending = part.pending(start + at, epoch, wanted, unsaid)
+                pending = part.pending(start + at, epoch, wanted, unsaid, sent)
                 pending.blocks.append(trials)
                 results, ended = pending.results, pending.ended
                 pending.started[0] = then = pending.since

@@ -76,8 +76,9 @@ def read(result: object) -> Row | list[Row]:
     """What an experiment returned, as its row or its rows.
 
     A mapping, a named tuple, a dataclass instance (also of attrs, pydantic, msgspec) is a row, a list or tuple of them
-    several, a frame (polars, pandas, pyarrow) its rows. None is an empty result, so is a list or frame without rows.
-    Anything else is the column `value`.
+    several, a frame (polars, pandas, pyarrow) its rows. A Dataset of xarray is a row of its variables, a DataArray the
+    column of its name. None is an empty result, so is a list or frame without rows. Anything else is the column
+    `value`.
 
     Example:
         >>> read(0.5), read([{"step": 0}, {"step": 1}]), read(None)
@@ -98,6 +99,8 @@ def read(result: object) -> Row | list[Row]:
         raise UnfitResultError("returned a coroutine, which nobody ran; return asyncio.run(...) of it")
     if str(kind.__module__).partition(".")[0] in _OF_NUMPY_ALONE:
         return _row({VALUE: result})
+    if _is_labelled(result):  # a DataArray: a Dataset is a mapping
+        return _row({VALUE if result.name is None else result.name: result})  # type: ignore[attr-defined]
     from raylab.core.tabular import frame_rows, series_values  # loads numpy
 
     found = frame_rows(result, labels=True)
@@ -147,12 +150,50 @@ def _field_names(kind: type) -> list[str] | None:
 
 def _row(result: Mapping[Any, object]) -> Row:
     row: Row = {}
+    groups: list[Any] = []
+    if _is_labelled(result):
+        groups.append(_labelled("", result, row))
+        result = {}
     for key, value in result.items():
-        name = _name(key)
-        while name in row:  # 1 and "1" are two results
-            name = f"{name}__{_type(key)}"
-        row[name] = value if type(value) in ATOMS else _snapshot(value)
+        if type(value) in ATOMS:
+            row[_free_name(key, row)] = value
+        elif _is_labelled(value):
+            groups.append(_labelled(_name(key), value, row))
+        else:
+            row[_free_name(key, row)] = _snapshot(value)
+    if groups:
+        from raylab.core.labelled import LABELS, Labels
+
+        row[LABELS] = Labels(groups)
     return row
+
+
+def _free_name(key: object, row: Row) -> str:
+    name = _name(key)
+    while name in row:  # 1 and "1" are two results
+        name = f"{name}__{_type(key)}"
+    return name
+
+
+def _labelled(name: str, value: object, row: Row) -> dict[str, Any]:
+    """The labels of what xarray has; its values are in the row then."""
+    from raylab.core.labelled import group_of
+
+    def place(wanted: str, values: object) -> str:
+        column = _free_name(wanted, row)
+        row[column] = values
+        return column
+
+    return group_of(value, name, place)
+
+
+def _is_labelled(value: object) -> bool:
+    """Whether the value is a DataArray or a Dataset of xarray, which is loaded then."""
+    if "xarray" not in sys.modules:
+        return False
+    from raylab.core.labelled import is_labelled  # loads numpy
+
+    return bool(is_labelled(value))
 
 
 def _name(key: object) -> str:

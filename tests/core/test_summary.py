@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,8 @@ def test_a_summary_adds_up_what_commits_say() -> None:
 
 def test_a_summary_of_summaries_is_the_summary_of_all() -> None:
     some = [said((0, 3), warnings=[WARNING]), said((6, 8), names=[[2, 0, ["b"]]]), said((3, 6)), said((8, 9))]
+    some[1:3] = [replace(some[1], labels=("a", "b")), replace(some[2], labels=("c",))]
+    assert together(some).labels == ("a", "b", "c")
     assert together([together(some[:2]), together(some[2:])]) == together(some)
 
 

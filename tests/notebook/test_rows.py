@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core.design import Factorial
+from raylab.notebook.label_columns import CONTENTS, DIGEST
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.rows import METADATA, RESERVED, SELDOM, TIMES, Asked, Trials, wire
 from raylab.notebook.schema import MAX_COLUMNS, MORE, SEQ
@@ -108,7 +109,7 @@ def test_metadata_come_first_because_columns_have_a_limit_and_results_have_none(
 
 
 def test_reserved_names_are_all_that_raylab_gives() -> None:
-    assert {SEQ, MORE, "_metadata", *METADATA, *TIMES} == RESERVED
+    assert {SEQ, MORE, "_metadata", DIGEST, CONTENTS, *METADATA, *TIMES} == RESERVED
 
 
 def test_values_of_several_kinds_are_columns_of_one_name() -> None:
