@@ -1,6 +1,6 @@
 """raylab: an experiment lab on a Ray cluster. Submit a sweep, close the laptop, come back to the results.
 
-    lab.py  sweep.py  offline.py  errors.py  testing.py   what a person touches
+    lab.py  sweep.py  trying.py  offline.py  errors.py  testing.py   what a person touches
     terminal/                                 the command `raylab`
     client/                                   a person's process: submission, the way to a lab, waiting, reading
     server/                                   the lab's actor: its verbs, its loop, what writes, leases as Ray tasks
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from raylab.lab import Lab, labs
     from raylab.offline import Notebook
     from raylab.sweep import Sweep
+    from raylab.trying import run_here
     from raylab.worker.experiment import Experiment
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "Notebook": "raylab.offline",
     "Progress": "raylab.core.status",
     "Sweep": "raylab.sweep",
+    "run_here": "raylab.trying",
     **dict.fromkeys(
         (
             "DesignError",
@@ -113,6 +115,7 @@ __all__ = [
     "integers",
     "labs",
     "loguniform",
+    "run_here",
     "uniform",
 ]
 

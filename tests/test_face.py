@@ -152,6 +152,10 @@ def test_labs_lists_the_labs_of_a_cluster() -> None:
     assert words_of(raylab.labs) == "address=None, *, archived=False"
 
 
+def test_the_first_points_run_here() -> None:
+    assert words_of(raylab.run_here) == "experiment, design, *, n=3, seed=None, repeats=1, metadata=False"
+
+
 def test_progress_has_the_contracts_numbers_and_is_frozen() -> None:
     assert {name for name in dir(Progress) if not name.startswith("_")} >= PROGRESS
     with pytest.raises(dataclasses.FrozenInstanceError):

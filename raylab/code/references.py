@@ -10,12 +10,11 @@ import dis
 import enum
 import functools
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Literal
-
-from ray import cloudpickle
 
 from raylab.code.value_text import IncomparableError, by_name, value_text
 from raylab.worker.experiment import Experiment
@@ -47,9 +46,10 @@ class Captured:
 def by_reference(value: object) -> bool:
     """Whether cloudpickle writes only the name of this function or class."""
     named = by_name(value)
-    module = getattr(value, "__module__", "")
-    parts = module.split(".")
-    registered: set[str] = cloudpickle.list_registry_pickle_by_value()  # type: ignore[no-untyped-call]
+    parts = (getattr(value, "__module__", None) or "").split(".")
+    # Who registered a module has loaded it; who has not need not pay for Ray.
+    cloudpickle = sys.modules.get("ray.cloudpickle")
+    registered: set[str] = set() if cloudpickle is None else cloudpickle.list_registry_pickle_by_value()
     return named is not None and not any(".".join(parts[:n]) in registered for n in range(1, len(parts) + 1))
 
 

@@ -1,4 +1,4 @@
-"""One trial, run here as a worker runs it, but that what it raises passes; and the rows that a worker would send of it.
+"""Trials, run here as a worker runs them, but that what one raises passes; and the rows that a worker would send.
 
 Must never run outside of `apart`: it loads modules, and seeds the global generators.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any
+from typing import Any, Protocol
 
 from raylab.core.block import Block
 from raylab.core.design import Design
@@ -24,32 +24,39 @@ from raylab.worker.lease import end_child
 from raylab.worker.outcome import Outcome, reported
 from raylab.worker.ready import make_ready
 from raylab.worker.threads import limit_threads, named
-from raylab.worker.unpack import Opened
+from raylab.worker.unpack import Loaded
 from raylab.worker.working_folder import back_again
+
+
+class Code(Protocol):
+    """An experiment that is not loaded yet."""
+
+    def load(self, modules: Path | None, /) -> Loaded:
+        """Load it, with the modules that are unpacked there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A trial that is to be run.
+    """Trials that are to be run.
 
     Attributes:
-        code: what travelled of its experiment.
+        code: their experiment.
         folder: where the modules are unpacked that travelled with it.
-        segments: of its sweep.
-        segment: the one that brought the trial.
-        trial: the trial alone.
-        policy: how it is run.
+        segments: of their sweep.
+        segment: the one that brought the trials.
+        trials: these alone.
+        policy: how they are run.
         threads: how many BLAS, OpenMP and torch have.
         version: of the code.
         attempt: the `_attempt` of its rows.
         debugger: whether the experiment's own function begins in the debugger.
     """
 
-    code: Opened
+    code: Code
     folder: Path | None
     segments: Sequence[Segment]
     segment: Segment
-    trial: Block
+    trials: Block
     policy: Policy
     threads: int
     version: int
@@ -65,16 +72,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What came of it.
+    """What came of them.
 
     Attributes:
-        params: the trial's point.
-        raised: what the experiment raised, or what an epyc experiment caught and reports; then there is nothing else.
-        result: what the experiment returned, as it is.
-        batch: the rows that a worker would send.
+        params: the point of the last one that was run.
+        at: its place among the trials.
+        raised: what it raised, or what an epyc experiment caught and reports; then there is nothing else.
+        result: what the experiment returned of it, as it is.
+        batch: the rows that a worker would send of all.
     """
 
     params: Mapping[str, Any]
+    at: int
     raised: BaseException | None = None
     result: Any = None
     batch: Batch | None = None
@@ -93,10 +102,10 @@ class _Noting:
 
 
 class Staged:
-    """A trial that is ready to run.
+    """Trials that are ready to run.
 
     Args:
-        task: which; its code is loaded here.
+        task: which; their code is loaded here.
 
     Raises:
         BaseException: whatever its modules raise when they are loaded.
@@ -113,29 +122,38 @@ class Staged:
         limit_threads(task.threads, own)  # what came with the experiment
 
     def run(self) -> Execution:
-        """Run it. What the experiment raises is a part of what came of it: to pass through the contexts around us it
-        would have to be changed, and exceptions may forbid that."""
+        """Run them one after the other, up to the first that raises. What is raised is a part of what came of it: to
+        pass through the contexts around us it would have to be changed, and exceptions may forbid that."""
         task = self._task
         with imports_apart(draws=True):
             design = Design.loads(task.segment.design, imports=True)
             earlier = [Design.loads(text, imports=True) for text in earlier_designs(task.segments, task.segment)]
-        params, pending = design[int(task.trial.points[0])], self._pending(Parameters(design, earlier))
-        seed, number = int(task.trial.seeds[0]), int(task.trial.numbers[0])
-        pid = os.getpid()
+        pending, pid = self._pending(Parameters(design, earlier)), os.getpid()
         with back_again(), imports_apart(draws=self._ready.draws):
-            try:
-                made = self._ready.runner.run(params, seed, (task.segment.seed, number))
-            except BaseException as error:
-                end_child(pid, error)
-                return Execution(params=params, raised=error)
+            for at, point in enumerate(task.trials.points.tolist()):
+                params = design[point]
+                raised = self._run_one(at, params, pending, pid)
+                if raised is not None:
+                    return Execution(params=params, at=at, raised=raised)
+        batch, _ = make_batch(pending, attempt=task.attempt, pid=pid, busy_s=0.0, version=task.version)
+        return Execution(params=params, at=at, result=self._noting.returned, batch=batch)
+
+    def _run_one(self, at: int, params: dict[str, Any], pending: Pending, pid: int) -> BaseException | None:
+        """Run a trial, and keep its results; what it raises is returned."""
+        trials = self._task.trials
+        seed, number = int(trials.seeds[at]), int(trials.numbers[at])
+        try:
+            made = self._ready.runner.run(params, seed, (self._task.segment.seed, number))
+        except BaseException as error:
+            end_child(pid, error)
+            return error
         end_child(pid)
         failed = isinstance(made, Outcome) and made.status != "done"
         if failed and (caught := reported(self._noting.returned)) is not None:
-            return Execution(params=params, raised=caught)
-        pending.results.append(pending.note(0, made) if isinstance(made, Outcome) else made)
+            return caught
+        pending.results.append(pending.note(at, made) if isinstance(made, Outcome) else made)
         pending.ended.append(perf_counter())
-        batch, _ = make_batch(pending, attempt=task.attempt, pid=pid, busy_s=0.0, version=task.version)
-        return Execution(params=params, result=self._noting.returned, batch=batch)
+        return None
 
     def _pending(self, parameters: Parameters) -> Pending:
         now = perf_counter()
@@ -146,10 +164,10 @@ class Staged:
             since=now,
             epoch=time() - now,
             asked=asked(self._task.policy),
-            blocks=[self._task.trial],
+            blocks=[self._task.trials],
         )
 
     def end(self) -> None:
-        """It is run no more."""
+        """They are run no more."""
         if self._ready.workplace is not None:
             self._ready.workplace.remove()

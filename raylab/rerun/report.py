@@ -19,6 +19,16 @@ POINT_CHARS = 200
 """Of a point at most."""
 
 
+def shown(params: Mapping[str, Any]) -> str:
+    """A point in a line.
+
+    Example:
+        >>> shown({"p": 0.5, "L": 64})
+        'p=0.5, L=64'
+    """
+    return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in params.items())[:POINT_CHARS]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
     """Which trial is meant.
@@ -60,8 +70,7 @@ class Rerun:
     differences: tuple[Difference, ...]
 
     def __repr__(self) -> str:
-        point = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in self.params.items())
-        lines = [f"{self.which}: {_VERDICTS[self.same]}", f"  {point[:POINT_CHARS]}"]
+        lines = [f"{self.which}: {_VERDICTS[self.same]}", f"  {shown(self.params)}"]
         lines += [f"  {difference}" for difference in self.differences[:SHOWN]]
         if (left := len(self.differences) - SHOWN) > 0:
             lines.append(f"  and {left:,} more in .differences")

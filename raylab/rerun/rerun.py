@@ -82,7 +82,7 @@ def rerun(
         folder=None if modules is None else unpack(modules, private_folder("code")),
         segments=record.segments,
         segment=segment,
-        trial=one,
+        trials=one,
         policy=policy,
         threads=max(1, int(about.get("_num_cpus") or policy.resources.get("CPU", 0))),
         version=number,

@@ -1,4 +1,5 @@
-"""One trial again, from a handle of a real lab, over `ray://` too, and from the notebook in a process without Ray."""
+"""Trials here: the first points before a sweep, and one trial again, from a handle of a real lab, over `ray://` too, and
+from the notebook in a process without Ray."""
 
 from __future__ import annotations
 
@@ -81,5 +82,12 @@ def submitted(cluster: Cluster, folder: Path, lab_name: str) -> None:
     noisy = lab.submit(model.noisy, {"x": range(5)}, name="noisy", repeats=2, seed=1)
     where = lab.submit(model.where, {"x": range(3)}, name="where")
     assert noisy.wait(timeout=90, progress=False) and where.wait(timeout=90, progress=False)
+    about = ["_point", "_seed", "_code"]
+    here = raylab.run_here(model.noisy, {"x": range(5)}, n=4, repeats=2, seed=1, metadata=about)
+    assert here.drop("text").equals(noisy.results(metadata=about).drop("text")), here
+    summed = noisy.summary("rng")
+    assert summed.select("x", "n", "failed", "complete").rows() == [
+        *((x, 2, 0, True) for x in range(4)), (4, 0, 2, False)
+    ], summed
     """
     cluster.client(dedent(script), name=lab_name, cwd=folder)
