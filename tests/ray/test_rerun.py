@@ -1,5 +1,5 @@
-"""Trials here: the first points before a sweep, and one trial again, from a handle of a real lab, over `ray://` too, and
-from the notebook in a process without Ray."""
+"""Trials here: the first points before a sweep, and one trial again, from a handle of a real lab, over `ray://` too,
+and from the notebook in a process without Ray."""
 
 from __future__ import annotations
 
