@@ -61,7 +61,8 @@ class LogUniform(Range):
         self._octaves = float(exact.divide(exact.subtract(over, under), two))
 
     def at(self, where: Where) -> NDArray[Any]:
-        values = self.low * _power_of_two(self._octaves * fractions(where))
+        mantissa, exponent = math.frexp(self.low)
+        values = _raised(mantissa, exponent, self._octaves * fractions(where))
         return np.clip(values, self.low, math.nextafter(self.high, self.low))
 
     def written(self) -> dict[str, Any]:
@@ -75,15 +76,15 @@ class LogUniform(Range):
         return f"loguniform({self.low!r}, {self.high!r})"
 
 
-def _power_of_two(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """2 to these powers, by sums and products alone: these have the same bits everywhere, and numpy's `exp` has those
-    of the processor's vector instructions."""
-    whole = np.rint(exponents)
-    t = (exponents - whole) * math.log(2)
+def _raised(mantissa: float, exponent: int, octaves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The number mantissa × 2^exponent × 2^octaves, by sums and products alone: these have the same bits everywhere,
+    and numpy's `exp` has those of the processor's vector instructions."""
+    whole = np.rint(octaves)
+    t = (octaves - whole) * math.log(2)
     found = np.full_like(t, TAYLOR[0])
     for term in TAYLOR[1:]:
         found = found * t + term
-    return np.ldexp(found, whole.astype(np.int32))
+    return np.ldexp(mantissa * found, whole.astype(np.int32) + exponent)
 
 
 class Integers(Range):
