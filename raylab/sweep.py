@@ -12,10 +12,11 @@ from raylab.client.attachment import Client
 from raylab.client.handback import without_metadata
 from raylab.client.plan import check_repeats
 from raylab.client.speech import say
-from raylab.core.design import Design, Joined, as_design
+from raylab.core.design import Design, as_design
 from raylab.core.handle import Handle
 from raylab.core.status import Progress
 from raylab.core.statuses import USUAL
+from raylab.core.stretches import in_turn
 from raylab.core.tabular import is_frame
 from raylab.errors import DesignError
 from raylab.rerun.report import Rerun
@@ -42,8 +43,7 @@ class Sweep:
     @property
     def design(self) -> Design:
         """What turns the numbers of points, `_point` in the results, into points; also of those that were added."""
-        designs = list(map(Design.loads, self._client.record(self._handle).designs))
-        return designs[0] if len(designs) == 1 else Joined(designs)
+        return in_turn(map(Design.loads, self._client.record(self._handle).designs))
 
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, the policy in force, and whether

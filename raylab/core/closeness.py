@@ -16,6 +16,7 @@ from raylab.core.area import LISTED
 from raylab.core.axes import Axis, Listed, Stepped, distinct
 from raylab.core.common_levels import near, places_on
 from raylab.core.design import Design, Joined
+from raylab.core.drawn import Drawn
 
 __all__ = ["close_levels"]
 
@@ -28,7 +29,7 @@ _EXACT: Final = 2**53
 
 def close_levels(there: Sequence[Design], design: Design) -> dict[str, int]:
     """How many levels of a design are new and within CLOSE of an old one, by parameter; those of which none are, and
-    axes of more than LISTED levels, are left out.
+    axes of more than LISTED levels or of levels that are drawn, are left out.
 
     Example:
         >>> from raylab.core.design import Factorial
@@ -38,7 +39,7 @@ def close_levels(there: Sequence[Design], design: Design) -> dict[str, int]:
     found = {}
     for name, axis in design.axes.items():
         olds = list(_axes(there, name))
-        if axis.size > LISTED or all(map(_is_of_ints, (axis, *olds))):
+        if axis.size > LISTED or isinstance(axis, Drawn) or all(map(_is_of_ints, (axis, *olds))):
             continue
         levels = distinct(axis)
         if not levels.is_computed:

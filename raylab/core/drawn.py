@@ -80,7 +80,7 @@ class Drawn(Axis):
 
     def __init__(self, size: int, first: int, law: Range, stream: Stream | None) -> None:
         self.size, self.of = size, law.of
-        self._first, self._law, self._stream = first, law, stream
+        self._first, self.law, self._stream = first, law, stream
 
     def __getitem__(self, at: int) -> Any:
         return self.take(np.array([range(self.size)[at]]))[0]
@@ -94,7 +94,7 @@ class Drawn(Axis):
             return np.empty(0, np.float64 if self.of is float else np.int64)
         if self._stream is None:
             raise DesignError("these levels are not drawn yet; .seeded(n) of the design draws them")
-        return self._law.at(self._stream.at(places + self._first))
+        return self.law.at(self._stream.at(places + self._first))
 
     def written(self) -> dict[str, Any]:
         raise NotImplementedError("the levels of a drawn axis are written down with their design")

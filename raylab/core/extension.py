@@ -22,7 +22,7 @@ from raylab.core.area import LISTED, Area, cut, few, minus, overlap
 from raylab.core.axes import Axis, axis_of, distinct, is_listed, picked
 from raylab.core.box import Box, Runs
 from raylab.core.common_points import Ground, meeting
-from raylab.core.design import Design, Factorial, Joined, Points
+from raylab.core.design import Design, Factorial, Joined, Points, Sampled
 from raylab.core.growth import Growth
 from raylab.core.inherited_classes import Classed, inherited
 from raylab.core.order import MAX_SIZE
@@ -30,6 +30,7 @@ from raylab.core.partition import Part, Partition
 from raylab.core.places import chosen, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment
+from raylab.core.stretches import gone_on_with
 from raylab.errors import DesignError
 
 __all__ = ["grow"]
@@ -151,7 +152,10 @@ class _Growing:
         ground, new = _once(design)
         # First the grids: a grid without grids is grids.
         for tract in sorted(self.tracts, key=lambda tract: tract.ground.axes is None):
-            wanted, there = meeting(tract.ground, ground)
+            if design.is_sampled:
+                wanted, there = gone_on_with(tract.ground.design, design)
+            else:
+                wanted, there = meeting(tract.ground, ground)
             for piece in there:
                 new = minus(new, piece, ground.sizes)
             self.ask(tract, wanted, repeats)
@@ -248,6 +252,8 @@ def _check_parameters(tracts: Iterable[_Tract], design: Design) -> None:
 def _once(design: Design) -> tuple[Ground, Area]:
     """The points of a design, each of them where it stands first."""
     ground = Ground(design)
+    if design.is_sampled:
+        return ground, [ground.whole]
     if ground.axes is None:
         first = {row: at for at, row in reversed(list(enumerate(ground.rows)))}
         return ground, [(runs_of(np.array(list(first.values()))),)]
@@ -259,7 +265,9 @@ def _once(design: Design) -> tuple[Ground, Area]:
 def _designs(ground: Ground, area: Area) -> Iterator[Design]:
     """These points as designs: grids as they are; what stands between single points, or in a list, as a list."""
     for piece in area:
-        if ground.axes is None:
+        if isinstance(ground.design, Sampled):  # a stretch, with which another one can go on
+            yield from (ground.design.part(start, stop) for start, stop in piece[0])
+        elif ground.axes is None:
             yield _listed(ground.design, piece[0])
         elif len(piece) == len(ground.sizes):
             yield from _grids(ground, piece)

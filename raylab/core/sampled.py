@@ -87,7 +87,7 @@ class Sampled(Design):
         """Take what another design of the same kind and ranges has beside these."""
 
     def part(self, start: int, stop: int) -> Sampled:
-        """The points from one number on to another."""
+        """The points from one number on to another; negative ones stand before the first of them."""
         if (start, stop) == (0, self.size):
             return self
         return self._other(size=stop - start, first=self.first + start, seed=self.seed)
@@ -104,6 +104,10 @@ class Sampled(Design):
         start = max(self.first, other.first)
         stop = min(self.first + self.size, other.first + other.size)
         return (start - self.first, stop - self.first) if start < stop else None
+
+    def goes_on_with(self, other: Sampled) -> bool:
+        """Whether the points of another design are those that follow in the sequence."""
+        return other.first == self.first + self.size and self.sequence == other.sequence
 
     def places(self, name: str, points: Places) -> Places:
         within = self._within(points)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from raylab.core.axes import Axis, Chained, Stepped
+from raylab.core.drawn import Drawn
 from raylab.core.kinds import MISSING, text_of
 from raylab.core.values import key_of
 
@@ -42,7 +43,12 @@ def shown_values(axis: Axis) -> str:
         >>> shown_values(axis_of((0.1, 0.5, 0.2))), shown_values(axis_of(("a", "b", "a")))
         ('0.1 to 0.5', "'a' or 'b'")
     """
+    if isinstance(axis, Drawn):
+        return axis.law.shown
     ends = _ends(axis)
+    if ends is None and isinstance(axis, Chained):
+        found = list(dict.fromkeys(map(shown_values, axis.axes)))
+        return _or(found) if all(found) and len(found) <= FEW else ""
     if ends is not None:
         return " to ".join(dict.fromkeys(map(shown_number, ends)))
     if axis.size > LOOKED_AT:
@@ -59,7 +65,7 @@ def _ends(axis: Axis) -> tuple[float, float] | None:
         found = list(map(_ends, axis.axes))
         ends = [each for each in found if each is not None]
         return (min(low for low, _ in ends), max(high for _, high in ends)) if len(ends) == len(found) else None
-    if axis.is_computed or axis.size > LOOKED_AT or not all(type(each) in (int, float) for each in axis):
+    if isinstance(axis, Drawn) or axis.size > LOOKED_AT or not all(type(each) in (int, float) for each in axis):
         return None
     return None if any(each != each for each in axis) else (min(axis), max(axis))
 
