@@ -66,6 +66,7 @@ HOMES = {
         "raylab.terminal.text_files",
     ),
     "xlsxwriter": ("raylab.terminal.sheet",),
+    "h5netcdf": ("raylab.terminal.netcdf",),
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),

@@ -108,5 +108,8 @@ class Resting:
     def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
         return streams(self._notebook, sweep, status=status, metadata=metadata)
 
+    def to_xarray(self, sweep: str | None) -> Any:
+        return self._notebook.to_xarray(sweep)
+
     def log(self, sweep: str | None, point: int, repeat: int, attempt: int | None) -> str:
         return self._notebook.log(sweep, point, repeat, attempt=attempt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -32,7 +32,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def write(frames: Iterable[pl.DataFrame], path: Path, form: str) -> tuple[int, Notes]:
-    """Write frames as one file. The whole file appears, in the place of an earlier one, or nothing.
+    """Write frames as one file, which is there as a whole or not at all.
 
     Args:
         frames: of the same columns, one at least.
@@ -46,21 +46,33 @@ def write(frames: Iterable[pl.DataFrame], path: Path, form: str) -> tuple[int, N
         ValueError: there is no such folder, or the format has no room for so much.
         OSError: the file cannot be written; the error names it.
     """
-    check_place(path)
     notes = Notes()
+    with placed(path) as file:
+        rows = WRITERS[form](file, frames, notes)
+    return rows, notes
+
+
+@contextlib.contextmanager
+def placed(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written and read, which takes the place of an earlier one once the block has ended well.
+
+    Raises:
+        ValueError: there is no such folder.
+        OSError: the file cannot be written; the error names it.
+    """
+    check_place(path)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with half.open("wb") as file:
-            rows = WRITERS[form](file, frames, notes)
+        with half.open("w+b") as file:
+            yield file
         half.replace(path)
-    except RaylabError:  # of the rows
+    except RaylabError:  # of what was to be written
         raise
     except OSError as error:  # of the file that was asked for, not of the half one
         raise OSError(error.errno, f"{error.strerror or told(error)}; nothing was written", str(path)) from None
     finally:
         with contextlib.suppress(OSError):
             half.unlink(missing_ok=True)
-    return rows, notes
 
 
 def check_place(path: Path) -> None:

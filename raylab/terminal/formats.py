@@ -10,6 +10,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "arrow": (".arrow", ".feather", ".ipc"),
     "jsonl": (".jsonl", ".ndjson"),
     "xlsx": (".xlsx",),
+    "netcdf": (".nc",),
 }
 """By the word for it, the suffixes of each format."""
 
@@ -17,6 +18,10 @@ SUFFIXES = tuple(suffix for some in FORMATS.values() for suffix in some)
 
 BINARY = frozenset(FORMATS) - {"csv", "jsonl"}
 """What no terminal shows."""
+
+
+LABELLED = "netcdf"
+"""What takes arrays over the axes of one sweep, and no rows."""
 
 
 def format_of(path: Path) -> str:

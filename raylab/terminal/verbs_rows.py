@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raylab.client.figures import width
 from raylab.client.speech import UNCHANGED, Interruptible, say
 from raylab.errors import SweepNotFound
-from raylab.terminal.formats import BINARY, FORMATS, SUFFIXES, format_of
+from raylab.terminal.formats import BINARY, FORMATS, LABELLED, SUFFIXES, format_of
 from raylab.terminal.screen import causes
 from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
 from raylab.terminal.words import ADDRESS, DONE, JSON, Misuse, verb, word
@@ -74,17 +74,19 @@ def results(
     by: list[str] | None,
 ) -> int:
     from raylab.terminal.export import check_place
+    from raylab.terminal.source import Source
 
     if (of or by) and not summary:
         raise Misuse("--of and --by say what --summary is about: give that, too")
     if summary and (metadata or status != ["done"]):
         raise Misuse("--summary counts all trials, so it takes neither --status nor --metadata")
-
     form = format or ("csv" if output is None else _format(output))
     if output is not None:
         check_place(output)
     elif sys.stdout.isatty() and form in BINARY:
         raise Misuse(f"{form} is nothing to be read on a terminal: give a file with -o, or print into one")
+    if form == LABELLED and (summary or metadata or status != ["done"]):
+        raise Misuse(f"{form} is the results over the axes of one sweep, without --summary, --metadata and --status")
     # Of trials that came to nothing also what became of them.
     columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
     with (
@@ -92,11 +94,12 @@ def results(
         warnings.catch_warnings(record=True, action="always", category=UserWarning) as told,
         Interruptible(lambda: f"interrupted; {UNCHANGED}, and nothing was written"),
     ):
-        if summary:
-            asked = _summed(lab, sweeps, address, notebook, of, by)
+        found = Source(lab, sweeps, address, notebook)
+        if form == LABELLED:
+            remarks = _write_labelled(found.dataset(), output)
         else:
-            asked = _asked(lab, sweeps, address, notebook, status, columns)
-        remarks = _show(asked, format) if output is None else _write(asked, output, form)
+            asked = found.summary(of, by) if summary else found.rows(status, columns)
+            remarks = _show(asked, format) if output is None else _write(asked, output, form)
     for remark in told:
         say(str(remark.message))
     for line in remarks:
@@ -118,6 +121,24 @@ def _write(asked: Asked, path: Path, form: str) -> list[str]:
 
     count, notes = write(gathered(asked, path.absolute().parent), path, form)
     return [*notes.lines(), f"{count:,} rows written to {path}"]
+
+
+def _write_labelled(dataset: Any, path: Path | None) -> list[str]:
+    """Write a Dataset to a file, or print it; what to say of it."""
+    from raylab.terminal.cells import Notes
+    from raylab.terminal.export import placed
+    from raylab.terminal.netcdf import write_netcdf
+
+    notes = Notes()
+    if path is None:
+        data = io.BytesIO()
+        write_netcdf(data, dataset, notes)
+        sys.stdout.buffer.write(data.getbuffer())
+        return notes.lines()
+    with placed(path) as file:
+        write_netcdf(file, dataset, notes)
+    sizes = " × ".join(f"{name} {size:,}" for name, size in dataset.sizes.items())
+    return [*notes.lines(), f"{sizes} written to {path}"]
 
 
 def _show(asked: Asked, form: str | None) -> list[str]:
@@ -145,62 +166,6 @@ def _said_by_the_command(lab: str | None, notebook: Path | None, verb: str, take
         text, several, _ = str(error).partition(". Several are read with")
         where = lab if notebook is None else f"--notebook {notebook}"
         raise SweepNotFound(f"{text}; `raylab {verb} {where} {takes}" if several else text) from None
-
-
-def _asked(
-    lab: str | None,
-    sweeps: list[str],
-    address: str | None,
-    notebook: Path | None,
-    status: list[str],
-    columns: bool | list[str],
-) -> Asked:
-    """The rows that are meant, of a lab or of a folder."""
-    from raylab.offline import Notebook
-    from raylab.offline import streams as streams_of
-    from raylab.terminal.gathering import Asked
-
-    names = [*([] if lab is None or notebook is None else [lab]), *sweeps]  # with --notebook, no lab's
-    which = _one_or_several(names)
-    if notebook is None:
-        found = look(lab, address)
-        whole, streams = partial(found.results, which), partial(found.streams, which)
-    else:
-        folder = Notebook(notebook)
-        whole, streams = partial(folder.results, which), partial(streams_of, folder, which)
-    return Asked(
-        several=len(names) > 1,
-        whole=partial(whole, status=status, metadata=columns),
-        streams=partial(streams, status=status, metadata=columns),
-    )
-
-
-def _summed(
-    lab: str | None,
-    sweeps: list[str],
-    address: str | None,
-    notebook: Path | None,
-    of: list[str] | None,
-    by: list[str] | None,
-) -> Asked:
-    """The summary of the sweep that is meant."""
-    from raylab.offline import Notebook
-    from raylab.terminal.gathering import Asked
-
-    names = [*([] if lab is None or notebook is None else [lab]), *sweeps]
-    if len(names) > 1:
-        raise Misuse(f"--summary is of one sweep; got {' '.join(names)}")
-    sweep = next(iter(names), None)
-    if notebook is None:
-        whole = partial(look(lab, address).summary, sweep, of, by, 0.95)
-    else:
-        whole = partial(Notebook(notebook).summary, sweep, of, by=by)
-    return Asked(several=False, whole=whole, streams=list)
-
-
-def _one_or_several(names: list[str]) -> str | list[str] | None:
-    """What `results` of Python takes: of one name it makes no column `_sweep`."""
-    return names if len(names) > 1 else next(iter(names), None)
 
 
 @verb(

@@ -321,6 +321,26 @@ def test_what_a_format_cannot_hold_is_told(notebook: Path, tmp_path: Path, capsy
     assert capsys.readouterr().err == "raylab: lists and structs are JSON: trace\n"
 
 
+def test_the_results_of_one_sweep_are_a_netcdf_file(
+    notebook: Path, tmp_path: Path, lab_at_rest: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    import xarray
+
+    path = tmp_path / "out.nc"
+    for words in (["--notebook", str(notebook)], [lab_at_rest]):
+        assert main(["results", *words, "done", "-o", str(path)]) == 0
+        assert f"x 4 written to {path}" in capfdbinary.readouterr().err.decode()
+        assert xarray.load_dataset(path, engine="h5netcdf")["y"].sel(x=[1, 2, 3]).values.tolist() == [10, 5, 3]
+        path.unlink()
+    assert main(["results", "--notebook", str(notebook), "done", "--format", "netcdf"]) == 0
+    assert capfdbinary.readouterr().out.startswith(b"\x89HDF")
+    for more in (["half"], ["--status", "all"], ["--metadata"], ["--summary"]):
+        with pytest.raises(SystemExit):
+            main(["results", "--notebook", str(notebook), "done", *more, "-o", str(path)])
+        assert b"of one sweep" in capfdbinary.readouterr().err
+    assert not path.exists()
+
+
 def test_nothing_binary_is_shown_on_a_terminal(
     notebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -350,7 +370,7 @@ def test_what_the_help_of_results_promises_is_taken(
     statuses = re.findall(
         r"[a-z_]+", told.partition("--status WORDS ")[2].partition("several")[0].replace("(default)", "")
     )
-    assert len(suffixes) == 8, told
+    assert len(suffixes) == 9, told
     assert len(statuses) == 5, told
     words = ["results", "--notebook", str(notebook), "done"]
     for number, suffix in enumerate(suffixes):

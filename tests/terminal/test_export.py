@@ -14,15 +14,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from raylab.terminal.cells import NOT_FINITE, Notes, plain
-from raylab.terminal.export import WRITERS, show, write
-from raylab.terminal.formats import FORMATS, format_of
+from raylab.terminal.export import WRITERS, placed, show, write
+from raylab.terminal.formats import FORMATS, LABELLED, format_of
+from raylab.terminal.netcdf import write_netcdf
 from raylab.terminal.sheet import MAX_CHARS, MAX_ROWS, write_xlsx
 
 ODD = pl.DataFrame(
@@ -76,7 +79,7 @@ def cells(data: bytes) -> dict[str, tuple[str, str, str]]:
 
 
 def test_there_is_a_writer_for_each_format() -> None:
-    assert WRITERS.keys() == FORMATS.keys()
+    assert {*WRITERS, LABELLED} == FORMATS.keys()
     assert format_of(Path("X.CSV")) == "csv"
 
 
@@ -196,7 +199,7 @@ def test_every_float_comes_back_from_json_lines(rows: list[dict[str, Any]]) -> N
     assert json.dumps(back, sort_keys=True) == texts
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WRITERS)
 def test_a_sweep_without_rows_is_a_file_too(tmp_path: Path, form: str) -> None:
     assert write([pl.DataFrame(schema={"x": pl.Int64, "l": pl.List(pl.Int64)})], tmp_path / "x", form)[0] == 0
     assert (tmp_path / "x").exists()
@@ -321,3 +324,48 @@ def test_what_is_shown_fits(columns: int, capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= columns
     assert "shape: (50, 30)" in shown
+
+
+# -- NetCDF
+
+
+def test_netcdf_has_the_axes_as_dimensions_and_text_for_what_it_has_no_type_for(tmp_path: Path) -> None:
+    big = np.array([2**62 + 1, None], dtype=object)
+    given = xarray.Dataset(
+        {
+            "loss": (("p",), [0.1, math.nan], {"units": "K", "tried": True}),
+            "big": (("p",), big),
+            "name": (("p",), np.array(["é", None], dtype=object)),
+            "odd": (("p",), np.array([{"a": [math.nan]}, "x"], dtype=object)),
+        },
+        coords={"p": [1, 2]},
+        attrs={"made": None, "of": ["a", "b"]},
+    )
+    before, notes = given.copy(deep=True), Notes()
+    with placed(tmp_path / "x.nc") as file:
+        write_netcdf(file, given, notes)
+    back = xarray.load_dataset(tmp_path / "x.nc", engine="h5netcdf")
+    assert back["loss"].identical(given["loss"].assign_attrs(tried="true"))
+    assert back["big"].values.tolist() == [str(2**62 + 1), ""]
+    assert back["name"].values.tolist() == ["é", ""]
+    assert back["odd"].values.tolist() == ['{"a": ["NaN"]}', "x"]
+    assert (back.attrs["made"], list(back.attrs["of"])) == ("null", ["a", "b"])
+    assert [line.rpartition(": ")[2] for line in notes.lines()] == ["big, odd", "big, name"]
+    assert given.identical(before)
+
+
+def test_a_multiindex_becomes_its_levels() -> None:
+    given = xarray.Dataset({"v": (("s",), [1, 2])}, coords={"a": (("s",), ["x", "y"]), "b": (("s",), [1, 2])})
+    sink = io.BytesIO()
+    write_netcdf(sink, given.set_xindex(["a", "b"], xarray.indexes.PandasMultiIndex), Notes())
+    back = xarray.load_dataset(io.BytesIO(sink.getvalue()), engine="h5netcdf")
+    assert (back["a"].values.tolist(), back["v"].values.tolist()) == (["x", "y"], [1, 2])
+
+
+def test_a_name_that_netcdf_has_not_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match=r"no variable of the name 'a/b'.*rename"),
+        placed(tmp_path / "x.nc") as file,
+    ):
+        write_netcdf(file, xarray.Dataset({"a/b": 1}), Notes())
+    assert list(tmp_path.iterdir()) == []
