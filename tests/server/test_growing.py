@@ -618,7 +618,7 @@ def test_an_extension_that_is_too_large_for_a_request_is_refused(
     lab: raylab.Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = lab.submit(drawn, {"p": [0.5], "L": range(1000)}, name="s")
-    monkeypatch.setattr("raylab.client.submission.LIMIT_BYTES", 3_000)
+    monkeypatch.setattr("raylab.client.plan.LIMIT_BYTES", 3_000)
     with refused(DesignError, "the request would have"):
         sweep.extend({"p": [at / 7 for at in range(1000)], "L": [1]})
     with refused(DesignError, "the request would have"):
