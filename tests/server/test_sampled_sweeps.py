@@ -145,7 +145,7 @@ def test_amounts_follow_from_sampled_points_also_where_the_sweep_drew_its_seed(l
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # no node has so much
             design = Random(words.pop("n", 64), x=(0, 1), n=integers(0, 2))
-            return lab.submit(told, design, name="s", num_cpus=pl.col("n") + 2, **words)
+            return lab.submit(told, design, name="s", num_cpus=pl.col("x").round() + 2, **words)
 
     def classes() -> dict[float, list[int]]:
         found: dict[float, list[int]] = {}
@@ -157,7 +157,7 @@ def test_amounts_follow_from_sampled_points_also_where_the_sweep_drew_its_seed(l
         return {cpus: sorted(points) for cpus, points in found.items()}
 
     def expected(sweep: raylab.Sweep) -> dict[float, list[int]]:
-        return {float(2 + n): [at for at, each in enumerate(sweep.design) if each["n"] == n] for n in (0, 1)}
+        return {float(2 + n): [at for at, each in enumerate(sweep.design) if round(each["x"]) == n] for n in (0, 1)}
 
     sweep = submitted()
     assert classes() == expected(sweep)
