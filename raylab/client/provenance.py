@@ -24,7 +24,7 @@ from raylab.client.repository import Found, look
 from raylab.core.provenance import Environment, Provenance
 from raylab.worker.environment import environment
 
-__all__ = ["Looking", "Origin"]
+__all__ = ["Looking", "Origin", "origin"]
 
 INTERACTIVE = "interactive"
 
@@ -68,18 +68,28 @@ class Looking:
         Args:
             imports: the installed packages that the experiment reaches.
         """
-        here = environment()
         self._thread.join()
-        found = self._found
-        provenance = Provenance(
-            command=self._notebook or _command(),
-            folder=text(str(_folder() or "")),
-            host=platform.node(),
-            environment=here.digest,
-            imports=imports,
-            tree=None if found is None else found.tree,
-        )
-        return Origin(provenance=provenance, environment=here, diff=None if found is None else found.diff)
+        return origin(self._notebook, imports, self._found)
+
+
+def origin(notebook: str | None = None, imports: tuple[str, ...] = (), found: Found | None = None) -> Origin:
+    """What there is to say of this process, and of a repository if one was found.
+
+    Args:
+        notebook: the notebook that the process runs for, if it does.
+        imports: the installed packages that the experiment reaches.
+        found: the repository.
+    """
+    here = environment()
+    provenance = Provenance(
+        command=notebook or _command(),
+        folder=text(str(_folder() or "")),
+        host=platform.node(),
+        environment=here.digest,
+        imports=imports,
+        tree=None if found is None else found.tree,
+    )
+    return Origin(provenance=provenance, environment=here, diff=None if found is None else found.diff)
 
 
 def _source(experiment: object) -> Path | None:

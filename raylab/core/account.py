@@ -48,6 +48,7 @@ def account(record: SweepRecord, environments: Mapping[str, Environment], diffs:
         "ray_remote_args": dict(record.policy.ray_remote_args),
         "runtime_env": dict(record.policy.runtime_env),
         "folder": record.folder,
+        "imported": record.versions[0].imported,
         "archived": record.archived,
         "locked": record.locked,
         "replaced": None if gone is None else datetime.fromtimestamp(gone.time_us / 1e6, UTC),

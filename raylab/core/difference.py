@@ -13,9 +13,12 @@ import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
-__all__ = ["SOURCE", "VALUE", "VARIABLE", "changes", "differences", "updates", "words_to_ignore"]
+__all__ = ["RECORDS", "SOURCE", "VALUE", "VARIABLE", "changes", "differences", "updates", "words_to_ignore"]
 
 SOURCE, VALUE = "source", "value"
+
+RECORDS = "records"
+"""The only ingredient of what is no code, but the records of trials that ran elsewhere: their digest."""
 
 VARIABLE = "environment env_vars "
 """How the ingredient of an environment variable begins, which has a digest of its text."""
@@ -101,6 +104,8 @@ def updates(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 def _told(old: Mapping[str, str], new: Mapping[str, str], ignore: Collection[str]) -> dict[str, str]:
     """The sentences, by the names of the ingredients."""
+    if RECORDS in old or RECORDS in new:
+        return {} if old.get(RECORDS) == new.get(RECORDS) else {RECORDS: _of_records(RECORDS in old, RECORDS in new)}
     if old.get("rule") != new.get("rule"):
         return {}
     told = {}
@@ -115,6 +120,12 @@ def _told(old: Mapping[str, str], new: Mapping[str, str], ignore: Collection[str
             if sentence is not None:
                 told[name] = sentence
     return told
+
+
+def _of_records(before: bool, now: bool) -> str:
+    if before and now:
+        return "the records that are imported"
+    return "records that were imported, now code" if before else "records that are imported, was code"
 
 
 def _ways(old: Mapping[str, str], new: Mapping[str, str], name: str) -> set[str]:

@@ -394,6 +394,8 @@ class Queue:
     def judge(self) -> bool:
         """Whether it pauses now, for what failed. Nothing is to be stopped of one that is cancelled or has no more."""
         tally = self.failures.tally
+        if self.record.imported:  # what failed has failed elsewhere, long ago
+            return False
         if self.cancelled or self.pause_reason or tally.done + tally.failed >= self.total:
             return False
         policy = self.record.policy

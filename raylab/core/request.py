@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from raylab.core.difference import RECORDS
 from raylab.core.failures import NOTHING, Tally
 from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Partition
@@ -186,6 +187,11 @@ class Version:
         return Version(**{**plain, "provenance": Provenance.of(plain.get("provenance", {}))})
 
     @property
+    def imported(self) -> bool:
+        """Whether it is no code, but records of trials that ran elsewhere."""
+        return RECORDS in self.ingredients
+
+    @property
     def hashes(self) -> tuple[str, ...]:
         """Of all that the notebook keeps of it."""
         return tuple(filter(None, (self.code, self.modules, self.diff)))
@@ -332,6 +338,11 @@ class SweepRecord:
     def modules(self) -> str | None:
         """The hash of what comes with the experiment in force, if anything does."""
         return self.versions[-1].modules
+
+    @property
+    def imported(self) -> bool:
+        """Whether there is no code to run, but records of trials that ran elsewhere."""
+        return self.versions[-1].imported
 
     @property
     def ingredients(self) -> Mapping[str, str]:

@@ -76,7 +76,7 @@ class Trials:
     points: NDArray[np.int64]  # of the design
     repeats: NDArray[np.int64]
     seeds: NDArray[np.int64]
-    started: NDArray[np.float64]  # seconds since the epoch
+    started: NDArray[np.float64]  # seconds since the epoch; NaN where nobody knows
     elapsed: NDArray[np.float64]  # seconds; NaN where nobody knows, since its process died
     results: Sequence[Any]  # a mapping, or a list of them, for each trial; {} where there is none
     failures: Mapping[int, tuple[str, str | None, str | None]] = field(default_factory=dict)
@@ -86,6 +86,7 @@ class Trials:
     printed: Mapping[int, int] = field(default_factory=dict)  # bytes, where it is not `unsaid`
     unsaid: int | None = None  # what the others printed: 0, or None where nobody listened
     asked: Asked = NOTHING
+    elsewhere: bool = False  # they did not run here: nobody knows their seeds, nodes and processes
     attempt: int = 1
     version: int = 1  # of the sweep's code
     first_point: int = 0  # the number of the design's first point in the sweep
@@ -214,8 +215,8 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_status": _mostly("done", STRING, count, {at: failure[0] for at, failure in failures.items()}),
         "_warnings": _mostly(0, INT, count, trials.warnings),
         "_printed": _mostly(trials.unsaid, INT, count, trials.printed),
-        "_seed": pa.array(trials.seeds),
-        "_started": pa.array((trials.started * 1e6).astype(np.int64)).view(METADATA["_started"]),
+        "_seed": pa.nulls(count, INT) if trials.elsewhere else pa.array(trials.seeds),
+        "_started": _moments(trials.started),
         "_elapsed_s": pa.array(trials.elapsed, from_pandas=True),  # NaN is null there
         "_num_cpus": _mostly(trials.asked.num_cpus, FLOAT, count, {}),
         "_memory": _mostly(trials.asked.memory, FLOAT, count, {}),
@@ -223,8 +224,8 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
         "_peak_memory": _mostly(None, INT, count, trials.peaks),
         "_error": _mostly(None, STRING, count, {at: failure[1] for at, failure in failures.items()}),
         "_traceback": _mostly(None, STRING, count, {at: failure[2] for at, failure in failures.items()}),
-        "_node": _mostly(node, STRING, count, {}),
-        "_pid": _mostly(pid, INT, count, {}),
+        "_node": _mostly(None if trials.elsewhere else node, STRING, count, {}),
+        "_pid": _mostly(None if trials.elsewhere else pid, INT, count, {}),
     }
     columns = [
         (pa.field(name, kind), values[name])
@@ -237,6 +238,12 @@ def _about(trials: Trials, node: str, pid: int) -> list[tuple[Any, Any]]:
     if trials.metadata is not None:
         columns += column("_metadata", [dict(each) if each else None for each in trials.metadata])
     return columns
+
+
+def _moments(seconds: NDArray[np.float64]) -> Any:
+    unknown = np.isnan(seconds)
+    micros = np.rint(np.where(unknown, 0.0, seconds) * 1e6).astype(np.int64)
+    return pa.array(micros, mask=unknown if unknown.any() else None).view(METADATA["_started"])
 
 
 def _mostly(usual: object, kind: Any, count: int, exceptions: Mapping[int, object]) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from raylab.core.imported import check_code
 from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord, Version
 from raylab.core.statuses import DEAD
@@ -64,7 +65,7 @@ def rerun(
     Raises:
         BaseException: what the trial raises.
         IndexError, TypeError: the sweep has no such trial, or no such version.
-        ExperimentError: a package is not installed here.
+        ExperimentError: a package is not installed here; the record was imported, without code.
         VersionMismatch: the code was submitted from another Python.
         NotebookDamaged: the code is missing, or not what was written.
     """
@@ -74,6 +75,7 @@ def rerun(
     about = there.row(0, named=True) if there.height else {}
     number = _number(record, about.get("_code", record.version) if code is None else code)
     version = record.versions[number - 1]
+    check_code(record.name, version, "runs again")
     pickle, modules = read_code(reader, version.code, version.modules)
     policy = record.policy.at(segment.need)
     which = Which(sweep=record.name, point=point, repeat=repeat, code=number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raylab.core.growth import Growth
+from raylab.core.imported import check_code
 from raylab.core.request import Request
 from raylab.core.segment import Segment
 from raylab.server import steering
@@ -24,6 +25,7 @@ async def extend(lab: Conductor, sweep: AtWork, user: str, growth: Growth) -> bo
     if not growth.is_in(known.folder, known.segments):
         if not growth.fits(known.folder, known.segments):
             return False
+        check_code(known.name, known.versions[-1], "runs at more points, or in more repeats")
         await lab.sweeps.note(grown(sweep, user, growth.segments))
     await lab.sweeps.take(sweep)  # one that was complete, or that was not taken up
     lab.news.post(sweep, urgent=True)

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 from raylab.core.causes import Failing
 from raylab.core.failed_now import causes_of
+from raylab.core.imported import check_code
 from raylab.core.request import Request, Submission
 from raylab.core.resubmission import policy_again
 from raylab.core.retry import again as failed_again
@@ -39,6 +40,7 @@ async def retry(lab: Conductor, sweep: AtWork, statuses: Sequence[str], known: i
         user: who asks.
     """
     steering.check_unlocked(sweep, "nothing of it runs again")
+    check_code(sweep.record.name, sweep.record.versions[-1], "runs again")
     if standing(lab, sweep).cancelled:
         raise SweepLocked(
             f"the sweep {sweep.name!r} is cancelled, so nothing of it runs again; resume() or submitting it again lets "

@@ -1,8 +1,8 @@
 """The command `raylab`: start a cluster, see how far a lab is, wait for it, take its results out.
 
 For people at a terminal and for scripts: what is asked for goes to stdout, everything else to stderr, an error is one
-line, and the exit code says what a script wants to know. No verb but `start` makes anything new, and looking starts
-no lab: the verbs that read leave one that somebody ended at rest, and read its notebook.
+line, and the exit code says what a script wants to know. No verb but `start` and `import` makes anything new, and
+looking starts no lab: the verbs that read leave one that somebody ended at rest, and read its notebook.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from raylab.client.speech import say
 from raylab.errors import LabBusy, RaylabError, told
 from raylab.terminal.verbs_change import cancel, pause, resume, retry
 from raylab.terminal.verbs_end import archive, rm, shutdown
+from raylab.terminal.verbs_import import import_
 from raylab.terminal.verbs_info import info
 from raylab.terminal.verbs_log import log
 from raylab.terminal.verbs_notebook import copy, verify
@@ -26,7 +27,7 @@ from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_R
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
 VERBS = (
-    *(start, stop, ls, status, watch, wait, results, failures, log, info, verify, copy),
+    *(start, stop, ls, status, watch, wait, results, failures, log, info, verify, copy, import_),
     *(retry, pause, resume, cancel, archive, rm, shutdown),
 )
 

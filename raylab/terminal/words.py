@@ -100,7 +100,7 @@ def parser(verbs: Sequence[Verb], about: str) -> Parser:
     for verb in verbs:
         text = f"{verb.what[0].upper()}{verb.what[1:]}. {verb.more}".strip()
         own = commands.add_parser(
-            verb.run.__name__, help=verb.what, description=text, epilog=CODES, formatter_class=shape
+            verb.run.__name__.rstrip("_"), help=verb.what, description=text, epilog=CODES, formatter_class=shape
         )
         own.set_defaults(verb=verb, parser=own)
         for names, more in verb.words:

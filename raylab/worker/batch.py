@@ -123,6 +123,7 @@ class Pending:
     sent: set[str] = field(default_factory=set)  # the digests of the labels' contents that the lease has sent
     times: dict[int, dict[str, float]] = field(default_factory=dict)
     metadata: dict[int, dict[str, object]] = field(default_factory=dict)
+    ran: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)  # of those that ran elsewhere
 
     def note(self, at: int, outcome: Outcome) -> Any:
         """Keep what an outcome says beside its rows; return the rows."""
@@ -132,6 +133,8 @@ class Pending:
             self.times[at] = outcome.times
         if outcome.metadata is not None:
             self.metadata[at] = outcome.metadata
+        if outcome.ran is not None:
+            self.ran[at] = outcome.ran
         return outcome.rows[0] if len(outcome.rows) == 1 else outcome.rows
 
     def warned(self, at: int, heard: Mapping[tuple[str, str], Sequence[Any]], point: int, repeat: int) -> None:
@@ -268,12 +271,16 @@ def _trials(pending: Pending, attempt: int, version: int) -> Trials:
     ended = np.asarray(pending.ended)
     started = np.concatenate(([pending.since], ended[:-1]))
     started[list(pending.started)] = list(pending.started.values())
+    started, elapsed = started + pending.epoch, ended - started
+    if pending.ran:  # of None comes NaN
+        at = list(pending.ran)
+        started[at], elapsed[at] = np.array(list(pending.ran.values()), np.float64).T
     return Trials(
         points=points,
         repeats=repeats,
         seeds=own_seeds,
-        started=started + pending.epoch,
-        elapsed=ended - started,
+        started=started,
+        elapsed=elapsed,
         results=pending.results,
         failures=pending.failures,
         attempts=pending.attempts,
@@ -281,7 +288,8 @@ def _trials(pending: Pending, attempt: int, version: int) -> Trials:
         peaks=pending.peaks,
         printed=pending.printed,
         unsaid=pending.unsaid,
-        asked=pending.asked,
+        asked=NOTHING if pending.ran else pending.asked,
+        elsewhere=bool(pending.ran),
         attempt=attempt,
         version=version,
         first_point=pending.first_point,

@@ -52,6 +52,8 @@ class Outcome:
         traceback: the user's part of the traceback; raylab's own frames are left out.
         times: seconds in `set_up`, `do` and `tear_down`, as far as the trial came (`Experiment` only).
         metadata: what an epyc experiment reported about its run.
+        ran: of a trial that ran elsewhere, when it began (seconds since the epoch) and how long it took; None for what
+            nobody knows.
     """
 
     status: Literal["done", "failed", "timed_out"]
@@ -60,6 +62,7 @@ class Outcome:
     traceback: str | None = None
     times: dict[str, float] | None = None
     metadata: dict[str, object] | None = None
+    ran: tuple[float | None, float | None] | None = None
 
 
 def failure(error: BaseException, times: dict[str, float] | None = None) -> Outcome:
