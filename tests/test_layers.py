@@ -70,6 +70,7 @@ HOMES = {
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
     "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
+    "h5py": ("raylab.compat.epyc.files",),
     "pandas": ("raylab.compat.epyc.table",),
     "xarray": ("raylab.notebook.xarrays",),
     "tqdm": ("raylab.client.bar",),

@@ -43,6 +43,11 @@ class Verb:
     more: str
     words: tuple[Word, ...]
 
+    @property
+    def name(self) -> str:
+        """As it is typed: of `import_` without what Python needs there."""
+        return self.run.__name__.rstrip("_")
+
 
 def verb(what: str, *words: Word, more: str = "") -> Callable[[Callable[..., int]], Verb]:
     """Makes a verb of a function: what it does in a few words, what it takes, more to know of it."""
@@ -99,9 +104,7 @@ def parser(verbs: Sequence[Verb], about: str) -> Parser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in verbs:
         text = f"{verb.what[0].upper()}{verb.what[1:]}. {verb.more}".strip()
-        own = commands.add_parser(
-            verb.run.__name__.rstrip("_"), help=verb.what, description=text, epilog=CODES, formatter_class=shape
-        )
+        own = commands.add_parser(verb.name, help=verb.what, description=text, epilog=CODES, formatter_class=shape)
         own.set_defaults(verb=verb, parser=own)
         for names, more in verb.words:
             own.add_argument(*names, **more)

@@ -164,7 +164,7 @@ def test_an_error_names_the_verb_whose_help_helps(capsys: pytest.CaptureFixture[
 def test_every_verb_has_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
         with pytest.raises(SystemExit) as ended:
-            main([verb.run.__name__, "--help"])
+            main([verb.name, "--help"])
         assert ended.value.code == 0
         shown = capsys.readouterr().out
         assert verb.what[1:] in " ".join(shown.split())
