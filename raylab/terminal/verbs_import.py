@@ -11,14 +11,14 @@ from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb, word
 
 @verb(
     "take a notebook of epyc into a lab",
-    word("place", metavar="FILE", type=Path, help="the notebook, in JSON or HDF5"),
+    word("file", metavar="FILE", type=Path, help="the notebook, in JSON or HDF5"),
     LAB,
     word("--name", metavar="SWEEP", help="of the sweep; of several result sets each is SWEEP-TAG (default: the tag)"),
     ADDRESS,
     more="Each result set becomes a sweep, with all that is\nrecorded; the same again adds nothing. The lab is made if "
     "there is none.",
 )
-def import_(place: Path, lab: str, name: str | None, address: str | None) -> int:
+def import_(file: Path, lab: str, name: str | None, address: str | None) -> int:
     from raylab.client.attaching import none_here
     from raylab.client.attachment import Client
     from raylab.client.cluster import NoCluster, connect
@@ -30,7 +30,7 @@ def import_(place: Path, lab: str, name: str | None, address: str | None) -> int
         raise none_here(lab, error) from None
     client = Client(lab, address=address, create=True)
     code = DONE
-    for each in import_notebook(client, place, name):
+    for each in import_notebook(client, file, name):
         for remark in each.remarks:
             say(remark)
         if each.sweep is None:
