@@ -312,7 +312,9 @@ class Sweep:
         left of the sweep; a sweep that is paused or cancelled stays so, and a warning says it.
 
         Args:
-            design: a design, a frame, a list of dicts or a dict of levels, of the sweep's parameters.
+            design: a design, a frame, a list of dicts or a dict of levels, of the sweep's parameters. A longer Sobol or
+                Random design goes on with the one that is there, drawn by the same seed; any other sampled design
+                brings new points.
             repeats: of each point, at least; None leaves the points that are there as they are, and gives new ones as
                 many as the sweep had first.
 

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 import raylab
-from raylab import Design, Experiment, Factorial, Lab, Notebook, Points, Progress, Sweep
+from raylab import (
+    Design,
+    Experiment,
+    Factorial,
+    Lab,
+    LatinHypercube,
+    Notebook,
+    Points,
+    Progress,
+    Random,
+    Sobol,
+    Sweep,
+)
 
 LAB = {
     "__init__": "name, *, address=None, notebook=None, create=True",
@@ -171,6 +183,19 @@ def test_designs_take_columns_by_position_or_by_name_whatever_they_are_called(ki
     assert tuple(design.parameters) == ("self", "axes", "rows")
     assert len(design) == design.size
     assert list(design)[:1] == design.head(1) == [design[0]]
+
+
+@pytest.mark.parametrize("kind", [Sobol, LatinHypercube, Random])
+def test_sampled_designs_take_a_number_and_ranges_whatever_they_are_called(kind: type[Design]) -> None:
+    n, ranges, more = inspect.signature(kind).parameters.values()
+    assert (n.kind, ranges.kind, ranges.default, more.kind) == (
+        n.POSITIONAL_ONLY,
+        n.POSITIONAL_ONLY,
+        None,
+        n.VAR_KEYWORD,
+    )
+    design = kind(4, {"self": (0, 1), "two words": (0, 1)}, n=(0, 1), ranges=(2, 3)).seeded(1)  # type: ignore[call-arg]
+    assert list(design[0]) == ["self", "two words", "n", "ranges"]
 
 
 def test_a_lab_is_no_collection() -> None:

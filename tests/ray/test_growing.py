@@ -47,6 +47,13 @@ def test_a_sweep_grows_while_it_runs_and_through_a_death_and_when_it_is_complete
         assert "if_exists='extend'" in str(error)
     else:
         raise AssertionError("another design under the name")
+
+    ranges = {"x": (0, 1), "gate": raylab.choice([gate])}
+    sampled = lab.submit(gated, raylab.Sobol(16, ranges), name="sampled")
+    assert lab.submit(gated, raylab.Sobol(16, ranges), name="sampled").extend(raylab.Sobol(32, ranges)) == 16
+    assert sampled.wait(timeout=90, progress=False)
+    assert sampled.results()["x"].to_list() == [point["x"] for point in sampled.design]
+    assert sampled.design == raylab.Sobol(32, ranges).seeded(sampled.info()["seed"])
     """
     cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
     notebook = raylab.Notebook(cluster.home / lab_name)
