@@ -17,19 +17,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from raylab.core.cutting import MOST_CLASSES, MOST_POINTS, cut
-from raylab.core.design import Design, Factorial, Points
+from raylab.core.design import Design, Factorial
 from raylab.core.kinds import MISSING, type_name
 from raylab.core.names import read_name
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.values import exact, key_of
 from raylab.errors import DesignError
-from raylab.notebook.parameters import Parameters
+from raylab.notebook.formula import CHUNK, Formula
 
 Demand: TypeAlias = float | Mapping[str, Mapping[Any, float | None]] | pl.Expr | None
 """A number, a dict by a parameter's level, or an expression over the parameters; None for nothing."""
-
-CHUNK = 2**20
-"""Points that an expression is evaluated over at a time."""
 
 BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "num_cpus": (0.0, 2.0**62, "CPUs, a number from 0 on"),
@@ -159,10 +156,12 @@ def _by_level(design: Design, name: str, demand: Mapping[Any, Any]) -> _Levels:
     known: dict[Hashable, float | None] = {}
     for level, amount in amounts.items():
         known[key_of(exact(level, f"{name} by {parameter!r}"))] = _amount(name, amount, f"for {parameter}={level!r}")
-    place = list(design.axes).index(read_name(parameter)) if isinstance(design, Factorial) else 0
     coder = _Coder(name)
-    codes = [coder.code(amount) for amount in _looked_up(design, name, parameter, known, amounts)]
-    return _Levels((place,), np.array(codes, np.uint8), tuple(coder.amounts))
+    found = [coder.code(amount) for amount in _looked_up(design, name, parameter, known, amounts)]
+    codes = np.array(found, np.uint8)
+    if not isinstance(design, Factorial):
+        return _Levels((0,), _at_each_point(design, name, parameter, codes), tuple(coder.amounts))
+    return _Levels((list(design.axes).index(read_name(parameter)),), codes, tuple(coder.amounts))
 
 
 def _looked_up(
@@ -180,50 +179,40 @@ def _looked_up(
         yield known[key]
 
 
+def _at_each_point(design: Design, name: str, parameter: str, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The codes of a parameter's levels at each point of what is no factorial."""
+    _check_cells(design.size, name)
+    chunks = (np.arange(start, min(start + CHUNK, design.size)) for start in range(0, design.size, CHUNK))
+    return np.concatenate([codes[design.places(parameter, chunk)] for chunk in chunks])
+
+
 def _by_formula(design: Design, name: str, demand: pl.Expr) -> _Levels:
     """A polars expression over the parameters."""
-    if demand.meta.has_multiple_outputs():
-        raise DesignError(f"{name} is one amount for each point, and the expression gives several columns: {demand}")
-    roots = {read_name(root) for root in demand.meta.root_names()}
-    if unknown := sorted(roots - design.axes.keys()):
-        raise DesignError(f"{name} is given by {', '.join(map(repr, unknown))}, and {_parameters(design)}")
-    own = {parameter: axis for parameter, axis in design.axes.items() if parameter in roots}
-    cells = Factorial(own) if isinstance(design, Factorial) else Points(own) if own else Factorial()
+    formula = Formula(name, design, demand)
+    if isinstance(design, Factorial):  # evaluated once for the levels that it follows
+        own = {parameter: design.axes[parameter] for parameter in formula.names}
+        formula = Formula(name, Factorial(own), demand)
+    cells = formula.design
     _check_cells(cells.size, name)
     coder, parts = _Coder(name), []
+    formula.check()
     for start in range(0, cells.size, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, cells.size))
-        amounts = _evaluated(cells, name, demand, numbers)
+        amounts = _amounts_of(name, demand, formula.values(numbers))
         _check_amounts(cells, name, amounts, numbers)
         parts.append(coder.codes(amounts))
     codes = np.concatenate(parts)
     if not isinstance(design, Factorial):
-        return _Levels((0,), codes if own else np.zeros(design.size, np.uint8), tuple(coder.amounts))
-    places = tuple(at for at, parameter in enumerate(design.axes) if parameter in roots)
+        return _Levels((0,), codes, tuple(coder.amounts))
+    places = tuple(at for at, parameter in enumerate(design.axes) if parameter in own)
     return _Levels(places, codes.reshape([axis.size for axis in own.values()]), tuple(coder.amounts))
 
 
-def _evaluated(cells: Design, name: str, demand: pl.Expr, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The amounts at some cells; null is NaN. What depends on more than its own point is refused."""
-    columns: dict[str, Any] = {}
-    for field, array in Parameters(cells).columns(numbers):
-        columns.setdefault(field.name, pl.from_arrow(array))  # a parameter of mixed kinds has its texts first
-    frame = pl.DataFrame(columns)
-    found = _selected(frame, name, demand)
-    last = _selected(frame.tail(1), name, demand)
-    if frame.height > 1 and (len(found) != frame.height or not found.tail(1).equals(last)):
-        raise DesignError(f"{name} is to follow from a point's own parameters, and this depends on others: {demand}")
-    return found.cast(pl.Float64).fill_null(math.nan).to_numpy()
-
-
-def _selected(frame: pl.DataFrame, name: str, demand: pl.Expr) -> pl.Series:
-    try:
-        found = frame.select(demand).to_series()
-    except pl.exceptions.PolarsError as error:
-        raise DesignError(f"{name} cannot be told from the parameters: {error}") from None
+def _amounts_of(name: str, demand: pl.Expr, found: pl.Series) -> NDArray[np.float64]:
+    """The amounts as floats; null is NaN."""
     if not (found.dtype.is_numeric() or found.dtype == pl.Null):
         raise DesignError(f"{name} is {BOUNDS[name][2]}; the expression gives {found.dtype}: {demand}")
-    return found
+    return found.cast(pl.Float64).fill_null(math.nan).to_numpy()
 
 
 def _check_amounts(cells: Design, name: str, amounts: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:

@@ -9,6 +9,7 @@ import secrets
 from typing import SupportsIndex
 
 from raylab.core.design import Design
+from raylab.core.doubles import doubles
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import draw_seed
 from raylab.errors import DesignError
@@ -74,7 +75,7 @@ def as_new(design: Design, seed: int | None) -> tuple[Design, int | None]:
 
 def doubled(design: Design) -> list[str]:
     """A sentence on what stands twice in a design, if anything does."""
-    found = design.repeated()
+    found = doubles(design)
     if not found:
         return []
     return [

@@ -27,6 +27,7 @@ __all__ = [
     "axis_of",
     "distinct",
     "is_listed",
+    "links",
     "picked",
     "read_axis",
     "repeated",
@@ -67,6 +68,11 @@ class Axis(ABC):
     def computed(self, places: Places) -> NDArray[Any]:
         """The levels at these places as an array, where levels are computed."""
         raise NotImplementedError(f"the levels of a {type(self).__name__} axis are not computed")
+
+    @property
+    def number(self) -> type | None:
+        """int or float where all levels are such numbers, of which `computed` makes an array; else None."""
+        return self.of if self.is_computed else None
 
     @abstractmethod
     def written(self) -> dict[str, Any]:
@@ -124,6 +130,20 @@ class Listed(Axis):
     def take(self, places: Places) -> list[Any]:
         return list(map(self._levels.__getitem__, places.tolist()))
 
+    def computed(self, places: Places) -> NDArray[Any]:
+        if self.number is None:
+            return super().computed(places)
+        levels: NDArray[Any] = np.array(self._levels, np.int64 if self.number is int else np.float64)
+        return levels[places]
+
+    @property
+    def number(self) -> type | None:
+        kinds = set(map(type, self._levels))
+        kind = kinds.pop() if len(kinds) == 1 else None
+        if kind is int:
+            return int if min(self._levels) >= -(2**63) and max(self._levels) < 2**63 else None
+        return float if kind is float else None
+
     def written(self) -> dict[str, Any]:
         is_plain = {str}.issuperset(map(type, self.others))
         if is_plain and all(math.isfinite(level) for level in self._levels if type(level) is float):
@@ -138,7 +158,8 @@ class Chained(Axis):
         self.axes = tuple(axes)
         self._starts = np.array([0, *accumulate(axis.size for axis in axes)])
         self.size = int(self._starts[-1])
-        self.is_computed = all(axis.is_computed and axis.of is axes[0].of for axis in axes)
+        kinds = {axis.number for axis in axes}
+        self.is_computed = len(kinds) == 1 and None not in kinds and any(axis.is_computed for axis in axes)
         self.of = axes[0].of
         self.others = tuple(chain.from_iterable(axis.others for axis in axes))
 
@@ -175,6 +196,15 @@ class Chained(Axis):
 
     def written(self) -> dict[str, Any]:
         return {"axes": [axis.written() for axis in self.axes]}
+
+
+def links(axis: Axis) -> Iterator[Axis]:
+    """The axes that an axis was axes from; itself, if it was not."""
+    if isinstance(axis, Chained):
+        for each in axis.axes:
+            yield from links(each)
+    else:
+        yield axis
 
 
 def picked(axis: Axis, runs: Sequence[tuple[int, int]]) -> Axis:

@@ -60,6 +60,11 @@ def whole(sizes: Sequence[int]) -> Box:
     return tuple(((0, size),) if size else () for size in sizes)
 
 
+def shifted(runs: Sequence[Run], by: int) -> Runs:
+    """A set with this added to each of its numbers."""
+    return tuple((start + by, stop + by) for start, stop in runs)
+
+
 def common(a: Sequence[Run], b: Sequence[Run]) -> Runs:
     """The numbers that two sets share.
 

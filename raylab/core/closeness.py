@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raylab.core.area import LISTED
-from raylab.core.axes import Axis, Listed, Stepped, distinct
+from raylab.core.axes import Axis, Listed, Stepped, distinct, links
 from raylab.core.common_levels import near, places_on
-from raylab.core.design import Design, Joined
+from raylab.core.design import Design
 from raylab.core.drawn import Drawn
 
 __all__ = ["close_levels"]
@@ -60,8 +60,7 @@ def _is_of_ints(axis: Axis) -> bool:
 
 def _axes(there: Sequence[Design], name: str) -> Iterator[Axis]:
     for design in there:
-        for part in design.parts if isinstance(design, Joined) else (design,):
-            yield part.axis(name)
+        yield from links(design.axis(name))
 
 
 def _gaps(axis: Axis, numbers: NDArray[np.float64]) -> NDArray[np.float64]:

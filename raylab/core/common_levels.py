@@ -14,14 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from raylab.core.axes import Axis, Stepped
+from raylab.core.axes import Axis, Stepped, axis_of
 from raylab.core.box import Runs
 from raylab.core.design import Design
 from raylab.core.places import runs_of
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
-__all__ = ["LEVELS", "numbers_in", "places_on", "shared"]
+__all__ = ["LEVELS", "numbers_in", "places_on", "shared", "used_levels"]
 
 LEVELS: Final = 10**7
 """The most levels of an axis that are looked up one by one: some ten seconds."""
@@ -160,6 +160,16 @@ def near(axis: Stepped, numbers: NDArray[np.float64]) -> list[Numbers]:
     return [np.clip(place + beside, 0, axis.size - 1).astype(np.int64) for beside in (-1, 0, 1)]
 
 
+def used_levels(design: Design, name: str, points: Numbers) -> tuple[Axis, Numbers]:
+    """An axis that has the levels of these points of a design, and where on it each of them stands: the design's own,
+    but for one that is longer than there are points, as that of a selection may be."""
+    axis, places = design.axis(name), design.places(name, points)
+    if axis.size <= points.size:
+        return axis, places
+    used, own = np.unique(places, return_inverse=True)
+    return axis_of(tuple(axis.take(used))), own.reshape(-1)
+
+
 def numbers_in(axes: Mapping[str, Axis], points: Design) -> Numbers:
     """The number that each point of a design has in the grid of these axes; -1 for one that is not there.
 
@@ -176,7 +186,8 @@ def numbers_in(axes: Mapping[str, Axis], points: Design) -> Numbers:
     inside = np.ones(points.size, dtype=np.bool_)
     stride = 1
     for name, axis in reversed(list(axes.items())):
-        at = places_on(axis, points.axis(name))[points.places(name, every)]
+        levels, own = used_levels(points, name, every)
+        at = places_on(axis, levels)[own]
         inside &= at >= 0
         found += np.where(inside, at, 0) * stride
         stride *= axis.size

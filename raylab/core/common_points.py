@@ -17,9 +17,9 @@ from raylab.core import box
 from raylab.core.area import Area
 from raylab.core.axes import Axis, repeated
 from raylab.core.box import Box
-from raylab.core.common_levels import numbers_in, shared
-from raylab.core.design import Design, Factorial, Points
-from raylab.core.places import runs_of
+from raylab.core.common_levels import numbers_in, shared, used_levels
+from raylab.core.design import Design, Factorial, Points, Product, Selected
+from raylab.core.places import among, runs_of
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
@@ -36,13 +36,15 @@ class Ground:
         design: the design.
         axes: of its grid; None if its points are a list. The list of one parameter is the grid of one axis.
         sizes: of these axes; of a list, how many points it has.
+        grid: the axes of the grid, also of one of which but a selection is meant.
     """
 
     def __init__(self, design: Design) -> None:
-        is_grid = isinstance(design, Factorial) or (isinstance(design, Points) and len(design.parameters) == 1)
         self.design = design
-        self.axes: Mapping[str, Axis] | None = design.axes if is_grid else None
+        self.axes: Mapping[str, Axis] | None = design.axes if _is_grid(design) else None
         self.sizes = tuple(axis.size for axis in self.axes.values()) if self.axes else (design.size,)
+        of = design.of if isinstance(design, Selected) else design
+        self.grid: Mapping[str, Axis] | None = of.axes if _is_grid(of) else None
 
     @property
     def whole(self) -> Box:
@@ -51,8 +53,8 @@ class Ground:
 
     @cached_property
     def once(self) -> bool:
-        """Whether it is a grid on no axis of which a level stands twice."""
-        return self.axes is not None and not any(map(stands_twice, self.axes.values()))
+        """Whether it is a grid, or of one, on no axis of which a level stands twice."""
+        return self.grid is not None and not any(map(stands_twice, self.grid.values()))
 
     @cached_property
     def text(self) -> str:
@@ -66,9 +68,16 @@ class Ground:
         every = np.arange(self.design.size)
         columns = []
         for name in sorted(self.design.parameters):
-            keys = list(map(key_of, self.design.axis(name)))
-            columns.append([keys[at] for at in self.design.places(name, every).tolist()])
+            axis, at = used_levels(self.design, name, every)
+            keys = list(map(key_of, axis))
+            columns.append([keys[place] for place in at.tolist()])
         return list(zip(*columns, strict=True)) if columns else [()] * self.design.size
+
+    def numbers_of(self, points: Design) -> NDArray[np.int64]:
+        """The number that each point of another design has in this one, which is `once`; -1 for one that is not
+        there."""
+        at = numbers_in(self.grid or {}, points)
+        return self.design.found(at) if isinstance(self.design, Selected) else at
 
     def check(self) -> None:
         """Refuse a list that is too long to be compared."""
@@ -77,6 +86,12 @@ class Ground:
                 f"{self.design!r} cannot be compared point by point (up to {COMPARED:,} points can). Give it as a "
                 "Factorial, whose axes are compared instead, or submit what is new under another name"
             )
+
+
+def _is_grid(design: Design) -> bool:
+    if isinstance(design, Product):
+        return all(map(_is_grid, design.factors))
+    return isinstance(design, Factorial) or (isinstance(design, Points) and len(design.parameters) == 1)
 
 
 def stands_twice(axis: Axis) -> bool:
@@ -97,20 +112,51 @@ def meeting(ours: Ground, theirs: Ground) -> tuple[Area, Area]:
     """
     if ours.text == theirs.text:
         return [ours.whole], [theirs.whole]
+    if (found := _of_one(ours.design, theirs.design)) is not None:
+        return found
     if ours.axes is not None and theirs.axes is not None:
         pairs = [shared(name, axis, theirs.axes[name]) for name, axis in ours.axes.items()]
         if not all(own for own, _ in pairs):
             return [], []
         others = {name: runs for name, (_, runs) in zip(ours.axes, pairs, strict=True)}
         return [tuple(own for own, _ in pairs)], [tuple(others[name] for name in theirs.axes)]
-    if ours.once:
+    if ours.once and (theirs.design.size <= COMPARED or not theirs.once):
         theirs.check()
-        at = numbers_in(ours.axes or {}, theirs.design)
+        at = ours.numbers_of(theirs.design)
         return _area(at[at >= 0]), _area(np.flatnonzero(at >= 0))
     if theirs.once:
-        others_area, own_area = meeting(theirs, ours)
-        return own_area, others_area
+        ours.check()
+        at = theirs.numbers_of(ours.design)
+        return _area(np.flatnonzero(at >= 0)), _area(at[at >= 0])
     return _among(ours.rows, theirs.rows), _among(theirs.rows, ours.rows)
+
+
+def _of_one(ours: Design, theirs: Design) -> tuple[Area, Area] | None:
+    """The points that two selections of one design have in common, or a selection and its design; None if they are
+    not of one. They are compared by their numbers, run by run."""
+    one, other = (each.of if isinstance(each, Selected) else each for each in (ours, theirs))
+    if one.size != other.size or (one is ours and other is theirs) or one.dumps() != other.dumps():
+        return None
+    runs = [each.runs if isinstance(each, Selected) else np.array([[0, each.size]]) for each in (ours, theirs)]
+    both = _common(*runs)
+    return tuple(_runs(each, both) for each in (ours, theirs))  # type: ignore[return-value]
+
+
+def _common(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The runs of the numbers that are in both of two sets."""
+    cuts = np.union1d(a.ravel(), b.ravel())
+    starts = cuts[:-1]
+    inside = among(a, starts) & among(b, starts)
+    return np.stack([starts[inside], cuts[1:][inside]], axis=1)
+
+
+def _runs(design: Design, numbers: NDArray[np.int64]) -> Area:
+    """These points of a design, by their numbers in what it is a selection of."""
+    if not len(numbers):
+        return []
+    if isinstance(design, Selected):
+        numbers = np.stack([design.found(numbers[:, 0]), design.found(numbers[:, 1] - 1) + 1], axis=1)
+    return [(tuple(box.joined([list(map(tuple, numbers.tolist()))])),)]
 
 
 def _area(at: NDArray[np.int64]) -> Area:

@@ -11,8 +11,10 @@ from raylab.core.joined import Joined
 from raylab.core.kinds import type_name
 from raylab.core.latin_hypercube import LatinHypercube
 from raylab.core.points import Points
+from raylab.core.product import Product
 from raylab.core.random_points import Random
 from raylab.core.sampled import Sampled
+from raylab.core.selected import Selected
 from raylab.core.sobol import Sobol
 from raylab.core.tabular import is_frame
 from raylab.errors import DesignError
@@ -23,8 +25,10 @@ __all__ = [
     "Joined",
     "LatinHypercube",
     "Points",
+    "Product",
     "Random",
     "Sampled",
+    "Selected",
     "Sobol",
     "as_design",
 ]

@@ -44,6 +44,8 @@ KINDS: Final = {
     "sobol": "raylab.core.sobol:Sobol",
     "latin": "raylab.core.latin_hypercube:LatinHypercube",
     "random": "raylab.core.random_points:Random",
+    "product": "raylab.core.product:Product",
+    "selected": "raylab.core.selected:Selected",
 }
 """The kinds of designs by the word in what is written down. Imported when one is read back: they are made of this."""
 
@@ -67,6 +69,7 @@ class Design(ABC):
     is_sampled = False
     is_seeded = True
     samples: Sequence[Design] = ()
+    __array_ufunc__ = None  # so that numpy leaves `array * design` to the design
 
     def __init__(self, axes: dict[str, Axis], size: int) -> None:
         if size > MAX_SIZE:
@@ -124,6 +127,64 @@ class Design(ABC):
             anew: whether what was drawn is drawn again.
         """
         return self
+
+    def where(self, expression: Any) -> Design:
+        """The points for which a polars expression over the parameters is true, in the order they stand here.
+
+        It is evaluated at once, in this process, piece by piece. The design keeps the numbers of the points, not the
+        expression. An expression sees the parameters as `results()` shows them: of an axis of mixed kinds the levels'
+        texts, and typed values in its siblings (`x__int`).
+
+        Args:
+            expression: gives a truth value for each point by that point's own parameters; a point for which it gives
+                null is not taken, as by polars' `filter`.
+
+        Returns:
+            The points that were taken; all of them are this design itself.
+
+        Raises:
+            DesignError: the design has more than 10^8 points; the expression names another column, gives something else
+                than truth values, depends on other points (`pl.col("p").mean()`, `.head()`) or takes no point; what is
+                taken falls into more than 10^7 runs; the points are not drawn yet (`seeded`).
+
+        Example:
+            >>> from raylab.core.design import Factorial
+            >>> import polars as pl
+            >>> Factorial(x=range(4), y=range(4)).where(pl.col("x") < pl.col("y")).head(2)
+            [{'x': 0, 'y': 1}, {'x': 0, 'y': 2}]
+        """
+        # By its name: rows, as whose columns an expression sees the parameters, are no part of the core, and workers
+        # have designs without paying for polars.
+        taken: Design = resolve_name("raylab.notebook.selecting:taken")(self, expression)
+        return taken
+
+    def __mul__(self, other: Any) -> Design:
+        """Every point of this design with every point of the other, whose points vary fastest. No parameter may stand
+        in both. What `submit` takes for a design can stand on either side: `design * {"q": [1, 2]}`.
+
+        Example:
+            >>> from raylab.core.design import Factorial
+            >>> Factorial(x=[1, 2]) * {"q": ["a", "b"]}
+            Factorial(x=1 to 2 (2 levels), q='a' or 'b') of 4 points
+        """
+        return _composed("times", self, other)
+
+    def __rmul__(self, other: Any) -> Design:
+        return _composed("times", other, self)
+
+    def __add__(self, other: Any) -> Design:
+        """The points of this design, then those of the other, which has the same parameters in whatever order. A point
+        that stands in both stands there twice, and runs twice; `submit` says so.
+
+        Example:
+            >>> from raylab.core.design import Factorial
+            >>> (Factorial(x=[1, 2]) + Factorial(x=[9])).head()
+            [{'x': 1}, {'x': 2}, {'x': 9}]
+        """
+        return _composed("plus", self, other)
+
+    def __radd__(self, other: Any) -> Design:
+        return _composed("plus", other, self)
 
     def points_at(self, points: Places) -> Iterator[Point]:
         """These points, as `[i]` gives each."""
@@ -264,6 +325,11 @@ class Design(ABC):
         if inside.size and not (inside.min() >= 0 and inside.max() < self.size):
             raise IndexError(f"points {inside.min()} to {inside.max()} of a design of {self.size:,} points")
         return inside
+
+
+def _composed(how: str, one: Any, other: Any) -> Design:
+    made: Design = resolve_name(f"raylab.core.algebra:{how}")(one, other)
+    return made
 
 
 def read_axes(axes: list[dict[str, Any]], imports: bool) -> dict[str, Axis]:

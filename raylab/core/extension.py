@@ -9,28 +9,32 @@ of their own, each of which brings all its points; more repeats are a segment be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, product
+from itertools import accumulate, islice, product
 from typing import TypeAlias
 
 import numpy as np
 
 from raylab.core import box
+from raylab.core.algebra import times
 from raylab.core.area import LISTED, Area, cut, few, minus, overlap
 from raylab.core.axes import Axis, axis_of, distinct, is_listed, picked
 from raylab.core.box import Box, Runs
 from raylab.core.common_points import Ground, meeting
-from raylab.core.design import Design, Factorial, Joined, Points, Sampled
+from raylab.core.design import Design, Factorial, Points, Sampled, Selected
 from raylab.core.growth import Growth
 from raylab.core.inherited_classes import Classed, inherited
+from raylab.core.kinds import MISSING
 from raylab.core.order import MAX_SIZE
 from raylab.core.partition import Part, Partition
 from raylab.core.places import chosen, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment
+from raylab.core.selected import MOST_POINTS
 from raylab.core.stretches import gone_on_with
+from raylab.core.summands import in_any_order, summands
 from raylab.errors import DesignError
 
 __all__ = ["grow"]
@@ -65,7 +69,7 @@ def grow(record: SweepRecord, design: Design | None, repeats: int | None, classi
             sweep.ask(tract, [tract.ground.whole], repeats)
     else:
         _check_parameters(sweep.tracts, design)
-        for part in design.parts if isinstance(design, Joined) else (design,):
+        for part in summands(design):
             for new in sweep.look_for(part, repeats):
                 sweep.bring(new, repeats or record.asked.repeats)
     return Growth(
@@ -142,13 +146,18 @@ class _Growing:
         self._trial = max(segment.last_trial for segment in record.segments)
         self._point = record.points
 
-    def look_for(self, design: Design, repeats: int | None) -> list[Design]:
-        """Raise the points of a design that are there to so many repeats; return designs of those that are not."""
+    def look_for(self, design: Design, repeats: int | None) -> Iterator[Design]:
+        """Raise the points of a design that are there to so many repeats; yield designs of those that are not, each of
+        which has to be brought before the next is asked for."""
         text = design.dumps()
         twin = next((tract for tract in self.tracts if tract.ground.text == text), None)
         if twin is not None:
             self.ask(twin, [twin.ground.whole], repeats)
-            return []
+            return
+        for part in in_any_order(design):
+            yield from self._new(part, repeats)
+
+    def _new(self, design: Design, repeats: int | None) -> Iterator[Design]:
         ground, new = _once(design)
         # First the grids: a grid without grids is grids.
         for tract in sorted(self.tracts, key=lambda tract: tract.ground.axes is None):
@@ -159,7 +168,7 @@ class _Growing:
             for piece in there:
                 new = minus(new, piece, ground.sizes)
             self.ask(tract, wanted, repeats)
-        return list(_designs(ground, new))
+        yield from list(_designs(ground, new))
 
     def ask(self, tract: _Tract, wanted: Area, repeats: int | None) -> None:
         """Raise these points of a design to so many repeats."""
@@ -211,20 +220,28 @@ class _Growing:
 
 
 def _tracts(record: SweepRecord) -> list[_Tract]:
-    """All points of a sweep. The segments that bring points of one design bring all of them, together."""
+    """All points of a sweep, a summand at a time. The segments that bring points of one design bring all of them,
+    together."""
     found: dict[int, _Tract] = {}
     for segment in record.segments:
         if segment.selection:
             continue
-        if segment.first_point not in found:
-            tract = _Tract.of(Design.loads(segment.design), segment.first_point, segment.repeats)
-            found[segment.first_point] = tract
-        tract = found[segment.first_point]
-        if not segment.first_repeat:
-            tract.parts.append(Part(segment.need.klass, segment.part or tract.ground.whole))
-        else:
-            after = segment.first_repeat + segment.repeats
-            tract.repeat(segment.part or tract.ground.whole, segment.first_repeat, after)
+        designs = summands(Design.loads(segment.design))
+        starts = accumulate((design.size for design in designs), initial=0)
+        for design, start in zip(designs, starts, strict=False):
+            first = segment.first_point + start
+            if first not in found:
+                found[first] = _Tract.of(design, first, segment.repeats)
+            tract = found[first]
+            piece = segment.part or tract.ground.whole
+            if segment.part and len(designs) > 1:  # by numbers, as all parts of what is no grid are
+                piece = (box.shifted(box.common(segment.part[0], ((start, start + design.size),)), -start),)
+            if not box.size(piece):
+                continue
+            if not segment.first_repeat:
+                tract.parts.append(Part(segment.need.klass, piece))
+            else:
+                tract.repeat(piece, segment.first_repeat, segment.first_repeat + segment.repeats)
     return list(found.values())
 
 
@@ -252,31 +269,37 @@ def _check_parameters(tracts: Iterable[_Tract], design: Design) -> None:
 def _once(design: Design) -> tuple[Ground, Area]:
     """The points of a design, each of them where it stands first."""
     ground = Ground(design)
-    if design.is_sampled:
+    if design.is_sampled or (ground.axes is None and ground.once):
         return ground, [ground.whole]
     if ground.axes is None:
         first = {row: at for at, row in reversed(list(enumerate(ground.rows)))}
         return ground, [(runs_of(np.array(list(first.values()))),)]
     if not ground.once:
-        ground = Ground(Factorial({name: distinct(axis) for name, axis in ground.axes.items()}))
+        ground = Ground(_grid({name: distinct(axis) for name, axis in ground.axes.items()}))
     return ground, [ground.whole]
 
 
 def _designs(ground: Ground, area: Area) -> Iterator[Design]:
-    """These points as designs: grids as they are; what stands between single points, or in a list, as a list."""
+    """These points as designs: grids as they are; what stands between single points, or in a list, as a list or, where
+    that would be long, as a selection."""
     for piece in area:
         if isinstance(ground.design, Sampled):  # a stretch, with which another one can go on
             yield from (ground.design.part(start, stop) for start, stop in piece[0])
         elif ground.axes is None:
-            yield _listed(ground.design, piece[0])
+            yield _some(ground.design, piece[0])
         elif len(piece) == len(ground.sizes):
             yield from _grids(ground, piece)
         else:
             grids = list(islice(cut(piece[0], ground.sizes), FEW_GRIDS + 1))
-            if len(grids) > FEW_GRIDS and box.count(piece[0]) <= LISTED:
+            if len(grids) <= FEW_GRIDS:
+                for grid in grids:
+                    yield from _grids(ground, grid)
+            elif box.count(piece[0]) <= LISTED:
                 yield _listed(ground.design, piece[0])
+            elif ground.design.size <= MOST_POINTS:
+                yield Selected(ground.design, piece[0])
             else:
-                for grid in grids if len(grids) <= FEW_GRIDS else few(cut(piece[0], ground.sizes)):
+                for grid in few(cut(piece[0], ground.sizes)):
                     yield from _grids(ground, grid)
 
 
@@ -285,7 +308,18 @@ def _grids(ground: Ground, piece: Box) -> Iterator[Design]:
     axes = ground.axes or {}
     parts = [_parts(name, axis, runs) for (name, axis), runs in zip(axes.items(), piece, strict=False)]
     for some in product(*parts):
-        yield Factorial(dict(zip(axes, some, strict=True)))
+        yield _grid(dict(zip(axes, some, strict=True)))
+
+
+def _grid(axes: Mapping[str, Axis]) -> Design:
+    """The grid of these axes; only Points have levels that say that there is no value."""
+    lacking = {name for name, axis in axes.items() if any(each is MISSING for each in axis.others)}
+    if not lacking:
+        return Factorial(axes)
+    made: Design = Factorial()
+    for name, axis in axes.items():
+        made = times(made, Points({name: axis}) if name in lacking else Factorial({name: axis}))
+    return made
 
 
 def _parts(name: str, axis: Axis, runs: Runs) -> list[Axis]:
@@ -303,6 +337,16 @@ def _check_listed(count: int, what: str) -> None:
             f"{count:,} {what} would have to be listed, and {LISTED:,} can be at most. Give them as ranges, as axes of "
             "a Factorial, or a part at a time"
         )
+
+
+def _some(design: Design, runs: Runs) -> Design:
+    """Some points of what is no grid."""
+    count = box.count(runs)
+    if isinstance(design, Points) or count <= FEW_LEVELS < design.size:
+        return _listed(design, runs)
+    if count == design.size:
+        return design
+    return design.within(np.array(runs)) if isinstance(design, Selected) else Selected(design, runs)
 
 
 def _listed(design: Design, runs: Runs) -> Design:

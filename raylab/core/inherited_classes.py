@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from raylab.core import box
 from raylab.core.axes import picked
@@ -17,7 +16,7 @@ from raylab.core.common_levels import shared
 from raylab.core.common_points import Ground
 from raylab.core.design import Design
 from raylab.core.partition import WHOLE, Part, Partition
-from raylab.core.places import runs_of
+from raylab.core.places import among, runs_of
 from raylab.core.request import SweepRecord
 from raylab.errors import DesignError
 
@@ -88,14 +87,8 @@ def _points(own: Ground, runs: Mapping[str, box.Runs]) -> box.Box:
     if own.axes is not None:
         whole = zip(own.axes, own.whole, strict=False)
         return tuple(runs.get(name, every) for name, every in whole) or own.whole
+    every = np.arange(own.design.size)
     inside = np.ones(own.design.size, dtype=np.bool_)
-    for some in runs.values():
-        inside &= _within(some, own.design.size)
+    for name, some in runs.items():
+        inside &= among(some, own.design.places(name, every))
     return (runs_of(np.flatnonzero(inside)),)
-
-
-def _within(runs: box.Runs, size: int) -> NDArray[np.bool_]:
-    found = np.zeros(size, dtype=np.bool_)
-    for start, stop in runs:
-        found[start:stop] = True
-    return found

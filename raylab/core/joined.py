@@ -48,11 +48,11 @@ class Joined(Design):
     def places(self, name: str, points: Places) -> Places:
         within = self._within(points)
         number = np.searchsorted(self._firsts, within, side="right") - 1
-        found, start = np.empty_like(within), 0
-        for each, part in enumerate(self.parts):
+        starts = [0, *accumulate(part.axis(name).size for part in self.parts)]
+        found = np.empty_like(within)
+        for each in np.unique(number).tolist():
             own = number == each
-            found[own] = part.places(name, within[own] - self._firsts[each]) + start
-            start += part.axis(name).size
+            found[own] = self.parts[each].places(name, within[own] - self._firsts[each]) + starts[each]
         return found
 
     def repeated(self) -> list[str]:

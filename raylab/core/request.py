@@ -18,7 +18,7 @@ from raylab.core.growth import Growth
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.provenance import NOWHERE, Environment, Provenance, Workers, heard, remark
-from raylab.core.segment import Need, Segment, trials_of
+from raylab.core.segment import Need, Segment, bringing, trials_of
 from raylab.core.strikes import Strikes
 
 Kind = Literal[
@@ -317,7 +317,7 @@ class SweepRecord:
     @property
     def designs(self) -> tuple[str, ...]:
         """The designs that brought the points, in the order of their numbers, as JSON."""
-        return tuple({segment.first_point: segment.design for segment in self.segments}.values())
+        return tuple(bringing(self.segments))
 
     @property
     def runs_again(self) -> bool:

@@ -128,8 +128,13 @@ class Segment:
 
 def earlier_designs(segments: Iterable[Segment], segment: Segment) -> list[str]:
     """The designs that brought a sweep the points before those of a segment, in the order of their numbers."""
-    firsts = {each.first_point: each.design for each in segments if each.first_point < segment.first_point}
-    return list(firsts.values())
+    return bringing(each for each in segments if each.first_point < segment.first_point)
+
+
+def bringing(segments: Iterable[Segment]) -> list[str]:
+    """The designs that brought these segments' points, in the order of their numbers. More repeats of a part of a
+    composed design, which are segments of that part alone, brought none."""
+    return list({each.first_point: each.design for each in segments if not each.first_repeat}.values())
 
 
 def segment_at(segments: Sequence[Segment], position: int) -> int:

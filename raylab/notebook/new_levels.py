@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from raylab.core.area import LISTED
-from raylab.core.axes import Axis
+from raylab.core.axes import Axis, links
 from raylab.core.classes import StandIn
 from raylab.core.design import Design
 from raylab.core.kinds import MISSING, text_of
@@ -50,7 +50,7 @@ def check_levels(earlier: Sequence[Design], design: Design) -> None:
         >>> check_levels([Factorial(x=[1, 2])], Factorial(x=[0.5, None, 3]))
     """
     for name, axis in design.axes.items():
-        before = [each.axis(name) for each in earlier if name in each.axes]
+        before = [own for each in earlier if name in each.axes for own in links(each.axis(name))]
         if before:
             _check(f"axis {name!r}", before, axis)
 

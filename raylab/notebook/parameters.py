@@ -60,7 +60,7 @@ class Parameters:
         for name, axis in self._design.axes.items():
             places = self._design.places(name, points)
             if name not in self._listed:
-                columns.append(_computed(name, axis, places))
+                columns.append(computed(name, axis, places))
             else:
                 columns += [(field, _at(places, values)) for field, values in self._listed[name]]
         return columns
@@ -143,7 +143,7 @@ def _at(places: NDArray[np.int64], values: Any) -> Any:
     return pa.array(values[places]) if isinstance(values, np.ndarray) else values.take(pa.array(places))
 
 
-def _computed(name: str, axis: Axis, places: NDArray[np.int64]) -> Column:
+def computed(name: str, axis: Axis, places: NDArray[np.int64]) -> Column:
     """The levels at these places; ints beyond 64 bits, which may be any number of them, as text."""
     levels = axis.computed(places)
     array = pa.array(list(map(str, levels)), pa.string()) if levels.dtype.kind == "O" else pa.array(levels)

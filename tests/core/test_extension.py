@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from raylab.core import point_repeats
 from raylab.core.axes import Stepped
 from raylab.core.block import block
-from raylab.core.design import Design, Factorial, Joined, Points, as_design
+from raylab.core.design import Design, Factorial, Joined, Points, Selected, as_design
 from raylab.core.extension import grow
 from raylab.core.growth import Growth
+from raylab.core.places import runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
 from raylab.core.values import key_of
@@ -103,7 +104,13 @@ NAMES = ("x", "y", "z")
 @st.composite
 def designs(draw: st.DrawFn, names: tuple[str, ...]) -> Design:
     names = tuple(draw(st.permutations(names)))
-    kind = draw(st.sampled_from(["factorial", "factorial", "points", "joined"]))
+    kind = draw(st.sampled_from(["factorial", "factorial", "points", "joined", "product", "selected"]))
+    if kind == "selected":
+        of = draw(designs(names))
+        taken = draw(st.lists(st.booleans(), min_size=min(of.size, 60), max_size=min(of.size, 60)).filter(any))
+        return Selected(of, runs_of(np.flatnonzero(taken)))
+    if kind == "product" and len(names) > 1:
+        return draw(designs(names[:1])) * draw(designs(names[1:]))
     if kind == "joined":
         return Joined([draw(designs(names)) for _ in range(draw(st.integers(1, 2)))])
     if kind == "factorial":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raylab.core.box import Runs
+from raylab.core.packed_pairs import packed_pairs, unpacked_pairs
 from raylab.core.packing import FEW, packed, unpacked
 
 GAPS = st.one_of(st.integers(1, 3), st.integers(1, 2**61))
@@ -25,6 +27,10 @@ def test_a_set_comes_back_from_json(gaps: list[tuple[int, int]], first: int) -> 
     data = json.loads(json.dumps(packed(runs)))
     assert unpacked(data) == tuple(runs)
     assert isinstance(data, str) == (len(runs) > FEW)
+    if runs:
+        rows = np.array(runs)
+        assert packed_pairs(rows) == data
+        assert unpacked_pairs(data).tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize(
