@@ -36,6 +36,7 @@ class Product(Design):
             {name: axis for factor in factors for name, axis in factor.axes.items()},
             prod(factor.size for factor in factors),
         )
+        self.optional = [name for factor in factors for name in factor.optional]
         self.is_grid = all(factor.is_grid for factor in factors)
         self.is_sampled = any(factor.is_sampled for factor in factors)
         self.is_seeded = all(factor.is_seeded for factor in factors)

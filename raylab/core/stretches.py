@@ -7,6 +7,7 @@ they are. Any other point of a sampled design counts as new, whatever its values
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from raylab.core.area import Area
 from raylab.core.design import Design, Joined, Sampled
@@ -40,8 +41,11 @@ def in_turn(designs: Iterable[Design]) -> Design:
         >>> in_turn([design.part(0, 10), design.part(10, 20)]) == design
         True
     """
+    given = list(designs)
+    if len(given) == 1:
+        return given[0]
     found: list[Design] = []
-    for each in designs:
+    for each in chain.from_iterable(design.parts if isinstance(design, Joined) else (design,) for design in given):
         last = found[-1] if found else None
         if isinstance(last, Sampled) and isinstance(each, Sampled) and last.goes_on_with(each):
             found[-1] = each.part(-last.size, each.size)
