@@ -20,8 +20,12 @@ import pytest
 import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_values import HOLDABLE, TYPED
 from polars.testing import assert_frame_equal
+from sweeps import sweep
 
+from raylab.core.design import Factorial
+from raylab.offline import Notebook
 from raylab.terminal.cells import NOT_FINITE, Notes, plain
 from raylab.terminal.export import WRITERS, placed, show, write
 from raylab.terminal.formats import FORMATS, LABELLED, format_of
@@ -203,6 +207,24 @@ def test_every_float_comes_back_from_json_lines(rows: list[dict[str, Any]]) -> N
 def test_a_sweep_without_rows_is_a_file_too(tmp_path: Path, form: str) -> None:
     assert write([pl.DataFrame(schema={"x": pl.Int64, "l": pl.List(pl.Int64)})], tmp_path / "x", form)[0] == 0
     assert (tmp_path / "x").exists()
+
+
+def test_whatever_trials_return_goes_out_in_every_format(tmp_path: Path) -> None:
+    values = [*HOLDABLE, *(each for each, _ in TYPED)]
+
+    def odd(p: int) -> Any:
+        return {"value": values[p], "nothing": None, "clash": p if p % 2 else str(p)}
+
+    sweep(tmp_path, odd, Factorial(p=range(len(values))))
+    rows = Notebook(tmp_path).results(status="all", metadata=True)
+    for form in WRITERS:
+        assert write([rows], tmp_path / form, form)[0] == len(values)
+    assert_frame_equal(pl.read_parquet(tmp_path / "parquet"), rows)
+    assert_frame_equal(pl.read_ipc(tmp_path / "arrow"), rows)
+    assert pl.read_csv(tmp_path / "csv", infer_schema=False).columns == rows.columns
+    lines = read_rows((tmp_path / "jsonl").read_bytes())
+    assert [line["_seed"] for line in lines] == rows["_seed"].to_list()
+    assert [line["value__string"] for line in lines] == rows["value__string"].to_list()
 
 
 # -- Excel
