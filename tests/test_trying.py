@@ -127,6 +127,16 @@ def test_an_unseeded_sampled_design_is_drawn_by_the_seed() -> None:
     assert not here.equals(run_here(lambda p: p, design, n=16, seed=4))
 
 
+def test_warnings_are_counted() -> None:
+    def warns(p: int) -> None:
+        for _ in range(p):
+            warnings.warn("it does not converge", stacklevel=1)
+
+    with warnings.catch_warnings(action="always"):
+        found = run_here(warns, {"p": [0, 2]}, repeats=2, metadata=["_warnings"])
+    assert found["_warnings"].to_list() == [0, 0, 2, 2]
+
+
 # -- what is raised
 
 

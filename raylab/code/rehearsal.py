@@ -18,7 +18,7 @@ from typing import Any
 
 from raylab.code.captured_generators import GeneratorMetError, is_generator, own_reference
 from raylab.code.references import by_reference, captured
-from raylab.code.value_text import ATOMS, by_name
+from raylab.code.value_text import by_name
 from raylab.worker.experiment import Experiment
 
 _CACHED = type(functools.lru_cache(len))
@@ -59,12 +59,6 @@ class _Rehearsal(pickle.Pickler):
     def __init__(self) -> None:
         super().__init__(_Nowhere(), protocol=5)
 
-    def persistent_id(self, value: Any) -> None:
-        """Called by pickle for every object, before anything else; None means: go on as usual."""
-        kind = type(value)
-        if kind not in ATOMS and is_generator(kind) and own_reference(value) is None:
-            raise GeneratorMetError(kind.__name__)
-
     def reducer_override(self, value: Any) -> Any:
         """Called by pickle for every object that is no plain data. What is given as a state is met after the object
         is known, so that a function that calls itself ends somewhere."""
@@ -75,7 +69,12 @@ class _Rehearsal(pickle.Pickler):
         if type(value) is _CACHED and by_name(value) is None:
             return _nothing, (), value.__wrapped__
         if is_generator(type(value)):
-            return own_reference(value)
+            own = own_reference(value)
+            if own is None:
+                raise GeneratorMetError(type(value).__name__)
+            return own
+        if type(value).__module__.partition(".")[0] == "ray":
+            raise pickle.PicklingError("what Ray has of its own, the real pickle judges: Ray is loaded then")
         if isinstance(value, Experiment) and "_rng" in vars(value):
             return _nothing, (), {name: part for name, part in vars(value).items() if name != "_rng"}
         return NotImplemented

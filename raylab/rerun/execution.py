@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pdb
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from raylab.worker.generators import imports_apart
 from raylab.worker.lease import end_child
 from raylab.worker.outcome import Outcome, reported
 from raylab.worker.ready import make_ready
+from raylab.worker.shown_warnings import Heard, forget, hearing
 from raylab.worker.threads import limit_threads, named
 from raylab.worker.unpack import Loaded
 from raylab.worker.working_folder import back_again
@@ -129,12 +131,16 @@ class Staged:
             design = Design.loads(task.segment.design, imports=True)
             earlier = [Design.loads(text, imports=True) for text in earlier_designs(task.segments, task.segment)]
         pending, pid = self._pending(Parameters(design, earlier)), os.getpid()
-        with back_again(), imports_apart(draws=self._ready.draws):
+        heard: Heard = {}
+        with back_again(), imports_apart(draws=self._ready.draws), hearing(heard, most=sys.maxsize):
             for at, point in enumerate(task.trials.points.tolist()):
                 params = design[point]
                 raised = self._run_one(at, params, pending, pid)
                 if raised is not None:
                     return Execution(params=params, at=at, raised=raised)
+                if heard:
+                    pending.warned(at, heard, point, int(task.trials.repeats[at]))
+                    forget(heard)
         batch, _ = make_batch(pending, attempt=task.attempt, pid=pid, busy_s=0.0, version=task.version)
         return Execution(params=params, at=at, result=self._noting.returned, batch=batch)
 
