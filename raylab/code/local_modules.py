@@ -135,7 +135,7 @@ def module_files(modules: Iterable[Local], finder: Finder) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name, part in parts.items():
         place = name.replace(".", "/")
-        for folder in part.folders:
+        for folder in dict.fromkeys(part.folders):  # a folder without __init__ is found once for each entry of the path
             files.update(folder_files(folder, place))
         if part.file is not None and not part.folders:
             files[f"{place}{_suffix(part.file)}"] = part.file
@@ -155,14 +155,14 @@ def folder_files(folder: Path, place: str, leave: Callable[[str], bool] = lambda
             folders.clear()
             continue
         seen.add(real)
-        inner = Path(current).relative_to(folder).as_posix()
+        inner = f"{Path(current).relative_to(folder).as_posix()}/".removeprefix("./")
         plain = (name for name in folders if name != "__pycache__" and not name.startswith("."))
-        folders[:] = [name for name in plain if not leave(f"{inner}/{name}/".removeprefix("./"))]
+        folders[:] = [name for name in plain if not leave(f"{inner}{name}/")]
         for name in names:
-            path = Path(current, name)
-            inner = path.relative_to(folder).as_posix()
-            if not name.startswith(".") and not leave(inner) and path.is_file():
-                files[f"{place}/{inner}"] = path
+            if not name.startswith(".") and not leave(f"{inner}{name}"):
+                path = Path(current, name)
+                if path.is_file():
+                    files[f"{place}/{inner}{name}"] = path
         if len(files) > MAX_FILES:
             raise ExperimentError(
                 f"{folder} would travel with the experiment, and it has more than {MAX_FILES} files. "

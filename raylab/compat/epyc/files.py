@@ -132,11 +132,11 @@ def _of_hdf5(path: Path) -> Iterator[StoredSet]:
     with needed("h5py", extra="epyc", purpose=f"{path}, an HDF5 file,"):
         import h5py
     with h5py.File(path, "r") as file:
-        _check_version(str(_value(file.attrs["version"])), "1", path)
+        _check_version(str(file.attrs["version"]), "1", path)
         for tag, group in file.items():
             yield StoredSet(
                 tag=tag,
-                description=str(_value(group.attrs.get("description", ""))),
+                description=str(group.attrs.get("description", "")),
                 results=list(_rows(group["results"])) if "results" in group else [],
                 pending=len(group["pending"]) if "pending" in group else 0,
             )

@@ -7,10 +7,8 @@ it ever ran.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 from raylab.client.attachment import Client
 from raylab.client.provenance import origin
 from raylab.client.submission import submission
+from raylab.code.digest import steady_digest
 from raylab.code.pack import Code
 from raylab.compat.epyc.experiment import Experiment, ResultsDict
 from raylab.compat.epyc.files import StoredSet, read_notebook
@@ -141,6 +140,8 @@ def _asked(stored: StoredSet, name: str | None, several: bool, path: Path) -> _A
         design = Points(points)
     except DesignError as error:
         raise DesignError(f"the result set {stored.tag!r} of {path} cannot be a sweep: {error}") from error
+    digest = steady_digest(results)
+    assert digest is not None, "plain data has one"
     return _Asked(
         stored=stored,
         name=sweep,
@@ -148,7 +149,7 @@ def _asked(stored: StoredSet, name: str | None, several: bool, path: Path) -> _A
         repeats=repeats,
         outcomes=list(map(_outcome, results)),
         label=_label(results),
-        digest=_digest(results),
+        digest=f"sha256:{digest}",
         remarks=tuple(remarks),
     )
 
@@ -189,9 +190,10 @@ def _points(each: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, 
         >>> _points([{"x": 1}, {"x": 2}, {"x": 2}])
         ([{'x': 1}, {'x': 2}, {'x': 2}], 1, [0, 1, 2])
     """
-    groups: dict[str, list[int]] = {}
+    groups: dict[Any, list[int]] = {}
     for at, parameters in enumerate(each):
-        groups.setdefault(_text(dict(sorted(parameters.items()))), []).append(at)
+        key = frozenset((name, str(steady_digest(value))) for name, value in parameters.items())
+        groups.setdefault(key, []).append(at)
     counts = set(map(len, groups.values()))
     if len(counts) > 1:
         return list(each), 1, list(range(len(each)))
@@ -200,30 +202,6 @@ def _points(each: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, 
         counts.pop(),
         [at for found in groups.values() for at in found],
     )
-
-
-def _digest(results: Iterable[ResultsDict]) -> str:
-    """What makes records the same as others. (`code.digest` takes any value, and a minute for 50,000 results.)"""
-    found = hashlib.sha256()
-    for each in results:
-        found.update(f"{_text(each)}\n".encode())
-    return f"sha256:{found.hexdigest()}"
-
-
-def _text(value: Any) -> str:
-    """Equal for what a notebook's file may hold if it is equal, and of the same types.
-
-    Example:
-        >>> _text({"x": 1, "y": 1.0})
-        '{"x": 1, "y": 1.0}'
-    """
-    return json.dumps(value, default=_tagged)
-
-
-def _tagged(value: Any) -> dict[str, Any]:
-    if isinstance(value, datetime):
-        return {"datetime": value.isoformat()}
-    return {str(value.dtype): value.tolist()}  # an array of HDF5's
 
 
 def _outcome(result: ResultsDict) -> Outcome:
