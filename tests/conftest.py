@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
@@ -44,6 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-minutes", type=float, default=0.0, help="rounds begin for so long")
     parser.addoption("--rounds", type=int, default=1, help="how many times as far a random test goes as by default")
     group.addoption("--chaos-report", default="", help="a JSON file, written anew after each round")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever told Python to write no bytecode: the tests start some five hundred processes that load raylab, and each
+    would compile it, a tenth to a fifth of a second of a core."""
+    if not hasattr(config, "workerinput"):  # once, and not in each of xdist's processes
+        compileall.compile_dir(Path(raylab.__file__).parent, quiet=2)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,7 +16,7 @@ from figures import Figure, in_turns, ratio, table  # noqa: E402
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("names", [["journal", "scale"], pytest.param(["throughput"], marks=pytest.mark.long)])
+@pytest.mark.parametrize("names", [["journal"], pytest.param(["scale", "throughput"], marks=pytest.mark.long)])
 def test_the_benchmarks_run_by_one_command(names: list[str], tmp_path: Path) -> None:
     into = tmp_path / "figures.json"
     command = [sys.executable, str(BENCH), *names, "--quick", "--rounds", "1", "--json", str(into)]

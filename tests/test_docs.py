@@ -28,9 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clusters import Client, clean_environment, free_port, processes_of
+from clusters import Client, WarmClient, clean_environment, free_port, processes_of
 
 import raylab
+from raylab.client.started import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -109,9 +110,9 @@ WITH_CODE = [page for page in PAGES if sessions(page.read_text())]
 
 
 FROM_NOTHING = [page for page in WITH_CODE if start_lines(page.read_text())]
-FIRST = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
 WITHOUT_RAY = [page for page in FROM_NOTHING if in_memory(page)]
-LATER = [page for page in FROM_NOTHING if page not in [*FIRST, *WITHOUT_RAY]]
+LATER = [page for page in FROM_NOTHING if page not in [README, *WITHOUT_RAY]]
 
 FORGET = """
 for name in raylab.labs().filter("running")["name"]:
@@ -146,7 +147,7 @@ def ids(pages: list[Path]) -> list[str]:
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)  # a page is a cluster, several processes and labs
-@pytest.mark.parametrize("page", FIRST, ids=ids(FIRST))
+@pytest.mark.parametrize("page", [README, pytest.param(TUTORIAL, marks=pytest.mark.long)], ids=ids([README, TUTORIAL]))
 def test_the_story_of_a_page_holds_from_its_top_on_a_machine_without_a_cluster(page: Path, machine: Machine) -> None:
     for line in start_lines(page.read_text()):
         machine.run(line)
@@ -175,11 +176,7 @@ def tell(page: Path, machine: Machine, prelude: str = "") -> None:
             for line in session.commands:
                 machine.run(line)
         else:
-            client = Client(prelude + session.script(), None, env=machine.env)
-            with client:
-                assert client.ended(180) == 0, client.stderr
-                session.check(client.stdout, page.name)
-                assert "inside this process" not in client.stderr, "it goes to the cluster that stays"
+            session.check(machine.script(prelude + session.script()), page.name)
 
 
 def test_the_readme_and_the_tutorial_begin_with_a_cluster() -> None:
@@ -225,17 +222,61 @@ class Machine:
         )
         assert done.returncode == 0, f"{line}: {done.stderr}"
 
+    def close(self) -> None:
+        """Nothing of it runs any more but its cluster."""
+
+    def script(self, code: str) -> str:
+        """What a process of its own prints that runs this code."""
+        with Client(code, None, env=self.env) as client:
+            assert client.ended(180) == 0, client.stderr
+            assert "inside this process" not in client.stderr, "it goes to the cluster that stays"
+            return client.stdout
+
+
+class WarmMachine(Machine):
+    """One whose cluster runs, and on which one process runs what pages have, as long as they leave it as it was: a
+    process for each session and each command of each page would cost more than all else of them."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.run("raylab start")
+        (remembered,) = (root / "home" / "raylab").glob(".cluster-*.json")
+        started = parse(remembered.read_text())
+        assert started is not None
+        self._address = started.address
+        self._warm: WarmClient | None = None
+
+    def run(self, line: str) -> None:
+        _, *words = shlex.split(line)
+        if words[0] in ("start", "stop"):
+            super().run(line)
+        else:
+            done = self._client().command(words)
+            assert done.returncode == 0, f"{line}: {done.stderr}"
+
+    def script(self, code: str) -> str:
+        return self._client().run(code)
+
+    def close(self) -> None:
+        if self._warm is not None:
+            self._warm.kill()
+
+    def _client(self) -> WarmClient:
+        if self._warm is None or not self._warm.usable:
+            self.close()
+            self._warm = WarmClient(self._address, self.env)
+        return self._warm
+
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    with a_machine() as made:
+    with a_machine(Machine) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def machine_of_pages() -> Iterator[Machine]:
-    with a_machine() as made:
-        made.run("raylab start")
+    with a_machine(WarmMachine) as made:
         yield made
 
 
@@ -243,19 +284,20 @@ def machine_of_pages() -> Iterator[Machine]:
 def started(machine_of_pages: Machine) -> Iterator[Machine]:
     """The machine of all these pages: its cluster runs, and the labs of earlier pages are gone."""
     yield machine_of_pages
-    Client(FORGET, None, env=machine_of_pages.env).wait()
+    machine_of_pages.script(FORGET)
     for entry in (machine_of_pages.root / "home" / "raylab").iterdir():
         if entry.is_dir():  # not the file that says which cluster runs here
             shutil.rmtree(entry)
 
 
 @contextmanager
-def a_machine() -> Iterator[Machine]:
+def a_machine(kind: type[Machine]) -> Iterator[Machine]:
     root = Path(tempfile.mkdtemp(prefix="rl-", dir="/tmp"))  # short: it becomes part of socket paths
-    made = Machine(root)
+    made = kind(root)
     try:
         yield made
     finally:
+        made.close()
         made.run("raylab stop")
         assert not processes_of(root / "home")
         shutil.rmtree(root, ignore_errors=True)

@@ -56,12 +56,10 @@ DESIGNS: dict[str, Any] = {
     "frame": pl.DataFrame({"p": [0.5, 0.25], "k": [1, 4]}),
     "rows": [{"p": 0.5, "k": 1}, {"p": 0.25, "k": 2}],
     "mixed": Factorial(p=[0.5, 1], k=[1, 2]),
-    "product": Factorial(p=[0.5, 1.5]) * Points(k=[1, 2, 3]),
-    "sum": Points(p=[0.5], k=[1]) + Factorial(p=[0.25], k=[2, 3]),
-    "part": Factorial(p=[0.5, 1.5], k=[1, 2, 3]).where(pl.col("p") < pl.col("k")),
     "sobol": raylab.Sobol(8, p=(0.0, 1.0), k=raylab.integers(1, 4)).seeded(5),
 }
 EXPERIMENTS: dict[str, Any] = {"function": draws, "class": Walk, "instance": Walk(), "epyc": Epycs()}
+LOCK, RNG = threading.Lock(), np.random.default_rng(1)
 STABLE = ["_point", "_repeat", "_seed", "_status", "_attempt", "_code", "_error", "_num_cpus"]
 
 
@@ -190,10 +188,6 @@ def test_what_ends_a_process_passes(error: type[BaseException]) -> None:
 # -- what is refused
 
 
-def holding(value: object) -> Any:
-    return lambda p: value
-
-
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -209,8 +203,8 @@ def holding(value: object) -> Any:
         ({"design": {"p": [object()]}}, "cannot be kept exactly"),
         ({"metadata": ["_nothing"]}, "there is no '_nothing'"),
         ({"experiment": 3}, "cannot be run"),
-        ({"experiment": holding(threading.Lock())}, "cannot be pickled, because of closure value"),
-        ({"experiment": holding(np.random.default_rng(1))}, "takes a generator of random numbers along: closure value"),
+        ({"experiment": lambda p: LOCK}, "cannot be pickled, because of global LOCK"),
+        ({"experiment": lambda p: RNG.normal()}, "takes a generator of random numbers along: global RNG"),
     ],
 )
 def test_what_submit_refuses_is_refused_before_anything_runs(words: dict[str, Any], why: str) -> None:

@@ -11,10 +11,13 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
+from forks import Forks
 
 import raylab.code.pack as pack_module
 from raylab.code.pack import Code, pack
@@ -45,7 +48,8 @@ pickle.dump(code, open(sys.argv[1], "wb"))
 class Client:
     """A client process per call, with a folder of its own code."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, forks: Forks) -> None:
+        self._forks = forks
         self.project = folder / "project"
         self.project.mkdir()
         self.store = folder / "store"
@@ -62,11 +66,10 @@ class Client:
 
     def pack_script(self, script: str, *, hash_seed: str = "0", cwd: Path | None = None) -> Code:
         """Run a script of the client that writes its code to `sys.argv[1]`."""
-        (self.project / "main.py").write_text(script)
-        out = self.store / "code"
-        env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, str(self.project / "main.py"), str(out)]
-        done = subprocess.run(command, env=env, cwd=cwd or self.project, capture_output=True, text=True, check=False)
+        main, out = self.project / "main.py", self.store / "code"
+        main.write_text(script)
+        with nullcontext(self._forks) if hash_seed == "0" else closing(Forks(hash_seed=hash_seed)) as forks:
+            done = forks.run(main, str(out), cwd=cwd or self.project, beside=True)
         assert done.returncode == 0, done.stderr
         return pickle.loads(out.read_bytes())
 
@@ -77,17 +80,25 @@ class Client:
         """Run what was packed, in a worker, after the client's folder has gone."""
         if self.project.exists():
             self.project.rename(self.project.with_name("gone"))
-        command = [sys.executable, "-P", "-c", WORKER]
-        arguments = [str(self.store / "code"), str(self.store / "unpacked"), json.dumps(params or {})]
-        done = subprocess.run([*command, *arguments], cwd=self.elsewhere, capture_output=True, text=True, check=False)
+        worker = self.store / "worker.py"
+        worker.write_text(WORKER)
+        words = [str(self.store / "code"), str(self.store / "unpacked"), json.dumps(params or {})]
+        done = self._forks.run(worker, *words, cwd=self.elsewhere, beside=False)
         assert done.returncode == 0, done.stderr
         rows, error = json.loads(done.stdout)
         return rows, error
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    made = Forks("raylab.code.pack", "raylab.worker.unpack")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return Client(tmp_path)
+def client(tmp_path: Path, forks: Forks) -> Client:
+    return Client(tmp_path, forks)
 
 
 def names(code: Code) -> list[str]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -249,27 +248,7 @@ def test_without_h5py_a_sentence_says_what_to_install(monkeypatch: pytest.Monkey
         read_notebook(HDF5)
 
 
-def test_arrays_of_hdf5_stay_arrays_also_as_parameters(lab: raylab.Lab, tmp_path: Path) -> None:
+def test_arrays_of_hdf5_stay_arrays(lab: raylab.Lab) -> None:
     (arrays,) = [each for each in read_notebook(HDF5) if each.tag == "arrays"]
     listed = arrays.results[0]["results"]["listed"]
     assert (type(listed), listed.dtype) == (np.ndarray, np.dtype(np.int64))
-
-    path = tmp_path / "made.h5"
-    status, floats = epyc.Experiment.STATUS, h5py.vlen_dtype(np.float64)
-    with h5py.File(path, "w") as file:
-        file.attrs["version"] = np.bytes_(b"1")
-        table = np.zeros(4, [(status, bool), ("p", floats), ("y", floats)])
-        table[status] = True
-        for at in range(4):
-            table["p"][at], table["y"][at] = np.arange(at % 2 + 1.0), np.arange(at)
-        made = file.create_dataset("set/results", data=table)
-        for part, names in (("metadata", [status]), ("parameters", ["p"]), ("results", ["y"])):
-            made.attrs.create(part, names, dtype=h5py.string_dtype())
-    taken(lab, path)
-    assert [point["p"].tolist() for point in lab.sweep("set").design] == [[0.0], [0.0, 1.0]]
-    assert lab.results("set").select("_repeat", "y").rows() == [
-        (0, []),
-        (1, [0.0, 1.0]),
-        (0, [0.0]),
-        (1, [0.0, 1.0, 2.0]),
-    ]

@@ -34,7 +34,7 @@ T = TypeVar("T")
 ANSWER_S = 200.0
 """How long a client may take unless a test says otherwise."""
 
-IDLE = {"RAY_kill_idle_workers_interval_ms": "5000"}
+IDLE = {"RAY_kill_idle_workers_interval_ms": "20000"}
 """Of what `raylab start` sets a part: a test's sweeps share their processes, and the labs of many tests keep few."""
 
 END_LABS = """
@@ -55,6 +55,9 @@ sys.exit(main(words))
 
 LAB = "ray::RayLabActor"
 """The title of a lab's process."""
+
+COMMON_LAB = "common"
+"""The lab that tests of several modules share."""
 
 _ports = itertools.count(21_000 + os.getpid() * 37 % 1_900)
 _names = itertools.count(1)
@@ -304,9 +307,10 @@ class Cluster:
         return env
 
     def end_labs(self) -> None:
-        """End the labs that are there: each takes a hundredth of a core and two processes."""
-        names = [path.name for path in self.home.iterdir()] if self.home.exists() else []
-        self.client(END_LABS, names=names)
+        """End the labs that are there, but for the common one: each takes a hundredth of a core and two processes."""
+        there = {path.name for path in self.home.iterdir()} if self.home.exists() else set()
+        if names := there - {COMMON_LAB}:
+            self.client(END_LABS, names=sorted(names))
 
     def client(self, code: str, *, address: str | None = None, fresh: bool = False, **values: Any) -> str:
         """Run a script as a client of this cluster; what it printed.

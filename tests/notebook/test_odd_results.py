@@ -269,9 +269,12 @@ def check_readers(root: Path, total: int) -> pa.Table:
     return table
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_whatever_trials_return_every_reader_finds_it_and_nothing_else(data: st.DataObject) -> None:
+def test_whatever_trials_return_every_reader_finds_it_and_nothing_else(rounds: int) -> None:
+    how = settings(max_examples=25 * rounds, deadline=None, suppress_health_check=list(HealthCheck))
+    how(given(st.data())(_every_reader_finds_it))()
+
+
+def _every_reader_finds_it(data: st.DataObject) -> None:
     trials = data.draw(TRIALS)
     cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(trials) - 1)), max_size=3)) - {len(trials)})
     leases = data.draw(st.permutations(list(zip([0, *cuts], [*cuts, len(trials)], strict=True))))

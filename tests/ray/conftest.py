@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from clusters import COMMON_LAB
 
 HERE = Path(__file__).parent
 
@@ -17,3 +18,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.timeout(LIMIT_S))
+
+
+@pytest.fixture
+def common_lab() -> str:
+    """The lab of all tests that look at nothing but sweeps whose names no other test has; some of them kill it. It
+    outlives their modules: a lab and the processes of its trials cost five seconds of a core."""
+    return COMMON_LAB

@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 from chaos.arena import Arena, small_disk
-from chaos.plan import CLUSTER, DISK, KINDS, draw_plan, short_plan
+from chaos.plan import CLUSTER, DISK, FREEZE, KINDS, draw_plan, short_plan
 from chaos.play import play
 from chaos.report import Report
 from clusters import Cluster
@@ -30,8 +30,12 @@ def ends_cleanly() -> Iterator[None]:
 
 @pytest.mark.chaos
 @pytest.mark.usefixtures("ends_cleanly")
+@pytest.mark.parametrize(
+    "dear",  # without: what tests/ray/test_fence.py shows by itself
+    [pytest.param({CLUSTER, FREEZE}, id="short"), pytest.param({CLUSTER}, id="with a rival", marks=pytest.mark.long)],
+)
 def test_whatever_breaks_the_notebook_holds_what_it_must(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], dear: set[int]
 ) -> None:
     option = request.config.getoption
     seed, rounds, minutes = option("--chaos-seed"), option("--chaos-rounds"), option("--chaos-minutes")
@@ -39,8 +43,9 @@ def test_whatever_breaks_the_notebook_holds_what_it_must(
     if not rounds and not minutes:
         shared: Cluster = request.getfixturevalue("cluster")
         with small_disk() as disk, Arena(shared) as arena:
-            kinds = frozenset(KINDS) - {CLUSTER} - ({DISK} if disk is None else set())
-            arena.prepare_spare()
+            kinds = frozenset(KINDS) - dear - ({DISK} if disk is None else set())
+            if FREEZE in kinds:
+                arena.prepare_spare()
             result = play(short_plan(seed, kinds), arena, disk)
         assert not result.mismatches, "\n".join(result.mismatches)
         assert result.faults.keys() == kinds

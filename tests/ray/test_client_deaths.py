@@ -6,6 +6,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from clusters import Cluster, eventually
 
 import raylab
@@ -94,6 +95,7 @@ def test_a_submit_whose_client_is_killed_is_there_wholly_or_not_at_all(
         assert (rows["y"] == rows["x"] + 1_000_000).all()
 
 
+@pytest.mark.long
 def test_a_new_cluster_goes_on_with_modules_that_only_the_client_had(own_cluster: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     (folder / "parts").mkdir(parents=True)

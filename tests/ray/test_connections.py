@@ -13,6 +13,9 @@ import raylab
 
 HERE = str(Path(__file__).parent)
 
+LAB = "connections"
+"""One lab for all these tests."""
+
 START = """
 import os, signal, sys, threading, time
 sys.path.insert(0, here)
@@ -45,9 +48,7 @@ def begin(cluster: Cluster, script: str, name: str, grace_s: int, **more: Any) -
     return cluster.client(START + lines, address="", env=env, here=HERE, server=server, name=name, **more)
 
 
-def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_waits_for_ever(
-    cluster: Cluster, lab_name: str
-) -> None:
+def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_waits_for_ever(cluster: Cluster) -> None:
     script = """
     from raylab.client.remote import RemoteReader
     from raylab.notebook.tables import Tables
@@ -81,8 +82,8 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     proxy.thaw()
     assert lab._client.connection.call("hello")["protocol"] and lab.wait(timeout=30)
     """
-    begin(cluster, script, lab_name, 30)
-    sweeps = raylab.Notebook(cluster.home / lab_name).sweeps()
+    begin(cluster, script, LAB, 30)
+    sweeps = raylab.Notebook(cluster.home / LAB).sweeps().filter(pl.col("name").str.contains("^(cut|heavy)-"))
     assert dict(sweeps.select("name", "rows").rows()) == {
         **{f"cut-{after}": 20 for after in (1, 800)},
         **{f"heavy-{after}": 1 for after in (100_000, 302_000)},
@@ -94,18 +95,17 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
 )
 def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(cluster: Cluster, outage: float) -> None:
     """Either it reaches the server, which has cleaned up after 2 s, or it does not within the 5 s of Ray's one try."""
-    name = f"late-{outage}"
     script = """
     lab = raylab.Lab(name)
     def slow(x):
         time.sleep(0.1)
         return {"y": x}
-    sweep = lab.submit(slow, {"x": range(60)}, name="slow")
+    sweep = lab.submit(slow, {"x": range(60)}, name=slowly)
     threading.Timer(0.3, lambda: proxy.cut(outage=outage)).start()
     said = refused(sweep.wait)                               # in the middle of it
     assert "ray.shutdown()" in said, said
-    again = lambda: lab.submit(square, {"x": range(10)}, name="again", seed=1)
-    for call in (again, lab.progress, lab.results, lab.sweeps, sweep.cancel):
+    again = lambda: lab.submit(square, {"x": range(10)}, name=repeated, seed=1)
+    for call in (again, lab.progress, sweep.results, lab.sweeps, sweep.cancel):
         said = refused(call)
         assert "ray.shutdown()" in said, (call, said)
     del os.environ["RAY_ADDRESS"]
@@ -118,8 +118,9 @@ def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(clus
     lab = raylab.Lab(name, address=address, create=False)
     again()
     assert lab.wait(timeout=60)
-    assert lab.results("slow").height == 60 and lab.results("again").height == 10
+    assert lab.results(slowly).height == 60 and lab.results(repeated).height == 10
     """
-    begin(cluster, script, name, 2, outage=outage)
-    rows = raylab.Notebook(cluster.home / name).results("slow", metadata=True)
+    slowly, repeated = f"slow-{outage}", f"again-{outage}"
+    begin(cluster, script, LAB, 2, outage=outage, slowly=slowly, repeated=repeated)
+    rows = raylab.Notebook(cluster.home / LAB).results(slowly, metadata=True)
     assert rows.select(pl.col("_point").n_unique()).item() == rows.height == 60

@@ -59,6 +59,7 @@ assert rows["drawn"].to_list() == lab.results("well").sort("x")["drawn"].to_list
 """
 
 
+@pytest.mark.long  # what it shows, tests/notebook/test_salvage.py and tests/server/test_known_labs.py show by default
 def test_damaged_results_and_code_are_said_salvaged_and_run_again(
     cluster: Cluster, lab_name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -176,7 +176,7 @@ def test_a_trial_that_never_ends_is_ended_at_its_time_limit_and_its_neighbours_a
     check_each_once(cluster.home / lab_name, "endless", 300, {"done": 298, "timed_out": 2})
 
 
-@pytest.mark.parametrize("capture", ["failed", "none"])
+@pytest.mark.parametrize("capture", ["failed", pytest.param("none", marks=pytest.mark.long)])
 def test_a_trial_that_kills_its_process_within_its_time_limit_is_crashed_also_where_all_slots_are_taken(
     cluster: Cluster, lab_name: str, capture: str
 ) -> None:

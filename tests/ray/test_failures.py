@@ -4,11 +4,8 @@ notebook; of code that lies in a folder of its own in each worker; and from a la
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
 from clusters import Cluster
 
 import raylab
@@ -28,13 +25,8 @@ def fit(x, mark):
 '''
 
 
-@pytest.fixture
-def lab_name() -> str:
-    return "failures"
-
-
 def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_notebook(
-    cluster: Cluster, lab_name: str, tmp_path: Path
+    cluster: Cluster, common_lab: str, tmp_path: Path
 ) -> None:
     (tmp_path / "fits_of_tests.py").write_text(MODULE)
     mark = tmp_path / "mark"
@@ -62,20 +54,18 @@ def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_note
     open(mark, "w").close()
     assert sweep.extend({"x": range(40, 60), "mark": [mark]}) == 20 and sweep.wait(timeout=90)
     """
-    cluster.client(_dedent(script), name=lab_name, mark=str(mark), folder=str(tmp_path))
-    env = cluster.environment() | {"RAY_ADDRESS": cluster.address}
+    cluster.client(_dedent(script), name=common_lab, mark=str(mark), folder=str(tmp_path))
 
     def command(*words: str) -> str:
-        line = [sys.executable, "-m", "raylab.terminal.command", *words]
-        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=90, check=False)
+        done = cluster.command(*words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    found = json.loads(command("failures", lab_name, "fits", "--by", "cause", "--json"))
+    found = json.loads(command("failures", common_lab, "fits", "--by", "cause", "--json"))
     assert [(each["type"], each["count"], each["_point"]) for each in found] == [("ValueError", 5, 40)]
-    assert command("failures", lab_name, "fits", "--by", "cause").startswith("5  ValueError: no fit at #\n")
-    assert "5 failed, the first with ValueError: no fit at" in command("status", lab_name, "fits")
-    (row,) = raylab.Notebook(cluster.home / lab_name).failures("fits", by="cause").to_dicts()
+    assert command("failures", common_lab, "fits", "--by", "cause").startswith("5  ValueError: no fit at #\n")
+    assert "5 failed, the first with ValueError: no fit at" in command("status", common_lab, "fits")
+    (row,) = raylab.Notebook(cluster.home / common_lab).failures("fits", by="cause").to_dicts()
     assert (row["count"], row["rerun"]) == (5, "notebook.rerun('fits', 40)")
 
 

@@ -18,16 +18,16 @@ def gated(x, gate, seed):
 
 
 def test_a_sweep_grows_while_it_runs_and_through_a_death_and_when_it_is_complete(
-    cluster: Cluster, lab_name: str, gate: Path
+    cluster: Cluster, common_lab: str, gate: Path
 ) -> None:
     script = """
     lab = raylab.Lab(name)
-    sweep = lab.submit(gated, {"x": range(20), "gate": [gate]}, name="s", seed=1)
+    sweep = lab.submit(gated, {"x": range(20), "gate": [gate]}, name="grows", seed=1)
     until = time.monotonic() + 60
     while not sweep.progress().running and time.monotonic() < until:
         time.sleep(0.02)
     assert sweep.extend({"x": range(30), "gate": [gate]}, repeats=2) == 20 + 20
-    assert lab.sweep("s").extend({"x": range(30), "gate": [gate]}, repeats=2) == 0
+    assert lab.sweep("grows").extend({"x": range(30), "gate": [gate]}, repeats=2) == 0
     assert sweep.progress().total == 60
     os.kill(lab.info()["pid"], signal.SIGKILL)
     assert sweep.extend({"x": [99], "gate": [gate]}) == 1
@@ -36,13 +36,13 @@ def test_a_sweep_grows_while_it_runs_and_through_a_death_and_when_it_is_complete
     before = sweep.results(metadata=True)
 
     assert sweep.extend(repeats=3) == 30 + 2        # it was complete: it is taken up again
-    again = lab.submit(gated, {"x": range(31), "gate": [gate]}, name="s", if_exists="extend")
+    again = lab.submit(gated, {"x": range(31), "gate": [gate]}, name="grows", if_exists="extend")
     assert again.wait(timeout=90, progress=False) and again.progress().done == 94
     rows = sweep.results(metadata=True)
     assert rows.join(before, on=before.columns, how="semi", nulls_equal=True).height == 61
-    assert lab.submit(gated, {"x": range(20), "gate": [gate]}, name="s").progress().total == 94
+    assert lab.submit(gated, {"x": range(20), "gate": [gate]}, name="grows").progress().total == 94
     try:
-        lab.submit(gated, {"x": range(9), "gate": [gate]}, name="s")
+        lab.submit(gated, {"x": range(9), "gate": [gate]}, name="grows")
     except raylab.SweepExists as error:
         assert "if_exists='extend'" in str(error)
     else:
@@ -55,12 +55,12 @@ def test_a_sweep_grows_while_it_runs_and_through_a_death_and_when_it_is_complete
     assert sampled.results()["x"].to_list() == [point["x"] for point in sampled.design]
     assert sampled.design == raylab.Sobol(32, ranges).seeded(sampled.info()["seed"])
     """
-    cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
-    notebook = raylab.Notebook(cluster.home / lab_name)
-    rows = notebook.results("s", metadata=True)
+    cluster.client(GATED + _dedent(script), name=common_lab, gate=str(gate))
+    notebook = raylab.Notebook(cluster.home / common_lab)
+    rows = notebook.results("grows", metadata=True)
     assert rows.height == 94
     assert rows["_seed"].n_unique() == 94
-    assert notebook.sweeps()["design"][0].endswith("grown to 32 points in up to 3 repeats")
+    assert notebook.sweeps().filter(name="grows")["design"].item().endswith("grown to 32 points in up to 3 repeats")
     assert notebook.verify().is_empty()
 
 

@@ -18,12 +18,6 @@ def said(call):
 """
 
 
-@pytest.fixture
-def lab_name() -> str:
-    """One lab has the sweeps of all these tests."""
-    return "identity"
-
-
 def _dedent(code: str) -> str:
     lines = code.splitlines()
     return "\n".join(line[4:] if line.startswith("    ") else line for line in lines)
@@ -43,11 +37,11 @@ print(json.dumps([sweep.name, told, sweep.results().sort("scale")["mean"].to_lis
 
 
 @pytest.mark.long
-def test_another_value_of_a_frame_is_another_sweep_and_a_line_says_so(cluster: Cluster, lab_name: str) -> None:
+def test_another_value_of_a_frame_is_another_sweep_and_a_line_says_so(cluster: Cluster, common_lab: str) -> None:
     import json
 
     def run(values: list[float], fresh: bool = False) -> list[object]:
-        said = cluster.client(SAID + FRAME, name=lab_name, values=values, fresh=fresh)
+        said = cluster.client(SAID + FRAME, name=common_lab, values=values, fresh=fresh)
         return json.loads(said.splitlines()[-1])
 
     assert run([1.0, 2.0, 3.0]) == ["fit", [], [2.0, 4.0]]
@@ -61,7 +55,7 @@ def test_another_value_of_a_frame_is_another_sweep_and_a_line_says_so(cluster: C
     assert run([100.0, 200.0, 300.0]) == ["fit-2", [], [200.0, 400.0]]
 
 
-def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, lab_name: str, tmp_path_factory) -> None:
+def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, common_lab: str, tmp_path_factory) -> None:
     script = """
     import pathlib, sys
     os.chdir(folder)
@@ -100,11 +94,11 @@ def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, lab_name: str, t
     assert "bad" not in lab.sweeps()["name"]
     """
     folder = tmp_path_factory.mktemp("project")
-    cluster.client(SAID + REFUSED + _dedent(script), name=lab_name, folder=str(folder), fresh=True)
+    cluster.client(SAID + REFUSED + _dedent(script), name=common_lab, folder=str(folder), fresh=True)
 
 
 def test_what_the_job_brought_does_not_travel_and_that_is_told_once(
-    cluster: Cluster, lab_name: str, tmp_path_factory
+    cluster: Cluster, common_lab: str, tmp_path_factory
 ) -> None:
     script = """
     import ray
@@ -120,4 +114,4 @@ def test_what_the_job_brought_does_not_travel_and_that_is_told_once(
     assert sweep.wait(timeout=90, progress=False) and sweep.results()["a"].to_list() == ["1"]
     """
     folder = tmp_path_factory.mktemp("project")
-    cluster.client(SAID + _dedent(script), name=lab_name, folder=str(folder), fresh=True)
+    cluster.client(SAID + _dedent(script), name=common_lab, folder=str(folder), fresh=True)

@@ -124,7 +124,7 @@ def test_over_ray_client_by_name_and_by_the_command(cluster: Cluster, lab_name: 
     """
     cluster.client(DEATHS + _dedent(submit), address=cluster.client_address, name=lab_name)
     for address in (cluster.address, cluster.client_address):
-        cluster.client(look, address=address, name=lab_name, env={"RAY_ADDRESS": address})
+        cluster.client(look, address=address, name=lab_name)
 
 
 def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(cluster: Cluster, tmp_path: Path) -> None:
@@ -148,6 +148,7 @@ def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(cluster: C
     assert said == ["death", str(len(mark.read_text()))]
 
 
+@pytest.mark.long
 def test_the_words_come_from_another_node_as_well(own_cluster: Cluster) -> None:
     own_cluster.add_node(num_gpus=1)
     script = """

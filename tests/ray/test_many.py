@@ -74,7 +74,7 @@ print(json.dumps(longest[0]))
 LOOK = """
 import json, time
 lab = raylab.Lab(name, create=False)
-assert lab.wait(timeout=90, progress=False), lab.progress()
+assert lab.wait(timeout=180, progress=False), lab.progress()
 counts, sweeps = lab.progress(), lab.sweeps()
 assert counts.total == counts.done == counts.rows == points * sweeps.height, counts
 assert counts.cancelled == 0 and counts.state == "ready", counts
@@ -85,13 +85,15 @@ print(json.dumps([sweeps["name"].to_list(), (time.monotonic() - began) / 50]))
 """
 
 
-def test_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
+def test_twenty_or_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
     cluster: Cluster, lab_name: str, tmp_path: Path, rounds: int
 ) -> None:
     cluster.client("raylab.Lab(name)", name=lab_name)
-    groups = [range(14), range(14, 28), range(28, 38), range(38, 46), range(46, 50)]
-    dies = [0.0, 0.0, 0.4, 1.2, 0.0]
-    addresses = [*[cluster.address] * 4, cluster.client_address]
+    groups, dies = [range(10), range(10, 18), range(18, 20)], [0.0, 0.4, 0.0]
+    if rounds > 1:
+        groups = [range(14), range(14, 28), range(28, 38), range(38, 46), range(46, 50)]
+        dies = [0.0, 0.0, 0.4, 1.2, 0.0]
+    addresses = [*[cluster.address] * (len(groups) - 1), cluster.client_address]
     log = tmp_path / "acknowledged"
     with ExitStack() as stack:
         crowd = [
@@ -113,7 +115,7 @@ def test_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
             assert client.ended() == (-9 if death else 0), client.stderr
     there, call_s = answer(cluster.client(LOOK, name=lab_name, points=POINTS))
     acknowledged = set(log.read_text().split())
-    assert len(acknowledged) > 20
+    assert len(acknowledged) > 10 * min(rounds, 2)
     assert acknowledged <= set(there)
     print(f"a call to an idle lab: {1_000 * call_s:.1f} ms")
     notebook = raylab.Notebook(cluster.home / lab_name)

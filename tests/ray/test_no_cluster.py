@@ -84,11 +84,13 @@ def test_without_a_cluster_one_is_told_where_the_notebook_lies_and_the_command_r
     except raylab.LabUnavailable as error:
         assert "'lab'" in str(error), error
     for words, code in ((["status", "lab"], 0), (["results", "lab"], 0), (["wait", "lab"], 1), (["status", "nope"], 4)):
-        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        out = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)    # tables are written as bytes
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as err:
             assert main(words) == code, err.getvalue()
         first = err.getvalue().splitlines()[0]
         assert ("is at rest" in first and "raylab start" in first) or code == 4, first
-        assert "4/8" in out.getvalue() or words[0] != "status" or code == 4, out.getvalue()
+        shown = out.buffer.getvalue().decode()
+        assert "4/8" in shown or words[0] != "status" or code == 4, shown
     assert not ray.is_initialized()
     """
     Client(ALONE + _dedent(script), None, env=alone, folder=str(bench.root)).wait()

@@ -6,7 +6,6 @@ import json
 import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ sys.path.insert(0, project)
 import raylab
 from of_another_project import trial
 lab = raylab.Lab(name)
-sweep = lab.submit(trial, {"x": range(8)}, name="s", if_exists="continue")
+sweep = lab.submit(trial, {"x": range(8)}, name="origins", if_exists="continue")
 assert sweep.wait(timeout=90, progress=False)
 print(json.dumps(sweep.info(), default=str))
 """
@@ -47,19 +46,16 @@ def project(folder: Path) -> Path:
 
 
 def info(cluster: Cluster, *words: str) -> Any:
-    command = [sys.executable, "-m", "raylab.terminal.command", "info", *words, "--json"]
-    env = cluster.environment() | {"RAY_ADDRESS": cluster.address}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=True)
+    done = cluster.command("info", *words, "--json")
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("way", ["driver", "ray://"])
-def test_from_the_handle_the_notebook_and_the_command(
-    cluster: Cluster, lab_name: str, tmp_path: Path, way: str
-) -> None:
+def test_from_the_handle_the_notebook_and_the_command(cluster: Cluster, common_lab: str, tmp_path: Path) -> None:
+    """The first version comes from a driver, the second one over `ray://`."""
     root = project(tmp_path / "project")
-    address = cluster.address if way == "driver" else cluster.client_address
-    with Client(SUBMIT, address, cwd=tmp_path, env=cluster.environment(), project=str(root), name=lab_name) as client:
+    driver, far = cluster.address, cluster.client_address
+    with Client(SUBMIT, driver, cwd=tmp_path, env=cluster.environment(), project=str(root), name=common_lab) as client:
         assert client.ended(120) == 0, client.stderr
         first = json.loads(client.stdout.splitlines()[-1])["code"][0]
     assert (first["commit"], first["branch"], first["dirty"]) == (git(root, "rev-parse", "HEAD"), "main", False)
@@ -71,19 +67,20 @@ def test_from_the_handle_the_notebook_and_the_command(
     assert workers["packages"]["numpy"] == first["imports"]["numpy"]
 
     (root / "of_another_project.py").write_text("import numpy as np\n\ndef trial(x):\n    return {'y': x + 1}\n")
-    with Client(SUBMIT, address, cwd=tmp_path, env=cluster.environment(), project=str(root), name=lab_name) as client:
+    with Client(SUBMIT, far, cwd=tmp_path, env=cluster.environment(), project=str(root), name=common_lab) as client:
         assert client.ended(120) == 0, client.stderr
         _, second = json.loads(client.stdout.splitlines()[-1])["code"]
     assert second["diff"] == git(root, "diff", "HEAD") + "\n"
-    (of_lab,) = {info(cluster, lab_name)["notebook"], str(cluster.home / lab_name)}
-    notebook = raylab.Notebook(of_lab).info("s")
+    (of_lab,) = {info(cluster, common_lab)["notebook"], str(cluster.home / common_lab)}
+    notebook = raylab.Notebook(of_lab).info("origins")
     assert [version["diff"] for version in notebook["code"]] == [None, second["diff"]]
-    told = info(cluster, lab_name, "s", "--diff")
+    told = info(cluster, common_lab, "origins", "--diff")
     assert json.loads(json.dumps(notebook["code"], default=lambda moment: moment.isoformat())) == told["code"]
 
 
+@pytest.mark.long
 def test_a_worker_with_another_version_of_what_is_imported_is_told_once(
-    cluster: Cluster, lab_name: str, tmp_path: Path
+    cluster: Cluster, common_lab: str, tmp_path: Path
 ) -> None:
     root, old = project(tmp_path / "project"), tmp_path / "old"
     for package in ("numpy", "polars"):
@@ -107,7 +104,7 @@ def test_a_worker_with_another_version_of_what_is_imported_is_told_once(
     assert plain.wait(timeout=90, progress=False)
     assert plain.info()["code"][0]["workers"][0]["differs"] == []
     """
-    words = {"project": str(root), "old": str(old), "name": lab_name}
+    words = {"project": str(root), "old": str(old), "name": common_lab}
     code = "import raylab\n" + "\n".join(line.removeprefix("    ") for line in script.splitlines())
     with Client(code, cluster.address, env=cluster.environment(), **words) as client:
         assert client.ended(150) == 0, client.stderr

@@ -25,30 +25,29 @@ def guarded() -> Iterator[Cluster]:
 SUBMIT = """
 def square(x):
     return {"y": x * x}
-sweep = raylab.Lab(name).submit(square, {"x": range(100)})
+sweep = raylab.Lab(name).submit(square, {"x": range(100)}, name=sweep)
 """
 LOOK = """
 lab = raylab.Lab(name, create=False)
-assert lab.wait(timeout=90) and lab.update_results() == 100
-assert (lab.results()["y"] == lab.results()["x"] ** 2).all() and lab.results().height == 100
-assert lab.sweep("square").extend({"x": range(110)}) == 10
-assert lab.wait(timeout=90) and lab.results()["x"].to_list() == list(range(110))
+assert lab.wait(sweep, timeout=90) and lab.update_results(sweep) == 100
+assert (lab.results(sweep)["y"] == lab.results(sweep)["x"] ** 2).all() and lab.results(sweep).height == 100
+assert lab.sweep(sweep).extend({"x": range(110)}) == 10
+assert lab.wait(timeout=90) and lab.results(sweep)["x"].to_list() == list(range(110))
 """
 
 
-def check(cluster: Cluster, there: str, back: str, name: str) -> None:
+def check(cluster: Cluster, there: str, back: str, sweep: str) -> None:
     """Submit by one kind of connection, come back by the other."""
-    cluster.client(SUBMIT, address=there, name=name, fresh=True)
-    cluster.client(LOOK, address=back, name=name, fresh=True)
-    assert raylab.Notebook(cluster.home / name).results().height == 110
+    cluster.client(SUBMIT, address=there, name="remote", sweep=sweep, fresh=True)
+    cluster.client(LOOK, address=back, name="remote", sweep=sweep)
+    assert raylab.Notebook(cluster.home / "remote").results(sweep).height == 110
 
 
-def test_submit_disconnect_and_come_back_by_ray_client_and_driver(cluster: Cluster) -> None:
-    check(cluster, cluster.address, cluster.client_address, "remote-driver")
-    check(cluster, cluster.client_address, cluster.address, "remote-client")
+def test_submit_disconnect_and_come_back_by_driver_and_ray_client(cluster: Cluster) -> None:
+    check(cluster, cluster.address, cluster.client_address, "by-driver")
 
 
-def test_submit_disconnect_and_come_back_with_a_token(guarded: Cluster) -> None:
+def test_submit_disconnect_and_come_back_by_ray_client_and_driver_with_a_token(guarded: Cluster) -> None:
     check(guarded, guarded.client_address, guarded.address, "guarded")
 
 

@@ -52,29 +52,10 @@ assert sweep.progress().done == 8
 """
 
 
-@pytest.mark.parametrize("way", ["driver", "ray://"])
-def test_from_a_handle(cluster: Cluster, tmp_path: Path, lab_name: str, way: str) -> None:
-    submitted(cluster, tmp_path, lab_name)
-    address = cluster.client_address if way == "ray://" else None
-    (tmp_path / "model.py").write_text("def noisy(x):\n    return 'newer'\n")
-    cluster.client(AGAIN, name=lab_name, cwd=tmp_path, address=address, env=HASHES)
-
-
-def test_from_the_notebook_alone(cluster: Cluster, tmp_path: Path, lab_name: str) -> None:
-    submitted(cluster, tmp_path, lab_name)
-    script = """
-    import sys
-    notebook = raylab.Notebook(place)
-    assert notebook.rerun("noisy", 2, 1).same
-    assert notebook.rerun("where", 2).same is False
-    assert "ray" not in sys.modules
-    """
-    place = str(cluster.home / lab_name)
-    with Client(dedent(script), None, env={**clean_environment(), **HASHES}, place=place) as client:
-        assert client.ended() == 0, client.stderr
-
-
-def submitted(cluster: Cluster, folder: Path, lab_name: str) -> None:
+@pytest.fixture(scope="module")
+def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the client that filled the lab."""
+    folder = tmp_path_factory.mktemp("submitted")
     (folder / "model.py").write_text(MODEL)
     script = """
     import model
@@ -90,4 +71,25 @@ def submitted(cluster: Cluster, folder: Path, lab_name: str) -> None:
         *((x, 2, 0, True) for x in range(4)), (4, 0, 2, False)
     ], summed
     """
-    cluster.client(dedent(script), name=lab_name, cwd=folder)
+    cluster.client(dedent(script), name="rerun", cwd=folder)
+    (folder / "model.py").write_text("def noisy(x):\n    return 'newer'\n")
+    return folder
+
+
+@pytest.mark.parametrize("way", ["driver", "ray://"])
+def test_from_a_handle(cluster: Cluster, submitted: Path, way: str) -> None:
+    address = cluster.client_address if way == "ray://" else None
+    cluster.client(AGAIN, name="rerun", cwd=submitted, address=address, env=HASHES)
+
+
+def test_from_the_notebook_alone(cluster: Cluster, submitted: Path) -> None:
+    script = """
+    import sys
+    notebook = raylab.Notebook(place)
+    assert notebook.rerun("noisy", 2, 1).same
+    assert notebook.rerun("where", 2).same is False
+    assert "ray" not in sys.modules
+    """
+    place = str(cluster.home / "rerun")
+    with Client(dedent(script), None, env={**clean_environment(), **HASHES}, place=place) as client:
+        assert client.ended() == 0, client.stderr

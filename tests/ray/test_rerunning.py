@@ -71,6 +71,7 @@ def test_what_failed_and_crashed_runs_again_also_where_the_lab_is_killed_meanwhi
     assert notebook.verify().is_empty()
 
 
+@pytest.mark.long
 def test_the_command_runs_again_what_failed_and_starts_a_lab_at_rest(
     cluster: Cluster, lab_name: str, mark: Path
 ) -> None:

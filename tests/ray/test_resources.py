@@ -21,7 +21,7 @@ lab = raylab.Lab(name)
 """
 
 
-def test_each_trial_is_given_what_its_class_asks_for(cluster: Cluster, lab_name: str) -> None:
+def test_each_trial_is_given_what_its_class_asks_for(cluster: Cluster, common_lab: str) -> None:
     script = """
     sweep = lab.submit(
         given,
@@ -36,7 +36,7 @@ def test_each_trial_is_given_what_its_class_asks_for(cluster: Cluster, lab_name:
     rows = sweep.results(status="all", metadata=["_status"]).select("size", "p", "_status", "cpus", "memory", "threads")
     print(json.dumps([sweep.info()["classes"], rows.rows()]))
     """
-    classes, rows = answer(cluster.client(FOLLOWS + dedent(script), name=lab_name))
+    classes, rows = answer(cluster.client(FOLLOWS + dedent(script), name=common_lab))
     assert len(classes) == 6
     assert "2 trials, of size=4 and p=0.9: 2 CPU, 100 MB memory, at most 0.5 s" in classes
     expected = [
@@ -50,7 +50,7 @@ def test_each_trial_is_given_what_its_class_asks_for(cluster: Cluster, lab_name:
     assert rows == expected
 
 
-def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Cluster, lab_name: str) -> None:
+def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Cluster, common_lab: str) -> None:
     script = """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -65,7 +65,7 @@ def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Clust
     assert again.wait(timeout=120), again.progress()
     print(json.dumps([[str(each.message) for each in caught], left.state, left.reason, left.waiting]))
     """
-    (told,), state, reason, waiting = answer(cluster.client(FOLLOWS + dedent(script), name=lab_name))
+    (told,), state, reason, waiting = answer(cluster.client(FOLLOWS + dedent(script), name=common_lab))
     assert "'large': no node of the cluster has what some trials ask for" in told
     assert "64 CPU" in told
     assert (state, waiting) == ("infeasible", 2)
@@ -73,7 +73,7 @@ def test_a_class_that_no_node_has_is_told_and_the_others_are_done(cluster: Clust
 
 
 @pytest.mark.long
-def test_what_timed_out_is_tried_again_with_more_time(cluster: Cluster, lab_name: str) -> None:
+def test_what_timed_out_is_tried_again_with_more_time(cluster: Cluster, common_lab: str) -> None:
     script = """
     def settles(takes):
         time.sleep(takes)
@@ -85,7 +85,7 @@ def test_what_timed_out_is_tried_again_with_more_time(cluster: Cluster, lab_name
     print(json.dumps([rows.select("takes", "_status").rows(), rows["_attempt"].to_list(), rows["_error"].to_list()[-1],
                       sweep.progress().by_status]))
     """
-    rows, attempts, error, by_status = answer(cluster.client(FOLLOWS + dedent(script), name=lab_name))
+    rows, attempts, error, by_status = answer(cluster.client(FOLLOWS + dedent(script), name=common_lab))
     assert rows == [[takes, "done"] for takes in (0.0, 0.0, 0.7, 0.7, 1.5, 1.5)] + [[30.0, "timed_out"]] * 2
     assert attempts[0] == 1
     assert 1 < attempts[2] < attempts[4]

@@ -27,20 +27,23 @@ COMMANDS = """
 import contextlib, io, json
 from raylab.terminal import command
 from raylab.client import resting
+local_store = resting.local_store
 if far:
     resting.local_store = lambda folder, ident: None      # as on another machine
 found = []
 for words in commands:
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)      # tables are written as bytes
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as err:
         code = command.main(words)
-    found.append([code, out.getvalue(), err.getvalue()])
+    found.append([code, out.buffer.getvalue().decode(), err.getvalue()])
+resting.local_store = local_store
 print(json.dumps(found))
 """
 
 
-def commands(cluster: Cluster, *lines: list[str], far: bool = False, address: str = "") -> list[tuple[int, str, str]]:
+def commands(cluster: Cluster, *lines: list[str], far: bool = False) -> list[tuple[int, str, str]]:
     """Run commands one after the other in one process; of each the exit code, stdout, stderr."""
-    said = cluster.client(COMMANDS, address=address or None, fresh=far, far=far, commands=list(lines))
+    said = cluster.client(COMMANDS, far=far, commands=list(lines))
     return [(code, out, without_waiting(err)) for code, out, err in answer(said)]
 
 
@@ -73,8 +76,7 @@ def test_looking_leaves_a_lab_at_rest(cluster: Cluster, lab_name: str, tmp_path:
         (0, ["results", lab_name, "half"]),
         (0, ["results", lab_name, "half", "--status", "failed", "-o", str(out)]),
     ]
-    address = cluster.client_address if far else cluster.address
-    found = commands(cluster, *(words for _, words in plan), far=far, address=address)
+    found = commands(cluster, *(words for _, words in plan), far=far)
     assert [code for code, _, _ in found] == [code for code, _ in plan], found
     assert openings(cluster, lab_name) == before, "nobody started it"
     assert any(lab_name in line and "at rest" in line for line in found[0][1].splitlines())
@@ -162,8 +164,18 @@ def test_what_no_node_has_is_waited_for(cluster: Cluster, one_lab: str) -> None:
         assert "stands still" not in client.stderr
 
 
-@pytest.mark.parametrize("way", ["address", "client_address"])
-@pytest.mark.parametrize(("versions", "wanted"), [(("2.1.0", None), "pip install"), ((None, "3.99.1"), "Python 3.")])
+RAYS, PYTHONS = (("2.1.0", None), "pip install"), ((None, "3.99.1"), "Python 3.")
+
+
+@pytest.mark.parametrize(
+    ("way", "versions", "wanted"),
+    [
+        ("address", *RAYS),
+        ("client_address", *PYTHONS),
+        pytest.param("address", *PYTHONS, marks=pytest.mark.long),
+        pytest.param("client_address", *RAYS, marks=pytest.mark.long),
+    ],
+)
 def test_another_ray_or_python_is_said_with_what_to_install(
     cluster: Cluster, way: str, versions: tuple[str | None, str | None], wanted: str
 ) -> None:
@@ -370,7 +382,7 @@ def test_a_shutdown_that_is_refused_advises_the_command(cluster: Cluster, lab_na
     assert refused[2].count("\n") == 1
 
 
-@pytest.mark.parametrize("way", ["address", "client_address"])
+@pytest.mark.parametrize("way", ["address", pytest.param("client_address", marks=pytest.mark.long)])
 def test_what_a_cluster_tells_all_its_drivers_reaches_nobody_who_came_by_raylab(
     cluster: Cluster, tmp_path: Path, way: str
 ) -> None:

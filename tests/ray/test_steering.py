@@ -29,14 +29,8 @@ def until(is_so):
 """
 
 
-@pytest.fixture
-def lab_name() -> str:
-    """One lab for these tests, each of which looks at its own sweep."""
-    return "steered"
-
-
 def test_what_has_begun_ends_by_itself_and_a_pause_outlives_the_lab(
-    cluster: Cluster, lab_name: str, gate: Path
+    cluster: Cluster, common_lab: str, gate: Path
 ) -> None:
     script = """
     lab = raylab.Lab(name)
@@ -56,12 +50,12 @@ def test_what_has_begun_ends_by_itself_and_a_pause_outlives_the_lab(
     lab.resume("paused")
     assert sweep.wait(timeout=60, progress=False)
     """
-    cluster.client(GATED + _dedent(script), name=lab_name, gate=str(gate))
-    assert raylab.Notebook(cluster.home / lab_name).progress("paused").done == 40
+    cluster.client(GATED + _dedent(script), name=common_lab, gate=str(gate))
+    assert raylab.Notebook(cluster.home / common_lab).progress("paused").done == 40
 
 
 @pytest.mark.long
-def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluster, lab_name: str) -> None:
+def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluster, common_lab: str) -> None:
     script = """
     lab = raylab.Lab(name)
     sweep = lab.submit(timed, {"x": range(40)}, name="few", max_concurrency=1)
@@ -73,11 +67,11 @@ def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluste
     rest = sweep.results().sort("begun")
     assert any(end > begin for end, begin in zip(rest["ended"][:-1], rest["begun"][1:])), rest
     """
-    cluster.client(GATED + _dedent(script), name=lab_name)
+    cluster.client(GATED + _dedent(script), name=common_lab)
 
 
 @pytest.mark.long
-def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, lab_name: str) -> None:
+def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, common_lab: str) -> None:
     script = """
     import polars as pl
     def long(x):
@@ -94,11 +88,11 @@ def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, l
     between = low.results().filter(pl.col("begun").is_between(first, last))
     assert between.height == 0, (first, last, low.results())
     """
-    cluster.client(GATED + _dedent(script), name=lab_name)
+    cluster.client(GATED + _dedent(script), name=common_lab)
 
 
 @pytest.mark.long
-def test_users_share_a_cluster_evenly_however_many_sweeps_each_has(cluster: Cluster, lab_name: str) -> None:
+def test_users_share_a_cluster_evenly_however_many_sweeps_each_has(cluster: Cluster, common_lab: str) -> None:
     script = """
     from unittest.mock import patch
     lab = raylab.Lab(name)
@@ -113,7 +107,7 @@ def test_users_share_a_cluster_evenly_however_many_sweeps_each_has(cluster: Clus
         sweep.cancel()
     assert 0.5 * done <= theirs <= 2 * done, (done, theirs)      # by sweeps it would be three times as many
     """
-    cluster.client(GATED + _dedent(script), name=lab_name)
+    cluster.client(GATED + _dedent(script), name=common_lab)
 
 
 def _dedent(code: str) -> str:

@@ -17,18 +17,23 @@ def lab_name() -> str:
 
 
 DRAWS = {
+    "captured": "return {'y': choice(range(10**6)) + normal(x) + frozen.rvs()}",
+    "sets": "import random; return {'y': ''.join(w for w in set('abcdefgh') for _ in range(random.randrange(1, 9)))}",
+}
+
+MORE_DRAWS = {
+    "top": "return {'y': np.random.normal(x) + random.random()}",
     "numpy": "import numpy as np; return {'y': float(np.random.normal(x))}",
     "gauss": "import random; return {'y': random.gauss(x, 1)}",
     "choice": "from random import choice; return {'y': choice(range(10**9))}",
     "scipy": "import scipy.stats; return {'y': float(scipy.stats.norm(x, 1).rvs())}",
-    "captured": "return {'y': choice(range(10**6)) + normal(x) + frozen.rvs()}",
-    "top": "return {'y': np.random.normal(x) + random.random()}",
-    "sets": "import random; return {'y': ''.join(w for w in set('abcdefgh') for _ in range(random.randrange(1, 9)))}",
 }
+"""What tests/worker/test_seeding.py shows without a cluster."""
 
 
+@pytest.mark.parametrize("draws", [DRAWS, pytest.param(MORE_DRAWS, marks=pytest.mark.long)], ids=["some", "more"])
 def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_time(
-    cluster: Cluster, lab_name: str, tmp_path: Path
+    cluster: Cluster, lab_name: str, tmp_path: Path, draws: dict[str, str]
 ) -> None:
     """Also where a module of one's own seeds at its top, and with processes that hash strings as those of
     `raylab start` do."""
@@ -51,9 +56,9 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
             lab.submit(experiment, {"x": [0.0]}, name=sweep + again, repeats=400, seed=1, order=order)
         assert lab.wait(timeout=90), lab.progress()
     """
-    cluster.client(script, cwd=tmp_path, draws=DRAWS, name=lab_name)
+    cluster.client(script, cwd=tmp_path, draws=draws, name=lab_name)
     notebook = raylab.Notebook(cluster.home / lab_name)
-    for name in [*DRAWS, "module"]:
+    for name in [*draws, "module"]:
         frames = [notebook.results(f"{name}{again}", metadata=["_pid"]).sort("_repeat") for again in ("", "-again")]
         assert frames[0]["y"].to_list() == frames[1]["y"].to_list(), name
         assert frames[0]["y"].n_unique() == 400, name

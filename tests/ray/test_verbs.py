@@ -137,9 +137,9 @@ def test_shutdown_refuses_while_trials_are_outstanding_and_force_keeps_them(
     open(gate, "w").close()
     assert lab.wait(timeout=90)
     lab.shutdown()
-    assert raylab.Lab(name, create=False).results()["y"].sort().to_list() == list(range(20))
     """
     cluster.client(GATED + REFUSED + _dedent(script), name=lab_name, gate=str(gate))
+    assert raylab.Notebook(cluster.home / lab_name).results()["y"].sort().to_list() == list(range(20))
 
 
 def test_attaching_finds_a_lab_and_makes_none_when_told_so(cluster: Cluster, lab_name: str) -> None:
