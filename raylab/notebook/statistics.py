@@ -62,7 +62,7 @@ def summary(
         ModuleNotFoundError: scipy is not installed, and `confidence` is not None.
     """
     check_confidence(confidence)
-    view, tables = viewed(record, files, "all", [each for each in _words(of) or () if each.startswith("_")])
+    view, tables = viewed(record, files, "all", [each for each in _words(of, "of") or () if each.startswith("_")])
     keys = None if by is None else _keys(by, view.parameters)
     chosen = _chosen(view, of)
     rows = view.rows(tables, (*TRIAL, "_attempt", "_status", *view.mixing))
@@ -96,13 +96,22 @@ def _column(name: str) -> pl.Expr:
     return cs.by_name(name).as_expr()
 
 
-def _words(given: Words) -> list[str] | None:
-    """One or several names as a list."""
-    return [given] if isinstance(given, str) else None if given is None else list(dict.fromkeys(given))
+def _words(given: Words, what: str) -> list[str] | None:
+    """One or several names as a list, each once.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if given is None:
+        return None
+    names = [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"{what} is a name, or several; got {odd[0]!r}")
+    return names
 
 
 def _keys(by: Words, parameters: Sequence[str]) -> list[str]:
-    names = [read_name(name) if isinstance(name, str) else name for name in _words(by) or ()]
+    names = [read_name(name) for name in _words(by, "by") or ()]
     if unknown := [name for name in names if name not in parameters]:
         raise ValueError(
             f"by names parameters, whose levels are told apart; there is no {', '.join(map(repr, unknown))}, there are "
@@ -155,7 +164,7 @@ def _chosen(view: View, of: Words) -> list[_Result]:
     """
     there = {each.name: _result(each) for each in view.seen if each.name not in {*view.parameters, "_repeat"}}
     numeric = [each for each in there.values() if each.numbers]
-    wanted = _words(of)
+    wanted = _words(of, "of")
     if wanted is None:
         return [each for each in numeric if not each.name.startswith("_")]
     shown = ", ".join(repr(each.name) for each in numeric) or "none yet"

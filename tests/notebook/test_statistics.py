@@ -157,6 +157,7 @@ def test_what_is_summed_up_is_named_or_all_that_has_numbers(tmp_path: Path) -> N
         ("x", "there is no 'x'"),
         ("s", r"'s' has no numbers to sum up \(string\)"),
         ("_nothing", "there is no '_nothing'"),
+        (["a", 3], "of is a name, or several; got 3"),
     ]:
         with pytest.raises(ValueError, match=why):
             notebook.summary(of=of)

@@ -399,6 +399,7 @@ def test_where_no_sweep_is_named_of_several_the_command_is_advised(
         assert "its sweeps: 'done', 'half'; `raylab results " + " ".join(words) + " SWEEP ...` takes one" in said
         assert "results([" not in said
     assert main(["results", lab_at_rest, "done", "nope"]) == 3
+    assert main(["results", lab_at_rest, "done", "--summary"]) == 0
     said = capsys.readouterr().err
     assert "no sweep 'nope'" in said
     assert "SWEEP ..." not in said
