@@ -370,6 +370,7 @@ class Lab:
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
+        table: str | None = None,
     ) -> pl.DataFrame:
         """Everything of a sweep that is in the notebook at the call.
 
@@ -378,6 +379,9 @@ class Lab:
                 them, one sweep after the other, with a column `_sweep` in front.
             status: `done`, `failed`, `crashed`, `out_of_memory`, `timed_out`, several of them, or `all`.
             metadata: True adds all columns about the trials (`_seq`, `_point`, `_status` and so on), a list some.
+            table: the name of a result that is a frame, a dict or a list of dicts: its rows instead of those of trials,
+                each with the parameters of its trial. A frame without rows has none; a trial that came to nothing has
+                a row of nulls, where `status` asks for it. Results that are frames are seen in no other way.
 
         Returns:
             A row for each trial (several where the experiment returns several): the parameters in the design's
@@ -390,8 +394,9 @@ class Lab:
         Raises:
             SweepNotFound: no such sweep, or no name given and not just one sweep; the message lists them.
             NotebookDamaged: a file is not what was written.
+            ValueError: there is no such status, metadata or table; the message says which there are.
         """
-        return self._client.results(name, status, metadata)
+        return self._client.results(name, status, metadata, table)
 
     def scan(
         self,
@@ -399,9 +404,10 @@ class Lab:
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
+        table: str | None = None,
     ) -> pl.LazyFrame:
         """The columns of `results` as a LazyFrame, in the order of `_seq`: that of arrival, not of the design."""
-        return self._client.scan(name, status, metadata)
+        return self._client.scan(name, status, metadata, table)
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of

@@ -24,8 +24,9 @@ from raylab.notebook.copy import copy as copied
 from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.file import Loaded
-from raylab.notebook.frames import results, scan, warnings_frame
+from raylab.notebook.frames import warnings_frame
 from raylab.notebook.inventory import findings_frame, sweeps_frame
+from raylab.notebook.named_tables import results, scan
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
 from raylab.notebook.row_stream import RowStream, opened
@@ -100,12 +101,13 @@ class Notebook:
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
+        table: str | None = None,
     ) -> pl.DataFrame:
         """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat; of a list of names those of each,
-        with a column `_sweep`."""
+        with a column `_sweep`; with `table`, those of one of its tables."""
         return of_sweeps(
             self._read(name),
-            lambda record: results(record, self._of(record), status=status, metadata=metadata),
+            lambda record: results(record, self._of(record), status=status, metadata=metadata, table=table),
             together,
             several=is_list(name),
         )
@@ -116,11 +118,12 @@ class Notebook:
         *,
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
+        table: str | None = None,
     ) -> pl.LazyFrame:
         """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
         return of_sweeps(
             self._read(name),
-            lambda record: scan(record, self._of(record), status=status, metadata=metadata),
+            lambda record: scan(record, self._of(record), status=status, metadata=metadata, table=table),
             scanned,
             several=is_list(name),
         )

@@ -97,13 +97,25 @@ class Sweep:
         """Wait until all is in; see `Lab.wait`."""
         return self._client.wait(self._handle, timeout, progress)
 
-    def results(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.DataFrame:
+    def results(
+        self,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+        table: str | None = None,
+    ) -> pl.DataFrame:
         """The rows that are in, by point, then by repeat; see `Lab.results`."""
-        return self._client.results(self._handle, status, metadata)
+        return self._client.results(self._handle, status, metadata, table)
 
-    def scan(self, *, status: str | Sequence[str] = "done", metadata: bool | Sequence[str] = False) -> pl.LazyFrame:
+    def scan(
+        self,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+        table: str | None = None,
+    ) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
-        return self._client.scan(self._handle, status, metadata)
+        return self._client.scan(self._handle, status, metadata, table)
 
     def to_xarray(self) -> Any:
         """The results that are in, as an xarray.Dataset. Needs xarray: `pip install 'raylab[xarray]'`.

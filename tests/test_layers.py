@@ -41,6 +41,7 @@ HOMES = {
         "raylab.notebook.formula",
         "raylab.notebook.frames",
         "raylab.notebook.inventory",
+        "raylab.notebook.named_tables",
         "raylab.notebook.outer",
         "raylab.notebook.crate_rows",
         "raylab.notebook.frame_files",

@@ -37,7 +37,8 @@ from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFou
 from raylab.notebook import layout
 from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
-from raylab.notebook.frames import check_status, results, scan, updates, warnings_frame
+from raylab.notebook.frames import check_status, updates, warnings_frame
+from raylab.notebook.named_tables import results, scan
 from raylab.notebook.place import store_at
 from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.statistics import Words, check_confidence, summary
@@ -253,12 +254,16 @@ class Client:
 
     # reading ----------------------------------------------------------------------------------------------------
 
-    def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
-        found: pl.DataFrame = self._joined(results, together, sweep, status, metadata)
+    def results(
+        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+    ) -> pl.DataFrame:
+        found: pl.DataFrame = self._joined(partial(results, table=table), together, sweep, status, metadata)
         return found
 
-    def scan(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.LazyFrame:
-        found: pl.LazyFrame = self._joined(scan, scanned, sweep, status, metadata)
+    def scan(
+        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+    ) -> pl.LazyFrame:
+        found: pl.LazyFrame = self._joined(partial(scan, table=table), scanned, sweep, status, metadata)
         return found
 
     def _joined(

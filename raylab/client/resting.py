@@ -102,8 +102,10 @@ class Resting:
     def summary(self, sweep: str | None, of: Words, by: Words, confidence: float | None) -> pl.DataFrame:
         return self._notebook.summary(sweep, of, by=by, confidence=confidence)
 
-    def results(self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str]) -> pl.DataFrame:
-        return self._notebook.results(sweep, status=status, metadata=metadata)
+    def results(
+        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+    ) -> pl.DataFrame:
+        return self._notebook.results(sweep, status=status, metadata=metadata, table=table)
 
     def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
         return streams(self._notebook, sweep, status=status, metadata=metadata)

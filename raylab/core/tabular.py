@@ -7,12 +7,13 @@ Must never change a value, or leave out a column without being told to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["frame_columns", "frame_rows", "is_frame", "series_values"]
+__all__ = ["Table", "frame_columns", "frame_rows", "is_frame", "series_values", "table_of"]
 
 _FRAMES = {"polars": {"DataFrame", "LazyFrame"}, "pandas": {"DataFrame"}, "pyarrow": {"Table", "RecordBatch"}}
 _SERIES = {
@@ -20,6 +21,34 @@ _SERIES = {
     "pandas": {"Series", "Index", "ExtensionArray"},
     "pyarrow": {"Array", "ChunkedArray"},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A frame as plain data: what a frame is that stands in a row.
+
+    Attributes:
+        columns: by name their values.
+        rows: how many there are.
+    """
+
+    columns: Mapping[str, Sequence[object]]
+    rows: int
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes."""
+        return 8 * self.rows * len(self.columns)
+
+
+def table_of(frame: Any) -> Table | None:
+    """A frame as plain data, with an index that tells something as a column; None for what is no frame."""
+    columns = frame_columns(frame, labels=True)
+    if columns is None:
+        return None
+    names = list(_unique(str(name) for name, _ in columns))
+    rows = len(columns[0][1]) if columns else 0
+    return Table(dict(zip(names, (values for _, values in columns), strict=True)), rows)
 
 
 def is_frame(value: object) -> bool:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from raylab.core.tabular import Table
 from raylab.notebook.arrow_types import (
     FLOAT,
     INT,
+    MAX_FIELDS,
     NULL,
     PLAIN,
+    WORDS,
     Array,
     DataType,
     Field,
@@ -23,12 +27,16 @@ from raylab.notebook.arrow_types import (
     differs,
     fitted,
     unify,
+    word,
 )
-from raylab.notebook.exact import Path, about, inexact, inexact_ints
+from raylab.notebook.exact import ITEMS, Path, about, inexact, inexact_ints, marks
 from raylab.notebook.pickled import PICKLED, attempt, packed
 
 KIND = b"raylab.kind"
 """Field metadata that tells a column's kind; a user's dict may look like a pickled value, so the type does not."""
+
+TABLE = b"table"
+"""The kind of a column of lists that hold the rows of a frame each."""
 
 OF = b"raylab.of"
 """Field metadata that tells what a result was called by the experiment, where its column has another name."""
@@ -56,6 +64,8 @@ def column(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
         loss string [None, None, None, 'diverged']
     """
     types = set(map(type, values)) - {type(None)}
+    if Table in types:
+        return _with_tables(clean_name(name), values)
     array = _of_one_kind(types, values)
     if array is not None:
         exact = about(inexact_ints(array)) if array.type.equals(INT) else {}
@@ -108,6 +118,52 @@ def _of_one_kind(types: set[type], values: Sequence[object]) -> Array | None:
     except (pa.ArrowException, OverflowError, UnicodeError):
         pass
     return None
+
+
+def _with_tables(name: str, values: Sequence[object]) -> list[tuple[Field, Array]]:
+    """Values some of which are tables: these as lists of structs, so that a table's rows are of its record.
+
+    The columns of all these tables are made at once, each of as few kinds as its values allow.
+    """
+    tables = {row: value for row, value in enumerate(values) if isinstance(value, Table)}
+    names = dict.fromkeys(clean_name(each) for table in tables.values() for each in table.columns)
+    if len(names) > MAX_FIELDS:
+        return column(name, [dict(value.columns) if isinstance(value, Table) else value for value in values])
+    fields: list[Field] = []
+    arrays: list[Array] = []
+    for each in names:
+        cells = [cell for table in tables.values() for cell in _cells(table, each)]
+        for number, (field, array) in enumerate(sorted(column(each, cells), key=_rank)):
+            taken = {*names, *(other.name for other in fields)}
+            own = numbered_name(f"{each}__{_kind(field)}", taken) if number else each
+            fields.append(field.with_name(own))
+            arrays.append(array)
+    lengths = np.array([tables[row].rows if row in tables else 0 for row in range(len(values))])
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    missing = pa.array([row not in tables for row in range(len(values))])
+    if not fields:
+        made = pa.array([[] if row in tables else None for row in range(len(values))], pa.list_(NULL))
+    else:
+        structs = pa.StructArray.from_arrays(arrays, names=[field.name for field in fields])
+        made = pa.ListArray.from_arrays(offsets, structs, mask=missing)
+    exact = {(ITEMS, field.name, *path) for field in fields for path in marks(field)}
+    others = [None if row in tables else value for row, value in enumerate(values)]
+    found = [(pa.field(name, made.type, metadata={KIND: TABLE, **about(exact)}), made)]
+    return found + [each for each in column(name, others) if not pa.types.is_null(each[1].type)]
+
+
+def _rank(made: tuple[Field, Array]) -> int:
+    """The place of an array among those of one name: a fixed one, whichever came first."""
+    return list(WORDS).index(made[0].type) if made[0].type in WORDS else len(WORDS) + (_kind(made[0]) == "pickle")
+
+
+def _kind(field: Field) -> str:
+    return "pickle" if (field.metadata or {}).get(KIND) == b"pickle" else word(field.type)
+
+
+def _cells(table: Table, name: str) -> Sequence[object]:
+    found = next((cells for each, cells in table.columns.items() if clean_name(each) == name), None)
+    return [None] * table.rows if found is None else found
 
 
 @dataclass(slots=True)

@@ -163,7 +163,7 @@ class _Packing:
             self._parcel.put(f"{folder}/{name}", what, _json(document))
         for version, code in zip(record.versions, codes, strict=True):
             self._put_code(version, code, f"{folder}/code/{code['version']}")
-        rows = Rows(RowStream(record, table))
+        rows = Rows(RowStream(record, table, tables=True))
         results, count = self._put_rows(rows, folder)
         results += self._put_logs(chosen.folder, folder)
         self.runs += runs(

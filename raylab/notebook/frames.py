@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -28,7 +29,7 @@ from raylab.core.versions import mixed
 from raylab.notebook.arrow_types import cast
 from raylab.notebook.columns import SHUFFLED
 from raylab.notebook.file import FileInfo, Loaded
-from raylab.notebook.headings import ALWAYS, Heading, headings, labels
+from raylab.notebook.headings import ALWAYS, Heading, headings, labels, results_of
 from raylab.notebook.nested import by_name
 from raylab.notebook.parameters import Parameters
 from raylab.notebook.schema import SEQ, union
@@ -127,8 +128,9 @@ def trial(
     repeat: int,
     metadata: bool | Sequence[str] = False,
 ) -> pl.DataFrame:
-    """The record of one trial, whatever its status, with the columns of `results`; no rows where there is none."""
-    view, tables = viewed(record, files, "all", metadata)
+    """The record of one trial, whatever its status, with the columns of `results` and its tables; no rows where there
+    is none."""
+    view, tables = viewed(record, files, "all", metadata, tables=True)
     mine = (pl.col("_point") == point) & (pl.col("_repeat") == repeat)
     rows = view.rows(tables, ("_point", "_repeat", "_attempt"))
     # Where values of one name lie in several columns, it depends on all rows how these are called.
@@ -144,13 +146,14 @@ def viewed(
     status: str | Sequence[str],
     metadata: bool | Sequence[str],
     since: int | None = None,
+    tables: bool = False,
 ) -> tuple[View, list[pa.Table]]:
-    """What is seen of these files, and their rows; as `results`, and `since` as of `View`."""
+    """What is seen of these files, and their rows; as `results`, and `since` and `tables` as of `View`."""
     chosen = [loaded for loaded in files if loaded.info.rows and loaded.info.stop > (since or 0)]
     # The last file has all the columns in force.
-    tables = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
+    rows = [loaded.table for loaded in chosen] or [loaded.table.slice(0, 0) for loaded in files[-1:]]
     infos = [loaded.info for loaded in chosen or files[-1:]]
-    return View(record, infos, status, metadata, since), tables
+    return View(record, infos, status, metadata, since, tables), rows
 
 
 class View:
@@ -161,9 +164,11 @@ class View:
         files: those whose rows are seen; at least one, if there is any.
         status, metadata: as `results` takes them.
         since: the first `_seq`, where what is seen is called as on disk.
+        tables: whether those results are seen that are tables.
 
     Attributes:
         parameters: their names.
+        results: the columns on disk of each result, by the name that people see.
         seen: the headings of its columns.
         mixing: the columns by which `tell_mixed` sees whether there is anything to tell.
         has_lists: whether a trial may have several rows.
@@ -176,6 +181,7 @@ class View:
         status: str | Sequence[str],
         metadata: bool | Sequence[str],
         since: int | None = None,
+        tables: bool = False,
     ) -> None:
         self._sorts = since is None
         words = check_status(status)
@@ -189,7 +195,9 @@ class View:
             repeats=record.repeats > 1,
             names=found.names if self._sorts else [],
             metadata=metadata,
+            tables=tables or not self._sorts,
         )
+        self.results = results_of(self._schema, parameters, found.names)
         # What runs again while the files are read comes in positions that the record does not know yet.
         later = any(stop > record.positions for _, stop in found.positions[-1:])
         self.again = found.again or (self._sorts and (record.runs_again or later))
@@ -198,6 +206,13 @@ class View:
         self.has_lists = found.rows > sum(found.by_status.values())
         self.mixing = ("_code", "_status") if len(found.versions) > 1 else ()
         self.columns = [field.name for heading in self.seen for field in heading.fields]
+
+    def without_results(self) -> View:
+        """What is seen of a sweep but its results."""
+        made = copy(self)
+        made.seen = [heading for heading in self.seen if heading.name not in self.results]
+        made.columns = [field.name for heading in made.seen for field in heading.fields]
+        return made
 
     @property
     def is_plain(self) -> bool:
@@ -225,11 +240,14 @@ class View:
         """The rows of these tables in these columns, whichever of them a table has."""
         kinds = ALWAYS | {field.name: field.type for heading in self.seen for field in heading.fields}
         blank = pa.schema([(name, kinds[name]) for name in used if name not in self._schema.names])
-        return _together([*map(self._in_order, tables), blank.empty_table()], used)
+        return _together([*(self._in_order(table, used) for table in tables), blank.empty_table()], used)
 
-    def _in_order(self, table: pa.Table) -> pa.Table:
-        """The table with the fields of those structs sorted whose order depends on which came first."""
+    def _in_order(self, table: pa.Table, used: AbstractSet[str]) -> pa.Table:
+        """The table with the fields of those structs sorted whose order depends on which came first, where they are
+        used."""
         for at, field in enumerate(table.schema):
+            if field.name not in used:
+                continue
             known = self._schema.field(field.name)
             if self._sorts and SHUFFLED in (known.metadata or {}) and not pa.types.is_null(field.type):
                 kind = by_name(known.type)

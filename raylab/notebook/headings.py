@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from raylab.core.summary import Names
 from raylab.notebook.arrow_types import STRING, Field
-from raylab.notebook.columns import clean_name, numbered_name, result_name
+from raylab.notebook.columns import TABLE, clean_name, numbered_name, result_name
 from raylab.notebook.label_columns import CONTENTS, DIGEST
 from raylab.notebook.rows import METADATA, RESERVED, TIMES
-from raylab.notebook.schema import MORE, SEQ, identity
+from raylab.notebook.schema import MORE, SEQ, identity, kept_apart
 
 ALWAYS: dict[str, Any] = {SEQ: pa.int64(), **METADATA}
 """The metadata of every sweep, in the order people see."""
@@ -45,6 +45,7 @@ def headings(
     repeats: bool,
     names: Names,
     metadata: bool | Sequence[str],
+    tables: bool = False,
 ) -> list[Heading]:
     """What is seen of a sweep: parameters, `_repeat` when there are repeats, results, and the metadata asked for.
 
@@ -54,25 +55,40 @@ def headings(
         repeats: whether there are.
         names: of the results, as the experiment gave them.
         metadata: True for all metadata columns, or some of their names.
+        tables: also those results that are tables, each in a cell of its row.
 
     Raises:
         ValueError: there is no such metadata.
     """
-    there: dict[str | bytes, list[Field]] = {}
-    for field in schema:
-        there.setdefault(identity(field), []).append(field)
-    owned = {field.name for field in parameters}
+    there = _there(schema)
     asked = _asked(metadata, there)
     kinds = {field.name: field.type for field in parameters} | ALWAYS | SOMETIMES | UNSEEN
     head = [*(field.name for field in parameters), *(["_repeat"] if repeats else [])]
-    no_results = {*owned, *ALWAYS, *SOMETIMES, *UNSEEN, CONTENTS}
-    results = _results([key for key in there if key not in no_results], names, owned)
     used = set(schema.names)
+    seen = (
+        Heading(name, tuple(field for field in fields if tables or kept_apart(field) != TABLE))
+        for name, fields in results_of(schema, parameters, names).items()
+    )
     return [
         *(Heading(name, _fields(name, there, kinds[name], used)) for name in head),
-        *(Heading(name, tuple(there[key])) for key, name in results.items()),
+        *(heading for heading in seen if heading.fields),
         *(Heading(name, _fields(name, there, kinds[name], used)) for name in asked if name not in head),
     ]
+
+
+def results_of(schema: pa.Schema, parameters: Sequence[Field], names: Names) -> dict[str, list[Field]]:
+    """The results by the names that people see, in their order; arguments as of `headings`."""
+    there, owned = _there(schema), {field.name for field in parameters}
+    no_results = {*owned, *ALWAYS, *SOMETIMES, *UNSEEN, CONTENTS}
+    found = _results([key for key in there if key not in no_results], names, owned)
+    return {name: there[key] for key, name in found.items()}
+
+
+def _there(schema: pa.Schema) -> dict[str | bytes, list[Field]]:
+    found: dict[str | bytes, list[Field]] = {}
+    for field in schema:
+        found.setdefault(identity(field), []).append(field)
+    return found
 
 
 def _fields(name: str, there: Mapping[str | bytes, list[Field]], kind: Any, used: set[str]) -> tuple[Field, ...]:

@@ -33,6 +33,7 @@ class RowStream:
         record: what was asked, read after the snapshot.
         snapshot: of the sweep's table.
         status, metadata: as `results` takes them.
+        tables: as `View` takes it.
 
     Attributes:
         record: what was asked.
@@ -47,11 +48,12 @@ class RowStream:
         snapshot: Snapshot,
         status: str | Sequence[str] = "all",
         metadata: bool | Sequence[str] = True,
+        tables: bool = False,
     ) -> None:
         self.record = record
         self._snapshot = snapshot
         self._files = [info for info in snapshot.files if info.rows]
-        self.view = View(record, self._files or snapshot.files[-1:], status, metadata)
+        self.view = View(record, self._files or snapshot.files[-1:], status, metadata, tables=tables)
         self._statuses = check_status(status)
         self._newest = self._attempts(record) if self.view.again else None
         self.size = sum(info.size for info in self._files)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raylab.notebook.arrow_types import BINARY, WORDS, Array, DataType, Field, Unfit, cast, differs, plain, unify, word
-from raylab.notebook.columns import KIND, OF, SHUFFLED, column, numbered_name
+from raylab.notebook.columns import KIND, OF, SHUFFLED, TABLE, column, numbered_name
 from raylab.notebook.exact import about, marks
 from raylab.notebook.rows import RESERVED
 
@@ -30,8 +30,9 @@ also where the first trial that was measured or timed comes after the 1,000th co
 NAME = b"raylab.name"
 """Field metadata that tells of which name a column was made."""
 
-APART = frozenset({b"pickle", b"text"})
-"""Kinds that a type does not tell: a pickled value looks like a dict, the text of a mixed axis' levels like strings."""
+APART = frozenset({b"pickle", b"text", TABLE})
+"""Kinds that a type does not tell: a pickled value looks like a dict, the text of a mixed axis' levels like strings,
+the rows of a frame like a list of dicts."""
 
 Pair: TypeAlias = tuple[Field, Array]
 

@@ -30,13 +30,16 @@ class Source:
         self._found = found
         self._streams: Callable[..., list[RowStream]] = found.streams if notebook is None else partial(streams, found)
 
-    def rows(self, status: list[str], columns: bool | list[str]) -> Asked:
-        """The rows; of several sweeps with a column `_sweep`."""
+    def rows(self, status: list[str], columns: bool | list[str], table: str | None = None) -> Asked:
+        """The rows, or those of a table; of several sweeps with a column `_sweep`."""
         several = len(self._names) > 1
         which = self._names if several else next(iter(self._names), None)
+        whole = partial(self._found.results, which, status=status, metadata=columns)
+        if table is not None:
+            return Asked(several=False, whole=partial(whole, table=table), streams=list)
         return Asked(
             several=several,
-            whole=partial(self._found.results, which, status=status, metadata=columns),
+            whole=whole,
             streams=partial(self._streams, which, status=status, metadata=columns),
         )
 

@@ -52,6 +52,7 @@ def _statuses(text: str) -> list[str]:
         "done, the columns _status and _error come too",
     ),
     word("--metadata", action="store_true", help="with all the columns about the trials"),
+    word("--table", metavar="NAME", help="the rows of a result that is a frame, a dict or a list of dicts"),
     word(
         "--summary", action="store_true", help="of one sweep, what the results come to: mean, interval, quartiles, ..."
     ),
@@ -69,6 +70,7 @@ def results(
     format: str | None,
     status: list[str],
     metadata: bool,
+    table: str | None,
     summary: bool,
     of: list[str] | None,
     by: list[str] | None,
@@ -78,15 +80,16 @@ def results(
 
     if (of or by) and not summary:
         raise Misuse("--of and --by say what --summary is about: give that, too")
-    if summary and (metadata or status != ["done"]):
-        raise Misuse("--summary counts all trials, so it takes neither --status nor --metadata")
+    if summary and (metadata or status != ["done"] or table is not None):
+        raise Misuse("--summary counts all trials, so it takes neither --status nor --metadata nor --table")
     form = format or ("csv" if output is None else _format(output))
     if output is not None:
         check_place(output)
     elif sys.stdout.isatty() and form in BINARY:
         raise Misuse(f"{form} is nothing to be read on a terminal: give a file with -o, or print into one")
-    if form == LABELLED and (summary or metadata or status != ["done"]):
-        raise Misuse(f"{form} is the results over the axes of one sweep, without --summary, --metadata and --status")
+    if form == LABELLED and (summary or metadata or status != ["done"] or table is not None):
+        words = "--summary, --metadata, --status and --table"
+        raise Misuse(f"{form} is the results over the axes of one sweep, without {words}")
     # Of trials that came to nothing also what became of them.
     columns = metadata or ([] if status == ["done"] else ["_status", "_error"])
     with (
@@ -98,7 +101,7 @@ def results(
         if form == LABELLED:
             remarks = _write_labelled(found.dataset(), output)
         else:
-            asked = found.summary(of, by) if summary else found.rows(status, columns)
+            asked = found.summary(of, by) if summary else found.rows(status, columns, table)
             remarks = _show(asked, format) if output is None else _write(asked, output, form)
     for remark in told:
         say(str(remark.message))

@@ -22,6 +22,7 @@ from raylab.core.labelled import Labels
 from raylab.core.places import runs_of
 from raylab.core.policy import Policy
 from raylab.core.summary import Summary, together
+from raylab.core.tabular import Table
 from raylab.core.trial_log import Log
 from raylab.core.trial_warnings import Kind, merged
 from raylab.notebook.label_columns import brought
@@ -192,7 +193,7 @@ def weight(result: object) -> int:
 
 def _weight(value: object) -> int:
     kind = type(value)  # a user's class may answer isinstance() as it likes
-    if kind in (np.ndarray, Labels):
+    if kind in (np.ndarray, Labels, Table):
         return int(value.nbytes)  # type: ignore[attr-defined]
     if kind in (str, bytes):
         return len(value)  # type: ignore[arg-type]

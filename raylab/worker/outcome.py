@@ -116,6 +116,8 @@ def read(result: object) -> Row | list[Row]:
 _OF_NUMPY_ALONE = frozenset({"builtins", "numpy"})
 """Modules whose types are no frames."""
 
+_OF_FRAMES = frozenset({"polars", "pandas", "pyarrow"})
+
 
 def _entries(result: Any) -> Iterable[object]:
     return (list if issubclass(type(result), list) else tuple).__iter__(result)
@@ -212,7 +214,14 @@ def _name(key: object) -> str:
 
 
 def _snapshot(value: Any) -> object:
-    """A copy of what a later trial could still change: rows wait some time before they are written."""
+    """A copy of what a later trial could still change: rows wait some time before they are written. Of a frame, its
+    columns."""
+    if str(type(value).__module__).partition(".")[0] in _OF_FRAMES:
+        from raylab.core.tabular import table_of  # loads numpy
+
+        table = table_of(value)
+        if table is not None:
+            return table
     try:
         return _copied(value, {})
     except RecursionError:  # too deep to be copied; the notebook will find a way to keep it
