@@ -98,8 +98,9 @@ def _fields(view: View, name: str) -> list[Field]:
     """
     tables = {each: list(filter(_is_table, fields)) for each, fields in view.results.items()}
     there = [each for each, fields in tables.items() if fields]
-    if name in there or not view.results:
-        return tables.get(name, [])
+    own = f"{name}__result" if name in view.parameters else name  # a table may be called as a parameter is
+    if own in there or not view.results:
+        return tables.get(own, [])
     known = f"the tables are {', '.join(map(repr, there))}" if there else "no result is one"
     raise ValueError(
         f"there is no table {name!r}: {known}. A table is a result that is a frame, a dict or a list of dicts; "

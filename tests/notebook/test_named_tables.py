@@ -71,6 +71,11 @@ def test_handle_lab_and_notebook_read_it_alike_and_more_of_it(lab: raylab.Lab) -
     assert notebook.results(["s", "t"], table="agents").equals(both)
 
 
+def test_a_table_may_be_called_as_a_parameter_is(lab: raylab.Lab) -> None:
+    sweep = ran(lab, lambda agents: {"agents": pl.DataFrame({"id": range(agents)})}, {"agents": [2]})
+    assert sweep.results(table="agents").rows() == [(2, 0), (2, 1)]
+
+
 def test_a_table_that_is_not_there_is_refused_with_those_that_are(lab: raylab.Lab) -> None:
     sweep = ran(lab, model, {"n": [1]}, name="s")
     with pytest.raises(ValueError, match="no table 'agent': the tables are 'agents', 'model'"):
