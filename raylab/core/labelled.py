@@ -36,10 +36,16 @@ def is_labelled(value: object) -> str:
         >>> is_labelled(0.5)
         ''
     """
-    for base in type(value).__mro__:  # what it really is: a mock answers isinstance() as it likes
-        if base.__name__ in _CLASSES and str(base.__module__).partition(".")[0] == "xarray":
-            return base.__name__
+    for base in _bases(type(value)):
+        if _name(base) in _CLASSES and str(_module(base)).partition(".")[0] == "xarray":
+            return _name(base)
     return ""
+
+
+_bases: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_name: Callable[[type], str] = type.__dict__["__name__"].__get__
+_module: Callable[[type], object] = type.__dict__["__module__"].__get__
+"""What Python itself knows, whatever a class or its metaclass says instead."""
 
 
 class Labels:

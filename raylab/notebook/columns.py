@@ -125,10 +125,11 @@ def _with_tables(name: str, values: Sequence[object]) -> list[tuple[Field, Array
 
     The columns of all these tables are made at once, each of as few kinds as its values allow.
     """
-    tables = {row: value for row, value in enumerate(values) if isinstance(value, Table)}
+    # A user's class may answer isinstance() as it likes.
+    tables = {row: value for row, value in enumerate(values) if type(value) is Table}
     names = dict.fromkeys(clean_name(each) for table in tables.values() for each in table.columns)
     if len(names) > MAX_FIELDS:
-        return column(name, [dict(value.columns) if isinstance(value, Table) else value for value in values])
+        return column(name, [dict(tables[row].columns) if row in tables else value for row, value in enumerate(values)])
     fields: list[Field] = []
     arrays: list[Array] = []
     for each in names:

@@ -216,7 +216,7 @@ def _name(key: object) -> str:
 def _snapshot(value: Any) -> object:
     """A copy of what a later trial could still change: rows wait some time before they are written. Of a frame, its
     columns."""
-    if str(type(value).__module__).partition(".")[0] in _OF_FRAMES:
+    if str(_class_module(type(value))).partition(".")[0] in _OF_FRAMES:
         from raylab.core.tabular import table_of  # loads numpy
 
         table = table_of(value)
@@ -322,6 +322,7 @@ def _epyc_metadata(record: Mapping[str, Any]) -> tuple[dict[str, object], str | 
 
 
 _class_name: Callable[[type], str] = type.__dict__["__name__"].__get__
+_class_module: Callable[[type], object] = type.__dict__["__module__"].__get__
 _class_traceback: Callable[[BaseException], TracebackType | None] = BaseException.__dict__["__traceback__"].__get__
 """What Python itself knows, whatever a class says instead: nothing of the user's runs here."""
 
