@@ -4,7 +4,7 @@
     terminal/                                 the command `raylab`
     client/                                   a person's process: submission, the way to a lab, waiting, reading
     server/                                   the lab's actor: its verbs, its loop, what writes, leases as Ray tasks
-    rerun/                                    a recorded trial once more, in a person's process
+    rerun/                                    trials in a person's process: a recorded one once more
     code/                                     an experiment as bytes: what travels
     worker/                                   a lease's process: how one trial is run
     notebook/                                 the files: put if absent, numbered Arrow tables, rows and columns

@@ -1,1 +1,1 @@
-"""A recorded trial once more, in a person's process: apart from what else is there, and beside its record."""
+"""Trials in a person's process: a recorded one once more, beside its record; the first ones of a design."""

@@ -1,4 +1,5 @@
-"""A process in which code of the past runs for a while: what it finds, and that all is put back afterwards."""
+"""A person's process in which trials run for a while, perhaps with code of the past: what they find, and that all is
+put back afterwards."""
 
 from __future__ import annotations
 
