@@ -159,6 +159,7 @@ def test_parameters_are_kept_as_epyc_keeps_them(cluster_lab: epyc.ClusterLab) ->
     lab["q"] = np.linspace(0, 1, 3)
     assert lab.parameters() == ["x", "name", "p", "q"]
     assert (lab["x"], lab["name"], lab["p"], lab["q"]) == ([0, 1, 2], ["one"], [0.5], [0, 0.5, 1])
+    assert {type(each) for each in lab["q"]} == {float}, "so that 0.5 of a list is the same point"
     assert (len(lab), "x" in lab, "z" in lab) == (9, True, False)
     assert ("e", {"x": 0, "name": "one", "p": 0.5, "q": 1.0}) in lab.experiments("e")
     del lab["q"]
@@ -429,6 +430,13 @@ def test_a_notebook_is_named_after_its_file_and_nothing_is_started_for_a_name() 
     assert "lab" not in vars(nb)
     with pytest.raises(raylab.NameRefused, match="raylab import"):
         epyc.HDF5LabNotebook("https://example.org/run.h5")
+
+
+def test_the_arguments_of_each_notebook_stand_where_epyc_has_them(lab: raylab.Lab) -> None:
+    lab.submit(lambda x: x, {"x": [1]}, name="old").wait(progress=False)
+    assert epyc.LabNotebook(lab, "words").description() == "words"
+    assert epyc.HDF5LabNotebook(lab, False, "words").description() == "words"
+    assert lab.number_of_results() == 1
 
 
 def test_create_begins_with_nothing(lab: raylab.Lab, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,9 @@ class Lab:
     def addParameter(self, k: str, r: Any) -> None:
         """Give a parameter its values: a string or what cannot be looped over is a single one."""
         single = isinstance(r, str | bytes) or not hasattr(r, "__iter__") or getattr(r, "ndim", 1) == 0
-        self._parameters[k] = [r] if single else list(r)
+        # An array's values are Python's own, as for a design, so that 0.5 of one and 0.5 of a list are the same point.
+        plain = str(getattr(r, "dtype", "")) in ("bool", "int64", "float64")
+        self._parameters[k] = [r] if single else r.tolist() if plain else list(r)
 
     def deleteParameter(self, k: str) -> None:
         """Forget a parameter, if it is there."""

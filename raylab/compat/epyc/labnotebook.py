@@ -43,17 +43,15 @@ class LabNotebook:
     Args:
         name: a name or the path of a file: 'myexperiment.json' is the lab 'myexperiment'. Without one it is a new lab,
             whose name a line says. Or a `raylab.Lab`.
-        create: begin with nothing: one's own sweeps of that lab are deleted for good, also those that run.
         description: in words, held by this object alone.
 
     Raises:
-        LabBusy: it is to begin with nothing, and sweeps of others are in the lab.
         NameRefused: no lab can have this name.
     """
 
     DEFAULT_RESULTSET: Final = "epyc.resultset.default"
 
-    def __init__(self, name: str | Lab = "", create: bool = False, description: str | None = None) -> None:
+    def __init__(self, name: str | Lab = "", description: str | None = None) -> None:
         self._name = name.name if isinstance(name, Lab) else str(name)
         self._description = "A notebook" if description is None else description
         if isinstance(name, Lab):
@@ -63,8 +61,6 @@ class LabNotebook:
         self._added: dict[str, ResultSet] = {}
         self._tag: str | None = None
         self._locked = False
-        if create:
-            self._clear()
 
     @cached_property
     def lab(self) -> Lab:
@@ -79,6 +75,7 @@ class LabNotebook:
         return made
 
     def _clear(self) -> None:
+        """Begin with nothing."""
         there = self.lab.sweeps(archived=True)
         others = sorted({*there["user"]} - {person()})
         if others:
@@ -258,10 +255,28 @@ class LabNotebook:
         return self._set(tag).resultsFor(params)
 
 
-class JSONLabNotebook(LabNotebook):
-    """A lab named after a JSON file. No such file is read or written: `raylab import FILE LAB` takes one in, and
-    `raylab results LAB --format json` writes one."""
+class _FileLabNotebook(LabNotebook):
+    """A lab named after a file. No such file is read or written; `raylab import FILE LAB` takes one in.
+
+    Args:
+        name: as of `LabNotebook`.
+        create: begin with nothing: one's own sweeps of that lab are deleted for good, also those that run.
+        description: in words, held by this object alone.
+
+    Raises:
+        LabBusy: it is to begin with nothing, and sweeps of others are in the lab.
+        NameRefused: no lab can have this name.
+    """
+
+    def __init__(self, name: str | Lab, create: bool = False, description: str | None = None) -> None:
+        super().__init__(name, description)
+        if create:
+            self._clear()
 
 
-class HDF5LabNotebook(LabNotebook):
-    """A lab named after an HDF5 file. No such file is read or written: `raylab import FILE LAB` takes one in."""
+class JSONLabNotebook(_FileLabNotebook):
+    __doc__ = _FileLabNotebook.__doc__
+
+
+class HDF5LabNotebook(_FileLabNotebook):
+    __doc__ = _FileLabNotebook.__doc__
