@@ -19,14 +19,14 @@ class Asked:
     """The rows that were asked for, read when it is known how.
 
     Attributes:
-        several: whether they have a column `_sweep` in front.
         whole: gives all of them.
-        streams: gives a stream of each sweep.
+        streams: gives a stream of each sweep; None where there is none.
+        several: whether streams are to be told apart, by a column `_sweep` in front.
     """
 
-    several: bool
     whole: Callable[[], pl.DataFrame]
-    streams: Callable[[], list[RowStream]]
+    streams: Callable[[], list[RowStream]] | None = None
+    several: bool = False
 
 
 def gathered(asked: Asked, room: Path | None) -> Iterator[pl.DataFrame]:
@@ -39,6 +39,9 @@ def gathered(asked: Asked, room: Path | None) -> Iterator[pl.DataFrame]:
         asked: which rows.
         room: the folder in which rows that are many are parted into files; that for temporary files if None.
     """
+    if asked.streams is None:
+        yield asked.whole()
+        return
     streams = asked.streams()
     kinds = common([stream.schema for stream in streams]) if asked.several else {}
     is_plain = kinds is not None and all(stream.view.is_plain for stream in streams)

@@ -36,7 +36,7 @@ class Source:
         which = self._names if several else next(iter(self._names), None)
         whole = partial(self._found.results, which, status=status, metadata=columns)
         if table is not None:
-            return Asked(several=False, whole=partial(whole, table=table), streams=list)
+            return Asked(whole=partial(whole, table=table))
         return Asked(
             several=several,
             whole=whole,
@@ -46,7 +46,7 @@ class Source:
     def summary(self, of: list[str] | None, by: list[str] | None) -> Asked:
         """What the results of one sweep come to."""
         whole = partial(self._found.summary, self._one("--summary"), of=of, by=by, confidence=0.95)
-        return Asked(several=False, whole=whole, streams=list)
+        return Asked(whole=whole)
 
     def dataset(self) -> Any:
         """The results of one sweep as an xarray.Dataset."""
