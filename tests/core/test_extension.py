@@ -225,6 +225,27 @@ def test_a_large_grid_without_single_points_is_a_few_grids_and_a_small_one_a_lis
     assert grids.added == 10**12 - 200
 
 
+def test_composed_grids_of_a_thousand_million_are_compared_axis_by_axis() -> None:
+    fast, wide = Factorial(y=range(10**4)), Factorial(y=range(2 * 10**4))
+    record = swept((Factorial(x=range(10**5)) + Factorial(x=[-1])) * fast)
+    growth = grow(record, wide * (Factorial(x=range(10**5)) + Factorial(x=[-1, -2])), None)
+    assert growth.added == 2 * 10**4 * (10**5 + 2) - 10**4 * (10**5 + 1)
+    assert cost(growth) < 3_000
+    again = extended(grown(record, growth), fast * Factorial(x=[-1, -2]), 2)
+    assert again.total - record.total - growth.added == 2 * 10**4
+    assert grow(again, wide * Factorial(x=range(-2, 10**5)), None).added == 0
+
+
+def test_selections_of_one_design_are_compared_by_number() -> None:
+    grid = Factorial(x=range(10**4), y=range(10**4))
+    record = swept(Selected(grid, [[0, 5 * 10**7]]))
+    growth = grow(record, Selected(grid, [[4 * 10**7, 6 * 10**7], [7 * 10**7, 7 * 10**7 + 5]]), None)
+    assert (growth.added, cost(growth) < 1_000) == (10**7 + 5, True)
+    assert grow(grown(record, growth), grid, None).added == 4 * 10**7 - 5
+    part = Selected(Factorial(x=range(10**4), y=range(10**4), z=[1, 2]), [[0, 10]])
+    assert grow(swept(part), Selected(part.of, [[5, 12]]), 3).added == 2 * 3 + 5 * 2
+
+
 # refused --------------------------------------------------------------------------------------------------------
 
 
