@@ -29,6 +29,7 @@ BENCHMARKS = (
     "peers",
     "efficiency",
     "submitting",
+    "selecting",
     "retry",
     "memory",
     "asking",

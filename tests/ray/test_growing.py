@@ -10,6 +10,7 @@ import raylab
 
 GATED = """
 import os, signal, time
+import polars as pl
 def gated(x, gate, seed):
     while not os.path.exists(gate):
         time.sleep(0.02)
@@ -54,6 +55,12 @@ def test_a_sweep_grows_while_it_runs_and_through_a_death_and_when_it_is_complete
     assert sampled.wait(timeout=90, progress=False)
     assert sampled.results()["x"].to_list() == [point["x"] for point in sampled.design]
     assert sampled.design == raylab.Sobol(32, ranges).seeded(sampled.info()["seed"])
+
+    grid = raylab.Points(x=[1, 2, 3]) * {"gate": [gate]} + {"x": range(4, 9), "gate": [gate]}
+    composed = lab.submit(gated, grid.where(pl.col("x") % 2 == 0), name="composed")
+    assert composed.extend(grid) == 4
+    assert composed.wait(timeout=90, progress=False)
+    assert composed.results()["y"].to_list() == [2, 4, 6, 8, 1, 3, 5, 7]
     """
     cluster.client(GATED + _dedent(script), name=common_lab, gate=str(gate))
     notebook = raylab.Notebook(cluster.home / common_lab)
