@@ -344,10 +344,10 @@ def _check_listed(count: int, what: str) -> None:
 def _some(design: Design, runs: Runs) -> Design:
     """Some points of what is no grid."""
     count = box.count(runs)
-    if isinstance(design, Points) or count <= FEW_LEVELS < design.size:
-        return _listed(design, runs)
-    if count == design.size:
+    if count == design.size and not isinstance(design, Points):
         return design
+    if isinstance(design, Points) or count <= FEW_LEVELS:
+        return _listed(design, runs)
     return design.within(np.array(runs)) if isinstance(design, Selected) else Selected(design, runs)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from raylab.core.axes import Axis, Chained, Stepped
+from raylab.core.axes import Axis, Chained, Stepped, links
 from raylab.core.drawn import Drawn
 from raylab.core.kinds import MISSING, text_of
 from raylab.core.values import key_of
@@ -42,11 +42,13 @@ def shown_values(axis: Axis) -> str:
         >>> from raylab.core.axes import axis_of
         >>> shown_values(axis_of((0.1, 0.5, 0.2))), shown_values(axis_of(("a", "b", "a")))
         ('0.1 to 0.5', "'a' or 'b'")
+        >>> shown_values(Chained([axis_of(("a", "b")), axis_of(("b", "a"))]))
+        "'a' or 'b'"
     """
     if isinstance(axis, Drawn):
         return axis.law.shown
     ends = _ends(axis)
-    if ends is None and isinstance(axis, Chained):
+    if ends is None and isinstance(axis, Chained) and any(isinstance(each, Drawn) for each in links(axis)):
         found = list(dict.fromkeys(map(shown_values, axis.axes)))
         return _or(found) if all(found) and len(found) <= FEW else ""
     if ends is not None:
