@@ -135,9 +135,10 @@ class Lab:
 
         Args:
             experiment: a function, a `raylab.Experiment`, or an object with epyc's `set` and `run`.
-            design: a design, a frame, a list of dicts or a dict of levels; the factorial of `axes` if None. A sampled
-                design without a seed of its own is drawn by the sweep's. Rows that raylab gave, as `failures()` does,
-                are taken without the columns about trials, and each point once, whichever of its repeats they are.
+            design: a design (also composed: `a * b`, `a + b`, `design.where(expression)`), a frame, a list of dicts or
+                a dict of levels; the factorial of `axes` if None. A sampled design without a seed of its own is drawn
+                by the sweep's. Rows that raylab gave, as `failures()` does, are taken without the columns about trials,
+                and each point once, whichever of its repeats they are.
             name: the sweep's, unique in the lab; the experiment's own if None.
             repeats: independent runs of each point, each with a seed of its own.
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.

@@ -160,7 +160,11 @@ class Design(ABC):
 
     def __mul__(self, other: Any) -> Design:
         """Every point of this design with every point of the other, whose points vary fastest. No parameter may stand
-        in both. What `submit` takes for a design can stand on either side: `design * {"q": [1, 2]}`.
+        in both. A dict of levels or a list of dicts can stand on either side, a frame on the right:
+        `design * {"q": [1, 2]}`.
+
+        Raises:
+            DesignError: a parameter stands in both; the product has more than 2^62 points; the other is no design.
 
         Example:
             >>> from raylab.core.design import Factorial
@@ -175,6 +179,9 @@ class Design(ABC):
     def __add__(self, other: Any) -> Design:
         """The points of this design, then those of the other, which has the same parameters in whatever order. A point
         that stands in both stands there twice, and runs twice; `submit` says so.
+
+        Raises:
+            DesignError: a parameter stands in one of them only; the other is no design.
 
         Example:
             >>> from raylab.core.design import Factorial
