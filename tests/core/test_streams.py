@@ -48,7 +48,9 @@ def test_sobols_sequence_has_the_very_points_of_scipy(axes: int, seed: int) -> N
 @given(st.integers(0, 2**63 - 1), st.integers(1, 500), st.text(max_size=3))
 @settings(max_examples=40)
 def test_each_stratum_has_one_point(seed: int, count: int, axis: str) -> None:
-    where = Strata(seed, axis, count).at(np.arange(count))
+    stream, every = Strata(seed, axis, count), np.arange(count)
+    where = stream.at(every)
+    assert scaled(stream._edge(every.astype(np.uint64)), count).tolist() == every.tolist()  # a point may lie just there
     assert sorted(scaled(where, count).tolist()) == list(range(count))
     assert np.floor(fractions(where) * count).max() <= count
 
