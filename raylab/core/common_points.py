@@ -23,7 +23,7 @@ from raylab.core.places import among, runs_of
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
-__all__ = ["Ground", "meeting"]
+__all__ = ["Ground", "common_runs", "in_design", "meeting", "of_one"]
 
 COMPARED: Final = 10**7
 """The most points of a list that are compared with others: some ten seconds for each parameter."""
@@ -35,6 +35,7 @@ class Ground:
     Attributes:
         design: the design.
         axes: of its grid; None if its points are a list. The list of one parameter is the grid of one axis.
+        factors: of a product that is sampled; each is an axis, of which the places are the numbers of its points.
         sizes: of these axes; of a list, how many points it has.
         grid: the axes of the grid, also of one of which but a selection is meant.
     """
@@ -42,7 +43,10 @@ class Ground:
     def __init__(self, design: Design) -> None:
         self.design = design
         self.axes: Mapping[str, Axis] | None = design.axes if _is_grid(design) else None
-        self.sizes = tuple(axis.size for axis in self.axes.values()) if self.axes else (design.size,)
+        self.factors = design.factors if isinstance(design, Product) and design.is_sampled else ()
+        self.sizes = tuple(axis.size for axis in (self.axes or {}).values()) or (design.size,)
+        if self.factors:
+            self.sizes = tuple(factor.size for factor in self.factors)
         of = design.of if isinstance(design, Selected) else design
         self.grid: Mapping[str, Axis] | None = of.axes if _is_grid(of) else None
 
@@ -82,9 +86,10 @@ class Ground:
     def check(self) -> None:
         """Refuse a list that is too long to be compared."""
         if self.design.size > COMPARED:
+            grid = "" if self.design.is_sampled else "Give it as a Factorial, whose axes are compared instead. "
             raise DesignError(
-                f"{self.design!r} cannot be compared point by point (up to {COMPARED:,} points can). Give it as a "
-                "Factorial, whose axes are compared instead, or submit what is new under another name"
+                f"{self.design!r} cannot be compared point by point (up to {COMPARED:,} points can). {grid}"
+                "What is new can be submitted under another name"
             )
 
 
@@ -112,7 +117,7 @@ def meeting(ours: Ground, theirs: Ground) -> tuple[Area, Area]:
     """
     if ours.text == theirs.text:
         return [ours.whole], [theirs.whole]
-    if (found := _of_one(ours.design, theirs.design)) is not None:
+    if (found := of_one(ours.design, theirs.design)) is not None:
         return found
     if ours.axes is not None and theirs.axes is not None:
         pairs = [shared(name, axis, theirs.axes[name]) for name, axis in ours.axes.items()]
@@ -131,18 +136,18 @@ def meeting(ours: Ground, theirs: Ground) -> tuple[Area, Area]:
     return _among(ours.rows, theirs.rows), _among(theirs.rows, ours.rows)
 
 
-def _of_one(ours: Design, theirs: Design) -> tuple[Area, Area] | None:
+def of_one(ours: Design, theirs: Design) -> tuple[Area, Area] | None:
     """The points that two selections of one design have in common, or a selection and its design; None if they are
     not of one. They are compared by their numbers, run by run."""
     one, other = (each.of if isinstance(each, Selected) else each for each in (ours, theirs))
     if one.size != other.size or (one is ours and other is theirs) or one.dumps() != other.dumps():
         return None
     runs = [each.runs if isinstance(each, Selected) else np.array([[0, each.size]]) for each in (ours, theirs)]
-    both = _common(*runs)
-    return tuple(_runs(each, both) for each in (ours, theirs))  # type: ignore[return-value]
+    both = common_runs(*runs)
+    return tuple(in_design(each, both) for each in (ours, theirs))  # type: ignore[return-value]
 
 
-def _common(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def common_runs(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     """The runs of the numbers that are in both of two sets."""
     cuts = np.union1d(a.ravel(), b.ravel())
     starts = cuts[:-1]
@@ -150,7 +155,7 @@ def _common(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([starts[inside], cuts[1:][inside]], axis=1)
 
 
-def _runs(design: Design, numbers: NDArray[np.int64]) -> Area:
+def in_design(design: Design, numbers: NDArray[np.int64]) -> Area:
     """These points of a design, by their numbers in what it is a selection of."""
     if not len(numbers):
         return []

@@ -60,15 +60,11 @@ class Design(ABC):
         optional: the parameters that some points do not have.
         is_grid: whether its points are combinations of the levels of its axes, each once at most but where a level
             stands twice.
-        is_sampled: whether its points, or some of them, are drawn by a seed.
-        is_seeded: whether that was done, so that there are points.
         samples: the sampled designs in it, in order.
     """
 
     is_grid = False
-    is_sampled = False
-    is_seeded = True
-    samples: Sequence[Design] = ()
+    samples: Sequence[Any] = ()
     __array_ufunc__ = None  # so that numpy leaves `array * design` to the design
 
     def __init__(self, axes: dict[str, Axis], size: int) -> None:
@@ -84,6 +80,16 @@ class Design(ABC):
         ]
         self.parameters = tuple(axes)
         self.size = size
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether its points, or some of them, are drawn by a seed."""
+        return bool(self.samples)
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether that was done, so that there are points."""
+        return all(sample.seed is not None for sample in self.samples)
 
     def axis(self, name: str) -> Axis:
         """The levels of a parameter."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from raylab.core.axes import repeated
 from raylab.core.common_points import Ground, meeting
-from raylab.core.design import Design
+from raylab.core.design import Design, Joined
 from raylab.core.places import numbers
 from raylab.core.summands import in_any_order
 from raylab.errors import DesignError
@@ -26,7 +26,7 @@ PARTS: Final = 32
 
 def doubles(design: Design) -> list[str]:
     """What stands twice in a design, a phrase for each axis or row; of each, the first is named. Large sums of lists,
-    for which it would take long to tell, are taken as they are.
+    for which it would take long to tell, are taken as they are, and what chance brings twice is no matter.
 
     Example:
         >>> from raylab.core.design import Factorial
@@ -34,12 +34,13 @@ def doubles(design: Design) -> list[str]:
         ['x=7, y=2']
     """
     found = design.repeated()
-    parts = in_any_order(design)
+    parts = [part for part in in_any_order(design) if not part.is_sampled]
     if found or len(parts) < 2:
         return found
-    if design.size <= LISTED:
-        at = repeated(Ground(design).rows)
-        return [] if at is None else [_phrase(design[at])]
+    listed = Joined(parts) if design.is_sampled else design
+    if listed.size <= LISTED:
+        at = repeated(Ground(listed).rows)
+        return [] if at is None else [_phrase(listed[at])]
     return _shared(parts) if len(parts) <= PARTS else []
 
 

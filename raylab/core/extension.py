@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import accumulate, islice, product
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from raylab.core.area import LISTED, Area, cut, few, minus, overlap
 from raylab.core.axes import Axis, axis_of, distinct, is_listed, picked
 from raylab.core.box import Box, Runs
 from raylab.core.common_points import Ground, meeting
-from raylab.core.design import Design, Factorial, Points, Selected
+from raylab.core.design import Design, Factorial, Points, Sampled, Selected
 from raylab.core.growth import Growth
 from raylab.core.inherited_classes import Classed, inherited
 from raylab.core.kinds import MISSING
@@ -33,7 +33,7 @@ from raylab.core.places import chosen, runs_of
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment
 from raylab.core.selected import MOST_POINTS
-from raylab.core.stretches import gone_on_with, sample_first, stretch
+from raylab.core.stretches import gone_on_with
 from raylab.core.summands import in_any_order, summands
 from raylab.errors import DesignError
 
@@ -158,8 +158,6 @@ class _Growing:
             yield from self._new(part, repeats)
 
     def _new(self, design: Design, repeats: int | None) -> Iterator[Design]:
-        if any(gone_on_with(tract.ground.design, ahead := sample_first(design))[1] for tract in self.tracts):
-            design = ahead
         ground, new = _once(design)
         # First the grids: a grid without grids is grids.
         for tract in sorted(self.tracts, key=lambda tract: tract.ground.axes is None):
@@ -285,8 +283,11 @@ def _designs(ground: Ground, area: Area) -> Iterator[Design]:
     """These points as designs: grids as they are; what stands between single points, or in a list, as a list or, where
     that would be long, as a selection."""
     for piece in area:
-        if ground.design.is_sampled:  # stretches, with which others can go on
-            yield from (stretch(ground.design, start, stop) for start, stop in piece[0])
+        if isinstance(ground.design, Sampled):  # a stretch, with which another one can go on
+            yield from (ground.design.part(start, stop) for start, stop in piece[0])
+        elif ground.factors and len(piece) == len(ground.factors):
+            parts = [list(_designs(Ground(each), [(runs,)])) for each, runs in zip(ground.factors, piece, strict=True)]
+            yield from (reduce(times, some) for some in product(*parts))
         elif ground.axes is None:
             yield _some(ground.design, piece[0])
         elif len(piece) == len(ground.sizes):
@@ -346,7 +347,7 @@ def _some(design: Design, runs: Runs) -> Design:
     count = box.count(runs)
     if count == design.size and not isinstance(design, Points):
         return design
-    if isinstance(design, Points) or count <= FEW_LEVELS:
+    if isinstance(design, Points) or (count <= FEW_LEVELS and not design.is_sampled):
         return _listed(design, runs)
     return design.within(np.array(runs)) if isinstance(design, Selected) else Selected(design, runs)
 

@@ -41,8 +41,6 @@ class Joined(Design):
             {name: Chained([part.axis(name) for part in parts]) for name in names}, sum(part.size for part in parts)
         )
         self.optional = [name for name in names if any(name in part.optional for part in parts)]
-        self.is_sampled = any(part.is_sampled for part in parts)
-        self.is_seeded = all(part.is_seeded for part in parts)
         self.samples = [sample for part in parts for sample in part.samples]
         self._firsts = [0, *accumulate(part.size for part in parts)]
 

@@ -38,8 +38,6 @@ class Product(Design):
         )
         self.optional = [name for factor in factors for name in factor.optional]
         self.is_grid = all(factor.is_grid for factor in factors)
-        self.is_sampled = any(factor.is_sampled for factor in factors)
-        self.is_seeded = all(factor.is_seeded for factor in factors)
         self.samples = [sample for factor in factors for sample in factor.samples]
         self._strides = [prod(factor.size for factor in factors[at + 1 :]) for at in range(len(factors))]
         self._home = {name: at for at, factor in enumerate(factors) for name in factor.parameters}

@@ -39,8 +39,6 @@ class Sampled(Design):
     MOST = MAX_SIZE
     """Points that a design of this kind has at most."""
 
-    is_sampled = True
-
     def __init__(self, n: int, ranges: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         kind = type(self).__name__
         given = by_name(kind, ranges, more)
@@ -60,7 +58,6 @@ class Sampled(Design):
 
     def _set(self, size: int, ranges: Mapping[str, Range], first: int, seed: int | None) -> None:
         self.ranges, self.first, self.seed = dict(ranges), first, seed
-        self.is_seeded = seed is not None
         self.samples = (self,)
         streams = {} if seed is None else {name: self._stream(name, seed, first + size) for name in ranges}
         self._streams: dict[str, Stream] = streams

@@ -57,7 +57,7 @@ class Selected(Design):
             raise ValueError(f"runs of points of {of!r}, which ascend, are expected")
         self._ends = np.cumsum(self.runs[:, 1] - self.runs[:, 0])
         super().__init__(of.axes, int(self._ends[-1]))
-        self.is_grid, self.is_sampled, self.samples = of.is_grid, of.is_sampled, of.samples
+        self.is_grid, self.samples = of.is_grid, of.samples
         self.optional = [name for name in of.optional if self._lacks(name)]
 
     def chosen(self, points: Places) -> Places:

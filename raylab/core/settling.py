@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from raylab.core.design import Design, Sampled
+from raylab.core.design import Design
 from raylab.core.request import Submission, SweepRecord
 
 __all__ = ["settled", "under"]
@@ -28,14 +28,10 @@ def settled(record: SweepRecord, design: Design) -> Design:
     """
     if design.is_seeded:
         return design
-    there = [sample for text in record.designs for sample in _samples(Design.loads(text))]
+    there = [sample for text in record.designs for sample in Design.loads(text).samples]
     sequences = {sample.sequence for sample in there}
     for seed in dict.fromkeys([record.seed, *(sample.seed for sample in there if sample.seed is not None)]):
         made = design.settled(seed)
-        if any(sample.sequence in sequences for sample in _samples(made)):
+        if any(sample.sequence in sequences for sample in made.samples):
             return made
     return design.settled(record.seed)
-
-
-def _samples(design: Design) -> list[Sampled]:
-    return [each for each in design.samples if isinstance(each, Sampled)]

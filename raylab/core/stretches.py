@@ -1,25 +1,25 @@
 """Stretches: which points of a sweep a sampled design goes on with, and what both are together.
 
 Promises: points are found by their numbers in the sequence that both designs are a stretch of, at no cost however many
-they are, also where the sampled design is a factor of a product. Any other point of a sampled design counts as new,
-whatever its values: they are not compared.
+they are. Any other point of a sampled design counts as new, whatever its values: they are not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from math import prod
 
-from raylab.core.algebra import times
+import numpy as np
+
+from raylab.core import box
 from raylab.core.area import LISTED, Area
-from raylab.core.box import Runs
-from raylab.core.design import Design, Factorial, Joined, Product, Sampled
+from raylab.core.box import Box, Runs
+from raylab.core.common_points import Ground, common_runs, in_design, meeting, of_one
+from raylab.core.design import Design, Joined, Product, Sampled, Selected
+from raylab.core.places import numbers, runs_of
 from raylab.errors import DesignError
 
-__all__ = ["gone_on_with", "in_turn", "sample_first", "stretch"]
+__all__ = ["gone_on_with", "in_turn"]
 
 
 def gone_on_with(there: Design, design: Design) -> tuple[Area, Area]:
@@ -33,70 +33,57 @@ def gone_on_with(there: Design, design: Design) -> tuple[Area, Area]:
         >>> gone_on_with(Random(10, p=(0, 1)).seeded(3), Random(20, p=(0, 1)).seeded(3))
         ([(((0, 10),),)], [(((0, 10),),)])
     """
-    ours, theirs = _strip(there), _strip(design)
-    if ours is None or theirs is None or ours.others != theirs.others:
+    if isinstance(there, Product) and isinstance(design, Product):
+        return _by_factor(there, design)
+    one, other = (each.of if isinstance(each, Selected) else each for each in (there, design))
+    if not isinstance(one, Sampled) or not isinstance(other, Sampled):
+        return of_one(there, design) or ([], [])
+    run = one.meets(other)
+    if run is None:
         return [], []
-    own, other = ours.sample.meets(theirs.sample), theirs.sample.meets(ours.sample)
-    return ([(ours.runs(*own),)], [(theirs.runs(*other),)]) if own and other else ([], [])
+    both = np.array([run]) + one.first
+    for each, whole in ((there, one), (design, other)):
+        if isinstance(each, Selected):
+            both = common_runs(both, each.runs + whole.first)
+    return in_design(there, both - one.first), in_design(design, both - other.first)
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """A sampled design alone, or as a factor between others, which are not sampled.
-
-    Attributes:
-        sample: the sampled design.
-        others: the product of the others.
-        before, after: how many points those have that vary more slowly, and faster.
-    """
-
-    sample: Sampled
-    others: Design
-    before: int
-    after: int
-
-    def runs(self, start: int, stop: int) -> Runs:
-        """The points with those of the sampled design from one number on to another."""
-        size = self.sample.size
-        if (start, stop) == (0, size):
-            return ((0, self.before * size * self.after),)
-        if self.before > LISTED:
-            raise DesignError(
-                f"the points that are there stand in {self.before:,} places, and {LISTED:,} can be told apart. "
-                "Multiply in the other order, the sampled design first, and submit that under another name"
-            )
-        return tuple(((at * size + start) * self.after, (at * size + stop) * self.after) for at in range(self.before))
+def _by_factor(there: Product, design: Product) -> tuple[Area, Area]:
+    """The points of two products that are the same, by the numbers of the points of their factors, in whatever order
+    these stand."""
+    place = {frozenset(each.parameters): at for at, each in enumerate(design.factors)}
+    at = [place.get(frozenset(each.parameters)) for each in there.factors]
+    own, others = list[Runs](), dict[int, Runs]()
+    for one, number in zip(there.factors, at, strict=True):
+        if number is None or len(at) != len(place):
+            return [], []
+        other = design.factors[number]
+        if other.is_sampled and one.dumps() != other.dumps():
+            areas = gone_on_with(one, other)
+        else:
+            areas = meeting(Ground(one), Ground(other))
+        own.append(_numbers(one, areas[0]))
+        others[number] = _numbers(other, areas[1])
+    return ([tuple(own)], [tuple(others[number] for number in sorted(others))]) if all(own) else ([], [])
 
 
-def _strip(design: Design) -> _Strip | None:
-    factors = design.factors if isinstance(design, Product) else (design,)
-    place = [at for at, factor in enumerate(factors) if factor.is_sampled]
-    sample = factors[place[0]] if len(place) == 1 else None
-    if not isinstance(sample, Sampled):
-        return None
-    slow, fast = factors[: place[0]], factors[place[0] + 1 :]
-    nothing: Design = Factorial()
-    return _Strip(
-        sample,
-        reduce(times, (*slow, *fast), nothing),
-        prod(each.size for each in slow),
-        prod(each.size for each in fast),
-    )
+def _numbers(design: Design, area: Area) -> Runs:
+    """The points of an area by their numbers."""
+    sizes = Ground(design).sizes
+    every = box.whole(sizes)
+    found = [((0, design.size),) if each == every else _listed(each, sizes) for each in area]
+    return tuple(box.joined(found)) if found else ()
 
 
-def sample_first(design: Design) -> Design:
-    """The points of a product with those of its sampled factor varying most slowly, so that what goes on with them
-    stands together; any other design as it is."""
-    strip = _strip(design)
-    return design if strip is None or strip.before == 1 else times(strip.sample, strip.others)
-
-
-def stretch(design: Design, start: int, stop: int) -> Design:
-    """The points of a design, the sampled factor of which comes first, from one number on to another."""
-    strip = _strip(design)
-    if strip is None or strip.before > 1 or (start, stop) == (0, design.size):
-        return design
-    return times(strip.sample.part(start // strip.after, stop // strip.after), strip.others)
+def _listed(piece: Box, sizes: Sequence[int]) -> Runs:
+    if len(piece) == 1:
+        return piece[0]
+    if (count := box.size(piece)) > LISTED:
+        raise DesignError(
+            f"{count:,} points of a factor of the product are there, and {LISTED:,} at most are listed. Submit what is "
+            "new under another name"
+        )
+    return runs_of(numbers(piece, sizes, np.arange(count)))
 
 
 def in_turn(designs: Iterable[Design]) -> Design:

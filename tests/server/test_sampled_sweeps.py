@@ -128,6 +128,35 @@ def test_rows_of_a_sampled_sweep_are_its_points_and_other_designs_bring_new_ones
     assert finished(listed).height == 7
 
 
+@pytest.mark.parametrize("kind", [Sobol, Random])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_product_goes_on_in_each_of_its_factors(lab: raylab.Lab, kind: Any, is_first: bool) -> None:
+    def made(levels: int, n: int) -> Any:
+        grid, sampled = Factorial(n=range(levels)), kind(n, x=(0.2, 1))
+        return sampled * grid if is_first else grid * sampled
+
+    sweep = lab.submit(told, made(3, 8), name="s", seed=4)
+    assert [sweep.extend(made(3, 16)), sweep.extend(made(3, 16)), sweep.extend(made(2, 4))] == [24, 0, 0]
+    assert sweep.extend(made(4, 16)) == 16
+    assert sweep.extend(made(3, 32), repeats=2) == 48 + 2 * 48
+    assert lab.submit(told, made(3, 8), name="s").info()["total"] == 64 + 48 + 96
+    rows = finished(sweep).select("x", "n")
+    points = [(point["x"], point["n"]) for point in [*made(3, 32).seeded(4), *made(4, 16).seeded(4)]]
+    assert sorted(set(rows.rows())) == sorted(set(points))
+    assert rows.height == 64 + 48 + 96
+
+
+def test_sums_and_selections_of_sampled_designs_go_on_too(lab: raylab.Lab) -> None:
+    def low(n: int, most: float) -> Any:
+        return Sobol(n, x=(0, 1)).seeded(3).where(pl.col("x") < most)
+
+    sweep = lab.submit(told, low(64, 0.5), name="s")
+    assert [sweep.extend(low(64, 0.75)), sweep.extend(low(128, 0.75)), sweep.extend(low(128, 2.0))] == [16, 48, 32]
+    assert finished(sweep)["x"].n_unique() == finished(sweep).height == 128
+    both = lab.submit(told, Random(8, x=(0, 1)) + Factorial(x=[5.0, 6.0]), name="both")
+    assert both.extend(Random(16, x=(0, 1)) + Factorial(x=[5.0, 7.0])) == 9
+
+
 def test_what_fails_is_seen_run_again_and_rerun_with_its_values(lab: raylab.Lab) -> None:
     sweep = lab.submit(told, Random(32, x=(0, 0.5), z=stats.norm(0, 1)), name="s", seed=1)
     finished(sweep)
@@ -145,7 +174,7 @@ def test_amounts_follow_from_sampled_points_also_where_the_sweep_drew_its_seed(l
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # no node has so much
             design = Random(words.pop("n", 64), x=(0, 1), n=integers(0, 2))
-            return lab.submit(told, design, name="s", num_cpus=pl.col("x").round() + 2, **words)
+            return lab.submit(told, design, name="s", num_cpus=pl.col("n") + 2, **words)
 
     def classes() -> dict[float, list[int]]:
         found: dict[float, list[int]] = {}
@@ -157,7 +186,7 @@ def test_amounts_follow_from_sampled_points_also_where_the_sweep_drew_its_seed(l
         return {cpus: sorted(points) for cpus, points in found.items()}
 
     def expected(sweep: raylab.Sweep) -> dict[float, list[int]]:
-        return {float(2 + n): [at for at, each in enumerate(sweep.design) if round(each["x"]) == n] for n in (0, 1)}
+        return {float(2 + n): [at for at, each in enumerate(sweep.design) if each["n"] == n] for n in (0, 1)}
 
     sweep = submitted()
     assert classes() == expected(sweep)
