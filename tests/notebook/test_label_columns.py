@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import xarray as xr
+from sweeps import leased, packaged
 
 import raylab
 import raylab.testing
+from raylab import Factorial
 from raylab.core.labelled import LABELS, Labels
 from raylab.notebook import label_columns
 from raylab.notebook.label_columns import CONTENTS, DIGEST, brought, columns, contents, without
@@ -119,3 +122,15 @@ def test_what_a_damaged_file_took_along_comes_back_with_the_trials_that_run_agai
         sweep = lab.submit(measured, {"n": range(20)}, name="s", seed=1)
         assert sweep.wait(timeout=60, progress=False)
         assert sweep.to_xarray().identical(whole)
+
+
+def test_a_worker_sends_a_content_once_a_lease() -> None:
+    def profile(n: int) -> Any:
+        import xarray
+
+        return xarray.DataArray([n, 0], dims="x", coords={"x": [1, 2]})
+
+    package = packaged(profile, Factorial(n=range(6)))
+    for _ in range(2):  # another lease may be taken where this one is lost
+        sent = [brought(batch.rows) for batch in leased(package, flush_s=0.0)]
+        assert [len(each) for each in sent] == [2, 0, 0, 0, 0, 0]

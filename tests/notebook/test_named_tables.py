@@ -169,6 +169,15 @@ def test_many_rows_are_not_looked_at_one_by_one() -> None:
     assert made.schema.field("agents").type == array.type
 
 
+def test_the_kinds_of_a_column_have_a_fixed_order() -> None:
+    for cells in (["a", 1, None], [1, "a", None]):
+        ((field, _),) = column("t", [Table({"v": cells}, 3)])
+        assert [(each.name, str(each.type)) for each in field.type.value_type] == [
+            ("v", "int64"),
+            ("v__string", "string"),
+        ]
+
+
 def test_a_table_too_wide_for_a_struct_is_kept_all_the_same(lab: raylab.Lab) -> None:
     wide = ran(lab, lambda n: {"t": pl.DataFrame({f"c{i}": [n] for i in range(1_001)})}, {"n": [1]})
     assert wide.results()["t"].struct.field("repr").str.starts_with("{'c0'").all()
