@@ -29,6 +29,10 @@ COMPARED: Final = 10**7
 """The most points of a list that are compared with others: some ten seconds for each parameter."""
 
 
+RUNS: Final = 10**6
+"""The most runs that two selections of one design may have in common: some seconds."""
+
+
 class Ground:
     """A design as what its points are places of.
 
@@ -159,6 +163,11 @@ def in_design(design: Design, numbers: NDArray[np.int64]) -> Area:
     """These points of a design, by their numbers in what it is a selection of."""
     if not len(numbers):
         return []
+    if len(numbers) > RUNS:
+        raise DesignError(
+            f"the points that are there already stand in {len(numbers):,} runs in {design!r}, and up to {RUNS:,} can "
+            "be told apart. Submit what is new under another name"
+        )
     if isinstance(design, Selected):
         numbers = np.stack([design.found(numbers[:, 0]), design.found(numbers[:, 1] - 1) + 1], axis=1)
     return [(tuple(box.joined([list(map(tuple, numbers.tolist()))])),)]

@@ -236,6 +236,15 @@ def test_composed_grids_of_a_thousand_million_are_compared_axis_by_axis() -> Non
     assert grow(again, wide * Factorial(x=range(-2, 10**5)), None).added == 0
 
 
+def test_selections_with_too_many_runs_in_common_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Factorial(x=range(10), y=range(10))
+    record = swept(Selected(grid, [[at, at + 1] for at in range(0, 100, 2)]))
+    assert grow(record, grid, None).added == 50
+    monkeypatch.setattr("raylab.core.common_points.RUNS", 49)
+    assert "stand in 50 runs in Selected(" in refusal(record, grid)
+    assert grow(record, Selected(grid, [[0, 90]]), None).added == 45
+
+
 def test_selections_of_one_design_are_compared_by_number() -> None:
     grid = Factorial(x=range(10**4), y=range(10**4))
     record = swept(Selected(grid, [[0, 5 * 10**7]]))
