@@ -42,9 +42,12 @@ class Parameters:
     Args:
         design: the design.
         earlier: those of the sweep that came before it.
+        partly: whether a level that cannot be computed here, as that of a distribution where scipy is not installed, is
+            null; else that is an error.
     """
 
-    def __init__(self, design: Design, earlier: Sequence[Design] = ()) -> None:
+    def __init__(self, design: Design, earlier: Sequence[Design] = (), *, partly: bool = False) -> None:
+        self._partly = partly
         self.names = frozenset(design.parameters)
         self._design = design
         self._listed: dict[str, list[Column]] = {}
@@ -60,10 +63,19 @@ class Parameters:
         for name, axis in self._design.axes.items():
             places = self._design.places(name, points)
             if name not in self._listed:
-                columns.append(computed(name, axis, places))
+                columns.append(self._computed(name, axis, places))
             else:
                 columns += [(field, _at(places, values)) for field, values in self._listed[name]]
         return columns
+
+    def _computed(self, name: str, axis: Axis, places: NDArray[np.int64]) -> Column:
+        try:
+            return computed(name, axis, places)
+        except ModuleNotFoundError:
+            if not self._partly:
+                raise
+            field, _ = computed(name, axis, places[:0])
+            return field, pa.nulls(len(places), field.type)
 
 
 def _beside(axis: Axis, earlier: Sequence[Axis]) -> list[Any]:

@@ -335,7 +335,7 @@ def death_batch(record: SweepRecord, order: ev.RecordDeath, printed: int | None 
     earlier = earlier_designs(record.segments, segment)
     pending = Pending(
         first=order.position,
-        parameters=Parameters(Design.loads(segment.design), list(map(Design.loads, earlier))),
+        parameters=Parameters(Design.loads(segment.design), list(map(Design.loads, earlier)), partly=True),
         first_point=segment.first_point,
         since=0.0,
         epoch=time.time(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import http
 import math
+import sys
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +15,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sweeps import rows_of, sweep
 
-from raylab.core.design import Design, Factorial, Points
+from raylab import integers
+from raylab.core.design import Design, Factorial, Points, Random
 from raylab.core.kinds import MISSING
 from raylab.core.values import key_of
 from raylab.notebook.columns import KIND
@@ -193,3 +197,15 @@ def test_a_large_level_costs_its_rows_nothing(tmp_path: Path) -> None:
     commits = [file for file in (tmp_path / "sweeps").rglob("*.arrow") if file.name != "000000000001.arrow"]
     assert commits
     assert sum(file.stat().st_size for file in commits) < 100_000
+
+
+def test_levels_that_cannot_be_computed_for_want_of_scipy_are_null_where_the_lab_itself_makes_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = Random(8, z=stats.norm(0, 1), n=integers(0, 3)).seeded(1).dumps()
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(ModuleNotFoundError, match="needs scipy"):
+        Parameters(Design.loads(text)).columns(np.arange(2))
+    (z, unknown), (n, known) = Parameters(Design.loads(text), partly=True).columns(np.arange(2))
+    assert (z.name, z.type, unknown.to_pylist()) == ("z", pa.float64(), [None, None])
+    assert (n.name, known.to_pylist()) == ("n", Design.loads(text).column("n", np.arange(2)))
