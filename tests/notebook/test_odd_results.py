@@ -270,7 +270,7 @@ def check_readers(root: Path, total: int) -> pa.Table:
 
 
 def test_whatever_trials_return_every_reader_finds_it_and_nothing_else(rounds: int) -> None:
-    how = settings(max_examples=25 * rounds, deadline=None, suppress_health_check=list(HealthCheck))
+    how = settings(max_examples=15 * rounds, deadline=None, suppress_health_check=list(HealthCheck))
     how(given(st.data())(_every_reader_finds_it))()
 
 

@@ -60,7 +60,7 @@ def test_looking_leaves_a_lab_at_rest(cluster: Cluster, lab_name: str, tmp_path:
     lab = raylab.Lab(name)
     def half(x):
         return {"y": 10 // x}
-    assert lab.submit(half, {"x": range(5)}, name="half").wait(timeout=60, progress=False)
+    assert lab.submit(half, {"x": range(5)}, name="half").wait(timeout=150, progress=False)
     lab.submit(gated, {"x": range(7)}, name="gated")
     lab.shutdown(force=True)
     """
@@ -94,7 +94,7 @@ def test_looking_leaves_a_lab_at_rest(cluster: Cluster, lab_name: str, tmp_path:
     assert row["_status"] == "failed"
     assert "ZeroDivisionError" in row["_error"]
     gate.touch()
-    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=60)", name=lab_name)
+    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=150)", name=lab_name)
     assert openings(cluster, lab_name) != before
 
 
