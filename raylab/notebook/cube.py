@@ -21,7 +21,7 @@ from raylab.core.units import Units, attributes
 from raylab.notebook.columns import clean_name, result_name
 from raylab.notebook.dense import block, is_pickled, put
 from raylab.notebook.file import Loaded
-from raylab.notebook.frames import results
+from raylab.notebook.frames import ordered
 from raylab.notebook.label_columns import DIGEST, contents
 from raylab.notebook.labelled_rows import Join, Variable, labelling
 from raylab.notebook.outer import Outer, outer
@@ -62,10 +62,12 @@ def cube_of(record: SweepRecord, files: Sequence[Loaded], parameters: Collection
         DesignError: its points, or the cells of a variable, are too many for an array.
     """
     space = space_of(record)
-    frame = results(record, files, metadata=ABOUT)
+    view, rows = ordered(record, files, "done", ABOUT)
+    seen = view.apart(rows)
+    frame = pl.DataFrame([series for own in seen.values() for series in own])
     around = outer(record, space, frame, frame.columns)
     check_cells(around.cells, record.name)
-    columns = Columns(frame, parameters)
+    columns = Columns(frame, parameters, {series.name for name in parameters for series in seen[name]})
     join = Join(
         labelling(frame[DIGEST].to_list(), contents(loaded.table for loaded in files)),
         columns.values,
@@ -74,10 +76,13 @@ def cube_of(record: SweepRecord, files: Sequence[Loaded], parameters: Collection
         lambda cells, name: check_cells(cells, record.name, name),
     )
     variables = {columns.seen(name): each for name, each in join.variables.items()}
+    used = {*around.dims, *around.coordinates, *frame.columns, *join.dimensions, *join.coordinates}
     for column, series in columns.plain():
-        for name, dims, values in _plain(column, series):
+        for own, values in _plain(column, series):
+            name = own if own == column else result_name(own, {*used, *variables})
             check_cells(around.cells * int(np.prod(values.shape[1:], dtype=np.int64)), record.name, name)
             inner = [np.arange(size) for size in values.shape[1:]]
+            dims = tuple(result_name(f"{name}_dim_{number}", used) for number in range(values.ndim - 1))
             variables[name] = Variable(dims, put([(around.at, inner, values)], around.cells, values.shape[1:]))
     names = _inner_names(join, {*around.dims, *around.coordinates, *variables})
     order = {name: at for at, name in enumerate(frame.columns)}
@@ -98,11 +103,18 @@ def cube_of(record: SweepRecord, files: Sequence[Loaded], parameters: Collection
 
 
 class Columns:
-    """The results of a frame, by the names that the experiment gave."""
+    """The results of a frame, by the names that the experiment gave.
 
-    def __init__(self, frame: pl.DataFrame, parameters: Collection[str]) -> None:
+    Args:
+        frame: the rows.
+        parameters: the names of the parameters.
+        levels: the columns that hold their levels.
+    """
+
+    def __init__(self, frame: pl.DataFrame, parameters: Collection[str], levels: Collection[str]) -> None:
         self._frame = frame
         self._others = {*parameters, *RESERVED}
+        self._no_results = {*levels, *RESERVED, MORE}
         self._labelled: dict[str, NDArray[np.bool_]] = {}  # by column the rows whose values were asked for
 
     def seen(self, name: str) -> str:
@@ -133,7 +145,7 @@ class Columns:
     def plain(self) -> Iterator[tuple[str, pl.Series]]:
         """What no labels are known of: each column, or what is left of it as `NAME__plain`."""
         for name in self._frame.columns:
-            if name in self._others or name == MORE:
+            if name in self._no_results:
                 continue
             values = self._frame[name]
             if name in self._labelled:
@@ -144,14 +156,13 @@ class Columns:
             yield name, values
 
 
-def _plain(name: str, series: pl.Series) -> Iterator[tuple[str, tuple[str, ...], NDArray[Any]]]:
-    """A column without labels as variables: each with its name, its inner dimensions, a block."""
+def _plain(name: str, series: pl.Series) -> Iterator[tuple[str, NDArray[Any]]]:
+    """A column without labels as variables: each with its name and a block."""
     if isinstance(series.dtype, pl.Struct) and not is_pickled(series.dtype):
         for field in series.struct.fields:
             yield from _plain(f"{name}.{field}", series.struct.field(field))
         return
-    values = block(series)
-    yield name, tuple(f"{name}_dim_{number}" for number in range(values.ndim - 1)), values
+    yield name, block(series)
 
 
 def _inner_names(join: Join, taken: Collection[str]) -> dict[str, str]:

@@ -86,6 +86,14 @@ def results(
     Raises:
         ValueError: there is no such status, or no such metadata.
     """
+    view, frame = ordered(record, files, status, metadata)
+    return view.shown(frame)
+
+
+def ordered(
+    record: SweepRecord, files: Sequence[Loaded], status: str | Sequence[str], metadata: bool | Sequence[str]
+) -> tuple[View, pl.DataFrame]:
+    """What is seen of a sweep, and the rows of `results` with the columns as they are on disk; see there."""
     view, tables = viewed(record, files, status, metadata)
     trial = ("_point", "_repeat") if record.repeats > 1 else ("_point",)
     frame = view.rows(tables, (*trial, *view.mixing)).collect()
@@ -93,7 +101,7 @@ def results(
     order = in_turn(*(frame[name].to_numpy() for name in trial))
     frame = frame.select(cs.by_name(view.columns))
     # From many pieces polars gathers four times as slowly as from one.
-    return view.shown(frame if order is None else frame.rechunk()[order])
+    return view, frame if order is None else frame.rechunk()[order]
 
 
 def scan(
@@ -265,14 +273,16 @@ class View:
         """These rows with the columns as they are seen."""
         if self.is_plain:
             return frame
+        return pl.DataFrame([values for own in self.apart(frame).values() for values in own])
+
+    def apart(self, frame: pl.DataFrame) -> dict[str, list[pl.Series]]:
+        """The columns as they are seen, by the name whose values they hold."""
         kinds = [_settled(heading, frame) for heading in self.seen]
         names = labels(self.seen, [[word for word, _ in some] for some in kinds])
-        columns = [
-            values.alias(name)
-            for some, own in zip(kinds, names, strict=True)
-            for (_, values), name in zip(some, own, strict=True)
-        ]
-        return pl.DataFrame(columns)
+        return {
+            heading.name: [values.alias(name) for (_, values), name in zip(some, own, strict=True)]
+            for heading, some, own in zip(self.seen, kinds, names, strict=True)
+        }
 
 
 def outside() -> int:

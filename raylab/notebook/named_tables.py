@@ -75,7 +75,7 @@ def _rows(
     sort: bool,
 ) -> pl.DataFrame:
     view, tables = viewed(record, files, status, metadata)
-    fields = _fields(view, name)
+    fields = _fields(view, record.name, name)
     also = ("_point", "_repeat", "_status", *view.mixing, *(field.name for field in fields))
     heads = view.without_results()
     trials = heads.rows(tables, also).collect()
@@ -90,7 +90,7 @@ def _rows(
     return _beside(around[own[AT]], own.drop(AT), record.repeats > 1)
 
 
-def _fields(view: View, name: str) -> list[Field]:
+def _fields(view: View, sweep: str, name: str) -> list[Field]:
     """The columns on disk that hold a table.
 
     Raises:
@@ -103,8 +103,8 @@ def _fields(view: View, name: str) -> list[Field]:
         return tables.get(own, [])
     known = f"the tables are {', '.join(map(repr, there))}" if there else "no result is one"
     raise ValueError(
-        f"there is no table {name!r}: {known}. A table is a result that is a frame, a dict or a list of dicts; "
-        "without table= the other results are given"
+        f"there is no table {name!r} in {sweep!r}: {known}. A table is a result that is a frame, a dict or a list of "
+        "dicts; without table= the other results are given"
     )
 
 

@@ -7,10 +7,11 @@ row; a point of which trials are missing says so, and one of which nothing is in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,7 @@ from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
 from raylab.extras import needed
 from raylab.notebook.arrow_types import Field
+from raylab.notebook.columns import numbered_name
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import View, outside, viewed
 from raylab.notebook.headings import Heading
@@ -104,10 +106,10 @@ def _words(given: Words, what: str) -> list[str] | None:
     """
     if given is None:
         return None
-    names = [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     if odd := [name for name in names if not isinstance(name, str)]:
         raise ValueError(f"{what} is a name, or several; got {odd[0]!r}")
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _keys(by: Words, parameters: Sequence[str]) -> list[str]:
@@ -301,7 +303,8 @@ def _of_one(found: pl.DataFrame, name: str | None, at: int, confidence: float | 
         "low": known["mean"] - half,
         "high": known["mean"] + half,
     }
-    labels = {word: f"{word}__summary" if word in keys else word for word in STATISTICS}
+    used = {*keys, *STATISTICS}
+    labels = {word: numbered_name(f"{word}__summary", used) if word in keys else word for word in STATISTICS}
     return found.select(*map(_column, keys), *(parts[word].alias(labels[word]) for word in STATISTICS))
 
 

@@ -78,13 +78,15 @@ def test_a_table_may_be_called_as_a_parameter_is(lab: raylab.Lab) -> None:
 
 def test_a_table_that_is_not_there_is_refused_with_those_that_are(lab: raylab.Lab) -> None:
     sweep = ran(lab, model, {"n": [1]}, name="s")
-    with pytest.raises(ValueError, match="no table 'agent': the tables are 'agents', 'model'"):
+    with pytest.raises(ValueError, match="no table 'agent' in 's': the tables are 'agents', 'model'"):
         sweep.results(table="agent")
     with pytest.raises(ValueError, match="no table 'total'"):
         sweep.scan(table="total")
     plain = ran(lab, lambda n: n, {"n": [1]}, name="t")
     with pytest.raises(ValueError, match="no result is one"):
         Notebook(lab.info()["notebook"]).results("t", table="value")
+    with pytest.raises(ValueError, match="no table 'agents' in 't'"):
+        lab.results(["s", "t"], table="agents")
     assert plain.results().height == 1
     none = ran(lab, model, {"n": [3]}, name="u")
     assert none.results(table="agents").shape == (0, 1)

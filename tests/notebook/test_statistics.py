@@ -158,6 +158,8 @@ def test_what_is_summed_up_is_named_or_all_that_has_numbers(tmp_path: Path) -> N
         ("s", r"'s' has no numbers to sum up \(string\)"),
         ("_nothing", "there is no '_nothing'"),
         (["a", 3], "of is a name, or several; got 3"),
+        (3, "of is a name, or several; got 3"),
+        ([["a"]], r"of is a name, or several; got \['a'\]"),
     ]:
         with pytest.raises(ValueError, match=why):
             notebook.summary(of=of)
@@ -170,6 +172,11 @@ def test_a_statistic_that_is_called_as_a_parameter_has_another_name(tmp_path: Pa
         (1, 0.5, "r", 1, 0.5, "value"),
         (2, 0.5, "r", 1, 1.0, "value"),
     ]
+
+
+def test_no_statistic_takes_the_name_of_a_parameter(tmp_path: Path) -> None:
+    sweep(tmp_path, lambda n, n__summary: n, Factorial(n=[7], n__summary=[8]))
+    assert Notebook(tmp_path).summary().select("n", "n__summary", "n__summary2").row(0) == (7, 8, 1)
 
 
 @pytest.mark.parametrize("name", ["*", "^a.*$", "0 n", "a b"])

@@ -241,6 +241,26 @@ def test_levels_that_are_no_single_values_are_text(lab: raylab.Lab) -> None:
     }
     assert made["value"].sel(t="(1, 2)", m="None", x="all").notnull().all()
     assert math.isnan(made["n"].values[1])
+    assert list(made.data_vars) == ["value"]  # typed levels beside the texts are no results
+
+
+def test_a_result_called_as_typed_levels_would_be_is_there(lab: raylab.Lab) -> None:
+    made = ran(lab, lambda p: {"p__int": 7}, {"p": [1, "a", None]}).to_xarray()
+    assert {name: made[name].values.tolist() for name in made.data_vars} == {"p__int": [7, 7, 7]}
+
+
+def test_inner_dimensions_and_what_dicts_hold_share_no_name_with_others(lab: raylab.Lab) -> None:
+    made = ran(lab, lambda u_dim_0: {"u": [1, 2]}, {"u_dim_0": [1, 2, 3]}).to_xarray()
+    assert (made["u"].dims, made["u"].values.tolist()) == (("u_dim_0", "u_dim_0__result"), [[1, 2]] * 3)
+    made = ran(lab, lambda p: {"u": [1, 2, 3], "f": xr.DataArray([4, 5], dims="u_dim_0")}, {"p": [1]}).to_xarray()
+    assert made["u"].squeeze().values.tolist() == [1, 2, 3]
+    assert (made["f"].dims, made["f"].values.tolist()) == (("p", "u_dim_0"), [[4, 5]])
+    made = ran(lab, lambda p: {"u": [1, 2, 3], "u_dim_0": 4}, {"p": [1, 2]}).to_xarray()
+    assert (made["u_dim_0"].values.tolist(), made["u"].values.tolist()) == ([4, 4], [[1, 2, 3]] * 2)
+    made = ran(lab, lambda p: {"d": {"k": 1}, "d.k": 2}, {"p": [1]}).to_xarray()
+    assert (made["d.k"].item(), made["d.k__result"].item()) == (2, 1)
+    made = ran(lab, lambda **_: {"d": {"k": 5}}, {"d.k": [1, 2]}).to_xarray()
+    assert (made["d.k"].values.tolist(), made["d.k__result"].values.tolist()) == ([1, 2], [5, 5])
 
 
 def test_a_design_that_is_no_grid_has_its_parameters_along_point(lab: raylab.Lab) -> None:
