@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from clusters import Cluster
 
 import raylab
@@ -25,6 +26,7 @@ def fit(x, mark):
 '''
 
 
+@pytest.mark.long  # by default: tests/server/test_failures.py
 def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_notebook(
     cluster: Cluster, common_lab: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
+import pytest
 from clusters import Cluster, answer
 
 import raylab
@@ -85,6 +86,7 @@ print(json.dumps([sweeps["name"].to_list(), (time.monotonic() - began) / 50]))
 """
 
 
+@pytest.mark.long  # by default: the simulated lives of many clients, and test_client_deaths.py
 def test_twenty_or_fifty_clients_submit_cancel_wait_and_read_and_some_are_killed(
     cluster: Cluster, lab_name: str, tmp_path: Path, rounds: int
 ) -> None:

@@ -43,6 +43,7 @@ def check(cluster: Cluster, there: str, back: str, sweep: str) -> None:
     assert raylab.Notebook(cluster.home / "remote").results(sweep).height == 110
 
 
+@pytest.mark.long  # by default: the other way, with a token
 def test_submit_disconnect_and_come_back_by_driver_and_ray_client(cluster: Cluster) -> None:
     check(cluster, cluster.address, cluster.client_address, "by-driver")
 

@@ -79,6 +79,7 @@ def test_a_sweep_is_hidden_and_removed_from_a_handle_a_name_and_the_command(
     assert Notebook(root).sweeps().height == 0
 
 
+@pytest.mark.long  # by default: tests/server/test_removal.py
 def test_who_waits_and_reads_over_both_ways_is_told_and_what_runs_is_stopped(
     cluster: Cluster, lab_name: str, gate: Path
 ) -> None:

@@ -103,6 +103,7 @@ def openings(cluster: Cluster, lab: str) -> list[str]:
     return sorted(path.name for path in (cluster.home / lab / "requests").rglob("*.arrow"))
 
 
+@pytest.mark.long  # by default: tests/client/test_waiting.py
 def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_trying(
     cluster: Cluster, one_lab: str, tmp_path: Path
 ) -> None:
@@ -251,7 +252,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(
     ("call", "way"),
     [
-        ("lab.wait()", "address"),
+        pytest.param("lab.wait()", "address", marks=pytest.mark.long),
         ("list(sweep.updates())", "client_address"),
         pytest.param("lab.wait()", "client_address", marks=pytest.mark.long),
         pytest.param("list(sweep.updates())", "address", marks=pytest.mark.long),

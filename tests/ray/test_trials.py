@@ -65,6 +65,7 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
         assert frames[0]["_pid"].n_unique() > 1, name
 
 
+@pytest.mark.long  # by default: tests/worker/test_threads.py
 def test_the_threads_of_a_trial_are_its_cpus_in_any_order_of_sweeps(cluster: Cluster, lab_name: str) -> None:
     script = """
     def look(x):

@@ -160,6 +160,7 @@ def test_attaching_finds_a_lab_and_makes_none_when_told_so(cluster: Cluster, lab
     assert not (cluster.home / "no-such-lab").exists()
 
 
+@pytest.mark.long  # by default: the simulated lives of many clients
 def test_two_clients_that_submit_the_same_at_once_get_one_sweep(cluster: Cluster, busy_lab: str) -> None:
     script = """
     def same(x):
