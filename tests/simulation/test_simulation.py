@@ -148,9 +148,9 @@ def replaces_what_has_results(wrong: Wrong) -> None:
 
 BUGS: list[tuple[Mistake, int, str]] = [
     (acknowledges_too_early, 1, "finds what was not asked|took the name of a sweep of which nothing failed"),
-    (counts_too_early, 5, "counted, and not there any more"),
+    (counts_too_early, 31, "counted, and not there any more"),
     (keeps_stale_batches, 26, "were counted, and are run again|was counted twice"),
-    (comes_back_when_fenced, 19, "took the notebook back"),
+    (comes_back_when_fenced, 32, "took the notebook back"),
     (replaces_what_has_results, 3, "took the name of a sweep (of which nothing failed|with results)"),
 ]
 """With the first life in which it shows, and the promise that it breaks, as the life tells it."""
