@@ -98,8 +98,9 @@ def _fields(view: View, sweep: str, name: str) -> list[Field]:
     """
     tables = {each: list(filter(_is_table, fields)) for each, fields in view.results.items()}
     there = [each for each, fields in tables.items() if fields]
-    own = f"{name}__result" if name in view.parameters else name  # a table may be called as a parameter is
-    if own in there or not view.results:
+    is_others = name in view.parameters or name in RESERVED
+    own = f"{name}__result" if is_others else name  # a table may be called as a parameter is
+    if own in there or not view.results or (own in tables and all(map(_has_nothing, view.results[own]))):
         return tables.get(own, [])
     known = f"the tables are {', '.join(map(repr, there))}" if there else "no result is one"
     raise ValueError(
@@ -113,6 +114,12 @@ def _is_table(field: Field) -> bool:
     if apart is None and pa.types.is_list(kind):
         kind = kind.value_type
     return apart == TABLE or (apart is None and bool(pa.types.is_struct(kind)))
+
+
+def _has_nothing(field: Field) -> bool:
+    """Whether a column has been None or an empty list so far: whether it is a table nobody knows yet."""
+    kind = field.type
+    return bool(pa.types.is_null(kind) or (pa.types.is_list(kind) and pa.types.is_null(kind.value_type)))
 
 
 def _unfolded(cells: pl.Series, by_name: bool) -> pl.DataFrame:

@@ -74,6 +74,17 @@ def test_handle_lab_and_notebook_read_it_alike_and_more_of_it(lab: raylab.Lab) -
 def test_a_table_may_be_called_as_a_parameter_is(lab: raylab.Lab) -> None:
     sweep = ran(lab, lambda agents: {"agents": pl.DataFrame({"id": range(agents)})}, {"agents": [2]})
     assert sweep.results(table="agents").rows() == [(2, 0), (2, 1)]
+    sweep = ran(lab, lambda n: {"_repeat": pl.DataFrame({"k": range(n)})}, {"n": [2]})
+    assert sweep.results(table="_repeat").rows() == [(2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize("nothing", [[], None])
+def test_a_table_that_has_had_no_row_yet_has_none(lab: raylab.Lab, nothing: Any) -> None:
+    sweep = ran(lab, lambda n, nothing: {"events": nothing if n < 2 else [{"at": n}]}, {"n": [1], "nothing": [nothing]})
+    assert sweep.results(table="events").shape == (0, 2)
+    sweep.extend({"n": [2], "nothing": [nothing]})
+    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.results(table="events")["at"].to_list() == [2]
 
 
 def test_a_table_that_is_not_there_is_refused_with_those_that_are(lab: raylab.Lab) -> None:
