@@ -23,7 +23,7 @@ from raylab.core.places import among, runs_of
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
-__all__ = ["Ground", "common_runs", "in_design", "meeting", "of_one"]
+__all__ = ["Ground", "among_rows", "common_runs", "in_design", "meeting", "of_one"]
 
 COMPARED: Final = 10**7
 """The most points of a list that are compared with others: some ten seconds for each parameter."""
@@ -137,7 +137,7 @@ def meeting(ours: Ground, theirs: Ground) -> tuple[Area, Area]:
         ours.check()
         at = theirs.numbers_of(ours.design)
         return _area(np.flatnonzero(at >= 0)), _area(at[at >= 0])
-    return _among(ours.rows, theirs.rows), _among(theirs.rows, ours.rows)
+    return among_rows(ours.rows, theirs.rows), among_rows(theirs.rows, ours.rows)
 
 
 def of_one(ours: Design, theirs: Design) -> tuple[Area, Area] | None:
@@ -177,6 +177,6 @@ def _area(at: NDArray[np.int64]) -> Area:
     return [(runs_of(at),)] if at.size else []
 
 
-def _among(rows: Iterable[Any], others: Iterable[Any]) -> Area:
+def among_rows(rows: Iterable[Any], others: Iterable[Any]) -> Area:
     known = set(others)
     return _area(np.array([at for at, row in enumerate(rows) if row in known], dtype=np.int64))

@@ -301,8 +301,10 @@ class Design(ABC):
             ]
         return "\n".join(lines)
 
-    _drawn_by = ""
-    """By what its points are drawn, as the end of a phrase."""
+    @property
+    def _drawn_by(self) -> str:
+        """By what its points are drawn, as the end of a phrase."""
+        return "" if self.is_seeded else ", not seeded"
 
     _hint = ""
     """What a person may want to know of it, as a line."""

@@ -269,6 +269,8 @@ def _check_parameters(tracts: Iterable[_Tract], design: Design) -> None:
 def _once(design: Design) -> tuple[Ground, Area]:
     """The points of a design, each of them where it stands first."""
     ground = Ground(design)
+    if ground.factors and design.repeated():
+        ground = Ground(reduce(times, (each for factor in ground.factors for each in _designs(*_once(factor)))))
     if design.is_sampled or (ground.axes is None and ground.once):
         return ground, [ground.whole]
     if ground.axes is None:

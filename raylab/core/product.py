@@ -42,6 +42,11 @@ class Product(Design):
         self._strides = [prod(factor.size for factor in factors[at + 1 :]) for at in range(len(factors))]
         self._home = {name: at for at, factor in enumerate(factors) for name in factor.parameters}
 
+    def factor_points(self, points: Places) -> list[Places]:
+        """The point of each factor that these of its points have."""
+        sizes = [factor.size for factor in self.factors]
+        return [points // stride % size for stride, size in zip(self._strides, sizes, strict=True)]
+
     def places(self, name: str, points: Places) -> Places:
         self.axis(name)  # says so if there is no such parameter
         at = self._home[read_name(name)]

@@ -229,7 +229,7 @@ def as_range(value: Any, where: str) -> Range:
     if isinstance(value, Range):
         return value
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, Real) for each in value):
-        return uniform(*value)
+        return Uniform(*_floats(f"{where}: uniform", *value))
     if is_of_scipy(value):
         return frozen_range(value, where)
     raise DesignError(

@@ -156,8 +156,8 @@ class Sampled(Design):
         return self.ranges[name].shown
 
     @property
-    def _drawn_by(self) -> str:  # type: ignore[override]
-        return ", not seeded" if self.seed is None else f", seed {self.seed}"
+    def _drawn_by(self) -> str:
+        return super()._drawn_by if self.seed is None else f", seed {self.seed}"
 
     def _document(self) -> dict[str, Any]:
         ranges = [{"name": name, **law.written()} for name, law in self.ranges.items()]

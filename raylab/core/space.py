@@ -1,13 +1,13 @@
 """Where the points of a sweep lie in an array: on the grid of the design's axes, or along one dimension.
 
-The designs of a sweep that has grown are one grid together if each of them is one, and if the grid of all their levels
-is not mostly empty. Computes; holds no result.
+The designs of a sum, or of a sweep that has grown, are one grid together if the first is one, none is sampled, and the
+grid of all their levels is not mostly empty. Computes; holds no result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -20,6 +20,7 @@ from raylab.core.design import Design
 from raylab.core.places import numbers
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Segment
+from raylab.core.summands import summands
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
@@ -67,14 +68,14 @@ def space_of(record: SweepRecord) -> Space:
         DesignError: they are too many for an array.
     """
     brought = {segment.first_point: segment.design for segment in record.segments}
-    parts = [_Part(first, Design.loads(text)) for first, text in sorted(brought.items())]
+    parts = [part for first, text in sorted(brought.items()) for part in _parts(first, Design.loads(text))]
     first, remark = parts[0].design, ""
     if len(parts) == 1 and first.is_grid and first.size == math.prod(axis.size for axis in first.axes.values()):
         check_cells(first.size, record.name)
         return _of_grid(_Grid(parts))
     check_cells(sum(part.design.size for part in parts), record.name)
     points = np.unique(np.concatenate([_points(segment) for segment in record.segments if not segment.selection]))
-    if first.is_grid and not any(part.design.optional for part in parts):
+    if first.is_grid and not any(part.design.optional or part.design.is_sampled for part in parts):
         grid = _Grid(parts)
         if grid.size <= max(SMALL, WASTE * len(points)) and len(np.unique(grid.cells(points))) == len(points):
             return _of_grid(grid)
@@ -119,6 +120,13 @@ class _Part:
 
     first: int
     design: Design
+
+
+def _parts(first: int, design: Design) -> Iterator[_Part]:
+    """A sum of grids as these, one after the other."""
+    for each in summands(design):
+        yield _Part(first, each)
+        first += each.size
 
 
 class _Grid:

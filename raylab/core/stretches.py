@@ -1,22 +1,26 @@
 """Stretches: which points of a sweep a sampled design goes on with, and what both are together.
 
 Promises: points are found by their numbers in the sequence that both designs are a stretch of, at no cost however many
-they are. Any other point of a sampled design counts as new, whatever its values: they are not compared.
+they are; where points of products were selected, one by one. Any other point of a sampled design counts as new,
+whatever its values: they are not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 
 from raylab.core import box
 from raylab.core.area import LISTED, Area
+from raylab.core.axes import Places
 from raylab.core.box import Box, Runs
-from raylab.core.common_points import Ground, common_runs, in_design, meeting, of_one
+from raylab.core.common_points import Ground, among_rows, common_runs, in_design, meeting, of_one
 from raylab.core.design import Design, Joined, Product, Sampled, Selected
 from raylab.core.places import numbers, runs_of
+from raylab.core.values import key_of
 from raylab.errors import DesignError
 
 __all__ = ["gone_on_with", "in_turn"]
@@ -37,7 +41,7 @@ def gone_on_with(there: Design, design: Design) -> tuple[Area, Area]:
         return _by_factor(there, design)
     one, other = (each.of if isinstance(each, Selected) else each for each in (there, design))
     if not isinstance(one, Sampled) or not isinstance(other, Sampled):
-        return of_one(there, design) or ([], [])
+        return of_one(there, design) or _one_by_one(there, design)
     run = one.meets(other)
     if run is None:
         return [], []
@@ -56,7 +60,7 @@ def _by_factor(there: Product, design: Product) -> tuple[Area, Area]:
     own, others = list[Runs](), dict[int, Runs]()
     for one, number in zip(there.factors, at, strict=True):
         if number is None or len(at) != len(place):
-            return [], []
+            return _one_by_one(there, design)
         other = design.factors[number]
         if other.is_sampled and one.dumps() != other.dumps():
             areas = gone_on_with(one, other)
@@ -84,6 +88,41 @@ def _listed(piece: Box, sizes: Sequence[int]) -> Runs:
             "new under another name"
         )
     return runs_of(numbers(piece, sizes, np.arange(count)))
+
+
+Marks: TypeAlias = dict[tuple[str, ...], Sequence[Hashable]]
+"""What tells points of sampled designs apart, by what each column is of: parameters, and their sequence if any."""
+
+
+def _one_by_one(there: Design, design: Design) -> tuple[Area, Area]:
+    """The points of two designs that are the same, by the numbers that they have in the same sequences and by the
+    levels of what is not drawn."""
+    none = np.empty(0, np.int64)
+    own, other = _marks(there, none), _marks(design, none)
+    if own.keys() != other.keys():
+        return [], []
+    for one in there.samples:
+        for another in design.samples:
+            one.meets(another)  # says so if the one cannot go on with the other
+    rows = []
+    for each in (there, design):
+        Ground(each).check()
+        marks = _marks(each, np.arange(each.size))
+        rows.append(list(zip(*(marks[name] for name in sorted(own)), strict=True)))
+    return among_rows(rows[0], rows[1]), among_rows(rows[1], rows[0])
+
+
+def _marks(design: Design, points: Places) -> Marks:
+    if isinstance(design, Selected):
+        return _marks(design.of, design.chosen(points))
+    if isinstance(design, Product):
+        found: Marks = {}
+        for factor, own in zip(design.factors, design.factor_points(points), strict=True):
+            found |= _marks(factor, own)
+        return found
+    if isinstance(design, Sampled):
+        return {(*sorted(design.parameters), design.sequence): (points + design.first).tolist()}
+    return {(name,): list(map(key_of, design.column(name, points))) for name in design.parameters}
 
 
 def in_turn(designs: Iterable[Design]) -> Design:

@@ -241,6 +241,14 @@ def test_a_design_shows_its_size_its_ranges_and_its_first_points() -> None:
     assert lines[7].split() == [f"{first['p']:.6g}", f"{first['rate']:.6g}", str(first["L"]), repr(first["method"])]
 
 
+@pytest.mark.parametrize("kind", [Sobol, LatinHypercube, Random])
+def test_a_composed_design_says_that_it_has_no_points_yet(kind: Any) -> None:
+    for design in (kind(4, p=(0, 1)) * {"q": [1, 2]}, Factorial(p=[0.5, 0.6, 0.7, 0.8]) + kind(4, p=(0, 1))):
+        assert repr(design).endswith(" of 8 points, not seeded")
+        assert str(design).splitlines()[0] == f"{type(design).__name__} of 8 points, not seeded"
+        assert "seeded" not in repr(design.seeded(1)) + str(design.seeded(1))
+
+
 def test_a_sobol_design_says_at_which_sizes_it_is_most_even() -> None:
     assert "Sobol designs are most even at 2^k points, here 64 or 128." in str(Sobol(100, p=(0, 1)))
     for design in (Sobol(64, p=(0, 1)), Random(100, p=(0, 1)), LatinHypercube(100, p=(0, 1))):
@@ -286,7 +294,8 @@ def test_every_design_is_printed_as_a_table(design: Design, lines: list[str]) ->
         (lambda kind: kind(4, {"p": (0, 1)}, p=(0, 1)), "'p' twice"),
         (lambda kind: kind(4, _p=(0, 1)), "neither empty nor begins with '_'"),
         (lambda kind: kind(4, p=[0, 1]), r"'p': a range is .* choice\(values\)"),
-        (lambda kind: kind(4, p=(1, 0)), "low < high"),
+        (lambda kind: kind(4, p=(1, 0)), "'p': uniform.* low < high"),
+        (lambda kind: kind(4, p=(0, float("inf"))), "'p': uniform.* finite numbers; got inf"),
     ],
 )
 def test_what_makes_no_design_is_refused(kind: Any, make: Any, message: str) -> None:

@@ -11,7 +11,7 @@ from asked import submitted, sweeps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raylab import Factorial, Points
+from raylab import Factorial, Points, Random
 from raylab.core.block import block
 from raylab.core.design import Design, as_design
 from raylab.core.extension import grow
@@ -51,7 +51,28 @@ grids = st.builds(lambda a, b: Factorial(a=a, b=b), axes, axes)
 @settings(max_examples=40)
 @given(st.lists(grids, min_size=1, max_size=4))
 def test_each_point_is_in_the_cell_of_its_levels(designs: list[Design]) -> None:
-    record = swept(*designs)
+    check_cells_of(swept(*designs), designs)
+
+
+@settings(max_examples=20)
+@given(st.lists(grids, min_size=2, max_size=3, unique_by=repr))
+def test_a_sum_of_grids_is_a_grid_as_if_the_sweep_had_grown(designs: list[Design]) -> None:
+    apart = [designs[0]]
+    for each in designs[1:]:  # what stands twice has no cell of its own
+        there = [point for other in apart for point in other]
+        if all(point not in there for point in each):
+            apart.append(each)
+    check_cells_of(swept(sum(apart)), apart)
+    check_cells_of(swept(sum(apart) * Factorial(c=[1, 2])), apart)
+
+
+def test_sampled_points_beside_a_grid_lie_along_one_dimension() -> None:
+    grid, sampled = Factorial(a=[1, 2], b=[1, 2]), Random(20, a=(0, 1), b=(0, 1)).seeded(1)
+    assert [space_of(swept(some)).sizes for some in (grid + sampled, sampled + grid)] == [(24,), (24,)]
+    assert space_of(swept(grid, sampled)).sizes == (24,)
+
+
+def check_cells_of(record: SweepRecord, designs: list[Design]) -> None:
     space = space_of(record)
     assert space.is_grid
     for number, point in points(record).items():

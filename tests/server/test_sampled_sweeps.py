@@ -157,6 +157,50 @@ def test_sums_and_selections_of_sampled_designs_go_on_too(lab: raylab.Lab) -> No
     assert both.extend(Random(16, x=(0, 1)) + Factorial(x=[5.0, 7.0])) == 9
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_selections_of_products_of_sampled_designs_go_on(lab: raylab.Lab, is_first: bool) -> None:
+    def made(levels: int, n: int) -> Any:
+        grid, sampled = Factorial(n=range(levels)), Random(n, x=(0.2, 1)).seeded(4)
+        return sampled * grid if is_first else grid * sampled
+
+    def low(levels: int, n: int, most: float) -> Any:
+        return made(levels, n).where((pl.col("x") < most) & (pl.col("n") >= 0))
+
+    def points(design: Any) -> set[Any]:
+        return {(point["x"], point["n"]) for point in design}
+
+    sweep, there = lab.submit(told, low(2, 16, 0.5), name="s"), points(low(2, 16, 0.5))
+    part = Random(16, x=(0.2, 1)).seeded(4).where(pl.col("x") > 0.4) * Factorial(n=range(3))
+    for design in (low(2, 32, 0.5), low(3, 32, 0.7), part, made(2, 16), made(3, 64)):
+        new = points(design) - there
+        assert [sweep.extend(design), sweep.extend(design)] == [len(new), 0]
+        there |= new
+    some = low(3, 16, 0.5)
+    assert sweep.extend(some, repeats=3) == 2 * some.size
+    assert finished(sweep).height == len(there) + 2 * some.size
+
+
+def test_a_selection_of_drawn_levels_goes_on_by_number_not_by_value(lab: raylab.Lab) -> None:
+    def made(n: int, seed: int = 4) -> Any:
+        return (Random(n, m=choice(["a", "b"])).seeded(seed) * Factorial(x=[0.5, 0.6])).where(pl.col("m") == "a")
+
+    sweep = lab.submit(told, made(16), name="s")
+    assert sweep.extend(made(32)) == made(32).size - made(16).size
+    assert sweep.extend(made(8, seed=5)) == made(8, seed=5).size
+    hypercube = (LatinHypercube(8, x=(0, 1)).seeded(1) * Factorial(n=[1, 2])).where(pl.col("x") < 0.5)
+    longer = (LatinHypercube(16, x=(0, 1)).seeded(1) * Factorial(n=[1, 2])).where(pl.col("x") < 0.5)
+    with pytest.raises(DesignError, match="is not gone on with by one of 16"):
+        lab.submit(told, hypercube, name="h").extend(longer)
+
+
+def test_a_level_that_stands_twice_beside_sampled_points_is_added_once(lab: raylab.Lab) -> None:
+    sweep = lab.submit(told, Sobol(4, x=(0.2, 1)) * {"n": [1]}, name="s")
+    twice = [{"n": 3, "m": "a"}, {"n": 3, "m": "a"}]
+    assert [sweep.extend(Sobol(4, x=(0.2, 1)) * {"n": [2, 1, 2]}) for _ in range(2)] == [4, 0]
+    rows = lab.submit(told, Factorial(n=[1], m=["a"]) * Sobol(4, x=(0.2, 1)), name="rows")
+    assert [rows.extend(Points(twice) * Sobol(4, x=(0.2, 1))) for _ in range(2)] == [4, 0]
+
+
 def test_what_fails_is_seen_run_again_and_rerun_with_its_values(lab: raylab.Lab) -> None:
     sweep = lab.submit(told, Random(32, x=(0, 0.5), z=stats.norm(0, 1)), name="s", seed=1)
     finished(sweep)
