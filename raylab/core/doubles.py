@@ -10,7 +10,7 @@ import numpy as np
 
 from raylab.core.axes import repeated
 from raylab.core.common_points import Ground, meeting
-from raylab.core.design import Design, Joined
+from raylab.core.design import Design, Joined, Selected
 from raylab.core.places import numbers
 from raylab.core.summands import in_any_order
 from raylab.errors import DesignError
@@ -35,13 +35,18 @@ def doubles(design: Design) -> list[str]:
     """
     found = design.repeated()
     parts = [part for part in in_any_order(design) if not part.is_sampled]
-    if found or len(parts) < 2:
+    if found or (len(parts) < 2 and not any(map(_has_sums, parts))):
         return found
     listed = Joined(parts) if design.is_sampled else design
     if listed.size <= LISTED:
         at = repeated(Ground(listed).rows)
         return [] if at is None else [_phrase(listed[at])]
     return _shared(parts) if len(parts) <= PARTS else []
+
+
+def _has_sums(part: Design) -> bool:
+    """Whether there may be sums in a summand still, as in a selection of a product of them."""
+    return isinstance(part, Selected) and Ground(part).grid is None
 
 
 def _shared(parts: Sequence[Design]) -> list[str]:

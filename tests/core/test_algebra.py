@@ -149,6 +149,8 @@ def test_a_point_of_both_summands_is_named_also_where_it_is_one_of_thousand_mill
     assert doubles(grid + Factorial(y=[2], x=range(7, 10**8))) == ["x=7, y=2"]
     assert doubles(grid + Factorial(y=[3], x=range(10**8))) == []
     assert doubles(Factorial(y=[0]) * (A + Factorial(x=[2]))) == ["y=0, x=2"]
+    assert doubles(Selected(A, [[0, 1]]) * (Factorial(y=[3]) + Factorial(y=[3]))) == ["x=1, y=3"]
+    assert doubles(Selected(A, [[0, 1]]) * (Factorial(y=[3]) + Factorial(y=[4]))) == []
 
 
 def test_any_point_of_a_selection_is_found_among_a_million_runs() -> None:
