@@ -16,6 +16,16 @@ from raylab.terminal.cells import Notes, jsonable
 
 TEXT = "what is no number, time or text is JSON"
 MISSING = "text that is missing is empty"
+RENAMED = "attributes called as those of NetCDF itself have a _ at their end"
+
+OWN = {
+    *("", "CLASS", "DIMENSION_LIST", "NAME", "REFERENCE_LIST"),
+    *("_NCProperties", "_Netcdf4Coordinates", "_Netcdf4Dimid", "_nc3_strict"),
+}
+"""Names of attributes that nobody else can give, or that are none."""
+
+OWN_OF_TIMES = {"calendar", "dtype", "units"}
+"""Those that say how the numbers of a file count times and truth values."""
 
 
 def write_netcdf(sink: IO[bytes], dataset: Any, notes: Notes) -> None:
@@ -40,11 +50,11 @@ def write_netcdf(sink: IO[bytes], dataset: Any, notes: Notes) -> None:
             )
     levels = [name for name, index in dataset.indexes.items() if index.nlevels > 1]
     flat = dataset.reset_index(levels) if levels else dataset.copy()
-    flat.attrs = _attributes(flat.attrs)
+    flat.attrs = _attributes(flat.attrs, "the whole", "", notes)
     for name in flat.variables:
         if flat[name].dtype == object:
             flat[name] = flat[name].copy(data=_texts(flat[name].values, name, notes))
-        flat[name].attrs = _attributes(flat[name].attrs)
+        flat[name].attrs = _attributes(flat[name].attrs, name, flat[name].dtype.kind, notes)
     flat.to_netcdf(sink, engine="h5netcdf")
 
 
@@ -63,14 +73,31 @@ def _texts(values: Any, name: str, notes: Notes) -> Any:
     return found
 
 
-def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(given: Mapping[str, Any], name: str, kind: str, notes: Notes) -> dict[str, Any]:
     """Attributes that NetCDF has: numbers, texts, lists of these; the others as JSON."""
-    return {
-        name: value if isinstance(value, str | np.ndarray | np.generic) or type(value) in (int, float) else _told(value)
-        for name, value in given.items()
-    }
+    taken = OWN_OF_TIMES if kind in ("m", "M", "b") else ()
+    own = {each for each in given if each in taken or each in OWN}
+    if own:
+        notes.add(RENAMED, name)
+    return {f"{each}_" if each in own else each: _told(value) for each, value in given.items()}
 
 
 def _told(value: Any) -> Any:
-    plain = isinstance(value, list | tuple) and value and {type(each) for each in value} in ({str}, {int}, {float})
-    return list(value) if plain else json.dumps(jsonable(value), ensure_ascii=False)
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind in "iufc":
+            return value
+        if value.dtype.kind in "mM":
+            value = np.reshape([str(each) for each in np.ravel(value)], np.shape(value))
+        value = value.tolist()
+    is_list = isinstance(value, list | tuple)
+    some = list(value) if is_list else [value]
+    if {type(each) for each in some} not in ({str}, {int}, {float}) or not all(map(_is_there, some)):
+        return json.dumps(jsonable(value))
+    return some if is_list else value
+
+
+def _is_there(value: str | int | float) -> bool:
+    """Whether NetCDF has this very text or number."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float) or ("\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value))

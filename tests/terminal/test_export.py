@@ -376,6 +376,41 @@ def test_netcdf_has_the_axes_as_dimensions_and_text_for_what_it_has_no_type_for(
     assert given.identical(before)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (np.datetime64("2020-01-02"), "2020-01-02"),
+        (np.array([1, 2], "m8[s]"), ["1 seconds", "2 seconds"]),
+        (np.str_("é"), "é"),
+        (np.array(["a", "é"]), ["a", "é"]),
+        (np.bool_(True), "true"),
+        (np.array([True]), "[true]"),
+        (np.array([1, "a"], object), '[1, "a"]'),
+        (np.array([], "U1"), "[]"),
+        (np.float32(0.5), 0.5),
+        ([1, 2**70], f"[1, {2**70}]"),
+        (2**70, str(2**70)),
+        ("a\0b", '"a\\u0000b"'),
+    ],
+)
+def test_attributes_of_every_type_are_there(given: Any, told: Any) -> None:
+    sink = io.BytesIO()
+    write_netcdf(sink, xarray.Dataset({"u": ("x", [1], {"it": given})}, attrs={"it": given}), Notes())
+    back = xarray.load_dataset(io.BytesIO(sink.getvalue()), engine="h5netcdf")
+    assert np.asarray(back["u"].attrs["it"]).tolist() == np.asarray(back.attrs["it"]).tolist() == told
+
+
+def test_attributes_called_as_those_of_the_file_have_another_name() -> None:
+    when = np.array(["2020-01-02"], "M8[ns]")
+    sink, notes = io.BytesIO(), Notes()
+    given = {"t": ("x", when, {"units": "K"}), "b": ("x", [True], {"dtype": "q"}), "u": ("x", [1], {"CLASS": "s"})}
+    write_netcdf(sink, xarray.Dataset(given), notes)
+    back = xarray.load_dataset(io.BytesIO(sink.getvalue()), engine="h5netcdf")
+    assert (back["t"].values.tolist(), back["t"].attrs) == (when.tolist(), {"units_": "K"})
+    assert (back["b"].attrs, back["u"].attrs) == ({"dtype_": "q"}, {"CLASS_": "s"})
+    assert [line.rpartition(": ")[2] for line in notes.lines()] == ["t, b, u"]
+
+
 def test_a_multiindex_becomes_its_levels() -> None:
     given = xarray.Dataset({"v": (("s",), [1, 2])}, coords={"a": (("s",), ["x", "y"]), "b": (("s",), [1, 2])})
     sink = io.BytesIO()
