@@ -14,7 +14,7 @@ import numpy as np
 from raylab.extras import needed
 from raylab.terminal.cells import Notes, jsonable
 
-TEXT = "what is no number, time or text is JSON"
+TEXT = "what is no number, time or text is JSON, and text with a NUL in it"
 MISSING = "text that is missing is empty"
 RENAMED = "attributes called as those of NetCDF itself have a _ at their end"
 
@@ -52,10 +52,14 @@ def write_netcdf(sink: IO[bytes], dataset: Any, notes: Notes) -> None:
     flat = dataset.reset_index(levels) if levels else dataset.copy()
     flat.attrs = _attributes(flat.attrs, "the whole", "", notes)
     for name in flat.variables:
-        if flat[name].dtype == object:
+        if flat[name].dtype == object or _has_nul(flat[name].values):
             flat[name] = flat[name].copy(data=_texts(flat[name].values, name, notes))
         flat[name].attrs = _attributes(flat[name].attrs, name, flat[name].dtype.kind, notes)
     flat.to_netcdf(sink, engine="h5netcdf")
+
+
+def _has_nul(values: Any) -> bool:
+    return values.dtype.kind == "U" and bool((np.char.find(values, "\0") >= 0).any())
 
 
 def _texts(values: Any, name: str, notes: Notes) -> Any:
@@ -66,7 +70,7 @@ def _texts(values: Any, name: str, notes: Notes) -> Any:
         told = "" if is_missing else jsonable(value.tolist() if isinstance(value, np.ndarray) else value)
         if is_missing:
             notes.add(MISSING, name)
-        elif not isinstance(told, str):
+        elif not isinstance(told, str) or "\0" in told:
             notes.add(TEXT, name)
             told = json.dumps(told, ensure_ascii=False)
         found[at] = told

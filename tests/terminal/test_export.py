@@ -400,6 +400,15 @@ def test_attributes_of_every_type_are_there(given: Any, told: Any) -> None:
     assert np.asarray(back["u"].attrs["it"]).tolist() == np.asarray(back.attrs["it"]).tolist() == told
 
 
+def test_text_with_a_nul_is_json() -> None:
+    sink, notes = io.BytesIO(), Notes()
+    given = {"u": ("x", np.array(["a\0b", "c"])), "o": ("x", np.array(["a\0b", None], object))}
+    write_netcdf(sink, xarray.Dataset(given), notes)
+    back = xarray.load_dataset(io.BytesIO(sink.getvalue()), engine="h5netcdf")
+    assert (back["u"].values.tolist(), back["o"].values.tolist()) == (['"a\\u0000b"', "c"], ['"a\\u0000b"', ""])
+    assert [line.rpartition(": ")[2] for line in notes.lines()] == ["u, o", "o"]
+
+
 def test_attributes_called_as_those_of_the_file_have_another_name() -> None:
     when = np.array(["2020-01-02"], "M8[ns]")
     sink, notes = io.BytesIO(), Notes()
