@@ -15,13 +15,14 @@ import numpy as np
 
 from raylab.core.axes import Axis, axis_of
 from raylab.core.drawn import Drawn, Range
+from raylab.core.frozen import is_of_scipy
 from raylab.core.kinds import MISSING, PYTHONS, check_integer, check_text, type_name
 from raylab.core.names import read_name
 from raylab.core.tabular import frame_columns, series_values
 from raylab.core.values import exact_levels
 from raylab.errors import DesignError
 
-__all__ = ["axis_given", "by_name", "of_columns", "of_rows"]
+__all__ = ["axis_given", "by_name", "levels_given", "of_columns", "of_rows"]
 
 
 def by_name(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
@@ -34,12 +35,17 @@ def by_name(what: str, given: Mapping[str, Any] | None, more: dict[str, Any]) ->
 
 def axis_given(name: str, given: Any) -> Axis:
     """The axis of what a caller gives for its levels, at least one."""
-    where = f"axis {name!r}"
+    return levels_given(f"axis {name!r}", given)
+
+
+def levels_given(where: str, given: Any) -> Axis:
+    """Such an axis, which errors call `where`."""
     if isinstance(given, Axis) and not isinstance(given, Drawn):
         return given
-    if isinstance(given, Range):
+    if isinstance(given, Range) or (is_of_scipy(given) and hasattr(given, "rvs")):
+        shown = repr(given) if isinstance(given, Range) else type_name(given)
         raise DesignError(
-            f"{where}: {given!r} is a range, of which Sobol, LatinHypercube and Random draw values, and an axis has "
+            f"{where}: {shown} is a range, of which Sobol, LatinHypercube and Random draw values, and an axis has "
             "levels. A product has both: Factorial(...) * Sobol(...)"
         )
     if isinstance(given, set | frozenset):
@@ -53,7 +59,7 @@ def axis_given(name: str, given: Any) -> Axis:
     else:
         levels = exact_levels([given] if is_scalar(given) else _listed(given), where)
     if not levels:
-        raise DesignError(f"{where} has no levels; give at least one, or leave the axis out")
+        raise DesignError(f"{where} has no levels; give at least one, or leave it out")
     return axis_of(levels)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from raylab.core.axes import Axis, axis_of, read_axis
 from raylab.core.drawn import BITS, Range, Where, fractions
 from raylab.core.frozen import Frozen, frozen_range, is_of_scipy
-from raylab.core.given import axis_given
+from raylab.core.given import levels_given
 from raylab.core.kinds import type_name
 from raylab.core.shown import shown_levels, shown_number
 from raylab.errors import DesignError
@@ -203,7 +203,7 @@ def choice(values: Any) -> Range:
         >>> [point["method"] for point in Random(4, method=choice(["fast", "exact"])).seeded(1)]
         ['fast', 'exact', 'fast', 'fast']
     """
-    return Choice(axis_given("choice", values))
+    return Choice(levels_given("choice(values)", values))
 
 
 def _floats(what: str, low: Any, high: Any) -> tuple[float, float]:

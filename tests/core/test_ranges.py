@@ -167,7 +167,7 @@ class Own(stats.rv_continuous):
         (lambda: integers(0, 0), "low ≤ n < high"),
         (lambda: integers(0, 2**63), "at most 2\\^62"),
         (lambda: integers(0, 1e6), "whole numbers; got 1000000.0"),
-        (lambda: choice([]), "axis 'choice' has no levels"),
+        (lambda: choice([]), r"^choice\(values\) has no levels"),
         (lambda: choice([object()]), "cannot be kept exactly"),
         (lambda: as_range([0, 1], "p"), r"p: a range is .* choice\(values\)"),
         (lambda: as_range(("a", "b"), "p"), "p: a range is"),
@@ -191,5 +191,7 @@ def test_what_is_no_range_is_refused_with_what_to_do(make: Any, message: str) ->
 def test_an_axis_of_a_factorial_is_no_range() -> None:
     from raylab import Factorial
 
+    with pytest.raises(DesignError, match=r"axis 'x': scipy.stats.* is a range, .* Sobol"):
+        Factorial(x=stats.norm(0, 1))
     with pytest.raises(DesignError, match=r"axis 'x': uniform\(0.0, 1.0\) is a range, .* Sobol"):
         Factorial(x=uniform(0, 1))
