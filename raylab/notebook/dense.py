@@ -123,10 +123,19 @@ def put(
 
 
 def _common(values: Sequence[NDArray[Any]]) -> Any:
+    """The type that has all of them; that of objects where no other has each as it is."""
     try:
-        return np.result_type(*values) if values else np.dtype(np.float64)
+        kind = np.result_type(*values) if values else np.dtype(np.float64)
     except TypeError:  # times beside numbers
         return np.dtype(object)
+    return np.dtype(object) if any(_changes(each, kind) for each in values) else kind
+
+
+def _changes(values: NDArray[Any], kind: np.dtype[Any]) -> bool:
+    """Whether numpy would make texts of numbers, or round integers."""
+    if kind.kind in "US":
+        return values.dtype.kind != kind.kind
+    return kind.kind in "fc" and values.dtype.kind in "iu" and not _are_floats(values)
 
 
 def _stacked(cells: Sequence[Any]) -> NDArray[Any]:

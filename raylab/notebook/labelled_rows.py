@@ -147,6 +147,8 @@ def _union(labels: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     try:
         if any(len(set(each.tolist())) < len(each) or bool((each != each).any()) for each in labels):
             return None
+        if len({each.dtype.kind in "US" for each in labels if not each.dtype.hasobject}) > 1:
+            return None  # numpy would make texts of numbers
         whole = np.unique(np.concatenate(labels))
         backwards = all(len(each) < 2 or each[0] > each[-1] for each in labels)
         return whole[::-1] if backwards else whole

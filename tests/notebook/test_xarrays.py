@@ -163,6 +163,26 @@ def test_labels_that_fit_nowhere_stand_beside_the_values(lab: raylab.Lab) -> Non
         assert "n" not in made["u"].attrs
 
 
+def test_numbers_stay_numbers_beside_what_other_trials_have(lab: raylab.Lab) -> None:
+    values: list[Any] = [
+        np.array([2**60 + 1, 2]),
+        np.array([0.5, 1.0]),
+        np.array(["a", "b"]),
+        np.array([2**64 - 1, 3], "u8"),
+    ]
+
+    def one_of(k: int, of: list[int], by_label: bool) -> xr.DataArray:
+        own = values[of[k]]
+        return xr.DataArray([1, 2], dims="x", coords={"x": own}) if by_label else xr.DataArray(own, dims="x")
+
+    for of in ([0, 1], [0, 2], [1, 2], [0, 3]):
+        design = {"k": [0, 1], "of": [of], "by_label": [False]}
+        made = ran(lab, one_of, design).to_xarray()["value"].squeeze()
+        assert [each.tolist() for each in made.values] == [values[at].tolist() for at in of]
+    made = ran(lab, one_of, {"k": [0, 1], "of": [[0, 2]], "by_label": [True]}).to_xarray()
+    assert made["x__label"].squeeze().values.tolist() == [[2**60 + 1, 2], ["a", "b"]]
+
+
 def test_coordinates_that_differ_lie_along_the_axes(lab: raylab.Lab) -> None:
     def measured(n: int) -> xr.Dataset:
         coords: dict[str, Any] = {"run": n, "where": ("x", [n, n + 1]), "all": ("x", [1, 2])}
