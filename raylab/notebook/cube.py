@@ -76,9 +76,12 @@ def cube_of(record: SweepRecord, files: Sequence[Loaded], parameters: Collection
         lambda cells, name: check_cells(cells, record.name, name),
     )
     variables = {columns.seen(name): each for name, each in join.variables.items()}
+    labelled = set(variables)
     used = {*around.dims, *around.coordinates, *frame.columns, *join.dimensions, *join.coordinates}
     for column, series in columns.plain():
         for own, values in _plain(column, series):
+            if own in labelled:  # other trials have labelled values of this name, of another kind
+                own = f"{own}__plain"
             name = own if own == column else result_name(own, {*used, *variables})
             check_cells(around.cells * int(np.prod(values.shape[1:], dtype=np.int64)), record.name, name)
             inner = [np.arange(size) for size in values.shape[1:]]

@@ -228,7 +228,7 @@ class Join:
         made = {}
         for (name, dims), pieces in found.items():
             own = f"{name}__label" if name in self.dimensions else name
-            if len({piece.about["content"] for piece in pieces}) > 1:
+            if own != name or len({piece.about["content"] for piece in pieces}) > 1:
                 made[own] = self._whole(own, dims, pieces)
                 self.by_cell.add(own)
             else:

@@ -183,6 +183,22 @@ def test_numbers_stay_numbers_beside_what_other_trials_have(lab: raylab.Lab) -> 
     assert made["x__label"].squeeze().values.tolist() == [[2**60 + 1, 2], ["a", "b"]]
 
 
+def test_labels_that_some_trials_have_are_of_those_alone(lab: raylab.Lab) -> None:
+    def some(k: int) -> xr.DataArray:
+        return xr.DataArray([1, 2], dims="x", coords={"x": [8, 9]} if k else {})
+
+    made = ran(lab, some, {"k": [0, 1]}).to_xarray()
+    assert made["value"].values.tolist() == [[1, 2], [1, 2]]
+    assert made["x__label"].sel(k=1).values.tolist() == [8, 9]
+    assert made["x__label"].sel(k=0).isnull().all()
+
+
+def test_a_number_beside_labelled_values_of_its_name_is_there(lab: raylab.Lab) -> None:
+    made = ran(lab, lambda k: {"u": xr.DataArray([1, 2], dims="x") if k else 3}, {"k": [0, 1]}).to_xarray()
+    assert made["u"].sel(k=1).values.tolist() == [1, 2]
+    assert made["u__plain"].sel(k=0) == 3
+
+
 def test_coordinates_that_differ_lie_along_the_axes(lab: raylab.Lab) -> None:
     def measured(n: int) -> xr.Dataset:
         coords: dict[str, Any] = {"run": n, "where": ("x", [n, n + 1]), "all": ("x", [1, 2])}
