@@ -109,6 +109,66 @@ def test_repetitions_are_repeats_and_their_data_frame_is_that_of_epyc(lab: rayla
     assert nb.dataframe("cancelled", only_successful=False)[epyc.Experiment.START_TIME].isna().all()
 
 
+class Doubled(epyc.Experiment):
+    def do(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"y": 2 * params["x"]}
+
+
+def ran(lab: raylab.Lab) -> str:
+    """The unchanged script in a new process; the result set in which it ran."""
+    nb = epyc.JSONLabNotebook(lab)
+    script = epyc.ClusterLab(nb)
+    script["x"] = [1, 2]
+    script.runExperiment(Doubled())
+    script.wait()
+    return nb.currentTag()
+
+
+@pytest.mark.parametrize("path", [JSON, HDF5])
+def test_an_import_does_not_change_the_current_result_set(
+    lab: raylab.Lab, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    default = epyc.LabNotebook.DEFAULT_RESULTSET
+    assert ran(lab) == default
+    taken(lab, path)
+    before = lab.number_of_results()
+    capsys.readouterr()
+    assert (ran(lab), lab.number_of_results()) == (default, before), "the same again adds nothing"
+    said = capsys.readouterr().err
+    assert said.count(f"runs in the result set {default!r}") == 1
+    assert "'first'" in said
+
+
+@pytest.mark.parametrize("path", [JSON, HDF5])
+@pytest.mark.parametrize("current", ["cancelled", "first"])
+def test_of_imported_result_sets_alone_that_of_the_file_is_current(
+    lab: raylab.Lab, tmp_path: Path, path: Path, current: str
+) -> None:
+    if path is JSON:
+        made = tmp_path / "made.json"
+        made.write_text(json.dumps({**json.loads(path.read_text()), "current": current}))
+    else:
+        import h5py
+
+        made = tmp_path / "made.h5"
+        made.write_bytes(path.read_bytes())
+        with h5py.File(made, "r+") as file:
+            file.attrs["current-resultset"] = current
+    taken(lab, made)
+    assert epyc.JSONLabNotebook(lab).currentTag() == current
+    assert ran(lab) == current, "and what is run there is in it"
+    assert f"{current}+2" in set(lab.sweeps()["name"])
+    assert epyc.JSONLabNotebook(lab).currentTag() == current
+
+
+def test_an_imported_sweep_that_goes_on_with_code_counts_as_submitted_to(lab: raylab.Lab) -> None:
+    taken(lab, JSON)
+    design = lab.sweep("arrays").design
+    with pytest.warns(UserWarning, match="goes on with version 2"):
+        assert lab.submit(Doubled(), design, name="arrays", if_exists="continue").wait(progress=False)
+    assert epyc.JSONLabNotebook(lab).currentTag() == "arrays"
+
+
 def test_points_with_different_numbers_of_results_are_points_of_their_own(lab: raylab.Lab, tmp_path: Path) -> None:
     rows = [result({"x": x}, {"y": y}) for y, x in enumerate([1, 2, 1])]
     taken(lab, written(tmp_path, ragged=rows))

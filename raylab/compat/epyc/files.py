@@ -32,12 +32,14 @@ class StoredSet:
         description: in words.
         results: a results dict each.
         pending: how many runs had not ended when the file was written.
+        is_current: whether it is the one that the notebook has as its current one.
     """
 
     tag: str
     description: str
     results: list[ResultsDict]
     pending: int
+    is_current: bool
 
 
 def read_notebook(path: Path) -> list[StoredSet]:
@@ -74,6 +76,7 @@ def _of_json(found: Mapping[str, Any], path: Path) -> Iterator[StoredSet]:
             description=stored.get("description", ""),
             results=list(_flat(stored["results"])),
             pending=len(stored["pending-results"]),
+            is_current=tag == found.get("current"),
         )
 
 
@@ -84,6 +87,7 @@ def _of_first_format(found: Mapping[str, Any]) -> StoredSet:
         description=found.get("description", ""),
         results=list(_flat(list(found["results"].values()))),
         pending=len(found.get("pending", ())),
+        is_current=True,
     )
 
 
@@ -139,6 +143,7 @@ def _of_hdf5(path: Path) -> Iterator[StoredSet]:
                 description=str(group.attrs.get("description", "")),
                 results=list(_rows(group["results"])) if "results" in group else [],
                 pending=len(group["pending"]) if "pending" in group else 0,
+                is_current=tag == str(file.attrs.get("current-resultset", "")),
             )
 
 

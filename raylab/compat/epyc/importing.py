@@ -76,6 +76,7 @@ def import_notebook(client: Client, path: Path, name: str | None = None) -> list
                 f"the lab has a sweep {each.name!r} already, and it is not what {path} has as the result set "
                 f"{each.stored.tag!r}; nothing was imported. Give another name with --name"
             )
+    taken.sort(key=lambda each: each.stored.is_current)  # last, so that it is current where nothing else is there
     return [_take(client, each, each.name in there) for each in taken] + [
         Imported(stored=stored, sweep=None) for stored, each in zip(sets, asked, strict=True) if each is None
     ]

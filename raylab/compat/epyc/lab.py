@@ -103,7 +103,7 @@ class Lab:
             say("runExperiment: the lab has no parameters, so there is no point to run at")
             return
         self._notebook.assertUnlocked()
-        sweep = self._notebook.current().submit(e, self._design.points(self._parameters), **self._words)
+        sweep = self._notebook.submitted_to().submit(e, self._design.points(self._parameters), **self._words)
         if self._waits:
             sweep.wait()
 

@@ -60,6 +60,7 @@ class LabNotebook:
             lab_name(self._name)  # refused before anything is started
         self._added: dict[str, ResultSet] = {}
         self._tag: str | None = None
+        self._is_chosen = False
         self._locked = False
 
     @cached_property
@@ -176,7 +177,7 @@ class LabNotebook:
     def select(self, tag: str) -> ResultSet:
         """Make a result set the current one."""
         found = self.resultSet(tag)
-        self._tag = tag
+        self._tag, self._is_chosen = tag, True
         return found
 
     def current(self) -> ResultSet:
@@ -184,11 +185,29 @@ class LabNotebook:
         return self.resultSet(self.currentTag())
 
     def currentTag(self) -> str:
-        """The tag of the current result set; where none was selected, that of what was submitted last."""
+        """The tag of the current result set; where none was selected, that of what was submitted last. What was
+        imported counts only where nothing else is there."""
         if self._tag is None:
-            names = self.lab.sweeps().sort("submitted")["name"].to_list()
-            self._tag = tag_of(names[-1], names) if names else self.DEFAULT_RESULTSET
+            names = self.lab.sweeps().sort("submitted", descending=True)["name"].to_list()
+            last = next((name for name in names if not self._is_import(name)), names[0] if names else None)
+            self._tag = self.DEFAULT_RESULTSET if last is None else tag_of(last, names)
         return self._tag
+
+    def _is_import(self, name: str) -> bool:
+        """Whether a sweep was imported, and does not go on with code."""
+        about = self.lab.sweep(name).info()
+        return bool(about["imported"]) and len(about["code"]) == 1
+
+    def submitted_to(self) -> ResultSet:
+        """The current result set, to be submitted to; a line says which, once, where it was not selected and there are
+        others."""
+        if not self._is_chosen:
+            tag, tags = self.currentTag(), self.resultSets()
+            if len(tags) > 1:
+                others = ", ".join(map(repr, (each for each in tags if each != tag)))
+                say(f"runs in the result set {tag!r}, as none was selected; there are also {others}")
+            self._is_chosen = True
+        return self.current()
 
     def already(self, tag: str, description: str | None = None) -> bool:
         """Select a result set if it is there, else add it; whether it was there."""
