@@ -153,6 +153,7 @@ def repository(folder: Path) -> str:
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_the_repository_is_that_of_the_experiments_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, mine = repository(tmp_path / "theirs"), repository(tmp_path / "mine")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # no __pycache__ among what git does not track
     module = loaded(tmp_path / "theirs" / "experiment.py")
     monkeypatch.chdir(tmp_path / "mine")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "run.py"), raising=False)
