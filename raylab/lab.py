@@ -143,10 +143,11 @@ class Lab:
             repeats: independent runs of each point, each with a seed of its own.
             seed: of the sweep, 0 ≤ seed < 2^63; drawn if None.
             order: `random` (what is in stands for the whole) or `design`.
-            description: for people.
+            description: for people; where the same is submitted again, an empty one leaves the one that is there.
             units: of parameters and results, by name: `"K"`, `("K", "temperature of the bath")`, or `{"units": "K",
                 "description": "temperature of the bath"}`. They are kept in the notebook, and travel into `to_xarray()`
-                and the files that are made of results; names that no column has mean nothing.
+                and the files that are made of results; names that no column has mean nothing. Where the same is
+                submitted again, units of other columns stay.
             if_exists: if something else has the name: `fail` raises SweepExists; `extend` adds the points and repeats
                 that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `continue` lets
                 the one that is there go on with this code, where seed and order are the same: what is done stays, what

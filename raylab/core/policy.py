@@ -143,6 +143,16 @@ class Policy:
         others = [{word: own[word] for word in own if word not in {*amounts, *words}} for own in self.classes]
         return replace(self, **{**words, "resources": kept, "classes": tuple(others)})
 
+    def after(self, before: Policy) -> Policy:
+        """The policy of a submission that comes again: what people are told of a sweep stays where it tells nothing, so
+        that a cell that is run again undoes no `change`.
+
+        Example:
+            >>> Policy(units={"T": {"units": "K"}}).after(Policy(description="coarse", units={"p": {"units": "Pa"}}))
+            Policy(description='coarse'...units={'p': {'units': 'Pa'}, 'T': {'units': 'K'}})
+        """
+        return replace(self, description=self.description or before.description, units={**before.units, **self.units})
+
     @property
     def amounts(self) -> str:
         """What one trial asks for, in words."""

@@ -271,13 +271,13 @@ def _points_and_repeats(known: SweepRecord, submission: Submission) -> list[str]
 
 
 def policy_again(known: SweepRecord, submission: Submission) -> Policy:
-    """The policy that the same submission again gives to a sweep. The classes of its trials never change: the amounts
-    of each are those that are asked for now for its points.
+    """The policy that the same submission again gives to a sweep. What a person said of it stays where nothing else is
+    said. The classes of its trials never change: the amounts of each are those that are asked for now for its points.
 
     Raises:
         DesignError: the amounts tell trials of one class apart.
     """
-    policy, partition = submission.policy, submission.partition
+    policy, partition = submission.policy.after(known.policy), submission.partition
     growth = submission.growth(known)
     if growth is not None and growth.classes:
         return replace(policy, classes=growth.classes)

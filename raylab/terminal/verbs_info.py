@@ -12,7 +12,6 @@ from typing import Any
 from raylab.client.figures import width
 from raylab.client.speech import say
 from raylab.core.provenance import few
-from raylab.core.units import title
 from raylab.errors import SweepNotFound
 from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
 from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word
@@ -126,8 +125,8 @@ def _of_sweep(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "design", f"{found['design']}; {found['total']:,} trials, seed {found['seed']}, order {found['order']}"
     if found["description"]:
         yield "about", str(found["description"])
-    for name in found["units"]:
-        yield "column", title(found["units"], name)
+    for name, about in found["units"].items():
+        yield "column", f"{name}: {'; '.join(about[word] for word in ('description', 'units') if word in about)}"
     for version in found["code"]:
         yield "", ""
         yield "code", f"version {version['version']}, from {version['user']}, {_said(version['submitted'])}"

@@ -306,6 +306,19 @@ def test_the_same_again_says_what_of_the_policy_is_other_than_before(lab: raylab
         lab.submit(doubled, {"x": [1]}, name="s", priority=2)
 
 
+def test_a_cell_that_is_run_again_keeps_what_was_said_of_the_sweep_since(lab: raylab.Lab) -> None:
+    sweep = lab.submit(doubled, {"x": [1]}, name="s", units={"x": "m"})
+    sweep.change(description="the first", units={"y": ("m", "twice as much")})
+    kept = {"x": {"units": "m"}, "y": {"units": "m", "description": "twice as much"}}
+    for words in ({}, {"units": {"x": "m"}}, {"if_exists": "continue"}):
+        again = lab.submit(doubled, {"x": [1]}, name="s", **words).info()
+        assert (again["description"], again["units"]) == ("the first", kept)
+    grown = lab.submit(
+        doubled, {"x": [1, 2]}, name="s", if_exists="extend", units={"x": "km"}, description="more"
+    ).info()
+    assert (grown["description"], grown["units"]) == ("more", kept | {"x": {"units": "km"}})
+
+
 def test_what_has_an_argument_of_its_own_is_no_custom_resource(lab: raylab.Lab) -> None:
     for name, word in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory")):
         with pytest.raises(DesignError, match=f"say {name} with {word}="):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sweeps import Bench
 
+from raylab import testing
 from raylab.client.cluster import NoCluster
 from raylab.core.design import Factorial
 from raylab.core.provenance import Environment, Provenance, Tree, Workers
@@ -154,3 +155,12 @@ def test_a_lab_at_rest_stays_at_rest(
     assert "is at rest" in err
     assert main(["status", "lab", "s"]) == 0
     assert "on a, b, c and 2 more numpy is 2.3.0, was submitted with 2.4.6" in capsys.readouterr().out
+
+
+def test_units_and_descriptions_stand_beside_their_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    units = {"t": ("K", "temperature of the bath"), "share": ("1", "of all"), "L": "m", "k": {"description": "a try"}}
+    with testing.lab(notebook=tmp_path / "lab") as lab:
+        lab.submit(lambda t: {"share": t}, {"t": [1]}, name="s", units=units).wait(progress=False)
+    main(["info", "--notebook", str(tmp_path / "lab"), "s"])
+    told = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("column")]
+    assert told == ["L: m", "k: a try", "share: of all; 1", "t: temperature of the bath; K"]
