@@ -103,8 +103,9 @@ class Sampled(Design):
         return (start - self.first, stop - self.first) if start < stop else None
 
     def goes_on_with(self, other: Sampled) -> bool:
-        """Whether the points of another design are those that follow in the sequence."""
-        return other.first == self.first + self.size and self.sequence == other.sequence
+        """Whether the points of another design are those that follow in the sequence, with parameters in this order."""
+        follows = other.first == self.first + self.size and self.sequence == other.sequence
+        return follows and self.parameters == other.parameters
 
     def places(self, name: str, points: Places) -> Places:
         within = self._within(points)
@@ -135,12 +136,14 @@ class Sampled(Design):
         document = self._document()
         for word in ("size", "first", "numbers"):
             document.pop(word, None)
+        if not self._is_ordered:
+            document["ranges"].sort(key=operator.itemgetter("name"))
         return JSON.encode(document)
 
     def _unseeded(self) -> DesignError:
         return DesignError(
-            f"{self!r} has no points yet: they are drawn by a seed. submit draws them by the sweep's, .seeded(n) of "
-            "the design draws them here"
+            "a design that is not seeded has no points yet: they are drawn by a seed. submit draws them by the "
+            f"sweep's, .seeded(n) of the design draws them here: {self!r}"
         )
 
     def _seeded(self, seeds: Iterator[int], anew: bool) -> Design:
@@ -164,6 +167,8 @@ class Sampled(Design):
         return {"kind": self._word, "size": self.size, "first": self.first, "seed": self.seed, "ranges": ranges}
 
     _word = ""
+    _is_ordered = False
+    """Whether another order of the ranges makes other points."""
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], imports: bool) -> Self:

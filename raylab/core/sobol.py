@@ -42,6 +42,7 @@ class Sobol(Sampled):
     """
 
     _word = "sobol"
+    _is_ordered = True
 
     def _set(self, size: int, ranges: Mapping[str, Range], first: int, seed: int | None) -> None:
         if not hasattr(self, "_numbers"):

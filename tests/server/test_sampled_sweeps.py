@@ -50,6 +50,21 @@ def test_an_unseeded_design_is_drawn_by_the_seed_of_its_sweep_and_read_back_so(l
     assert given.info()["design"] == f"{kind.__name__}({shown}) of 16 points, seed 5"
 
 
+@pytest.mark.parametrize("kind", [Random, LatinHypercube])
+def test_the_order_of_the_ranges_counts_only_where_it_makes_other_points(lab: raylab.Lab, kind: Any) -> None:
+    sweep = lab.submit(told, kind(8, x=(0, 1), n=integers(0, 8)), name="s", seed=1)
+    assert sweep.extend(kind(8, n=integers(0, 8), x=(0, 1))) == 0
+    if kind is Random:
+        assert sweep.extend(Random(16, n=integers(0, 8), x=(0, 1))) == 8
+    size = sweep.design.size
+    whole = kind(size, x=(0, 1), n=integers(0, 8)).seeded(1)
+    assert list(sweep.design) == list(whole)
+    rows = finished(sweep)
+    assert rows.select("x", "n").rows() == [(point["x"], point["n"]) for point in whole]
+    ordered = lab.submit(told, Sobol(8, x=(0, 1), n=integers(0, 8)), name="ordered", seed=1)
+    assert ordered.extend(Sobol(8, n=integers(0, 8), x=(0, 1))) == 8
+
+
 def test_the_same_cell_again_is_the_same_sweep_whoever_drew_its_seed(lab: raylab.Lab) -> None:
     for name in (None, "s"):
         sweep = lab.submit(told, Sobol(8, x=(0, 1)), name=name)
