@@ -12,9 +12,10 @@ from typing import IO, Any
 import numpy as np
 
 from raylab.extras import needed
-from raylab.terminal.cells import Notes, jsonable
+from raylab.terminal.cells import BYTES, Notes, jsonable
 
-TEXT = "what is no number, time or text is JSON, and text with a NUL in it"
+TEXT = "what is no number, time or text is JSON or text that shows it, and text with a NUL in it is JSON"
+DIGITS = "integers that some cells are missing of, or that 64 bits do not hold, are text of their digits"
 MISSING = "text that is missing is empty"
 RENAMED = "attributes called as those of NetCDF itself have a _ at their end"
 
@@ -68,13 +69,17 @@ def _texts(values: Any, name: str, notes: Notes) -> Any:
     for at, value in np.ndenumerate(values):
         is_missing = value is None or (isinstance(value, float) and value != value)  # xarray takes either for it
         told = "" if is_missing else jsonable(value.tolist() if isinstance(value, np.ndarray) else value)
-        if is_missing:
-            notes.add(MISSING, name)
-        elif not isinstance(told, str) or "\0" in told:
-            notes.add(TEXT, name)
-            told = json.dumps(told, ensure_ascii=False)
-        found[at] = told
+        if is_missing or not isinstance(value, str) or "\0" in value:
+            notes.add(MISSING if is_missing else _change(value), name)
+        found[at] = told if isinstance(told, str) and "\0" not in told else json.dumps(told, ensure_ascii=False)
     return found
+
+
+def _change(value: Any) -> str:
+    """What becomes of a value that is no text, or none that NetCDF has."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return DIGITS
+    return BYTES if isinstance(value, bytes) else TEXT
 
 
 def _attributes(given: Mapping[str, Any], name: str, kind: str, notes: Notes) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from sweeps import sweep
 
 from raylab.core.design import Factorial
 from raylab.offline import Notebook
-from raylab.terminal.cells import NOT_FINITE, Notes, plain
+from raylab.terminal.cells import BYTES, NOT_FINITE, Notes, plain
 from raylab.terminal.export import WRITERS, placed, show, write
 from raylab.terminal.formats import FORMATS, LABELLED, format_of
-from raylab.terminal.netcdf import write_netcdf
+from raylab.terminal.netcdf import DIGITS, MISSING, TEXT, write_netcdf
 from raylab.terminal.sheet import MAX_CHARS, MAX_ROWS, write_xlsx
 
 ODD = pl.DataFrame(
@@ -359,6 +359,8 @@ def test_netcdf_has_the_axes_as_dimensions_and_text_for_what_it_has_no_type_for(
             "big": (("p",), big),
             "name": (("p",), np.array(["é", None], dtype=object)),
             "odd": (("p",), np.array([{"a": [math.nan]}, "x"], dtype=object)),
+            "raw": (("p",), np.array([b"\0", "x"], dtype=object)),
+            "some": (("p",), np.array([{1}, "x"], dtype=object)),
         },
         coords={"p": [1, 2]},
         attrs={"made": None, "of": ["a", "b"]},
@@ -372,7 +374,14 @@ def test_netcdf_has_the_axes_as_dimensions_and_text_for_what_it_has_no_type_for(
     assert back["name"].values.tolist() == ["é", ""]
     assert back["odd"].values.tolist() == ['{"a": ["NaN"]}', "x"]
     assert (back.attrs["made"], list(back.attrs["of"])) == ("null", ["a", "b"])
-    assert [line.rpartition(": ")[2] for line in notes.lines()] == ["big, odd", "big, name"]
+    assert back["raw"].values.tolist() == ["AA==", "x"]
+    assert back["some"].values.tolist() == ["{1}", "x"]
+    assert [tuple(line.rsplit(": ", 1)) for line in notes.lines()] == [
+        (DIGITS, "big"),
+        (MISSING, "big, name"),
+        (TEXT, "odd, some"),
+        (BYTES, "raw"),
+    ]
     assert given.identical(before)
 
 
