@@ -188,7 +188,8 @@ class Sweep:
 
         What is counted are trials. Of a trial of several rows it is the mean of its rows, so that a hundred rows of one
         trial are not taken for independent ones. Truth values count as 0 and 1, durations in seconds; a result that is
-        null or NaN counts as missing; infinity counts. A trial that was run again counts by its newest record.
+        null or NaN counts as missing; infinity counts. Numbers in a dict are results by names with dots, `model.mean`.
+        A trial that was run again counts by its newest record.
 
         Args:
             of: a result, or several; all that have numbers if None. Numbers about trials are taken, too

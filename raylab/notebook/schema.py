@@ -94,7 +94,7 @@ class Schema:
         if kept_apart(known) != kept_apart(field) and not pa.types.is_null(known.type):
             return False
         wider = unify(known.type, field.type, marks(known) | marks(field))
-        if wider is None or (_is_pattern(name) and not wider.equals(known.type)):
+        if wider is None or (is_pattern(name) and not wider.equals(known.type)):
             return False
         self._fields[name] = _grown(known, field, wider)
         return True
@@ -174,7 +174,7 @@ def _grown(known: Field, field: Field, kind: DataType) -> Field:
     return pa.field(known.name, kind, metadata=merged)
 
 
-def _is_pattern(name: str) -> bool:
+def is_pattern(name: str) -> bool:
     """Polars takes such a name for many; it reads the column, and cannot put two together that differ in type."""
     return name == "*" or (name.startswith("^") and name.endswith("$"))
 

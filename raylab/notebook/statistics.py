@@ -7,11 +7,12 @@ row; a point of which trials are missing says so, and one of which nothing is in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,13 +24,13 @@ from raylab.core.names import read_name
 from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
 from raylab.extras import needed
-from raylab.notebook.arrow_types import Field
+from raylab.notebook.arrow_types import DataType, Field
 from raylab.notebook.columns import numbered_name
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import View, outside, viewed
 from raylab.notebook.headings import Heading
 from raylab.notebook.point_rows import point_rows
-from raylab.notebook.schema import kept_apart, kind_word
+from raylab.notebook.schema import is_pattern, kept_apart, kind_word
 
 LISTED = 10_000_000
 """So many points a sweep may have for those of which nothing is in to be there, too: what they take, some 100 bytes
@@ -125,37 +126,63 @@ def _keys(by: Words, parameters: Sequence[str]) -> list[str]:
 # what is counted --------------------------------------------------------------------------------------------------
 
 
+class _Number(NamedTuple):
+    """Where a number stands on disk: a column, or an entry of what a dict became."""
+
+    path: tuple[str, ...]
+    kind: DataType
+
+    @property
+    def value(self) -> pl.Expr:
+        """The number as a float."""
+        found = reduce(lambda outer, name: outer.struct.field(name), self.path[1:], _column(self.path[0]))
+        if pa.types.is_duration(self.kind):
+            return found.dt.total_microseconds() / 1e6
+        return found.cast(pl.Float64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Result:
-    """A result that is summed up, and the columns on disk that have its numbers, and those that have other values."""
+    """A result that is summed up, where its numbers are, and the columns on disk that have other values of it."""
 
     name: str
-    numbers: tuple[Field, ...]
-    others: tuple[Field, ...]
+    numbers: tuple[_Number, ...] = ()
+    others: tuple[Field, ...] = ()
 
     @property
     def values(self) -> pl.Expr:
         """Its numbers as floats; null where there is none, and NaN is none."""
-        return pl.coalesce(*map(_float, self.numbers), pl.lit(None, pl.Float64)).fill_nan(None)
+        return pl.coalesce(*(each.value for each in self.numbers), pl.lit(None, pl.Float64)).fill_nan(None)
 
 
-def _float(field: Field) -> pl.Expr:
-    column = _column(field.name)
-    if pa.types.is_duration(field.type):
-        return column.dt.total_microseconds() / 1e6
-    return column.cast(pl.Float64)
-
-
-def _is_number(field: Field) -> bool:
-    kind = field.type
+def _is_number(kind: DataType) -> bool:
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_duration)
-    return not kept_apart(field) and any(test(kind) for test in tests)
+    return any(test(kind) for test in tests)
 
 
 def _result(heading: Heading) -> _Result:
     there = [field for field in heading.fields if not pa.types.is_null(field.type)]
-    numbers = tuple(filter(_is_number, there))
-    return _Result(name=heading.name, numbers=numbers, others=tuple(each for each in there if each not in numbers))
+    own = [field for field in there if _is_number(field.type) and not kept_apart(field)]
+    numbers = tuple(_Number((field.name,), field.type) for field in own)
+    return _Result(name=heading.name, numbers=numbers, others=tuple(each for each in there if each not in own))
+
+
+def _of_dicts(heading: Heading) -> Iterator[_Result]:
+    """The numbers in dicts as results, by names with dots."""
+    entries: dict[str, list[_Number]] = {}
+    for field in heading.fields:
+        for number in () if kept_apart(field) else _entries((field.name,), field.type):
+            entries.setdefault(".".join((heading.name, *number.path[1:])), []).append(number)
+    return (_Result(name=name, numbers=tuple(found)) for name, found in entries.items())
+
+
+def _entries(path: tuple[str, ...], kind: DataType) -> Iterator[_Number]:
+    """The numbers in a dict, at any depth; polars takes some names of entries for patterns."""
+    if pa.types.is_struct(kind):
+        for field in kind:
+            if not is_pattern(field.name):
+                inner = (*path, field.name)
+                yield from [_Number(inner, field.type)] if _is_number(field.type) else _entries(inner, field.type)
 
 
 def _chosen(view: View, of: Words) -> list[_Result]:
@@ -164,22 +191,32 @@ def _chosen(view: View, of: Words) -> list[_Result]:
     Raises:
         ValueError: there is no such one, or it has no number.
     """
-    there = {each.name: _result(each) for each in view.seen if each.name not in {*view.parameters, "_repeat"}}
+    seen = [each for each in view.seen if each.name not in {*view.parameters, "_repeat"}]
+    there = {each.name: _result(each) for each in seen}
+    for entry in chain.from_iterable(map(_of_dicts, seen)):  # a result that is called as an entry of another one stands
+        there.setdefault(entry.name, entry)
     numeric = [each for each in there.values() if each.numbers]
+    shown = ", ".join(repr(each.name) for each in numeric) or ("none" if there else "none yet")
     wanted = _words(of, "of")
     if wanted is None:
-        return [each for each in numeric if not each.name.startswith("_")]
-    shown = ", ".join(repr(each.name) for each in numeric) or "none yet"
+        own = [each for each in there.values() if not each.name.startswith("_")]
+        found = [each for each in own if each.numbers]
+        if not found and (kinds := [f"{each.name!r} ({_kinds(each)})" for each in own if each.others]):
+            warnings.warn(f"summary() is of numbers, and no result is one: {', '.join(kinds)}", stacklevel=outside())
+        return found
     found = []
     for name in wanted:
         if name not in there and there:
             raise ValueError(f"of names results; there is no {name!r}, those with numbers are {shown}")
-        each = there.get(name, _Result(name=name, numbers=(), others=()))  # nothing is in, so nobody knows
+        each = there.get(name, _Result(name=name))  # nothing is in, so nobody knows
         if each.others and not each.numbers:
-            words = " and ".join(kind_word(field) for field in each.others)
-            raise ValueError(f"{name!r} has no numbers to sum up ({words}); results with numbers are {shown}")
+            raise ValueError(f"{name!r} has no numbers to sum up ({_kinds(each)}); results with numbers are {shown}")
         found.append(each)
     return found
+
+
+def _kinds(result: _Result) -> str:
+    return " and ".join(kind_word(field) for field in result.others)
 
 
 def _standing(record: SweepRecord, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -198,9 +235,8 @@ def _tell_left_out(chosen: Sequence[_Result], rows: pl.LazyFrame) -> None:
     counts = rows.select(each.sum().alias(str(at)) for at, each in enumerate(no_number)).collect().row(0)
     for each, count in zip(mixed, counts, strict=True):
         if count:
-            words = " and ".join(kind_word(field) for field in each.others)
             warnings.warn(
-                f"{each.name!r} is no number in {count:,} rows ({words}), which summary() leaves out",
+                f"{each.name!r} is no number in {count:,} rows ({_kinds(each)}), which summary() leaves out",
                 stacklevel=outside(),
             )
 

@@ -144,6 +144,31 @@ def test_values_that_are_no_numbers_are_left_out_and_told(tmp_path: Path) -> Non
     assert (row["result"], row["mean"], row["n"], row["complete"]) == ("loss", 2.0, 2, False)
 
 
+def test_numbers_in_dicts_are_results_by_names_with_dots(tmp_path: Path) -> None:
+    rows = [{"m": {"mean": 1.5, "of": {"n": 3, "*": 1}, "word": "a"}}, {"m": {"mean": 2.5, "of": {"n": 5}}}]
+    found = summed(tmp_path, [rows])
+    assert found.select("result", "n", "mean").rows() == [("m.mean", 2, 2.0), ("m.of.n", 2, 4.0)]
+    again = Notebook(tmp_path)
+    assert again.summary("SWEEP", "m.of.n")["mean"].to_list() == [4.0]
+    with pytest.raises(
+        ValueError, match=r"'m' has no numbers to sum up \(struct\); results with numbers are 'm.mean', 'm"
+    ):
+        again.summary("SWEEP", "m")
+
+
+def test_a_result_that_is_called_as_an_entry_of_another_is_itself(tmp_path: Path) -> None:
+    found = summed(tmp_path, [[{"m": {"a": 1}, "m.a": 7}]])
+    assert found.select("result", "mean").rows() == [("m.a", 7.0)]
+
+
+def test_where_no_result_is_a_number_that_is_said(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"no result is one: 'list' \(list\), 'word' \(string\)"):
+        found = summed(tmp_path, [[{"list": [1.0], "word": "a", "none": None}]])
+    assert found.select("result", "trials").rows() == [(None, 1)]
+    with pytest.raises(ValueError, match=r"those with numbers are none$"):
+        Notebook(tmp_path).summary("SWEEP", "loss")
+
+
 def test_what_is_summed_up_is_named_or_all_that_has_numbers(tmp_path: Path) -> None:
     found = summed(tmp_path, [[{"a": 1, "s": "x", "b": 2.0, "c": [1]}], [{"a": 3, "s": "x", "b": 4.0, "c": [1]}]])
     assert found.select("x", "result", "mean").rows() == [(0, "a", 1.0), (0, "b", 2.0), (1, "a", 3.0), (1, "b", 4.0)]
