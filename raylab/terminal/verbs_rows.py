@@ -123,7 +123,7 @@ def _write(asked: Asked, path: Path, form: str) -> list[str]:
     from raylab.terminal.gathering import gathered
 
     count, notes = write(gathered(asked, path.absolute().parent), path, form)
-    return [*notes.lines(), f"{count:,} rows written to {path}"]
+    return [*notes.lines(), f"{count:,} row{'s' * (count != 1)} written to {path}"]
 
 
 def _write_labelled(dataset: Any, path: Path | None) -> list[str]:
