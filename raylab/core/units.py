@@ -11,7 +11,7 @@ from typing import Any, Final
 from raylab.core.names import read_name
 from raylab.errors import DesignError
 
-__all__ = ["Units", "attributes", "changed", "read_units", "title"]
+__all__ = ["Units", "attributes", "changed", "read_units"]
 
 Units = Mapping[str, Mapping[str, str]]
 """By column what is known of it: `units`, `description`, or both."""
@@ -88,16 +88,3 @@ def attributes(units: Units, name: str) -> dict[str, str]:
     about = _said(units, name)
     named = {"units": about.get("units"), "long_name": about.get("description")}
     return {word: text for word, text in named.items() if text is not None}
-
-
-def title(units: Units, name: str) -> str:
-    """A column as the title of an axis.
-
-    Example:
-        >>> title({"T": {"units": "K", "description": "temperature of the bath"}}, "T"), title({}, "p")
-        ('temperature of the bath T (K)', 'p')
-    """
-    about = _said(units, name)
-    unit = about.get("units", "")
-    whole = f"{about['description']} {name}" if "description" in about else name
-    return f"{whole} ({unit})" if unit not in ("", "1") else whole

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from raylab.core.policy import Policy
-from raylab.core.units import attributes, changed, read_units, title
+from raylab.core.units import attributes, changed, read_units
 from raylab.errors import DesignError
 
 
@@ -34,9 +34,8 @@ def test_a_change_names_the_columns_that_it_is_about() -> None:
     assert before == read_units({"T": "K", "p": "Pa"})
 
 
-def test_a_title_has_what_is_known() -> None:
+def test_attributes_are_what_is_known() -> None:
     units = read_units({"T": ("K", "bath"), "loss": "1", "L": {"description": "side"}, "ε": "J"})
-    assert [title(units, name) for name in ("T", "loss", "L", "n")] == ["bath T (K)", "loss", "side L", "n"]
     assert attributes(units, "T") == {"units": "K", "long_name": "bath"}
     assert attributes(units, "n") == {}
 
