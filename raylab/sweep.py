@@ -136,8 +136,8 @@ class Sweep:
 
         Returns:
             An xarray.Dataset of what is `done`. What is missing (not in yet, failed) is NaN, and integers and truth
-            values are floats then (objects where no float holds an integer); NaT of times, which are in UTC; None of
-            texts and objects.
+            values are floats then (objects where no float holds an integer); NaT of times, which are in UTC; NaN
+            or None of texts and objects (`isnull()` finds either).
 
         Raises:
             DesignError: an array would have over 10^8 cells.

@@ -168,13 +168,16 @@ class Policy:
         return Policy(**{**plain, "classes": tuple(plain.get("classes", ()))})
 
     def told(self, before: Policy) -> list[str]:
-        """What trials are run by that is other than before, in words; `runtime_env` is a part of the code.
+        """What is other than before, in words; of what was said to people, only what is said no more. `runtime_env` is
+        a part of the code.
 
         Example:
             >>> Policy(priority=2).told(Policy(time_limit=9.0))
             ['time_limit: None, was 9.0', 'priority: 2, was 0']
         """
-        names = [each.name for each in fields(self) if each.name not in ("description", "runtime_env", "units")]
+        added = {"description"} if not before.description else set()
+        added |= {"units"} if before.units.items() <= self.units.items() else set()
+        names = [each.name for each in fields(self) if each.name not in {"runtime_env", *added}]
         pairs = [(name, getattr(self, name), getattr(before, name)) for name in names]
         return [f"{name}: {_shown(now)}, was {_shown(was)}" for name, now, was in pairs if now != was]
 

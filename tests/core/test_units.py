@@ -48,3 +48,11 @@ def test_leases_do_not_carry_them() -> None:
     policy = Policy(units={"T": {"units": "K"}})
     assert policy.of_trials == Policy().of_trials
     assert Policy.of(policy.plain()) == policy
+
+
+def test_what_is_said_anew_of_a_column_is_told_and_what_is_added_is_not() -> None:
+    before = Policy(units={"T": {"units": "K"}})
+    added = Policy(description="coarse", units={"T": {"units": "K"}, "p": {"units": "Pa"}})
+    assert added.told(before) == []
+    other = Policy(description="fine", units={"T": {"units": "degC"}, "p": {"units": "Pa"}}).told(added)
+    assert [line.partition(":")[0] for line in other] == ["description", "units"]

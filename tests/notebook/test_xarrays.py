@@ -420,3 +420,20 @@ def test_a_labelled_result_runs_again_and_is_the_same(lab: raylab.Lab) -> None:
     assert sweep.rerun(1).same
     assert isinstance(sweep.rerun(1).result, xr.Dataset)
     assert pl.DataFrame(sweep.results()).height == 2
+
+
+def test_selections_and_products_of_grids_are_grids(lab: raylab.Lab) -> None:
+    grid = Factorial(x=[1, 2, 3], y=[1, 2, 3])
+    designs = {
+        "selected": (grid.where(pl.col("x") >= pl.col("y")), {"x": 3, "y": 3}),
+        "product": (grid * Factorial(z=[1, 2]), {"x": 3, "y": 3, "z": 2}),
+        "rows": (Points(u=[1, 2], v=[3, 4]) * Factorial(z=[1, 2]), {"point": 4}),
+    }
+    for name, (design, sizes) in designs.items():
+        assert dict(ran(lab, lambda **_: 1.0, design, name=name).to_xarray().sizes) == sizes
+
+
+def test_what_is_missing_is_null_whatever_it_would_be(lab: raylab.Lab) -> None:
+    made = ran(lab, lambda x: {"text": "a", "z": 1 + 2j, "any": {1}} if x else {}, {"x": [0, 1]}).to_xarray()
+    for name in ("text", "z", "any"):
+        assert made[name].isnull().values.tolist() == [True, False]

@@ -311,11 +311,14 @@ def test_a_cell_that_is_run_again_keeps_what_was_said_of_the_sweep_since(lab: ra
     sweep.change(description="the first", units={"y": ("m", "twice as much")})
     kept = {"x": {"units": "m"}, "y": {"units": "m", "description": "twice as much"}}
     for words in ({}, {"units": {"x": "m"}}, {"if_exists": "continue"}):
-        again = lab.submit(doubled, {"x": [1]}, name="s", **words).info()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            again = lab.submit(doubled, {"x": [1]}, name="s", **words).info()
         assert (again["description"], again["units"]) == ("the first", kept)
-    grown = lab.submit(
-        doubled, {"x": [1, 2]}, name="s", if_exists="extend", units={"x": "km"}, description="more"
-    ).info()
+    with pytest.warns(UserWarning, match=r"description: 'more', was 'the first'; units: .*'km'.*, was .*'m'"):
+        grown = lab.submit(
+            doubled, {"x": [1, 2]}, name="s", if_exists="extend", units={"x": "km"}, description="more"
+        ).info()
     assert (grown["description"], grown["units"]) == ("more", kept | {"x": {"units": "km"}})
 
 
