@@ -175,6 +175,12 @@ def test_points_with_different_numbers_of_results_are_points_of_their_own(lab: r
     assert lab.results("ragged").rows() == [(1, 0), (2, 1), (1, 2)]
 
 
+def test_a_time_at_the_edge_of_the_calendar_is_none(lab: raylab.Lab, tmp_path: Path) -> None:
+    early = result({"x": 1}, {"y": 2}, **{epyc.Experiment.START_TIME: "0001-01-01T00:00:00"})
+    taken(lab, written(tmp_path, s=[early]))
+    assert lab.results("s", metadata=["_started"]).select("y", "_started").rows() == [(2, None)]
+
+
 def test_values_of_every_type_of_json_are_kept(lab: raylab.Lab, tmp_path: Path) -> None:
     odd = [
         result({"x": 1, "p": [1, 2], "n": None}, {"y": {"a": 1.5}, "x": "clash", "none": None}),

@@ -58,11 +58,13 @@ def test_four_hundred_trials_have_four_hundred_values_and_the_same_ones_another_
     """
     cluster.client(script, cwd=tmp_path, draws=draws, name=lab_name)
     notebook = raylab.Notebook(cluster.home / lab_name)
+    processes: set[int] = set()
     for name in [*draws, "module"]:
         frames = [notebook.results(f"{name}{again}", metadata=["_pid"]).sort("_repeat") for again in ("", "-again")]
         assert frames[0]["y"].to_list() == frames[1]["y"].to_list(), name
         assert frames[0]["y"].n_unique() == 400, name
-        assert frames[0]["_pid"].n_unique() > 1, name
+        processes.update(*(frame["_pid"] for frame in frames))
+    assert len(processes) > 1  # on a busy machine all trials of one sweep may run in one
 
 
 @pytest.mark.long  # by default: tests/worker/test_threads.py

@@ -22,6 +22,9 @@ import raylab
 import raylab.testing
 from raylab import Factorial, Points
 from raylab.errors import DesignError, SweepExists, SweepLocked, SweepNotFound
+from raylab.notebook.posix import PosixStore
+from raylab.notebook.requests import from_rows
+from raylab.notebook.table_files import listing
 
 GRID = {"p": [0.1, 0.2], "L": [1, 2]}
 WIDER = {"p": [0.1, 0.15, 0.2], "L": [1, 2, 3]}
@@ -103,14 +106,17 @@ def test_what_was_added_is_found_again_when_its_request_is_lost(
     axes = [{"x": range(size), "gate": [gate]} for size in (2, 4, 6)]
     with raylab.testing.lab(notebook=tmp_path / "lab") as lab:
         sweep = lab.submit(gated, axes[0], name="s", seed=1)
-        for more in axes[1:]:
-            if not running:
-                Path(gate).touch()
-                finished(sweep)
+        for more in axes[1:] if running else ():
             sweep.extend(more)
         Path(gate).touch()
         rows = finished(sweep)
-    sorted((tmp_path / "lab" / "requests").rglob("*.arrow"))[lost].write_bytes(b"")
+    for more in () if running else axes[1:]:
+        with raylab.testing.lab(notebook=tmp_path / "lab") as lab:  # a new one opens the complete sweep's table again
+            lab.sweep("s").extend(more)
+            rows = finished(lab.sweep("s"))
+    files = listing(PosixStore(tmp_path / "lab"), "requests")
+    grown = [file.info.path for file in files if any(each.kind == "grown" for each in from_rows(file.table))]
+    (tmp_path / "lab" / grown[lost]).write_bytes(b"")
     raylab.Notebook(tmp_path / "lab").copy(tmp_path / "new", salvage=True)
     with raylab.testing.lab(notebook=tmp_path / "new") as lab:
         if running:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,9 @@ def _points(each: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, 
 def _outcome(result: ResultsDict) -> Outcome:
     about = result[Experiment.METADATA]
     began, took = about.get(Experiment.START_TIME), about.get(Experiment.ELAPSED_TIME)
-    seconds = began.timestamp() if isinstance(began, datetime) else None  # a local time, as epyc has it
+    seconds = None
+    with suppress(AttributeError, OverflowError, ValueError):  # none, or at the edge of the calendar
+        seconds = began.timestamp()  # a local time, as epyc has it
     known = seconds is not None and isinstance(took, int | float)
     return replace(read_epyc(result), ran=(seconds, float(took) if known else None))
 
