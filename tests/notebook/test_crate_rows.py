@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from odd_values import HOLDABLE, TYPED
 from polars.testing import assert_frame_equal
+from retried import retried
 from sweeps import Bench, sweep
 
 import raylab
@@ -126,21 +127,7 @@ def test_notebooks_of_earlier_formats_come_out_the_same(tmp_path: Path, archive:
 
 
 def test_what_ran_again_stands_apart(lab: raylab.Lab, tmp_path: Path) -> None:
-    bad = tmp_path / "bad"
-    bad.touch()
-
-    def fragile(x: int, bad: str) -> dict[str, int]:
-        import os
-
-        if x % 3 == 0 and os.path.exists(bad):  # noqa: PTH110
-            raise ValueError(f"bad {x}")
-        return {"y": x}
-
-    made = lab.submit(fragile, {"x": range(10), "bad": [str(bad)]}, name="SWEEP", retries=1)
-    assert made.wait(timeout=60, progress=False)
-    bad.unlink()
-    assert made.retry() == 4
-    assert made.wait(timeout=60, progress=False)
+    retried(lab, tmp_path, "SWEEP", retries=1)
     found = rows(tmp_path / "lab")
     now = written(found)
     assert_frame_equal(now, expected(tmp_path / "lab"))

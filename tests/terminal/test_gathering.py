@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from retried import retried
 from sweeps import Bench
 
 from raylab import Lab
@@ -97,21 +98,7 @@ def test_values_of_several_kinds_are_put_together_in_memory_as_results_does(tmp_
 
 
 def test_of_trials_that_ran_again_the_newest_records_are_there(lab: Lab, tmp_path: Path) -> None:
-    bad = tmp_path / "bad"
-    bad.touch()
-
-    def fragile(x: int, bad: str) -> dict[str, int]:
-        import os
-
-        if x % 3 == 0 and os.path.exists(bad):  # noqa: PTH110
-            raise ValueError(f"bad {x}")
-        return {"y": x}
-
-    sweep = lab.submit(fragile, {"x": range(10), "bad": [str(bad)]}, name="s")
-    assert sweep.wait(timeout=60, progress=False)
-    bad.unlink()
-    assert sweep.retry() == 4
-    assert sweep.wait(timeout=60, progress=False)
+    sweep = retried(lab, tmp_path, "s")
     check(tmp_path / "lab", "s", status="all", metadata=True)
     stream = partial(lab._client.streams, "s", status="done", metadata=False)
     frames = gathered(Asked(several=False, whole=sweep.results, streams=stream), None)
