@@ -73,11 +73,6 @@ def _about(name: str, given: object) -> dict[str, str]:
     return {word: str(said[word]) for word in WORDS if said.get(word) is not None}
 
 
-def _said(units: Units, name: str) -> Mapping[str, str]:
-    """Parameters are found however their names are typed."""
-    return units.get(name) or next((about for given, about in units.items() if read_name(given) == name), {})
-
-
 def attributes(units: Units, name: str) -> dict[str, str]:
     """What is known of a column, as the CF conventions of NetCDF call it: `units` and `long_name`.
 
@@ -85,6 +80,7 @@ def attributes(units: Units, name: str) -> dict[str, str]:
         >>> attributes({"T": {"units": "K", "description": "temperature of the bath"}}, "T")
         {'units': 'K', 'long_name': 'temperature of the bath'}
     """
-    about = _said(units, name)
+    # A parameter is found however its name is typed.
+    about = units.get(name) or next((about for given, about in units.items() if read_name(given) == name), {})
     named = {"units": about.get("units"), "long_name": about.get("description")}
     return {word: text for word, text in named.items() if text is not None}
