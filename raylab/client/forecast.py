@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from raylab.client.figures import duration
+from raylab.core.shown import plural
 
 CORES = (8, 64)
 """For how many cores it is said beside 1 and those that are here: a workstation's, a large node's."""
@@ -27,7 +28,7 @@ def forecast(elapsed: Sequence[float], total: int, here: int) -> str:
         >>> print(forecast([0.4], 99, 1))
         1 of 99 trials ran in 0.4 s; all 99 would take about 40 s on the 1 core here, 5.2 s on 8
     """
-    count = f"{total:,} trial" if total == 1 else f"{total:,} trials"
+    count = plural(total, "trial")
     first, later = elapsed[0], elapsed[1:]
     once = first if later and first > ONCE * max(later) else 0.0
     each = sum(later) / len(later) if once else sum(elapsed) / len(elapsed)

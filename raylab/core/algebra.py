@@ -13,7 +13,7 @@ from raylab.core.axes import Axis
 from raylab.core.design import Design, Factorial, Joined, Product, as_design
 from raylab.errors import DesignError
 
-__all__ = ["plus", "times"]
+__all__ = ["plus", "terms", "times"]
 
 
 def times(one: Any, other: Any) -> Design:
@@ -78,13 +78,14 @@ def plus(one: Any, other: Any) -> Design:
             "parameters. Give the others a value there, as design * {'name': value}; a * b is every point of a with "
             "every point of b"
         )
-    made = Joined([*_terms(a), *_terms(b)])
+    made = Joined([*terms(a), *terms(b)])
     for name, axis in made.axes.items():
         _check_kinds(name, axis, [part.axis(name) for part in made.parts])
     return made
 
 
-def _terms(design: Design) -> tuple[Design, ...]:
+def terms(design: Design) -> tuple[Design, ...]:
+    """The designs that a sum is of; any other design is one by itself."""
     return design.parts if isinstance(design, Joined) else (design,)
 
 

@@ -11,6 +11,7 @@ from raylab.core.box import Runs, count
 from raylab.core.design import Design, Factorial
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need, Segment, trials_of
+from raylab.core.shown import plural
 
 FEW = 3
 """As many levels of an axis are named."""
@@ -33,8 +34,7 @@ def _class_told(record: SweepRecord, need: Need) -> str:
     policy = record.policy.at(need)
     limit = "" if policy.time_limit is None else f", at most {policy.time_limit:g} s"
     where = _where(own[0]) if len({segment.part for segment in own}) == 1 else ""
-    count = trials_of(own)
-    return f"{count:,} {'trial' if count == 1 else 'trials'}{where}: {policy.amounts}{limit}"
+    return f"{plural(trials_of(own), 'trial')}{where}: {policy.amounts}{limit}"
 
 
 def _where(segment: Segment) -> str:

@@ -20,6 +20,7 @@ from raylab.core.box import Box
 from raylab.core.common_levels import numbers_in, shared, used_levels
 from raylab.core.design import Design, Factorial, Points, Product, Selected
 from raylab.core.places import among, runs_of
+from raylab.core.selected import unselected
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
@@ -51,7 +52,7 @@ class Ground:
         self.sizes = tuple(axis.size for axis in (self.axes or {}).values()) or (design.size,)
         if self.factors:
             self.sizes = tuple(factor.size for factor in self.factors)
-        of = design.of if isinstance(design, Selected) else design
+        of = unselected(design)
         self.grid: Mapping[str, Axis] | None = of.axes if _is_grid(of) else None
 
     @property
@@ -143,7 +144,7 @@ def meeting(ours: Ground, theirs: Ground) -> tuple[Area, Area]:
 def of_one(ours: Design, theirs: Design) -> tuple[Area, Area] | None:
     """The points that two selections of one design have in common, or a selection and its design; None if they are
     not of one. They are compared by their numbers, run by run."""
-    one, other = (each.of if isinstance(each, Selected) else each for each in (ours, theirs))
+    one, other = map(unselected, (ours, theirs))
     if one.size != other.size or (one is ours and other is theirs) or one.dumps() != other.dumps():
         return None
     runs = [each.runs if isinstance(each, Selected) else np.array([[0, each.size]]) for each in (ours, theirs)]

@@ -26,11 +26,11 @@ import numpy as np
 from raylab.core.axes import Axis, Places, read_axis
 from raylab.core.kinds import MISSING, Missing, type_name
 from raylab.core.names import read_name
-from raylab.core.shown import aligned, shown_level, shown_values
+from raylab.core.shown import aligned, plural, shown_level, shown_values
 from raylab.core.values import JSON, copy_of, modules_of, weight_of
 from raylab.errors import DesignError
 
-__all__ = ["MAX_SIZE", "Design", "Point", "plural", "read_axes", "seeds_of"]
+__all__ = ["MAX_SIZE", "Design", "Point", "read_axes", "seeds_of"]
 
 MAX_SIZE: Final = 2**62
 """Points are int64 on disk and in `places`; a bit is kept for arithmetic on them."""
@@ -368,8 +368,3 @@ def seeds_of(seed: int) -> Iterator[int]:
 def _derived(seed: int, number: int) -> int:
     digest = blake2b(f"{seed}:{number}".encode(), digest_size=8, person=b"raylab.design").digest()
     return int.from_bytes(digest, "little") >> 1
-
-
-def plural(n: int, word: str) -> str:
-    """So many of something."""
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

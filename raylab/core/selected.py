@@ -16,7 +16,7 @@ from raylab.core.shown import shown_values
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
-__all__ = ["Selected"]
+__all__ = ["Selected", "unselected"]
 
 CHUNK: Final = 2**20
 """As many points are looked at at a time."""
@@ -123,3 +123,8 @@ class Selected(Design):
     @classmethod
     def _from_document(cls, document: dict[str, Any], imports: bool) -> Design:
         return cls(Design._made(document["of"], imports), unpacked_pairs(document["runs"]))
+
+
+def unselected(design: Design) -> Design:
+    """What a selection is of; any other design is itself."""
+    return design.of if isinstance(design, Selected) else design

@@ -11,7 +11,7 @@ from raylab.core.drawn import Drawn
 from raylab.core.kinds import MISSING, text_of
 from raylab.core.values import key_of
 
-__all__ = ["aligned", "shown_level", "shown_levels", "shown_number", "shown_values"]
+__all__ = ["aligned", "plural", "shown_level", "shown_levels", "shown_number", "shown_values"]
 
 FEW: Final = 3
 """So many levels are named."""
@@ -98,3 +98,8 @@ def aligned(rows: Iterable[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def plural(n: int, word: str) -> str:
+    """So many of something."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

@@ -14,12 +14,14 @@ from typing import TypeAlias
 import numpy as np
 
 from raylab.core import box
+from raylab.core.algebra import terms
 from raylab.core.area import LISTED, Area
 from raylab.core.axes import Places
 from raylab.core.box import Box, Runs
 from raylab.core.common_points import Ground, among_rows, common_runs, in_design, meeting, of_one
 from raylab.core.design import Design, Joined, Product, Sampled, Selected
 from raylab.core.places import numbers, runs_of
+from raylab.core.selected import unselected
 from raylab.core.values import key_of
 from raylab.errors import DesignError
 
@@ -39,7 +41,7 @@ def gone_on_with(there: Design, design: Design) -> tuple[Area, Area]:
     """
     if isinstance(there, Product) and isinstance(design, Product):
         return _by_factor(there, design)
-    one, other = (each.of if isinstance(each, Selected) else each for each in (there, design))
+    one, other = map(unselected, (there, design))
     if not isinstance(one, Sampled) or not isinstance(other, Sampled):
         return of_one(there, design) or _one_by_one(there, design)
     run = one.meets(other)
@@ -138,7 +140,7 @@ def in_turn(designs: Iterable[Design]) -> Design:
     if len(given) == 1:
         return given[0]
     found: list[Design] = []
-    for each in chain.from_iterable(design.parts if isinstance(design, Joined) else (design,) for design in given):
+    for each in chain.from_iterable(map(terms, given)):
         last = found[-1] if found else None
         if isinstance(last, Sampled) and isinstance(each, Sampled) and last.goes_on_with(each):
             found[-1] = each.part(-last.size, each.size)

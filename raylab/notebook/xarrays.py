@@ -11,6 +11,7 @@ from raylab.core.request import SweepRecord
 from raylab.extras import needed
 from raylab.notebook.cube import cube_of
 from raylab.notebook.file import Loaded
+from raylab.notebook.frames import outside
 
 
 def dataset(record: SweepRecord, files: Sequence[Loaded]) -> Any:
@@ -24,7 +25,7 @@ def dataset(record: SweepRecord, files: Sequence[Loaded]) -> Any:
         import xarray
     cube = cube_of(record, files, Design.loads(record.asked.design).parameters)
     if cube.remark:
-        warnings.warn(cube.remark, stacklevel=4)
+        warnings.warn(cube.remark, stacklevel=outside())
     made = xarray.Dataset(
         {name: (each.dims, each.values, each.attrs) for name, each in cube.variables.items()},
         coords={name: (each.dims, each.values, each.attrs) for name, each in cube.coordinates.items()},
