@@ -15,11 +15,12 @@ import polars as pl
 
 from raylab.client.forecast import forecast
 from raylab.client.handback import without_metadata
-from raylab.client.plan import check_plan, check_size, doubled, is_whole
+from raylab.client.plan import check_plan, check_size, doubled
 from raylab.client.speech import say
 from raylab.code.rehearsal import rehearse
 from raylab.core.block import block
 from raylab.core.design import Design, as_design
+from raylab.core.kinds import is_whole
 from raylab.core.policy import Policy
 from raylab.core.request import SweepRecord, draw_seed
 from raylab.core.segment import Segment

@@ -19,7 +19,6 @@ from raylab.client.calls import Calls, Connection
 from raylab.client.change import changes
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
-from raylab.client.plan import is_whole
 from raylab.client.recognition import recognised
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
@@ -28,6 +27,7 @@ from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over,
 from raylab.core.account import account
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
+from raylab.core.kinds import is_whole
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.retry import stay
 from raylab.core.settling import settled

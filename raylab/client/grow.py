@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
+from raylab.core.kinds import is_whole
 from raylab.core.policy import TRIES
 from raylab.errors import DesignError
 
@@ -40,7 +41,7 @@ def read_grow(given: object) -> dict[str, Any]:
         raise DesignError(f"{GROW}, as {{'memory': 2.0, 'time_limit': (2.0, 3600), 'tries': 3}}; got {given!r}")
     found = {name: _pair(name, given[name]) for name in ("memory", "time_limit") if name in given}
     tries = given.get(TRIES, TRIES_UNSAID)
-    if not isinstance(tries, SupportsIndex) or isinstance(tries, bool) or not 1 <= int(tries) <= MOST_TRIES:
+    if not is_whole(tries) or not 1 <= int(tries) <= MOST_TRIES:
         raise DesignError(f"{GROW}; tries is a whole number from 1 to {MOST_TRIES}, got {tries!r}")
     if not found:
         raise DesignError(f"{GROW}; at least one of the two, got {given!r}")

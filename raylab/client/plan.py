@@ -6,10 +6,10 @@ Loads no Ray: who tries an experiment without a lab is refused the same.
 from __future__ import annotations
 
 import secrets
-from typing import SupportsIndex
 
 from raylab.core.design import Design
 from raylab.core.doubles import doubles
+from raylab.core.kinds import is_whole
 from raylab.core.order import KINDS, MAX_SIZE
 from raylab.core.request import draw_seed
 from raylab.errors import DesignError
@@ -82,8 +82,3 @@ def doubled(design: Design) -> list[str]:
         f"{'; '.join(found)}: this stands twice in the design, so its points run twice. They stay; independent runs of "
         "each point, with seeds of their own, are what repeats= is for"
     ]
-
-
-def is_whole(value: object) -> bool:
-    """An int, or an integer of numpy's; True and False are none."""
-    return isinstance(value, SupportsIndex) and not isinstance(value, bool)

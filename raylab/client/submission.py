@@ -9,11 +9,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from raylab.client.grow import check_grow, read_grow
-from raylab.client.plan import check_size, is_whole
+from raylab.client.plan import check_size
 from raylab.client.provenance import Origin
 from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
 from raylab.core.design import Design
+from raylab.core.kinds import is_whole
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
 from raylab.core.request import Submission

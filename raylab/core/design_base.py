@@ -19,12 +19,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain, count
 from pkgutil import resolve_name
-from typing import Any, Final, SupportsIndex, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from raylab.core.axes import Axis, Places, read_axis
-from raylab.core.kinds import MISSING, Missing, type_name
+from raylab.core.kinds import MISSING, Missing, is_whole, type_name
 from raylab.core.names import read_name
 from raylab.core.shown import aligned, plural, shown_level, shown_values
 from raylab.core.values import JSON, copy_of, modules_of, weight_of
@@ -359,7 +359,7 @@ def seeds_of(seed: int) -> Iterator[int]:
     Raises:
         DesignError: the seed is none.
     """
-    if isinstance(seed, bool) or not isinstance(seed, SupportsIndex) or not 0 <= operator.index(seed) < 2**63:
+    if not is_whole(seed) or not 0 <= operator.index(seed) < 2**63:
         raise DesignError(f"the seed of a design is a whole number, 0 ≤ seed < 2^63; got {seed!r}")
     first = operator.index(seed)
     return chain([first], (_derived(first, number) for number in count(1)))

@@ -20,7 +20,7 @@ from enum import Enum
 from fractions import Fraction
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import NoneType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, SupportsIndex, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -51,6 +51,11 @@ MISSING: Final = Missing.MISSING
 
 Each: TypeAlias = Callable[[Any], Any]
 Parts: TypeAlias = list[Any]
+
+
+def is_whole(value: object) -> bool:
+    """An int, or an integer of numpy's; True and False are none."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
 
 
 def text_of(value: Any) -> str:

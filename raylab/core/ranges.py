@@ -10,7 +10,7 @@ import math
 from decimal import Context, Decimal
 from numbers import Real
 from operator import index
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from raylab.core.axes import Axis, axis_of, read_axis
 from raylab.core.drawn import BITS, Range, Where, fractions
 from raylab.core.frozen import Frozen, frozen_range, is_of_scipy
 from raylab.core.given import levels_given
-from raylab.core.kinds import type_name
+from raylab.core.kinds import is_whole, type_name
 from raylab.core.shown import shown_levels, shown_number
 from raylab.errors import DesignError
 
@@ -177,7 +177,7 @@ def integers(low: int, high: int) -> Range:
         [2, 0, 1, 3, 3, 1, 0, 2]
     """
     for each in (low, high):
-        if isinstance(each, bool) or not isinstance(each, SupportsIndex):
+        if not is_whole(each):
             raise DesignError(f"integers(low, high) takes whole numbers; got {each!r} ({type_name(each)})")
     first, after = index(low), index(high)
     if not 0 < after - first <= 2**BITS:

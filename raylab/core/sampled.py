@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from raylab.core.axes import Places
 from raylab.core.design_base import MAX_SIZE, Design, Point
 from raylab.core.drawn import Drawn, Range, Stream, scaled
 from raylab.core.given import by_name
-from raylab.core.kinds import type_name
+from raylab.core.kinds import is_whole, type_name
 from raylab.core.names import read_name
 from raylab.core.ranges import as_range, read_range
 from raylab.core.values import JSON, copy_of
@@ -49,7 +49,7 @@ class Sampled(Design):
 
     def _checked(self, n: Any) -> int:
         kind = type(self).__name__
-        if isinstance(n, bool) or not isinstance(n, SupportsIndex):
+        if not is_whole(n):
             raise DesignError(f"{kind}(n, ...) takes a whole number of points first; got {n!r} ({type_name(n)})")
         size = operator.index(n)
         if not 1 <= size <= self.MOST:

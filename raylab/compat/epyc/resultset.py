@@ -209,13 +209,17 @@ class ResultSet:
 
     def parameterRange(self, param: str) -> set[Any]:
         """The values of a parameter at which there are results."""
-        found = self.table()
-        found.where({param: []})
-        return set(found.rows[param].to_list())
+        return _range(self.table(), param)
 
     def parameterSpace(self) -> dict[str, set[Any]]:
         """The values of each parameter at which there are results."""
-        return {name: self.parameterRange(name) for name in self.parameterNames()}
+        found = self.table()
+        return {name: _range(found, name) for name in self.parameterNames()}
+
+
+def _range(found: Table, param: str) -> set[Any]:
+    found.where({param: []})  # refuses what is no parameter
+    return set(found.rows[param].to_list())
 
 
 def _table(sweep: Sweep) -> Table:
