@@ -102,3 +102,9 @@ def told(error: BaseException) -> str:
     if isinstance(error, MemoryError) and not text:
         return "there is not enough memory"
     return f"{type(error).__name__}: {text}" if text else f"an error of the kind {type(error).__name__}"
+
+
+def repr_of(value: object, most: int) -> str:
+    """A value as Python shows it, cut off after so many characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -22,7 +22,7 @@ from raylab.core.kinds import MISSING, type_name
 from raylab.core.names import read_name
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.values import exact, key_of
-from raylab.errors import DesignError
+from raylab.errors import DesignError, repr_of
 from raylab.notebook.formula import CHUNK, Formula
 
 Demand: TypeAlias = float | Mapping[str, Mapping[Any, float | None]] | pl.Expr | None
@@ -149,7 +149,7 @@ def _by_level(design: Design, name: str, demand: Mapping[Any, Any]) -> _Levels:
     if len(demand) != 1 or not isinstance(parameter, str) or not isinstance(amounts, Mapping):
         raise DesignError(
             f"{name} by level is a dict of one parameter and its levels, as {{'L': {{64: 1e9, 128: 4e9}}}}; for more "
-            f"parameters than one give a polars expression. It got {_shown(demand)}"
+            f"parameters than one give a polars expression. It got {repr_of(demand, 200)}"
         )
     if read_name(parameter) not in design.axes:
         raise DesignError(f"{name} is given by {parameter!r}, and {_parameters(design)}")
@@ -174,7 +174,7 @@ def _looked_up(
         if key not in known:
             raise DesignError(
                 f"{name} by {parameter!r} has no amount for the level {level!r} ({type_name(level)}); it has "
-                f"{_shown(list(amounts))}. Levels are equal when their types are, too"
+                f"{repr_of(list(amounts), 200)}. Levels are equal when their types are, too"
             )
         yield known[key]
 
@@ -274,8 +274,3 @@ def _check_cells(cells: int, what: str) -> None:
 
 def _parameters(design: Design) -> str:
     return f"the design has the parameters {', '.join(map(repr, design.parameters)) or 'none'}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"

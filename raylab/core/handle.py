@@ -16,7 +16,7 @@ from typing import TypeAlias
 from raylab.core.history import History
 from raylab.core.names import read_name
 from raylab.core.request import Removed, SweepRecord
-from raylab.errors import NameRefused, SweepNotFound
+from raylab.errors import NameRefused, SweepNotFound, repr_of
 
 __all__ = ["ASIDE", "Handle", "Which", "find", "handles", "is_list", "names_of", "no_one_sweep", "only", "when"]
 
@@ -85,8 +85,7 @@ def only(given: object) -> Handle:
 
 
 def _shown(given: object) -> str:
-    text = repr(given)
-    return f"{type(given).__name__} {text if len(text) <= 60 else text[:60] + '…'}"
+    return f"{type(given).__name__} {repr_of(given, 60)}"
 
 
 def find(sweeps: History, wanted: Handle, lab: str) -> SweepRecord:

@@ -15,6 +15,7 @@ from typing import Any
 
 from raylab.core.segment import Need
 from raylab.core.units import Units
+from raylab.errors import repr_of
 
 GROWS: Mapping[str, str] = {"out_of_memory": "memory", "timed_out": "time_limit"}
 """What a trial of each status had too little of."""
@@ -179,16 +180,11 @@ class Policy:
         added |= {"units"} if before.units.items() <= self.units.items() else set()
         names = [each.name for each in fields(self) if each.name not in {"runtime_env", *added}]
         pairs = [(name, getattr(self, name), getattr(before, name)) for name in names]
-        return [f"{name}: {_shown(now)}, was {_shown(was)}" for name, now, was in pairs if now != was]
+        return [f"{name}: {repr_of(now, 100)}, was {repr_of(was, 100)}" for name, now, was in pairs if now != was]
 
     def dumps(self) -> str:
         """As canonical JSON: equal policies give equal text."""
         return json.dumps(self.plain(), sort_keys=True)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _amount(name: str, amount: float) -> str:

@@ -15,8 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-PICKLED: Final = {"repr", "pickle"}
-"""The fields of a value that is kept pickled."""
+from raylab.notebook.pickled import PARTS
 
 EXACT: Final = 2**53
 """Integers up to here are floats, too."""
@@ -39,7 +38,7 @@ def block(series: pl.Series) -> NDArray[Any]:
 
 def is_pickled(kind: Any) -> bool:
     """Whether values of this type are kept pickled."""
-    return isinstance(kind, pl.Struct) and {field.name for field in kind.fields} == PICKLED
+    return isinstance(kind, pl.Struct) and {field.name for field in kind.fields} == PARTS
 
 
 def _of_lists(series: pl.Series) -> NDArray[Any]:

@@ -17,6 +17,9 @@ from raylab.notebook.arrow_types import BINARY, STRING, Unfit
 
 PICKLED = pa.struct([("repr", STRING), ("pickle", BINARY)])
 
+PARTS = frozenset(field.name for field in PICKLED)
+"""The fields of a value that is kept pickled."""
+
 MAX_REPR_CHARS = 10_000
 
 _SHORT = reprlib.Repr()

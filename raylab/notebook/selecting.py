@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from raylab.core.design import Design, Selected
 from raylab.core.selected import MOST_POINTS
-from raylab.errors import DesignError
+from raylab.errors import DesignError, repr_of
 from raylab.notebook.formula import CHUNK, Formula
 
 __all__ = ["taken"]
@@ -47,7 +47,7 @@ def taken(design: Design, expression: object) -> Design:
     if not len(runs):
         raise DesignError(
             f"where() takes none of the {design.size:,} points: {expression} is true at no point (null counts as not "
-            f"true). The first point is {_shown(design)}"
+            f"true). The first point is {repr_of(design[0], 200)}"
         )
     if len(runs) == 1 and runs[0, 1] - runs[0, 0] == design.size:
         return design
@@ -81,8 +81,3 @@ def _together(pieces: Iterator[Runs], expression: object) -> Runs:
                 "fastest; or select on a part and multiply: Factorial(p=...).where(expression) * Factorial(q=...)"
             )
     return np.concatenate(found) if found else np.empty((0, 2), np.int64)
-
-
-def _shown(design: Design) -> str:
-    text = repr(design[0])
-    return text if len(text) <= 200 else f"{text[:200]}…"

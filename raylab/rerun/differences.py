@@ -16,10 +16,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from raylab.notebook.pickled import PARTS
 from raylab.notebook.schema import MORE
-
-PICKLED = frozenset({"repr", "pickle"})
-"""The fields of a value that is kept pickled."""
 
 SHOWN_CHARS = 60
 
@@ -48,7 +46,7 @@ class Difference:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, dict) and value.keys() == PICKLED:
+    if isinstance(value, dict) and value.keys() == PARTS:
         text = str(value["repr"])
     else:
         text = value if type(value) is str and "\n" not in value else repr(value)
@@ -88,7 +86,7 @@ def same(a: Any, b: Any) -> bool:
     if type(a) is dict:
         if a.keys() != b.keys():
             return False
-        return _same_pickled(a, b) if a.keys() == PICKLED else all(same(a[name], b[name]) for name in a)
+        return _same_pickled(a, b) if a.keys() == PARTS else all(same(a[name], b[name]) for name in a)
     if isinstance(a, datetime | time) and a.fold != b.fold:  # of an hour that comes twice the first is not the second
         return False
     return bool(a == b)
