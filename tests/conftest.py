@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
@@ -134,6 +135,13 @@ def own_cluster() -> Iterator[Cluster]:
 def lab_name(request: pytest.FixtureRequest) -> str:
     """A lab's name that no other test has."""
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:60].strip("-")
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trial in this process is so long that its memory is measured, however busy the machine: rows of two runs have
+    the same then, but for their times."""
+    monkeypatch.setattr("raylab.worker.lease.LONG_S", math.inf)
 
 
 @pytest.fixture

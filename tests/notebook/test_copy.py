@@ -60,6 +60,7 @@ def test_a_copy_has_all_and_an_identity_of_its_own_that_names_its_origin(
     assert Notebook(tmp_path / "again").identity.origins == (other.id, one.id)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_copy_is_a_notebook_with_which_a_lab_goes_on(base: tuple[Path, Truth], tmp_path: Path) -> None:
     root, new = tmp_path / "lab", tmp_path / "copy"
     shutil.copytree(base[0], root)

@@ -503,6 +503,7 @@ def test_a_new_kind_on_an_axis_is_refused(lab: raylab.Lab, levels: Any, new: Any
     sweep.cancel()
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     ("levels", "new"),
     [
