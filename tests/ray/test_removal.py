@@ -55,7 +55,14 @@ def test_a_sweep_is_hidden_and_removed_from_a_handle_a_name_and_the_command(
     """
     cluster.client(REFUSED + SUBMIT + _dedent(script), name=lab_name, gate=str(gate))
     root = cluster.home / lab_name
-    assert [rows_in(root / "sweeps" / name) for name in ("a", "b", "c", "a~2")] == [0, 0, 10, 10]
+
+    def are_sealed() -> bool:
+        try:
+            return [rows_in(root / "sweeps" / name) for name in ("a", "b", "c", "a~2")] == [0, 0, 10, 10]
+        except FileNotFoundError:  # of the journal
+            return False
+
+    assert eventually(are_sealed), "before that rows stand in the part and in the journal"
 
     hidden = cluster.command("archive", lab_name, "c")
     assert (hidden.returncode, hidden.stdout.split(";")[0]) == (0, "c is archived")
