@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 
-from raylab.client.forecast import forecast
 from raylab.client.handback import without_metadata
 from raylab.client.plan import check_plan, check_size, doubled
 from raylab.client.speech import say
@@ -24,6 +23,7 @@ from raylab.core.kinds import is_whole
 from raylab.core.policy import Policy
 from raylab.core.request import SweepRecord, draw_seed
 from raylab.core.segment import Segment
+from raylab.display.forecast import forecast
 from raylab.errors import DesignError, ExperimentError
 from raylab.notebook.frames import results
 from raylab.notebook.unwritten import unwritten

@@ -19,6 +19,7 @@ LAYERS = (
     {"errors", "extras"},
     {"core"},
     {"notebook"},
+    {"display"},
     {"worker"},
     {"code"},
     {"rerun"},

@@ -10,9 +10,9 @@ from typing import Self, TextIO
 from tqdm.asyncio import tqdm_asyncio
 from tqdm.auto import tqdm
 
-from raylab.client.figures import STATES, duration, percent, width
 from raylab.client.speech import line, say
 from raylab.core.status import STANDSTILL, Progress
+from raylab.display.figures import STATES, duration, percent, width
 
 WIDE = "{{desc}}: {percent:>5}|{{bar}}| {{n_fmt}}/{{total_fmt}} [{{elapsed}}<{eta}, {{rate_fmt}}{{postfix}}]"
 NARROW = "{{desc}}: {percent:>5}|{{bar}}| {eta}{{postfix}}"

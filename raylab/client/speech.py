@@ -15,11 +15,12 @@ Standard library only, because everything may speak.
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable
 from typing import Self
+
+from raylab.core.harmless import harmless
 
 SLOW_S = 2.0
 """After so long a person wonders whether anything happens."""
@@ -29,20 +30,6 @@ LONG_S = 10.0
 
 NOTHING_CANCELLED = "interrupted; nothing was cancelled"
 UNCHANGED = "nothing was cancelled or changed"
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def harmless(text: str) -> str:
-    """The same with U+FFFD for each control character but newline and tab: what a trial raised or printed may hold
-    escapes that clear a terminal, or retitle it.
-
-    Example:
-        >>> harmless("no fit\x1b[2J\\tat 7") == "no fit\ufffd[2J\\tat 7"
-        True
-    """
-    return _CONTROL.sub("\ufffd", text)
 
 
 def line(text: str) -> str:

@@ -10,11 +10,11 @@ from typing import Protocol, TypeAlias
 import polars as pl
 
 from raylab.client.bar import shown_progress
-from raylab.client.figures import percent
-from raylab.client.reasons import reasons
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
 from raylab.core.handle import Handle, Which, handles
 from raylab.core.status import STANDSTILL, Progress, Status
+from raylab.display.figures import percent
+from raylab.display.reasons import reasons
 from raylab.errors import LabFenced, LabUnavailable
 
 Mark: TypeAlias = tuple[int, int]

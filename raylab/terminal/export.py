@@ -10,7 +10,7 @@ from typing import IO, TypeAlias
 
 import polars as pl
 
-from raylab.client.speech import harmless
+from raylab.core.harmless import harmless
 from raylab.errors import RaylabError, told
 from raylab.notebook.frame_files import write_arrow, write_parquet
 from raylab.terminal.cells import Notes

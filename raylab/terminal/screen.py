@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from raylab.client.figures import STATES, duration, percent
-from raylab.client.reasons import reasons
-from raylab.client.speech import harmless
+from raylab.core.harmless import harmless
 from raylab.core.status import Status
+from raylab.display.figures import STATES, duration, percent
+from raylab.display.reasons import reasons
 
 HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
 ALIGNED = "<>>>><"

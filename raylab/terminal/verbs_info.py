@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from raylab.client.figures import width
 from raylab.client.speech import say
 from raylab.core.provenance import few
+from raylab.display.figures import width
 from raylab.errors import SweepNotFound
 from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
 from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raylab.client.figures import width
 from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.display.figures import width
 from raylab.terminal.screen import Canvas, aligned, table
 from raylab.terminal.words import ADDRESS, DONE, JSON, NOT_READY, Misuse, number, verb, word
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raylab.client.figures import width
 from raylab.client.speech import UNCHANGED, Interruptible, say
+from raylab.display.figures import width
 from raylab.errors import SweepNotFound
 from raylab.terminal.formats import BINARY, FORMATS, LABELLED, SUFFIXES, format_of
 from raylab.terminal.screen import causes

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statuses import status
 
-from raylab.client.figures import duration, percent, width
 from raylab.client.speech import say
 from raylab.core.causes import Cause, Failing, commonest
 from raylab.core.status import Status
+from raylab.display.figures import duration, percent, width
 from raylab.terminal import screen
 from raylab.terminal.export import show
 from raylab.terminal.screen import Canvas, cut, table

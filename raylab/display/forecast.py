@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from raylab.client.figures import duration
 from raylab.core.shown import plural
+from raylab.display.figures import duration
 
 CORES = (8, 64)
 """For how many cores it is said beside 1 and those that are here: a workstation's, a large node's."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raylab.client.forecast import forecast
+from raylab.display.forecast import forecast
 
 
 @pytest.mark.parametrize(
