@@ -145,6 +145,13 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def patient_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git, of which a submission awaits no more than a second or two, has the time that it needs on a busy machine."""
+    for limit in ("LIMIT_S", "QUICK_S"):
+        monkeypatch.setattr(f"raylab.client.repository.{limit}", 100.0)
+
+
+@pytest.fixture
 def lab(tmp_path: Path) -> Iterator[raylab.Lab]:
     """A lab in memory, without Ray."""
     import raylab.testing  # here: it brings Ray along

@@ -29,7 +29,7 @@ def command(*words: str, given: str = "", cwd: Path) -> str:
     """What a process of this Python says of itself."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, *words], input=given, capture_output=True, text=True, check=True, cwd=cwd, env=env, timeout=60
+        [sys.executable, *words], input=given, capture_output=True, text=True, check=True, cwd=cwd, env=env, timeout=100
     )
     return done.stdout.splitlines()[-1]
 
@@ -151,7 +151,9 @@ def repository(folder: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
-def test_the_repository_is_that_of_the_experiments_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_repository_is_that_of_the_experiments_own_file(
+    tmp_path: Path, patient_git: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs, mine = repository(tmp_path / "theirs"), repository(tmp_path / "mine")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # no __pycache__ among what git does not track
     module = loaded(tmp_path / "theirs" / "experiment.py")

@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +49,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAYLAB_DIFF", raising=False)
     monkeypatch.setattr(git_module, "_silent", {})
     monkeypatch.setattr(repository, "_remotes", {})
+
+
+@pytest.fixture(autouse=True)
+def patient(patient_git: None) -> None:
+    """Git has the time it needs; where it hangs, a test says how long."""
 
 
 def seen(place: Path, source: Path | None = None) -> Found:
@@ -227,14 +231,12 @@ def test_a_file_that_is_called_as_a_repository_is_none(root: Path) -> None:
 def test_a_large_diff_is_cut_at_a_line_and_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository, "DIFF_BYTES", 10_000)
     (root / "experiment.py").write_text("".join(f"line {number}\n" for number in range(1_000_000)))
-    began = time.monotonic()
     found = seen(root)
     assert found.tree.cut
     assert found.diff is not None
     assert 9_900 < len(found.diff) <= 10_000
     assert found.diff.endswith(b"\n")
-    assert found.tree.trouble == ""
-    assert time.monotonic() - began < repository.LIMIT_S
+    assert found.tree.trouble == "", "git is not waited for that still has lines to say"
     (root / "experiment.py").write_text("x = 2\n")
     assert not seen(root).tree.cut
 
@@ -338,13 +340,17 @@ def test_without_git_only_that_is_told(root: Path, tmp_path: Path, monkeypatch: 
     assert "git cannot be run" in seen(root).tree.trouble or os.geteuid() == 0
 
 
+HANGING_S = 3.0
+"""How long a git that hangs is waited for: 600 times what one takes that does not."""
+
+
 @pytest.fixture
 def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A git that does not come to the end with some of its verbs; makes it, and gives its log."""
     real = shutil.which("git")
     (folder := tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(repository, "LIMIT_S", 0.7)
+    monkeypatch.setattr(repository, "LIMIT_S", HANGING_S)
 
     def make(verbs: str) -> Path:
         log = tmp_path / "left"
@@ -361,9 +367,7 @@ def test_a_git_that_hangs_is_not_waited_for_and_not_asked_again(
 ) -> None:
     log, commit = hanging('*" status --porc"*'), git(root, "rev-parse", "HEAD")
     for _ in range(3):
-        began = time.monotonic()
         tree = seen(root).tree
-        assert time.monotonic() - began < 10
         assert (tree.commit, tree.branch, tree.dirty) == (commit, "main", None)
         assert "did not answer in time" in tree.trouble
         assert "status" in tree.trouble
@@ -383,14 +387,19 @@ def test_where_only_the_diff_takes_too_long_the_rest_is_known(root: Path, hangin
     assert "asked for: diff" in found.tree.trouble
 
 
-def test_a_git_that_answers_nothing_at_all_costs_two_seconds_once(root: Path, hanging: Callable[[str], Path]) -> None:
-    hanging("*")
-    for most in (5.0, 0.5):
-        began = time.monotonic()
+def test_a_git_that_answers_nothing_at_all_is_waited_for_once(
+    root: Path, hanging: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = hanging("*")
+    for limit in ("LIMIT_S", "QUICK_S"):
+        monkeypatch.setattr(repository, limit, 0.5)
+    asked = []
+    for _ in range(2):
         tree = seen(root).tree
         assert (tree.commit, tree.dirty) == (None, None)
         assert "did not answer in time" in tree.trouble
-        assert time.monotonic() - began < most
+        asked.append(log.read_text() if log.exists() else "")
+    assert asked[1] == asked[0]
 
 
 def test_a_repository_of_somebody_else_is_told_as_git_tells_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

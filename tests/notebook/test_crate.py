@@ -28,7 +28,6 @@ from said import refused
 from sweeps import Bench
 
 import raylab
-from raylab.client import repository
 from raylab.core.authors import Author, read_licence
 from raylab.core.citation import citation
 from raylab.core.crate import METADATA, About
@@ -402,7 +401,7 @@ def test_secrets_are_kept_back(lab: raylab.Lab, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_where_the_code_came_from_is_there_and_its_diff_where_it_is_asked_for(
-    lab: raylab.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: raylab.Lab, tmp_path: Path, patient_git: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project := tmp_path / "project").mkdir()
     git = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.org", "-C", str(project)]
@@ -413,7 +412,6 @@ def test_where_the_code_came_from_is_there_and_its_diff_where_it_is_asked_for(
     (project / "run.py").write_text("edited\n")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(project / "run.py"), raising=False)
     monkeypatch.setenv("RAYLAB_DIFF", "1")
-    monkeypatch.setattr(repository, "LIMIT_S", 60)  # this machine may be busy
     names: dict[str, Any] = {"__name__": "__main__"}
     exec("def cell(x):\n    import numpy\n    return {'y': int(numpy.abs(x))}", names)
     assert lab.submit(names["cell"], {"x": [1, 2]}, name="s").wait(timeout=60, progress=False)

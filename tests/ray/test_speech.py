@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from clusters import Cluster, answer, free_port
+from clusters import Cluster, answer, free_port, without_waiting
 
 import raylab
 
@@ -45,12 +45,6 @@ def commands(cluster: Cluster, *lines: list[str], far: bool = False) -> list[tup
     """Run commands one after the other in one process; of each the exit code, stdout, stderr."""
     said = cluster.client(COMMANDS, far=far, commands=list(lines))
     return [(code, out, without_waiting(err)) for code, out, err in answer(said)]
-
-
-def without_waiting(err: str) -> str:
-    """What a command said, but for what it says where the machine is busy."""
-    waiting = ("raylab: connecting to", "raylab: attaching to", "raylab: starting the lab", "raylab: still ")
-    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(waiting))
 
 
 @pytest.mark.parametrize("far", [pytest.param(False, id="near", marks=pytest.mark.long), pytest.param(True, id="far")])
