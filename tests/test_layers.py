@@ -78,6 +78,8 @@ HOMES = {
     "pandas": ("raylab.compat.epyc.table",),
     "xarray": ("raylab.notebook.xarrays",),
     "tqdm": ("raylab.client.bar",),
+    "jinja2": ("raylab.display.html",),
+    "markupsafe": ("raylab.display.html",),
     "yaml": ("raylab.notebook.crate",),
     "scipy": ("raylab.core.scipy_stats", "raylab.notebook.statistics"),
     "packaging": ("raylab.core.authors",),
