@@ -101,7 +101,7 @@ NOTEBOOK = {
 }
 EXPERIMENT = {"set_up": "params", "do": "params", "tear_down": ""}
 PROGRESS = {"total", "done", "failed", "cancelled", "running", "waiting", "retrying", "by_status", "eta_s"}
-PROGRESS |= {"state", "reason", "ready", "ready_fraction"}
+PROGRESS |= {"state", "reason", "ready", "ready_fraction", "rate", "nodes"}
 VERBS = [
     (kind, name, words)
     for kind, table in ((Lab, LAB), (Sweep, SWEEP), (Notebook, NOTEBOOK), (Experiment, EXPERIMENT))

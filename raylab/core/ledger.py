@@ -381,8 +381,10 @@ class Ledger:
             if strand.left and (strand.pace.seconds is None or strand.slots < 1):
                 return None
             if strand.left and strand.pace.seconds is not None:
-                share = strand.slots * self._window.share(Place(name, strand.need))
-                found += strand.left * strand.pace.seconds / max(1.0, min(share, queue.most))
+                share = self._window.share(Place(name, strand.need))
+                if not share:
+                    return None  # when its turn comes, nobody knows
+                found += strand.left * strand.pace.seconds / max(1.0, min(strand.slots * share, queue.most))
         return found
 
     def standing(self, sweep: str) -> tuple[State, str]:

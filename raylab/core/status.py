@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -63,8 +63,17 @@ class Counts:
         """ready / (total − cancelled); 1.0 when nothing was asked."""
         return self.ready / self.asked if self.asked else 1.0
 
+    @property
+    def rate(self) -> float | None:
+        """Trials per second, by what trials took lately and how many run at once: the rate at which what is outstanding
+        takes `eta_s`. 0.0 when nothing is outstanding; None when nobody can say.
+        """
+        if not self.outstanding:
+            return 0.0
+        return self.outstanding / self.eta_s if self.eta_s else None
 
-_COUNTED = tuple(field.name for field in fields(Counts))
+
+_COUNTED = tuple(each.name for each in fields(Counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,9 @@ class Progress(Counts):
         by_status: recorded trials by `_status`.
         rows: rows recorded; differs from `ready` where an experiment returns several.
         eta_s: about how many seconds are left; None when nobody can say.
+        rate: trials per second, by what trials took lately: what is outstanding takes `eta_s` at this rate. 0.0 when
+            nothing is outstanding; None when nobody can say.
+        nodes: which nodes work at it now, and how many trials run on each at this moment.
         state: `running`, `ready`, `paused`, `infeasible`, `disk_full`, `fenced`, `cancelled` or `locked`.
         reason: a sentence, where there is something to say.
     """
@@ -92,6 +104,7 @@ class Progress(Counts):
     rows: int
     state: State
     reason: str
+    nodes: Mapping[str, int] = field(default_factory=dict)
 
     @staticmethod
     def of(sweeps: Sequence[Status]) -> Progress:
@@ -104,8 +117,10 @@ class Progress(Counts):
         numbers = ("total", "done", "failed", "cancelled", "running", "waiting", "retrying", "rows")
         sums: dict[str, Any] = {name: sum(getattr(sweep, name) for sweep in sweeps) for name in numbers}
         by_status: Counter[str] = Counter()
+        nodes: Counter[str] = Counter()
         for sweep in sweeps:
             by_status.update(sweep.by_status)
+            nodes.update(sweep.nodes)
         etas = [sweep.eta_s for sweep in sweeps if sweep.outstanding]
         known = [eta for eta in etas if eta is not None]
         worst = min(sweeps, key=lambda sweep: _WORST_FIRST.index(sweep.state), default=None)
@@ -116,6 +131,7 @@ class Progress(Counts):
             eta_s=max(known, default=0.0) if len(known) == len(etas) else None,
             state=worst.state if worst else "ready",
             reason=f"{worst.name}: {reason}" if worst and reason and len(sweeps) > 1 else reason,
+            nodes=dict(sorted(nodes.items())),
         )
 
 
@@ -160,8 +176,9 @@ class Status(Progress):
 
     def told(self) -> dict[str, Any]:
         """All of it by name, with what follows from it: the rows of `sweeps()` and what `--json` says."""
-        more = {"ready": self.ready, "ready_fraction": self.ready_fraction, "submitted": self.submitted}
-        return {**asdict(self), **more, "causes": [each.told() for each in self.causes]}
+        more = {name: getattr(self, name) for name in ("ready", "ready_fraction", "rate", "submitted")}
+        nodes = [{"node": name, "running": count} for name, count in self.nodes.items()]
+        return {**asdict(self), **more, "nodes": nodes, "causes": [each.told() for each in self.causes]}
 
     @property
     def stands_still(self) -> bool:
@@ -181,6 +198,7 @@ def status(
     causes: Sequence[Failing],
     troubles: int = 0,
     environments: Mapping[str, Environment] = {},
+    nodes: Mapping[str, int] = {},
 ) -> Status:
     """All that is said of a sweep, of what was asked and of what became of its trials."""
     return Status(
@@ -203,6 +221,7 @@ def status(
         troubles=troubles,
         archived=record.archived,
         remark=record.remark(environments),
+        nodes=nodes,
     )
 
 

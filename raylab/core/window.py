@@ -50,10 +50,15 @@ class Window:
         return self._load(*claim.lane) if claim else 0.0
 
     def share(self, place: Place) -> float:
-        """The part of its lane that a strand's sweep has, while all who have leases out go on."""
+        """The part of its lane that a strand's sweep has, while all who have leases out go on; 0.0 of one of which
+        nothing runs, since a higher priority stands in line for the same."""
         claim = self._claims.get(place)
         lane = self._lanes.get(claim.lane) if claim else None
-        return lane.share(place.sweep, claim.user) if claim and lane else 1.0
+        if claim is None or lane is None:
+            return 1.0
+        line, priority = claim.lane
+        behind = any(its == line and at > priority for its, at in self._lanes)
+        return 0.0 if behind and not claim.strand.running else lane.share(place.sweep, claim.user)
 
     def _load(self, line: Line, priority: int) -> float:
         same = [lane for (its, at), lane in self._lanes.items() if its == line and at >= priority]

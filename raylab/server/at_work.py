@@ -6,6 +6,7 @@ It is found by the folder of its results, which no other sweep ever has.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -57,6 +58,7 @@ class AtWork:
         trouble: why it cannot be worked on; empty if it can.
         passing: whether that is a trouble of the disk's, so that another look may find it gone.
         news: a number that grows with each piece of news of it.
+        where: the node of each lease that has begun, by the lease's number.
         heard: which version has run in which environment on which node.
         unnoted: those of it that are not in the requests yet.
     """
@@ -75,6 +77,7 @@ class AtWork:
     trouble: str = ""
     passing: bool = False
     news: int = 0
+    where: dict[int, str] = field(default_factory=dict)
     heard: set[tuple[int, str, str]] = field(default_factory=set)
     unnoted: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -96,6 +99,11 @@ class AtWork:
     def is_over(self) -> bool:
         """Whether nothing of it will ever be leased or written again."""
         return self.stage in ("set aside", "removed")
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """The nodes that work at it, and how many trials run on each: a lease runs one at a time."""
+        return dict(sorted(Counter(self.where.values()).items()))
 
     def know(self, held: Held) -> None:
         """Take note of what its table holds; so it can be read."""

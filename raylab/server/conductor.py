@@ -199,9 +199,12 @@ class Conductor:
                 return
             case Header():
                 if key is not None:
+                    self.sweeps.of(key).where[lease] = what.node
                     self.environments.heard(self.sweeps.of(key), what)
                 self.happened(ev.LeaseStarted(lease=lease))
             case Ended():
+                if key is not None:
+                    self.sweeps.of(key).where.pop(lease, None)
                 if what.left is not None and key is not None:
                     self._last_words.ask(self.sweeps.of(key), what.left)
                 self.happened(ev.LeaseEnded(lease=lease, end=what.end, detail=what.words, late_s=what.late_s))

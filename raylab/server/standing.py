@@ -33,6 +33,7 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
         causes=sweep.causes if queue is None else final(sweep.causes, queue.short),
         troubles=0 if queue is None else queue.troubles,
         environments=lab.sweeps.records.environments,
+        nodes=sweep.nodes,
     )
 
 

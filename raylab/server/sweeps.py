@@ -321,6 +321,7 @@ class Sweeps:
         """The ledger need not know it any more, or is to take it up afresh."""
         if sweep.queued:
             sweep.queued = False
+            sweep.where.clear()  # of the ends of its leases nobody hears any more
             self._tell(ev.SweepDropped(sweep=sweep.key))
 
     async def keep_code(self, pickle: bytes, modules: bytes | None) -> tuple[str, str | None]:

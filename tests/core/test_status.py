@@ -66,6 +66,23 @@ def test_time_left_is_the_longest_of_what_is_outstanding() -> None:
     assert Progress.of([status(waiting=1, eta_s=5.0), status(eta_s=9.0)]).eta_s == 5.0
 
 
+def test_the_rate_is_that_at_which_the_time_left_is_enough() -> None:
+    assert status(waiting=90, running=10, eta_s=20.0).rate == 5.0
+    assert status(waiting=90, running=10, eta_s=None).rate is None
+    assert status(eta_s=None).rate == status(eta_s=0.0).rate == 0.0
+    both = Progress.of([status(waiting=10, eta_s=5.0), status(running=10, eta_s=10.0)])
+    assert both.rate is not None
+    assert both.eta_s is not None
+    assert both.rate * both.eta_s == pytest.approx(both.outstanding)
+
+
+def test_the_nodes_of_several_sweeps_are_summed() -> None:
+    several = [status(nodes={"b": 1, "a": 2}), status(nodes={"a": 1}), status()]
+    assert Progress.of(several).nodes == {"a": 3, "b": 1}
+    assert status(nodes={"a": 2}).told()["nodes"] == [{"node": "a", "running": 2}]
+    assert status(waiting=4, eta_s=2.0).told()["rate"] == 2.0
+
+
 def test_time_left_is_unknown_if_that_of_one_sweep_is() -> None:
     assert Progress.of([status(waiting=1, eta_s=5.0), status(waiting=1, eta_s=None)]).eta_s is None
     assert Progress.of([status(waiting=1, eta_s=5.0), status(eta_s=None)]).eta_s == 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import time
 import warnings
@@ -56,6 +57,27 @@ def rows(place: Path, *kinds: str) -> list[Request]:
     """What was asked, as the notebook has it."""
     files = raylab.Notebook(place)._files.of(layout.REQUESTS)
     return [row for loaded in files for row in from_rows(loaded.table) if row.kind in kinds]
+
+
+def test_the_nodes_are_those_on_which_something_runs(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path) -> None:
+    assert (sweep.progress().nodes, sweep.progress().rate) == ({platform.node(): 1}, None)
+    assert lab.sweeps()["nodes"].to_list() == [[{"node": platform.node(), "running": 1}]]
+    gate.touch()
+    sweep.wait(timeout=60, progress=False)
+    until(lambda: not sweep.progress().nodes)
+    assert (sweep.progress().rate, lab.sweeps()["rate"].to_list()) == (0.0, [0.0])
+
+
+def test_of_a_sweep_that_is_cancelled_or_replaced_nothing_runs_anywhere(
+    lab: raylab.Lab, sweep: raylab.Sweep, gate: Path
+) -> None:
+    sweep.cancel()
+    gate.touch()
+    until(lambda: not sweep.progress().nodes)
+    again = lab.submit(doubled, {"x": range(3)}, name="gated", if_exists="replace")
+    assert again.wait(timeout=60, progress=False)
+    until(lambda: not lab.progress().nodes)
+    assert lab.progress("gated~1").nodes == {}
 
 
 def test_a_pause_lets_what_runs_end_and_a_resume_goes_on(lab: raylab.Lab, sweep: raylab.Sweep, gate: Path) -> None:
