@@ -123,12 +123,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name == "testing":
-        return importlib.import_module("raylab.testing")
-    home = _HOMES.get(name)
+    from raylab.client.kernel import without_advice
+
+    home = "raylab.testing" if name == "testing" else _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'raylab' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    with without_advice():
+        module = importlib.import_module(home)
+    value = module if name == "testing" else getattr(module, name)
     globals()[name] = value
     return value
 

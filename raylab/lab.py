@@ -14,6 +14,7 @@ from raylab.client.attaching import none_here, running, survey
 from raylab.client.attachment import Client
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.demands import Demand, demands
+from raylab.client.glance import lab_card
 from raylab.client.handback import without_metadata
 from raylab.client.plan import as_new, check_plan, doubled
 from raylab.client.provenance import Looking
@@ -23,6 +24,7 @@ from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
 from raylab.core.handle import Handle, Which
 from raylab.core.names import read_name
+from raylab.core.showing import Bundle, Showing
 from raylab.core.status import Progress
 from raylab.core.tabular import is_frame
 from raylab.errors import SweepNotFound
@@ -33,11 +35,12 @@ from raylab.sweep import Sweep
 from raylab.worker.experiment import check_parameters
 
 
-class Lab:
+class Lab(Showing):
     """A lab on a Ray cluster, attached to by name.
 
     Attaching is about the notebook: if the lab's actor is gone (a new cluster, a shutdown), it is started again on the
-    notebook that is there, and the work goes on. Without any cluster, one is started inside this process.
+    notebook that is there, and the work goes on. Without any cluster, one is started inside this process. At the end of
+    a notebook's cell, and printed, a lab is a table of its sweeps as they are at that moment.
 
     Args:
         name: the lab's.
@@ -366,6 +369,24 @@ class Lab:
         """
         return self._client.wait(name, timeout, progress)
 
+    def watch(self, name: Which = None, *, timeout: float | None = None) -> None:
+        """Show how far sweeps are, again whenever there is news, until they end; see `Sweep.watch`.
+
+        Args:
+            name: of a sweep, or a list of names; all sweeps that are not archived if None, also those that are
+                submitted meanwhile.
+            timeout: seconds to watch at most; None watches as long as it takes.
+
+        Raises:
+            LabUnavailable: the lab does not answer.
+            SweepNotFound: there is none of this name.
+            ValueError: the timeout is no number of seconds from 0 on.
+
+        Example:
+            >>> raylab.Lab("percolation").watch()        # doctest: +SKIP
+        """
+        self._client.watch(name, timeout)
+
     def results(
         self,
         name: Which = None,
@@ -426,6 +447,13 @@ class Lab:
             LabBusy: trials are outstanding and `force` is False.
         """
         self._client.connection.end(force)
+
+    def _card(self) -> Bundle:
+        return lab_card(self._client, lambda: str(self._client.connection.info()["notebook"]))
+
+    def __str__(self) -> str:
+        """Its sweeps, a line each, as far as the lab answers within 5 s; `repr` asks nobody."""
+        return self._card().text
 
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}>"

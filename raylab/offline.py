@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +17,11 @@ from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_swe
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
 from raylab.core.request import SweepRecord
+from raylab.core.showing import Bundle, Showing
 from raylab.core.status import Progress, Status, on_disk
 from raylab.core.summary import Summary
-from raylab.errors import LabNotFound, LogNotFound, NotebookDamaged, SweepNotFound
+from raylab.display.cards import Look, of_lab, of_silence
+from raylab.errors import LabNotFound, LogNotFound, NotebookDamaged, RaylabError, SweepNotFound, told
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
 from raylab.notebook.diffs import by_version, diffs
@@ -45,7 +48,7 @@ from raylab.rerun.rerun import rerun
 T = TypeVar("T")
 
 
-class Notebook:
+class Notebook(Showing):
     """Reads a notebook's folder. Needs neither Ray nor the lab, and changes nothing.
 
     Args:
@@ -75,6 +78,19 @@ class Notebook:
         self.place = reader.place
         self._reader = reader
         self._files = Tables(reader)
+
+    def _card(self) -> Bundle:
+        look = Look(at=datetime.now(UTC))
+        try:
+            found = overview(self, archived=True)
+        except RaylabError as error:
+            return of_silence(f"notebook {self.place}", told(error))
+        there = [each for each in found if not each.archived]
+        return of_lab(self.name, self.place, there, look, len(found) - len(there))
+
+    def __str__(self) -> str:
+        """Its sweeps, a line each, as they are on the disk; `repr` reads nothing."""
+        return self._card().text
 
     def __repr__(self) -> str:
         return f"Notebook({self.place!r})"

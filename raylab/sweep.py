@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 
 from raylab.client.attachment import Client
+from raylab.client.glance import sweep_card
 from raylab.client.handback import without_metadata
 from raylab.client.plan import check_repeats
 from raylab.client.speech import say
 from raylab.core.design import Design, as_design
 from raylab.core.handle import Handle
+from raylab.core.showing import Bundle, Showing
 from raylab.core.status import Progress
 from raylab.core.statuses import USUAL
 from raylab.core.stretches import in_turn
@@ -22,12 +24,13 @@ from raylab.errors import DesignError
 from raylab.rerun.report import Rerun
 
 
-class Sweep:
+class Sweep(Showing):
     """One experiment over one design. Made by `Lab.submit` and `Lab.sweep`.
 
     Every method asks the lab afresh; nothing here goes stale. It means one sweep, not a name: if another one takes the
     name, every method says so (`SweepNotFound`: by whom, when), and `lab.sweep("NAME~1")` is the one that was meant. So
-    it does if the sweep was removed.
+    it does if the sweep was removed. At the end of a notebook's cell, and printed, it is a card: state and reason, how
+    far and how fast, what failed and why, who submitted it, as they are at that moment.
 
     Example:
         >>> sweep = raylab.Lab("percolation").sweep("coarse")     # doctest: +SKIP
@@ -96,6 +99,26 @@ class Sweep:
     def wait(self, *, timeout: float | None = None, progress: bool = True) -> bool:
         """Wait until all is in; see `Lab.wait`."""
         return self._client.wait(self._handle, timeout, progress)
+
+    def watch(self, *, timeout: float | None = None) -> None:
+        """Show how far it is, again whenever there is news, until it ends or what is left stands still.
+
+        In a notebook's cell a card is drawn again in place: in JupyterLab, VS Code and Colab alike, without widgets.
+        Elsewhere it is the bar of `wait`, or lines where stderr is no screen. News comes at most twice a second. The
+        restart of the lab changes nothing. Interrupted, it says in one line that nothing was cancelled, and returns.
+
+        Args:
+            timeout: seconds to watch at most; None watches as long as it takes.
+
+        Raises:
+            LabUnavailable: the lab does not answer; where it falls silent meanwhile, a line says so.
+            SweepNotFound: it was replaced or removed; where that happens meanwhile, a line says so.
+            ValueError: the timeout is no number of seconds from 0 on.
+
+        Example:
+            >>> raylab.Lab("percolation").sweep("coarse").watch()     # doctest: +SKIP
+        """
+        self._client.watch(self._handle, timeout)
 
     def results(
         self,
@@ -445,6 +468,13 @@ class Sweep:
     def remove(self) -> None:
         """Delete the sweep for good, with its rows; see `Lab.remove`. Once it is gone, this does nothing."""
         self._client.remove(self._handle)
+
+    def _card(self) -> Bundle:
+        return sweep_card(self._client, self._handle)
+
+    def __str__(self) -> str:
+        """Its card as text, as far as the lab answers within 5 s; `repr` asks nobody."""
+        return self._card().text
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name!r} of lab {self._client.name!r}>"

@@ -78,6 +78,7 @@ HOMES = {
     "pandas": ("raylab.compat.epyc.table",),
     "xarray": ("raylab.notebook.xarrays",),
     "tqdm": ("raylab.client.bar",),
+    "IPython": ("raylab.client.kernel",),
     "jinja2": ("raylab.display.html",),
     "markupsafe": ("raylab.display.html",),
     "yaml": ("raylab.notebook.crate",),

@@ -24,6 +24,7 @@ from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
 from raylab.client.speech import UNCHANGED, Interruptible
 from raylab.client.waiting import Mark, Seen, deadline, frame_by_frame, is_over, time_left, wait
+from raylab.client.watching import watch
 from raylab.core.account import account
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
@@ -225,6 +226,9 @@ class Client:
 
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         return wait(self, sweep, timeout, shown)
+
+    def watch(self, sweep: Which, timeout: float | None) -> None:
+        watch(self, sweep, timeout)
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
         if not is_whole(since) or since < 0:

@@ -103,8 +103,15 @@ def bounded(ask: Callable[[], T], seconds: float) -> T:
     Raises:
         GetTimeoutError: no answer in time; the call may yet be carried out.
     """
-    if client_worker() is None:
-        return ask()
+    return ask() if client_worker() is None else in_time(ask, seconds)
+
+
+def in_time(ask: Callable[[], T], seconds: float) -> T:
+    """Ask anything, in a thread of its own, and give up after some seconds.
+
+    Raises:
+        GetTimeoutError: no answer in time; what was asked for may yet be carried out.
+    """
     context = client_context()
     answers: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
 

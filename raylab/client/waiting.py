@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from numbers import Real
 from typing import Protocol, TypeAlias
 
@@ -52,7 +53,7 @@ def wait(lab: Newsgiver, sweep: Which, timeout: float | None, shown: bool) -> bo
     seen = Seen(lab.name if named is None else ", ".join(each.name for each in named))
     with Interruptible(seen.interrupted):
         try:
-            return _wait(lab, sweep, until, shown, seen)
+            return follow(stages(lab, sweep, until), seen, shown) == 0
         except LabFenced as error:
             say(str(error))
             return False
@@ -62,22 +63,30 @@ def wait(lab: Newsgiver, sweep: Which, timeout: float | None, shown: bool) -> bo
             raise
 
 
-def _wait(lab: Newsgiver, sweep: Which, until: float | None, shown: bool, seen: Seen) -> bool:
+def stages(lab: Newsgiver, sweep: Which, until: float | None) -> Iterator[list[Status]]:
+    """How far they are: now, and whenever there is news, until a wait for them ends."""
     mark, found = lab.news(sweep, None, time_left(until))
     if sweep is not None:  # these very sweeps, whoever has their names next
         sweep = [Handle(each.name, each.folder) for each in found]
-    title = lab.name if sweep is None else ", ".join(each.name for each in found)
-    with shown_progress(title, Progress.of(found), shown=shown) as bar:
-        while True:
-            seen.progress = now = Progress.of(found)
-            bar.show(now)
+    while True:
+        yield found
+        left = time_left(until)
+        if is_over(found, left):
+            return
+        mark, found = lab.news(sweep, mark, left)
+
+
+def follow(looks: Iterator[list[Status]], seen: Seen, shown: bool) -> int:
+    """Show with a bar, or in lines, how far they are, and say why it ended; how many trials are outstanding then."""
+    now = next(looks)
+    with shown_progress(seen.name, Progress.of(now), shown=shown) as bar:
+        for found in chain([now], looks):
+            now = found
+            seen.progress = progress = Progress.of(found)
+            bar.show(progress)
             tell_remarks(found, bar.tell)
-            left = time_left(until)
-            if is_over(found, left):
-                break
-            mark, found = lab.news(sweep, mark, left)
-    tell_end(found, failures=shown)
-    return now.outstanding == 0
+    tell_end(now, failures=shown)
+    return progress.outstanding
 
 
 def is_over(sweeps: Sequence[Status], left: float | None) -> bool:

@@ -26,7 +26,8 @@ import numpy as np
 from raylab.core.axes import Axis, Places, read_axis
 from raylab.core.kinds import MISSING, Missing, is_whole, type_name
 from raylab.core.names import read_name
-from raylab.core.shown import aligned, plural, shown_level, shown_values
+from raylab.core.showing import Bundle, Showing
+from raylab.core.shown import DesignShown, plural, shown_level, shown_values
 from raylab.core.values import JSON, copy_of, modules_of, weight_of
 from raylab.errors import DesignError
 
@@ -50,7 +51,7 @@ KINDS: Final = {
 """The kinds of designs by the word in what is written down. Imported when one is read back: they are made of this."""
 
 
-class Design(ABC):
+class Design(Showing, ABC):
     """Parameters, and a value of each at every point.
 
     Attributes:
@@ -287,19 +288,23 @@ class Design(ABC):
 
     def __str__(self) -> str:
         """A line for each parameter, and a table of the first points."""
-        ranges = [(name, self._shown(name)) for name in self.parameters]
-        lines = [f"{type(self).__name__} of {plural(self.size, 'point')}{self._drawn_by}"]
-        if ranges:
-            lines.append(aligned(ranges))
-        lines += filter(None, [self._hint])
-        if ranges and self.is_seeded:
-            head = self.head()
-            rows = [[shown_level(point.get(name, MISSING)) for name in self.parameters] for point in head]
-            lines += [
-                "the first points:" if len(head) < self.size else "the points:",
-                aligned([self.parameters, *rows]),
-            ]
-        return "\n".join(lines)
+        return str(self._as_shown())
+
+    def _as_shown(self) -> DesignShown:
+        head = self.head() if self.parameters and self.is_seeded else []
+        return DesignShown(
+            title=f"{type(self).__name__} of {plural(self.size, 'point')}{self._drawn_by}",
+            ranges=[(name, self._shown(name)) for name in self.parameters],
+            hint=self._hint,
+            of_points="the first points" if len(head) < self.size else "the points" if head else "",
+            points=[[shown_level(point.get(name, MISSING)) for name in self.parameters] for point in head],
+        )
+
+    def _card(self) -> Bundle:
+        # By its name: pages are no part of the core, and workers have designs without paying for templates.
+        shown = self._as_shown()
+        made: Bundle = resolve_name("raylab.display.cards:of_design")(shown, str(shown))
+        return made
 
     @property
     def _drawn_by(self) -> str:

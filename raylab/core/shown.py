@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from raylab.core.axes import Axis, Chained, Stepped, links
@@ -11,7 +12,33 @@ from raylab.core.drawn import Drawn
 from raylab.core.kinds import MISSING, text_of
 from raylab.core.values import key_of
 
-__all__ = ["aligned", "plural", "shown_level", "shown_levels", "shown_number", "shown_values"]
+__all__ = ["DesignShown", "aligned", "plural", "shown_level", "shown_levels", "shown_number", "shown_values"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignShown:
+    """A design as people read it.
+
+    Attributes:
+        title: what it is, and how many points it has.
+        ranges: of each parameter its name, and its levels in a few words.
+        hint: what a person may want to know of it; empty if there is nothing.
+        of_points: what `points` are; empty if there are none.
+        points: the first ones, a text for each parameter.
+    """
+
+    title: str
+    ranges: Sequence[tuple[str, str]]
+    hint: str
+    of_points: str
+    points: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        lines = [self.title, aligned(self.ranges) if self.ranges else "", self.hint]
+        if self.points:
+            lines += [f"{self.of_points}:", aligned([[name for name, _ in self.ranges], *self.points])]
+        return "\n".join(filter(None, lines))
+
 
 FEW: Final = 3
 """So many levels are named."""

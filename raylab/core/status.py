@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from pkgutil import resolve_name
 from typing import Any, Literal, TypeAlias, get_args
 
 from raylab.core.causes import Failing, commonest, still_said
@@ -14,6 +15,7 @@ from raylab.core.provenance import Environment
 from raylab.core.request import SweepRecord
 from raylab.core.schedule import TROUBLES
 from raylab.core.segment import Need
+from raylab.core.showing import Bundle, Showing
 from raylab.core.summary import Summary
 
 State: TypeAlias = Literal[
@@ -77,7 +79,7 @@ _COUNTED = tuple(each.name for each in fields(Counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress(Counts):
+class Progress(Showing, Counts):
     """A sweep, or several, in numbers.
 
     In trials: total = done + failed + cancelled + running + waiting.
@@ -105,6 +107,10 @@ class Progress(Counts):
     state: State
     reason: str
     nodes: Mapping[str, int] = field(default_factory=dict)
+
+    def _card(self) -> Bundle:
+        made: Bundle = resolve_name("raylab.display.cards:of_progress")(self)  # by its name: as of designs
+        return made
 
     @staticmethod
     def of(sweeps: Sequence[Status]) -> Progress:

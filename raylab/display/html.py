@@ -19,7 +19,6 @@ from raylab.core.status import Counts
 from raylab.display.figures import STATES, duration, percent
 from raylab.display.reasons import reasons
 
-
 LEAST = 0.5
 """Hundredths of a bar: one pixel of 200, of a failure among a million trials."""
 
@@ -34,9 +33,10 @@ def render(template: str, **given: Any) -> str:
     return _environment().get_template(template).render(given)
 
 
-def styles() -> Markup:
-    """The style sheet that all pages have in common; its names hold inside of an element of the class `raylab`."""
-    return Markup(_source("style.css"))
+def styles(*more: str) -> Markup:
+    """The style sheet that all pages have in common, and others after it; names hold inside of an element of the class
+    `raylab`."""
+    return Markup("".join(map(_source, ("style.css", *more))))
 
 
 def moment(value: datetime | int | None) -> str:
