@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from raylab.core.harmless import harmless
 from raylab.core.shown import aligned, plural
 from raylab.core.status import Progress, Status
-from raylab.display.figures import STATES, duration, percent
+from raylab.display.figures import STATES, duration, percent, places, speed
 from raylab.display.html import moment
 from raylab.display.reasons import reasons
 
@@ -80,11 +80,13 @@ def bar(sweep: Progress, cells: int = CELLS) -> str:
 def _standing(sweep: Progress) -> list[str]:
     """Why it is as it is, how far, how fast, and where."""
     far = f"{bar(sweep)}  {percent(sweep.ready, sweep.asked)}  {sweep.ready:,} of {plural(sweep.asked, 'trial')}"
+    rate = speed(sweep.rate) if sweep.outstanding and sweep.rate else ""
     left = f"about {duration(sweep.eta_s)} left" if sweep.outstanding and sweep.eta_s is not None else ""
     words = ("done", "failed", "running", "waiting", "cancelled")
     counts = [f"{getattr(sweep, word):,} {word}" for word in words if getattr(sweep, word)]
     retrying = f" ({sweep.retrying:,} of the waiting ones to be tried again)" if sweep.retrying else ""
-    return [sweep.reason, ", ".join(filter(None, [far, left])), ", ".join(counts) + retrying]
+    where = f"on {places(sweep.nodes)}" if sweep.nodes else ""
+    return [sweep.reason, ", ".join(filter(None, [far, rate, left])), ", ".join(counts) + retrying, where]
 
 
 def _failures(sweep: Status) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TextIO
 
 STATES = {
@@ -12,6 +13,10 @@ STATES = {
     "locked": "ready, locked",
 }
 """States whose own word does not say it."""
+
+
+FEW = 3
+"""So many nodes are named; one more is named as well before it is counted."""
 
 
 def duration(seconds: float | None) -> str:
@@ -40,6 +45,33 @@ def percent(ready: int, asked: int) -> str:
     if ready >= asked:
         return "100%"
     return f"{min(max(100 * ready / asked, 0.1), 99.9):.1f}%" if ready else "0%"
+
+
+def speed(rate: float) -> str:
+    """Trials in a unit of time in which there are some.
+
+    Example:
+        >>> [speed(rate) for rate in (1_234.5, 12.34, 1.5, 0.05, 0.0005)]
+        ['1,234/s', '12/s', '1.5/s', '3.0/min', '1.8/h']
+    """
+    for unit, seconds in (("s", 1), ("min", 60), ("h", 3_600)):
+        if rate * seconds >= 1 or unit == "h":
+            break
+    many = rate * seconds
+    return f"{many:,.0f}/{unit}" if many >= 9.95 else f"{many:.1f}/{unit}"
+
+
+def places(nodes: Mapping[str, int]) -> str:
+    """Which nodes, with how many trials on each; of many the busiest.
+
+    Example:
+        >>> places({"a": 4, "b": 16}), places({f"node-{number}": 2 for number in range(6)})
+        ('b (16), a (4)', 'node-0 (2), node-1 (2), node-2 (2) and 3 more nodes')
+    """
+    busiest = sorted(nodes, key=lambda name: (-nodes[name], name))
+    left = len(busiest) - FEW if len(busiest) > FEW + 1 else 0
+    named = ", ".join(f"{name} ({nodes[name]:,})" for name in (busiest[:FEW] if left else busiest))
+    return f"{named} and {left:,} more nodes" if left else named
 
 
 def width(stream: TextIO) -> int | None:

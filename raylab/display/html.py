@@ -16,7 +16,7 @@ from markupsafe import Markup
 from raylab.core.harmless import harmless
 from raylab.core.shown import plural
 from raylab.core.status import Counts
-from raylab.display.figures import STATES, duration, percent
+from raylab.display.figures import STATES, duration, percent, places, speed
 from raylab.display.reasons import reasons
 
 LEAST = 0.5
@@ -83,9 +83,11 @@ def _environment() -> jinja2.Environment:
         "count": lambda number: f"{number:,}",
         "duration": duration,
         "moment": moment,
+        "places": places,
         "plural": plural,
         "reasons": reasons,
         "shares": shares,
+        "speed": speed,
         "state": lambda state: STATES.get(state, state),
     }
     made.globals |= {"percent": percent, "styles": styles}
