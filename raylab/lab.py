@@ -394,6 +394,7 @@ class Lab(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Everything of a sweep that is in the notebook at the call.
 
@@ -405,6 +406,9 @@ class Lab(Showing):
             table: the name of a result that is a frame, a dict or a list of dicts: its rows instead of those of trials,
                 each with the parameters of its trial. A frame without rows has none; a trial that came to nothing has
                 a row of nulls, where `status` asks for it. Results that are frames are seen in no other way.
+            columns: the names of parameters, results and metadata: these alone, in this order, then what `metadata`
+                asks for. As long as no result is in, a name that nobody knows yet is a column of nulls (floats), and a
+                warning says so; so a script that plots runs before the first row as it does later.
 
         Returns:
             A row for each trial (several where the experiment returns several): the parameters in the design's
@@ -417,9 +421,9 @@ class Lab(Showing):
         Raises:
             SweepNotFound: no such sweep, or no name given and not just one sweep; the message lists them.
             NotebookDamaged: a file is not what was written.
-            ValueError: there is no such status, metadata or table; the message says which there are.
+            ValueError: there is no such status, metadata, table or column; the message says which there are.
         """
-        return self._client.results(name, status, metadata, table)
+        return self._client.results(name, status, metadata, table, columns)
 
     def scan(
         self,
@@ -428,9 +432,10 @@ class Lab(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> pl.LazyFrame:
         """The columns of `results` as a LazyFrame, in the order of `_seq`: that of arrival, not of the design."""
-        return self._client.scan(name, status, metadata, table)
+        return self._client.scan(name, status, metadata, table, columns)
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of

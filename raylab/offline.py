@@ -30,6 +30,7 @@ from raylab.notebook.file import Loaded
 from raylab.notebook.frames import warnings_frame
 from raylab.notebook.inventory import findings_frame, sweeps_frame
 from raylab.notebook.named_tables import results, scan
+from raylab.notebook.picking import Columns
 from raylab.notebook.place import absolute, store_at
 from raylab.notebook.requests import from_rows
 from raylab.notebook.row_stream import RowStream, opened
@@ -118,14 +119,17 @@ class Notebook(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: Columns = None,
     ) -> pl.DataFrame:
         """The rows of a sweep, as `Lab.results` gives them: by point, then by repeat; of a list of names those of each,
-        with a column `_sweep`; with `table`, those of one of its tables."""
+        with a column `_sweep`; with `table`, those of one of its tables; with `columns`, the columns of these names."""
         return of_sweeps(
             self._read(name),
-            lambda record: results(record, self._of(record), status=status, metadata=metadata, table=table),
+            lambda record, known: results(record, self._of(record), status=status, metadata=known, table=table),
             together,
             several=is_list(name),
+            metadata=metadata,
+            columns=columns,
         )
 
     def scan(
@@ -135,13 +139,16 @@ class Notebook(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: Columns = None,
     ) -> pl.LazyFrame:
         """The rows of a sweep as a LazyFrame: the columns of `results`, in the order of `_seq`, that of arrival."""
         return of_sweeps(
             self._read(name),
-            lambda record: scan(record, self._of(record), status=status, metadata=metadata, table=table),
+            lambda record, known: scan(record, self._of(record), status=status, metadata=known, table=table),
             scanned,
             several=is_list(name),
+            metadata=metadata,
+            columns=columns,
         )
 
     def to_xarray(self, name: str | None = None) -> Any:

@@ -126,9 +126,10 @@ class Sweep(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """The rows that are in, by point, then by repeat; see `Lab.results`."""
-        return self._client.results(self._handle, status, metadata, table)
+        return self._client.results(self._handle, status, metadata, table, columns)
 
     def scan(
         self,
@@ -136,9 +137,10 @@ class Sweep(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
     ) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
-        return self._client.scan(self._handle, status, metadata, table)
+        return self._client.scan(self._handle, status, metadata, table, columns)
 
     def to_xarray(self) -> Any:
         """The results that are in, as an xarray.Dataset. Needs xarray: `pip install 'raylab[xarray]'`.

@@ -49,6 +49,7 @@ HOMES = {
         "raylab.notebook.row_stream",
         "raylab.notebook.selecting",
         "raylab.notebook.by_point",
+        "raylab.notebook.picking",
         "raylab.notebook.point_rows",
         "raylab.notebook.statistics",
         "raylab.offline",

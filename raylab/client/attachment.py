@@ -40,6 +40,7 @@ from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
 from raylab.notebook.frames import check_status, updates, warnings_frame
 from raylab.notebook.named_tables import results, scan
+from raylab.notebook.picking import Columns, check_columns
 from raylab.notebook.place import store_at
 from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.statistics import Words, check_confidence, summary
@@ -259,15 +260,25 @@ class Client:
     # reading ----------------------------------------------------------------------------------------------------
 
     def results(
-        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+        self,
+        sweep: Which,
+        status: str | Sequence[str],
+        metadata: bool | Sequence[str],
+        table: str | None = None,
+        columns: Columns = None,
     ) -> pl.DataFrame:
-        found: pl.DataFrame = self._joined(partial(results, table=table), together, sweep, status, metadata)
+        found: pl.DataFrame = self._joined(partial(results, table=table), together, sweep, status, metadata, columns)
         return found
 
     def scan(
-        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+        self,
+        sweep: Which,
+        status: str | Sequence[str],
+        metadata: bool | Sequence[str],
+        table: str | None = None,
+        columns: Columns = None,
     ) -> pl.LazyFrame:
-        found: pl.LazyFrame = self._joined(partial(scan, table=table), scanned, sweep, status, metadata)
+        found: pl.LazyFrame = self._joined(partial(scan, table=table), scanned, sweep, status, metadata, columns)
         return found
 
     def _joined(
@@ -277,14 +288,18 @@ class Client:
         sweep: Which,
         status: str | Sequence[str],
         metadata: bool | Sequence[str],
+        columns: Columns,
     ) -> Any:
         check_status(status)
+        check_columns(columns)
         with Interruptible(lambda: READING):
             return of_sweeps(
                 [self.record(each) for each in handles(sweep) or (None,)],  # None: the only one there is
-                lambda record: read(record, self._read(record), status=status, metadata=metadata),
+                lambda record, known: read(record, self._read(record), status=status, metadata=known),
                 join,
                 several=is_list(sweep),
+                metadata=metadata,
+                columns=columns,
             )
 
     def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:

@@ -20,6 +20,7 @@ from raylab.client.waiting import Mark, tell_end, tell_remarks
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
 from raylab.notebook import layout
+from raylab.notebook.picking import Columns
 from raylab.notebook.row_stream import RowStream
 from raylab.notebook.statistics import Words
 from raylab.offline import diffs_of, overview, pinned, streams, through
@@ -103,9 +104,14 @@ class Resting:
         return self._notebook.summary(sweep, of, by=by, confidence=confidence)
 
     def results(
-        self, sweep: Which, status: str | Sequence[str], metadata: bool | Sequence[str], table: str | None = None
+        self,
+        sweep: Which,
+        status: str | Sequence[str],
+        metadata: bool | Sequence[str],
+        table: str | None = None,
+        columns: Columns = None,
     ) -> pl.DataFrame:
-        return self._notebook.results(sweep, status=status, metadata=metadata, table=table)
+        return self._notebook.results(sweep, status=status, metadata=metadata, table=table, columns=columns)
 
     def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
         return streams(self._notebook, sweep, status=status, metadata=metadata)

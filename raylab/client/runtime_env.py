@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ray.runtime_env import RuntimeEnv
 
 from raylab.code.named_files import py_modules, working_dir
 from raylab.code.value_text import digest, value_text
+from raylab.core.closest import did_you_mean
 from raylab.core.difference import VARIABLE
 from raylab.errors import DesignError
 
@@ -106,10 +106,9 @@ def _check_words(words: Mapping[str, Any]) -> None:
     known = {word for word in RuntimeEnv.known_fields if not word.startswith("_")}
     for word in words:
         if word not in known:
-            near = get_close_matches(str(word), known, n=1)
-            meant = f"; is {near[0]!r} meant?" if near else ""
             raise DesignError(
-                f"runtime_env has the word {word!r}, which nobody reads{meant} (known are {', '.join(sorted(known))})"
+                f"runtime_env has the word {word!r}, which nobody reads; the words are {', '.join(sorted(known))}."
+                f"{did_you_mean(word, known)}"
             )
 
 

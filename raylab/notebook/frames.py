@@ -175,6 +175,7 @@ class View:
         tables: whether those results are seen that are tables.
 
     Attributes:
+        name: the sweep's.
         parameters: their names.
         results: the columns on disk of each result, by the name that people see.
         seen: the headings of its columns.
@@ -210,7 +211,7 @@ class View:
         later = any(stop > record.positions for _, stop in found.positions[-1:])
         self.again = found.again or (self._sorts and (record.runs_again or later))
         self._filters = _filters(found.by_status, self.again, words, since or 0)
-        self._name = record.name
+        self.name = record.name
         self.has_lists = found.rows > sum(found.by_status.values())
         self.mixing = ("_code", "_status") if len(found.versions) > 1 else ()
         self.columns = [field.name for heading in self.seen for field in heading.fields]
@@ -267,7 +268,7 @@ class View:
         if self.mixing:
             versions = frame.filter(pl.col("_status") == "done")["_code"].unique().sort().to_list()
             if len(versions) > 1:
-                warnings.warn(mixed(self._name, versions), stacklevel=outside())
+                warnings.warn(mixed(self.name, versions), stacklevel=outside())
 
     def shown(self, frame: pl.DataFrame) -> pl.DataFrame:
         """These rows with the columns as they are seen."""

@@ -20,6 +20,7 @@ import polars.selectors as cs
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.closest import did_you_mean, some_of
 from raylab.core.names import read_name
 from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
@@ -29,6 +30,7 @@ from raylab.notebook.columns import numbered_name
 from raylab.notebook.file import Loaded
 from raylab.notebook.frames import View, outside, viewed
 from raylab.notebook.headings import Heading
+from raylab.notebook.picking import tell_not_yet
 from raylab.notebook.point_rows import point_rows
 from raylab.notebook.schema import is_pattern, kept_apart, kind_word
 
@@ -117,8 +119,8 @@ def _keys(by: Words, parameters: Sequence[str]) -> list[str]:
     names = [read_name(name) for name in _words(by, "by") or ()]
     if unknown := [name for name in names if name not in parameters]:
         raise ValueError(
-            f"by names parameters, whose levels are told apart; there is no {', '.join(map(repr, unknown))}, there are "
-            f"{', '.join(map(repr, parameters))}"
+            f"by names parameters, whose levels are told apart; there is no {some_of(unknown)}, there are "
+            f"{some_of(parameters)}.{did_you_mean(unknown[0], parameters)}"
         )
     return names
 
@@ -196,7 +198,7 @@ def _chosen(view: View, of: Words) -> list[_Result]:
     for entry in chain.from_iterable(map(_of_dicts, seen)):  # a result that is called as an entry of another one stands
         there.setdefault(entry.name, entry)
     numeric = [each for each in there.values() if each.numbers]
-    shown = ", ".join(repr(each.name) for each in numeric) or ("none" if there else "none yet")
+    shown = some_of(each.name for each in numeric)
     wanted = _words(of, "of")
     if wanted is None:
         own = [each for each in there.values() if not each.name.startswith("_")]
@@ -206,12 +208,17 @@ def _chosen(view: View, of: Words) -> list[_Result]:
         return found
     found = []
     for name in wanted:
-        if name not in there and there:
-            raise ValueError(f"of names results; there is no {name!r}, those with numbers are {shown}")
+        if name not in there and view.results:
+            known = [each.name for each in numeric]
+            raise ValueError(
+                f"of names results; there is no {name!r}, those with numbers are {shown}.{did_you_mean(name, known)}"
+            )
         each = there.get(name, _Result(name=name))  # nothing is in, so nobody knows
         if each.others and not each.numbers:
             raise ValueError(f"{name!r} has no numbers to sum up ({_kinds(each)}); results with numbers are {shown}")
         found.append(each)
+    if unknown := [name for name in wanted if name not in there]:
+        tell_not_yet(unknown, repr(view.name))
     return found
 
 

@@ -19,6 +19,7 @@ from raylab.core.request import SweepRecord
 from raylab.core.texts import texts
 from raylab.notebook.arrow_types import SIBLING, plain, word
 from raylab.notebook.columns import numbered_name, result_name
+from raylab.notebook.picking import Columns, metadata_for, picked
 from raylab.notebook.siblings import settled
 
 SWEEP = "_sweep"
@@ -29,23 +30,31 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 def of_sweeps(
     records: Sequence[SweepRecord],
-    read: Callable[[SweepRecord], Frame],
+    read: Callable[[SweepRecord, bool | Sequence[str]], Frame],
     join: Callable[[Mapping[str, Frame], Sequence[str]], Frame],
     *,
     several: bool,
+    metadata: bool | Sequence[str] = False,
+    columns: Columns = None,
 ) -> Frame:
     """What is read of these sweeps: of the one that was meant as it is, of several joined.
 
     Args:
         records: the sweeps.
-        read: gives the rows of one.
+        read: gives the rows of one, with this metadata.
         join: `together` for frames, `scanned` for lazy ones.
         several: whether a list was asked for, be it of one.
+        metadata, columns: as `results` takes them.
     """
-    if not several:
-        return read(records[0])
-    parameters = dict.fromkeys(name for each in records for name in Design.loads(each.asked.design).parameters)
-    return join({record.name: read(record) for record in records}, list(parameters))
+    needed = metadata_for(columns, metadata)
+    designs = [Design.loads(record.asked.design) for record in records]
+    parameters: list[str] = list(dict.fromkeys(name for design in designs for name in design.parameters))
+    if several:
+        found = join({record.name: read(record, needed) for record in records}, parameters)
+    else:
+        found = read(records[0], needed)
+    names = " and ".join(repr(record.name) for record in records)
+    return picked(found, columns, metadata, sweeps=names, known=[*parameters, SWEEP])
 
 
 def together(frames: Mapping[str, pl.DataFrame], parameters: Sequence[str]) -> pl.DataFrame:

@@ -6,12 +6,12 @@ Standard library only.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from raylab.core.closest import did_you_mean
 from raylab.errors import ExperimentError
 
 
@@ -63,11 +63,9 @@ def check_takes(name: str, takes: Takes | None, parameters: Sequence[str], optio
         )
     unknown = [p for p in parameters if p not in takes.named] if not takes.everything else []
     if unknown:
-        close = difflib.get_close_matches(unknown[0], sorted(takes.named), n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ExperimentError(
             f"{name} does not take {_listed(unknown)}, which the design gives; it takes "
-            f"{_listed(sorted(takes.named)) or 'nothing'}.{hint} "
+            f"{_listed(sorted(takes.named)) or 'nothing'}.{did_you_mean(unknown[0], sorted(takes.named))} "
             f"Rename the axis, leave it out, or add **kwargs."
         )
     missing = [p for p in takes.required if p not in parameters and p not in ("seed", "rng")]
