@@ -107,6 +107,7 @@ class Lab(Showing):
         order: str = "random",
         description: str = "",
         units: Mapping[str, Any] | None = None,
+        notify: Any = None,
         if_exists: str = "fail",
         retries: int = 0,
         time_limit: Demand = None,
@@ -151,6 +152,12 @@ class Lab(Showing):
                 "description": "temperature of the bath"}`. They are kept in the notebook, and travel into `to_xarray()`
                 and the files that are made of results; names that no column has mean nothing. Where the same is
                 submitted again, units of other columns stay.
+            notify: who is told when the sweep has ended or is paused, when its first trial failed, and when it stands
+                still: an address (`"https://ntfy.sh/TOPIC"`, `"https://hooks.slack.com/services/..."`, any that takes a
+                POST of JSON), `"$NAME"` for the variable of the lab's environment that holds one and so is in no
+                notebook, `{"url": ..., "on": ["ended", "failed"], "shape": "slack"}`, a command on the lab's node as
+                `{"command": ["mail", "-s", "raylab", "ada@example.org"]}`, or a list of these; of `[]` nobody. None
+                leaves it to `Lab.notify`, and where the same is submitted again to what was said before.
             if_exists: if something else has the name: `fail` raises SweepExists; `extend` adds the points and repeats
                 that are not there yet, where code, seed and order are the same (see `Sweep.extend`); `continue` lets
                 the one that is there go on with this code, where seed and order are the same: what is done stays, what
@@ -217,6 +224,7 @@ class Lab(Showing):
         terms = policy(
             description=description,
             units=units,
+            notify=notify,
             retries=retries,
             time_limit=wanted.numbers["time_limit"],
             priority=priority,
@@ -249,7 +257,8 @@ class Lab(Showing):
         )
         rows = points if remarks or is_frame(design) else None
         answer = self._client.submit(asked, given_amounts, rows)
-        for warning in filter(None, [answer["decision"].remark, *answer["told"]]):
+        told = [*answer["told"], *self._client.unset(terms.notify)]
+        for warning in filter(None, [answer["decision"].remark, *told]):
             warnings.warn(warning, stacklevel=2)
         if answer["infeasible"]:
             warnings.warn(f"{answer['name']!r}: {answer['infeasible']}", stacklevel=2)
@@ -325,6 +334,24 @@ class Lab(Showing):
             >>> lab.remove("mistyped")                   # doctest: +SKIP
         """
         self._client.remove(name)
+
+    def notify(self, to: Any) -> None:
+        """Say who is told of the lab's sweeps: of all, also those to come, that name nobody themselves. It outlives the
+        lab. What had happened before is not told.
+
+        Args:
+            to: as `submit(notify=)` takes it; None or `[]` for nobody. It takes the place of what was said before.
+
+        Raises:
+            DesignError: it cannot be used.
+            LabUnavailable: no answer; it is safe to say it again.
+
+        Example:
+            >>> lab.notify("$RAYLAB_SLACK")              # doctest: +SKIP
+            >>> lab.notify(None)                         # doctest: +SKIP
+        """
+        for remark in self._client.notify(to):
+            warnings.warn(remark, stacklevel=2)
 
     # asking -----------------------------------------------------------------------------------------------------
 
@@ -439,7 +466,8 @@ class Lab(Showing):
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of
-        raylab, Ray, Python and the notebook's format."""
+        raylab, Ray, Python and the notebook's format; `notify`: who is told of sweeps that name nobody, each with the
+        host of the address (`to`), the events (`on`) and the `shape`, where one was given."""
         return self._client.connection.info()
 
     def shutdown(self, *, force: bool = False) -> None:

@@ -422,7 +422,8 @@ class Sweep(Showing):
         Args:
             **policy: those words of `Lab.submit` that are to change, the others stay: description, retries, time_limit,
                 priority, max_concurrency, max_failures, capture, grow, num_cpus, num_gpus, memory, resources (all the
-                custom ones), ray_remote_args, units (of the columns that are named; None takes one's away).
+                custom ones), ray_remote_args, units (of the columns that are named; None takes one's away), notify (who
+                is told from now on; None leaves it to the lab, `[]` tells nobody).
 
         Raises:
             DesignError: a word is none of these (another runtime_env is another version of the code), or its value

@@ -29,6 +29,7 @@ from raylab.core.account import account
 from raylab.core.design import Design
 from raylab.core.handle import Handle, Which, handles, is_list, no_one_sweep, only
 from raylab.core.kinds import is_whole
+from raylab.core.recipient import Recipient, read_recipients
 from raylab.core.request import Submission, SweepRecord
 from raylab.core.retry import stay
 from raylab.core.settling import settled
@@ -164,7 +165,23 @@ class Client:
         now = self.progress(sweep)
         remarks = [f"{sweep.name}: {infeasible}"] if infeasible and now.outstanding else []
         stays = stay(sweep.name, now.by_status) if after.of_failures != before.of_failures else ""
-        return [*remarks, *([stays] if stays else [])]
+        return [*remarks, *([stays] if stays else []), *self.unset(found.get("notify"))]
+
+    def notify(self, to: object) -> list[str]:
+        """Have these told of all sweeps that name nobody themselves; what the person should know of it."""
+        recipients = read_recipients(to) or ()
+        self.connection.call("notify", recipients, person())
+        return self.unset(recipients)
+
+    def unset(self, recipients: Sequence[Recipient] | None) -> list[str]:
+        """What to say of addresses whose variables the lab does not have."""
+        names = list(dict.fromkeys(name for each in recipients or () if each.url for name in each.variables))
+        missing = self.connection.call("unset", names) if names else []
+        return [
+            f"the lab's environment has no {name}, so nobody is told there: set it on the machine of the cluster's "
+            "head, before `raylab start`"
+            for name in missing
+        ]
 
     def pinned(self, sweep: str | Handle) -> Handle:
         """The sweep that has the name now: a call that is repeated must not meet the one that has it next."""

@@ -39,6 +39,7 @@ INTERRUPTED = {
     "pause": "whether the sweep is paused is not known; look at it, or pause it again, which is safe",
     "resume": "whether the sweep goes on is not known; look at it, or resume it again, which is safe",
     "change": "whether the sweep has its new policy is not known; look at info(), or change it again, which is safe",
+    "notify": "whether the lab tells others from now on is not known; say it again, which is safe",
     "retry": "whether the lab runs again what failed is not known; look at it, or retry it again, which is safe",
     "close": "whether the lab was shut down is not known; its notebook stays, and shutting it down again is safe",
 }

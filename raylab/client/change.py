@@ -22,6 +22,7 @@ FIELDS = (
     "grow",
     "ray_remote_args",
     "units",
+    "notify",
 )
 WORDS = (*FIELDS, *AMOUNTS, "resources")
 """What `change` takes."""

@@ -17,6 +17,7 @@ from raylab.core.design import Design
 from raylab.core.kinds import is_whole
 from raylab.core.partition import WHOLE, Partition
 from raylab.core.policy import Policy
+from raylab.core.recipient import read_recipients
 from raylab.core.request import Submission
 from raylab.core.segment import Need
 from raylab.core.trial_log import CAPTURES
@@ -83,6 +84,7 @@ def policy(
     ray_remote_args: Mapping[str, Any] | None,
     runtime_env: Mapping[str, Any],
     units: object = None,
+    notify: object = None,
 ) -> Policy:
     """How the trials are to be run: plain data that another process can use, and that this Ray knows.
 
@@ -125,6 +127,7 @@ def policy(
         ray_remote_args=words,
         runtime_env=environment,
         units=read_units(units),
+        notify=read_recipients(notify),
     )
     for klass in range(max(1, len(classes))):
         own = made.at(Need(klass))

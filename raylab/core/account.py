@@ -8,6 +8,7 @@ from typing import Any
 
 from raylab.core.class_words import told
 from raylab.core.provenance import Environment
+from raylab.core.recipient import shown_recipients
 from raylab.core.request import SweepRecord
 from raylab.core.versions import history
 
@@ -42,6 +43,7 @@ def account(record: SweepRecord, environments: Mapping[str, Environment], diffs:
         "max_concurrency": record.policy.max_concurrency,
         "max_failures": record.policy.max_failures,
         "capture": record.policy.capture,
+        "notify": None if record.policy.notify is None else shown_recipients(record.policy.notify),
         "resources": dict(record.policy.resources),
         "classes": told(record),
         "grow": dict(record.policy.grow),

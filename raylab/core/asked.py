@@ -17,6 +17,10 @@ __all__ = ["environments", "numbers", "parameters", "requests", "source", "witho
 _TEXT = "text "
 """How the ingredients are called that are a source as it was written."""
 
+_UNTOLD = ("workers", "noticed", "told")
+"""Requests that are no part of it: what workers had installed is told with the versions, and who was told what becomes
+of a sweep is nobody else's business."""
+
 _COUNTS = ("total", "done", "failed", "cancelled", "waiting", "by_status", "rows")
 
 
@@ -53,12 +57,12 @@ def parameters(record: SweepRecord) -> dict[str, Any]:
 
 def requests(asked: Sequence[Request]) -> list[dict[str, Any]]:
     """The requests of one sweep in turn. Segments and code versions are named by their numbers: of segments from 0 on,
-    as `parameters` has them, of versions from 1 on. What workers had installed is told with the versions."""
+    as `parameters` has them, of versions from 1 on. Addresses that are told of the sweep are left out."""
     segments, versions, found = 0, 0, []
     for each in asked:
-        if each.kind == "workers":
+        if each.kind in _UNTOLD:
             continue
-        body = dict(each.body)
+        body = _without_recipients(each)
         if "segments" in body:
             first, segments = segments, segments + len(body["segments"])
             body["segments"] = list(range(first, segments))
@@ -71,6 +75,14 @@ def requests(asked: Sequence[Request]) -> list[dict[str, Any]]:
         when = datetime.fromtimestamp(each.time_us / 1e6, UTC).isoformat()
         found.append({"kind": each.kind, "user": each.user, "time": when, **body})
     return found
+
+
+def _without_recipients(request: Request) -> dict[str, Any]:
+    """What a request says, but who is told what becomes of the sweep: addresses may be secrets."""
+    body = {name: part for name, part in request.body.items() if name != "notify"}
+    if "policy" in body:
+        body["policy"] = {name: part for name, part in body["policy"].items() if name != "notify"}
+    return body
 
 
 def environments(asked: Sequence[Request]) -> list[Mapping[str, Any]]:

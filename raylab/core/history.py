@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from raylab.core.failures import Tally, reworded
+from raylab.core.notice import Notices, noted
 from raylab.core.policy import Policy
 from raylab.core.provenance import Environment, Workers
+from raylab.core.recipient import Recipient
 from raylab.core.request import Removed, Request, SweepRecord, Version
 from raylab.core.segment import Segment
 from raylab.core.strikes import Strikes
@@ -25,12 +27,16 @@ class History(Mapping[str, SweepRecord]):
         aside: those that were set aside for another one of their name, by the name that they have since.
         removed: those that were removed, by folder.
         environments: what clients and workers had installed, by digest.
+        recipients: who is told of the sweeps that name nobody themselves.
+        notices: what has happened that is told, by folder.
     """
 
     in_force: Mapping[str, SweepRecord] = field(default_factory=dict)
     aside: Mapping[str, SweepRecord] = field(default_factory=dict)
     removed: Mapping[str, Removed] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    recipients: tuple[Recipient, ...] = ()
+    notices: Mapping[str, Notices] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SweepRecord:
         return self.in_force[name]
@@ -65,7 +71,7 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
     """
     before = History() if before is None else before
     sweeps, aside, removed = dict(before.in_force), dict(before.aside), dict(before.removed)
-    environments = dict(before.environments)
+    environments, recipients, notices = dict(before.environments), before.recipients, dict(before.notices)
     strikes: dict[str, dict[int, Strikes]] = {}  # ours to change: a copy for each row would be quadratic
     for request in requests:
         known = sweeps.get(request.sweep)
@@ -75,8 +81,13 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
         if request.kind == "environment":
             environment = Environment(**request.body)
             environments[environment.digest] = environment
+        elif request.kind == "notify":
+            recipients = tuple(map(Recipient.of, request.body["recipients"]))
+        elif request.kind in ("noticed", "told"):
+            notices[request.folder] = noted(notices.get(request.folder, {}), request)
         elif request.kind == "removed":
             removed[request.folder] = _removed(request)
+            notices.pop(request.folder, None)
             sweeps, aside = _without(sweeps, request.folder), _without(aside, request.folder)
         elif request.kind == "submitted":
             if known is not None:
@@ -93,7 +104,14 @@ def fold(requests: Iterable[Request], before: History | None = None) -> History:
             if request.kind == "continued":  # with other code no trial is a suspect
                 strikes[request.sweep] = {}
     sweeps |= {name: replace(sweeps[name], strikes=held) for name, held in strikes.items() if name in sweeps}
-    return History(in_force=sweeps, aside=aside, removed=removed, environments=environments)
+    return History(
+        in_force=sweeps,
+        aside=aside,
+        removed=removed,
+        environments=environments,
+        recipients=recipients,
+        notices=notices,
+    )
 
 
 def _without(sweeps: dict[str, SweepRecord], folder: str) -> dict[str, SweepRecord]:
@@ -155,12 +173,14 @@ def _changed(before: SweepRecord, request: Request) -> SweepRecord:
             paused = reworded(before.paused, policy.max_failures) if itself else before.paused
             return replace(before, policy=policy, paused=paused)
         case "cancelled":
-            return replace(before, cancelled=True)
+            times = before.cancellations + (not before.cancelled)
+            return replace(before, cancelled=True, cancelled_by=request.user, cancellations=times)
         case "resumed":
             forgiven = Tally(**request.body) if request.body else before.forgiven  # nobody knew what had come
             return replace(before, cancelled=False, paused="", paused_by="", forgiven=forgiven)
         case "paused":
-            return replace(before, paused=request.body["reason"], paused_by=request.body.get("by", ""))
+            reason, by = request.body["reason"], request.body.get("by", "")
+            return replace(before, paused=reason, paused_by=by, pauses=before.pauses + (not before.paused))
         case "locked":
             return replace(before, locked=True)
         case "archived" | "unarchived":

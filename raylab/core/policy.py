@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from raylab.core.recipient import Recipient
 from raylab.core.segment import Need
 from raylab.core.units import Units
 from raylab.errors import repr_of
@@ -42,6 +43,7 @@ class Policy:
             and how many `tries` a trial has beyond the first; empty where nothing grows.
         ray_remote_args, runtime_env: Ray's own words.
         units: units and descriptions of columns.
+        notify: who is told what becomes of the sweep; None where nothing is said, which leaves it to the lab.
     """
 
     description: str = ""
@@ -57,6 +59,7 @@ class Policy:
     ray_remote_args: Mapping[str, Any] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     units: Units = field(default_factory=dict)
+    notify: tuple[Recipient, ...] | None = None
 
     def at(self, need: Need) -> Policy:
         """How the trials of one need are run: the same policy, with their own amounts for all.
@@ -124,7 +127,7 @@ class Policy:
     @property
     def of_trials(self) -> Policy:
         """The part of it that leases take along; the rest is between the sweep and its lab."""
-        return replace(self, description="", priority=0, max_concurrency=None, max_failures=None, units={})
+        return replace(self, description="", priority=0, max_concurrency=None, max_failures=None, units={}, notify=None)
 
     @property
     def of_failures(self) -> Policy:
@@ -150,9 +153,14 @@ class Policy:
 
         Example:
             >>> Policy(units={"T": {"units": "K"}}).after(Policy(description="coarse", units={"p": {"units": "Pa"}}))
-            Policy(description='coarse'...units={'p': {'units': 'Pa'}, 'T': {'units': 'K'}})
+            Policy(description='coarse'...units={'p': {'units': 'Pa'}, 'T': {'units': 'K'}}, notify=None)
         """
-        return replace(self, description=self.description or before.description, units={**before.units, **self.units})
+        return replace(
+            self,
+            description=self.description or before.description,
+            units={**before.units, **self.units},
+            notify=before.notify if self.notify is None else self.notify,
+        )
 
     @property
     def amounts(self) -> str:
@@ -161,12 +169,15 @@ class Policy:
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        told = None if self.notify is None else [each.plain() for each in self.notify]
+        return {**{each.name: getattr(self, each.name) for each in fields(self)}, "notify": told}
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Policy:
         """What `plain` gave, after it was JSON."""
-        return Policy(**{**plain, "classes": tuple(plain.get("classes", ()))})
+        told = plain.get("notify")
+        notify = None if told is None else tuple(map(Recipient.of, told))
+        return Policy(**{**plain, "classes": tuple(plain.get("classes", ())), "notify": notify})
 
     def told(self, before: Policy) -> list[str]:
         """What is other than before, in words; of what was said to people, only what is said no more. `runtime_env` is
@@ -178,6 +189,7 @@ class Policy:
         """
         added = {"description"} if not before.description else set()
         added |= {"units"} if before.units.items() <= self.units.items() else set()
+        added |= {"notify"} if before.notify is None else set()
         names = [each.name for each in fields(self) if each.name not in {"runtime_env", *added}]
         pairs = [(name, getattr(self, name), getattr(before, name)) for name in names]
         return [f"{name}: {repr_of(now, 100)}, was {repr_of(was, 100)}" for name, now, was in pairs if now != was]

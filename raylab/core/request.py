@@ -37,11 +37,16 @@ Kind = Literal[
     "code",
     "environment",
     "workers",
+    "notify",
+    "noticed",
+    "told",
 ]
 """`grown`: segments are added, of new points and repeats, or of trials to be run again. `continued`: there is a new
 version of the code. `removed`: the sweep is deleted for good. `ran_alone`: a suspect runs alone now. `code`: the same
 version, the one in force unless its number is named, lies under another hash from now on. `environment`: what some
-processes have installed; it is of no sweep. `workers`: nodes whose workers have run a version in one of these."""
+processes have installed; it is of no sweep. `workers`: nodes whose workers have run a version in one of these.
+`notify`: who is told of the sweeps that name nobody themselves; it is of no sweep. `noticed`: something has happened
+that is told. `told`: to whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +249,9 @@ class SweepRecord:
         archived: whether it is hidden; nothing of it runs.
         paused: why it stands still; empty if it does not.
         paused_by: who asked for that; empty if nobody did.
+        pauses: how often it has come to stand still.
+        cancelled_by: who gave it up, the last time.
+        cancellations: how often it was given up.
         forgiven: what had come of its trials when a person let it go on last; `max_failures` counts from there.
         replaced: if it was set aside.
         workers: in which environments, on which nodes its versions have run.
@@ -266,6 +274,9 @@ class SweepRecord:
     archived: bool = False
     paused: str = ""
     paused_by: str = ""
+    pauses: int = 0
+    cancelled_by: str = ""
+    cancellations: int = 0
     forgiven: Tally = NOTHING
     strikes: Mapping[int, Strikes] = field(default_factory=dict)
     replaced: Replaced | None = None

@@ -157,7 +157,8 @@ class Status(Progress):
         first_error: of the trials that failed; None if none did, or none said anything.
         causes: why they failed: the commonest ones.
         troubles: how many leases in a row could not build its environment.
-        remark: what to know of the workers that it ran on, in a sentence; empty if there is nothing.
+        remark: what to know of the workers that it ran on, and of whom cannot be told what becomes of it, in a
+            sentence; empty if there is nothing.
     """
 
     name: str

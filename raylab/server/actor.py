@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from raylab.core.growth import Growth
 from raylab.core.handle import Handle, find, when
 from raylab.core.provenance import Environment
+from raylab.core.recipient import Recipient, shown_recipients
 from raylab.core.request import Request, Submission, SweepRecord, draw_seed
 from raylab.core.resubmission import Decision, decide, overtaken, policy_again, refusal
 from raylab.core.settling import under
@@ -30,6 +31,7 @@ from raylab.notebook.writer import Writer
 from raylab.server import growing, pieces, removal, rerunning, steering
 from raylab.server.at_work import AtWork, Held
 from raylab.server.conductor import Conductor
+from raylab.server.notifier import Notifier
 from raylab.server.own_log import OwnLog
 from raylab.server.protocol import PROTOCOL, person, versions
 from raylab.server.removal import Removals
@@ -57,6 +59,7 @@ class LabActor:
         self._surroundings = surroundings
         self._lab = self._conductor(name, notebook, user)
         self._removals = Removals(self._lab)
+        self._notifier = Notifier(self._lab)
         self._lab.spawn(self._removals.go_on())
 
     def _conductor(self, name: str, notebook: str, user: str) -> Conductor:
@@ -115,6 +118,7 @@ class LabActor:
             "pid": os.getpid(),
             "started": self._started,
             "format": layout.VERSION,
+            "notify": shown_recipients(lab.sweeps.records.recipients),
             **self._versions,
         }
 
@@ -132,7 +136,23 @@ class LabActor:
                 f"the lab {lab.sweeps.name!r} has {outstanding:,} trials outstanding, so it stays; cancel its "
                 "sweeps first, or use shutdown(force=True): the notebook keeps them, and attaching again goes on"
             )
+        await self._notifier.settle()
         await lab.retire()
+
+    async def notify(self, recipients: tuple[Recipient, ...], user: str) -> None:
+        """Have these told of all sweeps that name nobody themselves."""
+        lab = await self._open()
+
+        async def in_turn() -> None:
+            async with lab.changing:
+                if recipients != lab.sweeps.records.recipients:
+                    await lab.sweeps.note(*steering.told_by_lab(lab, user, recipients))
+
+        await self._durably(in_turn())
+
+    async def unset(self, names: Sequence[str]) -> list[str]:
+        """Those variables that the lab's environment does not have."""
+        return [name for name in names if not os.environ.get(name)]
 
     # sweeps -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +216,7 @@ class LabActor:
         if growth is not None and growth.segments:
             requests.append(growing.grown(sweep, submission.user, growth.segments))
         policy = policy_again(known, submission)
-        requests += steering.with_policy(sweep, submission.user, policy)
+        requests += steering.with_policy(lab, sweep, submission.user, policy)
         requests += steering.resumed(lab, sweep, submission.user)
         if known.archived:
             requests.append(steering.request("unarchived", sweep, submission.user))

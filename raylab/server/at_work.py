@@ -61,6 +61,7 @@ class AtWork:
         where: the node of each lease that has begun, by the lease's number.
         heard: which version has run in which environment on which node.
         unnoted: those of it that are not in the requests yet.
+        untold: why some cannot be told what becomes of it at the moment, by the keys of the recipients.
     """
 
     record: SweepRecord
@@ -80,6 +81,7 @@ class AtWork:
     where: dict[int, str] = field(default_factory=dict)
     heard: set[tuple[int, str, str]] = field(default_factory=set)
     unnoted: list[tuple[int, str, str]] = field(default_factory=list)
+    untold: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

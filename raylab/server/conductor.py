@@ -255,6 +255,7 @@ class Conductor:
 
         row = Request(kind="paused", sweep=sweep.name, folder=sweep.key, body={"reason": order.reason})
         await self.sweeps.note(row, unless=lifted)
+        self.news.post(sweep)
 
     async def _count_run(self, order: ev.CountRun, sweep: AtWork) -> None:
         body = {"position": order.position, "strikes": asdict(order.strikes)}

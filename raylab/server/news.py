@@ -7,7 +7,7 @@ A sweep's number goes up at most twice a second, at once when it ends or stands 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from raylab.server.at_work import AtWork
 
@@ -24,6 +24,11 @@ class News:
         self._held: set[AtWork] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._followers: list[Callable[[AtWork], None]] = []
+
+    def follow(self, look: Callable[[AtWork], None]) -> None:
+        """Have somebody look at each sweep of which there is news."""
+        self._followers.append(look)
 
     def post(self, sweep: AtWork, *, urgent: bool = False) -> None:
         """There is news of a sweep."""
@@ -48,9 +53,12 @@ class News:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for sweep in self._held:
+        held, self._held = self._held, set()
+        for sweep in held:
             sweep.news += 1
             self._all += 1
-        self._held.clear()
         self._news.set_result(None)
         self._news = asyncio.get_running_loop().create_future()
+        for look in self._followers:
+            for sweep in held:
+                look(sweep)

@@ -12,7 +12,7 @@ from raylab import __version__
 NAMESPACE = "raylab"
 """The Ray namespace of all labs: without one every driver would have a namespace of its own and find nothing."""
 
-PROTOCOL = 9
+PROTOCOL = 10
 """The version of the verbs, their arguments and answers; both sides name theirs in `hello`."""
 
 BIRTH_S = 60.0

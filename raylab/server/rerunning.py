@@ -79,7 +79,7 @@ async def go_on(lab: Conductor, sweep: AtWork, submission: Submission) -> int:
     again, gone = await _failures(lab, sweep, FAILED, len(record.segments), after=new)
     if new or again:
         requests.append(grown(sweep, user, (*new, *again)))
-    requests += steering.with_policy(sweep, user, policy)
+    requests += steering.with_policy(lab, sweep, user, policy)
     requests += steering.resumed(lab, sweep, user)
     await _note(lab, sweep, *requests, gone=gone)
     await steering.go_on(lab, sweep)

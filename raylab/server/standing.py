@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from raylab.core.causes import final
 from raylab.core.request import SweepRecord
 from raylab.core.segment import Need
 from raylab.core.status import State, Status, infeasible, recorded, status
+from raylab.core.telling import recipients_of, remark
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
 
@@ -23,7 +25,7 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
         state, reason = "paused", sweep.trouble
     elif lab.recorder.trouble and state == "running":
         state, reason = "disk_full", lab.recorder.trouble
-    return status(
+    found = status(
         record,
         counts,
         state,
@@ -35,6 +37,15 @@ def standing(lab: Conductor, sweep: AtWork) -> Status:
         environments=lab.sweeps.records.environments,
         nodes=sweep.nodes,
     )
+    untold = _untold(lab, sweep)
+    return replace(found, remark="; ".join(filter(None, [found.remark, untold]))) if untold else found
+
+
+def _untold(lab: Conductor, sweep: AtWork) -> str:
+    """Who is not told what becomes of the sweep."""
+    records = lab.sweeps.records
+    known = records.notices.get(sweep.key, {})
+    return remark(recipients_of(sweep.record, records.recipients), known, sweep.untold) if known else ""
 
 
 def whereabouts(lab: Conductor, sweep: AtWork, position: int) -> str:

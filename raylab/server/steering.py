@@ -6,12 +6,15 @@ gets no request, so a verb that is repeated does nothing. One change at a time: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from raylab.core.notice import Notice
 from raylab.core.policy import Policy
+from raylab.core.recipient import Recipient
 from raylab.core.request import Kind, Request
+from raylab.core.telling import happened, recipients_of
 from raylab.errors import SweepLocked
 from raylab.server.at_work import AtWork
 from raylab.server.conductor import Conductor
@@ -53,16 +56,24 @@ async def change(lab: Conductor, sweep: AtWork, user: str, words: Mapping[str, A
     """Give the sweep these fields of its policy (see `Policy.changed`)."""
     before = sweep.record.policy
     after = before.changed(words)
-    if asked := with_policy(sweep, user, after):
+    if asked := with_policy(lab, sweep, user, after):
         await _note(lab, sweep, *asked)
         if after.grow != before.grow and not sweep.record.cancelled:
             await lab.sweeps.take(sweep)  # of one that was complete, some trials may be tried again now
 
 
+def told_by_lab(lab: Conductor, user: str, recipients: Sequence[Recipient]) -> list[Request]:
+    """What to write so that these are told of all sweeps that name nobody themselves."""
+    body = {"recipients": [each.plain() for each in recipients]}
+    row = Request(kind="notify", sweep="", folder="", user=user, body=body)
+    silent = [sweep for sweep in lab.sweeps.in_force() if sweep.record.policy.notify is None]
+    return [row, *(each for sweep in silent for each in passed(lab, sweep, user, recipients))]
+
+
 # parts of them --------------------------------------------------------------------------------------------------
 
 
-def with_policy(sweep: AtWork, user: str, policy: Policy) -> list[Request]:
+def with_policy(lab: Conductor, sweep: AtWork, user: str, policy: Policy) -> list[Request]:
     """What to write so that the sweep is run by this policy: nothing, if it is already.
 
     Raises:
@@ -71,7 +82,20 @@ def with_policy(sweep: AtWork, user: str, policy: Policy) -> list[Request]:
     if policy.dumps() == sweep.record.policy.dumps():
         return []
     check_unlocked(sweep, "its policy (description, retries, limits, resources, priority) stays")
-    return [request("policy", sweep, user, **policy.plain())]
+    told = policy.notify if policy.notify is not None else lab.sweeps.records.recipients
+    return [request("policy", sweep, user, **policy.plain()), *passed(lab, sweep, user, told)]
+
+
+def passed(lab: Conductor, sweep: AtWork, user: str, recipients: Sequence[Recipient]) -> list[Request]:
+    """What to write so that these are not told what had happened before anybody was to be told of it."""
+    before = recipients_of(sweep.record, lab.sweeps.records.recipients)
+    wanted = {event for each in recipients for event in each.on} - {event for each in before for event in each.on}
+    if not wanted:
+        return []
+    known = lab.sweeps.records.notices.get(sweep.key, {})
+    found = happened(sweep.record, standing(lab, sweep))
+    new = [Notice(key=key, event=event) for key, event in found.items() if event in wanted and key not in known]
+    return [request("noticed", sweep, user, **each.body()) for each in new]
 
 
 def resumed(lab: Conductor, sweep: AtWork, user: str) -> list[Request]:
