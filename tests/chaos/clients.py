@@ -9,7 +9,7 @@ from clusters import Cluster
 
 from chaos.truth import Known
 
-END_S = 60.0
+END_S = 120.0
 """For an observer to see the end of a sweep that is all in."""
 
 ATTACH = """
@@ -39,7 +39,7 @@ def look():
     if now.state not in states:
         states.add(now.state)
         print("state", now.state, now.reason, flush=True)
-    until = time.time() + 20
+    until = time.time() + 100
     while now.rows < since and time.time() < until:        # a file can be read a moment before the lab counts it
         time.sleep(0.05)
         now = sweep.progress()
@@ -71,7 +71,7 @@ for frame in sweep.updates(since=since):
         compare()
 look()
 compare()
-if not sweep.wait(timeout=60, progress=False) or last != sweep.progress().total:
+if not sweep.wait(timeout=150, progress=False) or last != sweep.progress().total:
     wrong(f"updates ended with {last} of {sweep.progress()}")
 print("ended", flush=True)
 """
@@ -84,7 +84,7 @@ lab.progress()
 FENCED = """
 import time
 lab = raylab.Lab(lab_name, create=False)
-until = time.monotonic() + 40
+until = time.monotonic() + 100
 while True:
     try:
         lab.progress()
@@ -113,7 +113,7 @@ print(lab.info(), *(lab.progress(name) for name in lab.sweeps()["name"]), sep="\
 
 FINISH = """
 lab = raylab.Lab(lab_name, create=False)
-assert lab.wait(timeout=60, progress=False)
+assert lab.wait(timeout=150, progress=False)
 for name, total in totals.items():
     progress = lab.sweep(name).progress()
     assert progress.ready == progress.total == total and progress.state == "ready" and not progress.reason, progress

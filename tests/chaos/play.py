@@ -31,7 +31,7 @@ from raylab.notebook.table_files import last_opening
 STUCK_S = 240.0
 """After the last fault; then the round has failed."""
 
-BACK_S = 60.0
+BACK_S = 120.0
 """For a lab to be back, a client to answer, a fault to be over."""
 
 ATTACH_S = 150.0

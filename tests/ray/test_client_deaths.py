@@ -80,11 +80,11 @@ def test_a_submit_whose_client_is_killed_is_there_wholly_or_not_at_all(
     assert acknowledged <= there.keys() <= set(victims), there.keys()
     assert all(row["total"] == 100 and row["repeats"] == 2 for row in there.values()), there
     for sweep in there:
-        assert lab.wait(sweep, timeout=60)
+        assert lab.wait(sweep, timeout=150)
     print(len(there), "of", len(victims))
     for sweep in victims:                               # another client, another process: the same sweep
         submit(sweep)
-    assert lab.wait(timeout=60)
+    assert lab.wait(timeout=150)
     """
     cluster.client(VICTIM + _dedent(look), name=lab_name, victims=list(victims), acknowledged=acknowledged)
     notebook = raylab.Notebook(cluster.home / lab_name)
@@ -112,7 +112,7 @@ def test_a_new_cluster_goes_on_with_modules_that_only_the_client_had(own_cluster
     eventually(lambda: raylab.Notebook(notebook).progress("model").ready > 20)
     own_cluster.restart()
     assert raylab.Notebook(notebook).progress("model").ready < 400
-    own_cluster.client('assert raylab.Lab("lab", create=False).wait(timeout=90)')
+    own_cluster.client('assert raylab.Lab("lab", create=False).wait(timeout=150)')
     rows = raylab.Notebook(notebook).results("model", status="all", metadata=True)
     assert rows["_point"].n_unique() == rows.height == 400
     assert (rows["y"] == 7 * rows["x"]).all()

@@ -65,7 +65,7 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
         proxy.cut(after=after, outage=0.3)
         lab.submit(heavy, {"x": [1]}, name=f"heavy-{after}")
     proxy.cut(outage=0.3)
-    assert lab.wait(timeout=60)
+    assert lab.wait(timeout=150)
     for after in (1_000, 250_000):
         lab._client._files = Tables(RemoteReader(lab._client.connection.call, ""))
         proxy.cut(after=after, outage=0.3)
@@ -117,7 +117,7 @@ def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(clus
     assert not ray.is_initialized()
     lab = raylab.Lab(name, address=address, create=False)
     again()
-    assert lab.wait(timeout=60)
+    assert lab.wait(timeout=150)
     assert lab.results(slowly).height == 60 and lab.results(repeated).height == 10
     """
     slowly, repeated = f"slow-{outage}", f"again-{outage}"

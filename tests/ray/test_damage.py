@@ -16,7 +16,7 @@ def halved(x, seed):
     return {"half": x / 2, "drawn": seed}
 lab = raylab.Lab(lab)
 for name in ("sick", "well"):
-    assert lab.submit(halved, {"x": range(40)}, name=name, seed=1).wait(timeout=90)
+    assert lab.submit(halved, {"x": range(40)}, name=name, seed=1).wait(timeout=150)
 lab.shutdown()
 """
 
@@ -50,7 +50,7 @@ assert said.state == "paused" and "submit the sweep again as it was" in said.rea
 assert lab.update_results("sick") == 0
 sweep = lab.submit(halved, {"x": range(40)}, name="sick", seed=1)
 assert sweep.name == "sick"
-assert sweep.wait(timeout=90)
+assert sweep.wait(timeout=150)
 assert sweep.number_of_results() == sweep.update_results() == 40
 rows = sweep.results(metadata=True).sort("x")
 assert sorted(rows["_seq"]) == list(range(40))

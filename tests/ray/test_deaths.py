@@ -64,7 +64,7 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
             os.kill(lab.info()["pid"], 9)
     killer = threading.Thread(target=assassin)
     killer.start()
-    assert sweep.wait(timeout=90) is True
+    assert sweep.wait(timeout=150) is True
     killer.join()
     assert lab.update_results() == 400 and lab.update_results() == 0
     """
@@ -109,7 +109,7 @@ def test_another_cluster_goes_on_after_all_of_the_first_was_killed(own_cluster: 
     places = (own_cluster.home / "here", elsewhere)
     for _ in range(2):
         enough = {place: min(recorded(place, "slow") + 20, total - 1) for place in places}
-        eventually(lambda enough=enough: all(recorded(place, "slow") >= least for place, least in enough.items()), 40)
+        eventually(lambda enough=enough: all(recorded(place, "slow") >= least for place, least in enough.items()))
         own_cluster.restart()
         own_cluster.client("for name in ('here', 'there'): raylab.Lab(name, create=False)")
     own_cluster.client(go_on, elsewhere=str(elsewhere), total=total)
@@ -126,9 +126,9 @@ def test_killed_workers_cost_nobody_a_result(cluster: Cluster, lab_name: str, ro
     chance = random.Random(1)
     for _ in range(3 * rounds):
         before = recorded(notebook, sweep)
-        eventually(lambda before=before: recorded(notebook, sweep) > before + 20, 30)
+        eventually(lambda before=before: recorded(notebook, sweep) > before + 20)
         kill(chance.choice(eventually(lambda: cluster.workers("ray::_lease"))))
-    eventually(lambda: recorded(notebook, sweep) == total, 60)
+    eventually(lambda: recorded(notebook, sweep) == total)
     check_each_once(notebook, sweep, total)
 
 

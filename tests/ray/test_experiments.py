@@ -47,7 +47,7 @@ def test_a_module_beside_the_script_travels_and_the_folder_may_go(
     lab = raylab.Lab(name, create=False)
     assert lab.sweep("model").progress().ready == 0, "it has begun while its folder was there"
     open(gate, "w").close()
-    assert lab.wait(timeout=90)
+    assert lab.wait(timeout=150)
     rows = lab.sweep("model").results().sort("x")
     assert rows["y"].to_list() == [42, 49], lab.sweep("model").failures()
     assert not any(where.startswith(folder) for where in rows["where"])
@@ -72,7 +72,7 @@ def test_a_script_of_its_own_may_hold_everything(cluster: Cluster, lab_name: str
         return {"y": helper(Point(x)), "pi": math.pi, "path": os.pathsep.join(sys.path), "cwd": os.getcwd()}
 
     sweep = raylab.Lab(name).submit(experiment, {"x": range(3)})
-    assert sweep.wait(timeout=90)
+    assert sweep.wait(timeout=150)
     rows = sweep.results().sort("x")
     assert rows["y"].to_list() == [0, 3, 6], sweep.failures()
     here = os.path.dirname(os.path.abspath(__file__))
@@ -95,7 +95,7 @@ def test_side_by_side_sweeps_with_modules_of_their_own_both_run(
         raylab.Lab(name).submit(shared_name.run, {"x": range(5)}, name=sweep)
         """
         cluster.client(script, cwd=folder, name=lab_name, sweep=f"by-{number}")
-    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=90)", name=lab_name)
+    cluster.client("assert raylab.Lab(name, create=False).wait(timeout=150)", name=lab_name)
     notebook = raylab.Notebook(cluster.home / lab_name)
     for number in (1, 2):
         assert notebook.results(f"by-{number}")["who"].to_list() == [number] * 5
@@ -115,7 +115,7 @@ def test_an_environment_that_cannot_be_made_stops_its_own_sweep_only(cluster: Cl
     lab = raylab.Lab(name)
     broken = lab.submit(Fragile(), {"x": range(3)}, name="broken")
     good = lab.submit(fine, {"x": range(3)}, runtime_env={"env_vars": {"GREETING": "hello"}})
-    assert good.wait(timeout=90)
+    assert good.wait(timeout=150)
     assert set(good.results()["y"]) == {"hello"}
     assert broken.wait(timeout=3) is False
     progress = broken.progress()
@@ -157,7 +157,7 @@ def test_levels_of_any_type_reach_a_trial_as_they_were_given(cluster: Cluster, l
     lab = raylab.Lab(name)
     sweep = lab.submit(look, {"v": levels}, seed=1)
     picked = lab.submit(pick, {"at": [(1, 2), (2, 0)]}, seed=1)
-    assert lab.wait(timeout=90)
+    assert lab.wait(timeout=150)
     rows = sweep.results(metadata=["_point"]).sort("_point")
     wrong = [
         (level, row) for level, row in zip(levels, rows.iter_rows(named=True), strict=True)

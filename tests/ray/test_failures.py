@@ -39,7 +39,7 @@ def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_note
     from fits_of_tests import fit
     lab = raylab.Lab(name)
     sweep = lab.submit(fit, {"x": range(40), "mark": [mark]}, name="fits", seed=1)
-    assert sweep.wait(timeout=90)
+    assert sweep.wait(timeout=150)
     why = sweep.failures(by="cause")
     assert why["count"].to_list() == [10, 1] and why["statuses"].to_list() == [["failed"], ["crashed"]], why.rows()
     assert why.row(0)[:4] == ("ValueError", "no fit at #", "fits_of_tests.py:11", None), why.row(0)
@@ -51,10 +51,10 @@ def test_why_trials_failed_is_told_from_a_handle_a_name_the_command_and_the_note
     (status,) = lab._client.overview("fits")
     assert [(each.cause.type, each.count) for each in status.causes] == [("ValueError", 10), ("", 1)], status
     os.remove(mark)
-    assert sweep.retry() == 11 and sweep.wait(timeout=90)
+    assert sweep.retry() == 11 and sweep.wait(timeout=150)
     assert sweep.failures(by="cause").is_empty() and not lab._client.overview("fits")[0].causes
     open(mark, "w").close()
-    assert sweep.extend({"x": range(40, 60), "mark": [mark]}) == 20 and sweep.wait(timeout=90)
+    assert sweep.extend({"x": range(40, 60), "mark": [mark]}) == 20 and sweep.wait(timeout=150)
     """
     cluster.client(_dedent(script), name=common_lab, mark=str(mark), folder=str(tmp_path))
 

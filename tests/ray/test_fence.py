@@ -68,15 +68,15 @@ def files(notebook: Path) -> set[str]:
 def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Cluster, second_cluster: Cluster) -> None:
     notebook = cluster.home / "shared"
     pid = answer(cluster.client(SUBMIT))
-    eventually(lambda: raylab.Notebook(notebook).progress("slow").ready > 20, 30)
+    eventually(lambda: raylab.Notebook(notebook).progress("slow").ready > 20)
     os.kill(pid, signal.SIGSTOP)
     try:
         take_over = """
         lab = raylab.Lab("shared", notebook=notebook)
-        assert lab.sweep("slow").wait(timeout=90)
+        assert lab.sweep("slow").wait(timeout=150)
         """
         second_cluster.client(take_over, notebook=str(notebook))
-        eventually(lambda: is_sealed(notebook, "sweeps/slow"), 30)  # the other lab has nothing left to do
+        eventually(lambda: is_sealed(notebook, "sweeps/slow"))  # the other lab has nothing left to do
         before = files(notebook)
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -86,7 +86,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Clu
     labs = set(cluster.workers(LAB))
     assert pid in labs
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: set(cluster.workers(LAB)) - labs, 30)
+    eventually(lambda: set(cluster.workers(LAB)) - labs)
     for said in answer(cluster.client(REFUSED)):
         assert "shut this one down and attach again" in said
     assert files(notebook) == before, "a fenced lab writes nothing"
@@ -101,7 +101,7 @@ def test_a_lab_whose_notebook_was_taken_over_is_fenced_and_stays_so(cluster: Clu
     lab = raylab.Lab("shared", create=False)
     assert lab.results("slow").height == 200
     lab.submit(lambda x: {"y": x}, {"x": [1]}, name="new")
-    assert lab.wait(timeout=90)
+    assert lab.wait(timeout=150)
     """
     cluster.client(take_back)
     submit = """

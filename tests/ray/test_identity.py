@@ -31,7 +31,7 @@ measured = pd.DataFrame({"v": values})
 measured.describe()
 lab = raylab.Lab(name)
 sweep, told, where = said(lambda: lab.submit(fit, {"scale": [1, 2]}, seed=1))
-assert sweep.wait(timeout=90, progress=False)
+assert sweep.wait(timeout=150, progress=False)
 print(json.dumps([sweep.name, told, sweep.results().sort("scale")["mean"].to_list()]))
 """
 
@@ -70,7 +70,7 @@ def test_a_runtime_env_is_heard_word_for_word(cluster: Cluster, common_lab: str,
     axes = {"x": [1, 2]}
     here = {"working_dir": ".", "env_vars": {"A": "1"}}
     sweep, told, _ = said(lambda: lab.submit(read, axes, name="here", runtime_env=here))
-    assert told == [] and sweep.wait(timeout=90, progress=False)
+    assert told == [] and sweep.wait(timeout=150, progress=False)
     rows = sweep.results().sort("x")
     assert rows["y"].to_list() == [70, 140] and rows["a"].to_list() == ["1", "1"], rows
     assert sweep.info()["runtime_env"] == {"env_vars": {"A": "1"}}
@@ -111,7 +111,7 @@ def test_what_the_job_brought_does_not_travel_and_that_is_told_once(
     assert len(told) == 1 and "working_dir of this process's job" in told[0], told
     assert "ray" not in where[0].rpartition("/")[2], where
     assert said(lambda: lab.submit(look, {"x": [1]}, name="two"))[1] == []
-    assert sweep.wait(timeout=90, progress=False) and sweep.results()["a"].to_list() == ["1"]
+    assert sweep.wait(timeout=150, progress=False) and sweep.results()["a"].to_list() == ["1"]
     """
     folder = tmp_path_factory.mktemp("project")
     cluster.client(SAID + _dedent(script), name=common_lab, folder=str(folder), fresh=True)

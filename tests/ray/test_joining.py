@@ -105,18 +105,18 @@ def test_a_second_machine_joins_and_leaves_and_takes_nothing_along(
     assert "is the head of the cluster" in refused.stderr
 
     Client(LONG, None, env=second.env, log=str(log), gate=str(gate)).wait()  # a lab is found from any of them
-    eventually(log.exists, 60)
+    eventually(log.exists)
     head_pids = set(head.pids())
     left = second.raylab("stop")
     assert left.stdout.startswith(f"this machine has left the Ray cluster at {address}")
     assert second.pids() == []
     assert head_pids <= set(head.pids()), "the head goes on"
-    eventually(lambda: "waits for resources" in head.raylab("status", "lab").stdout, 30)
+    eventually(lambda: "waits for resources" in head.raylab("status", "lab").stdout)
     assert second.raylab("stop").stdout.startswith("no cluster")
 
     gate.touch()
     assert second.start("--address", address, "--num-cpus", "2").returncode == 0
-    assert head.raylab("wait", "lab", "--timeout", "60", "--quiet").returncode == 0
+    assert head.raylab("wait", "lab", "--timeout", "100", "--quiet").returncode == 0
     rows = raylab.Notebook(head.labs / "lab").results("long", status="all", metadata=True)
     assert rows.select("_status", "_attempt").rows() == [("done", 1)], "who leaves blames no trial"
 
@@ -133,7 +133,7 @@ def test_in_the_foreground_it_ends_with_the_command(machines: tuple[Machine, Mac
         assert already.returncode == 4
         assert "--block ends only what it started" in already.stderr
         block.send_signal(signal.SIGTERM)
-        assert "was ended" in block.communicate(timeout=60)[0]
+        assert "was ended" in block.communicate(timeout=100)[0]
     assert block.returncode == 0
     assert machine.pids() == []
 

@@ -18,7 +18,7 @@ def lab_name() -> str:
 def run_cells(cluster: Cluster, *cells: str) -> list[str]:
     """Run cells in a kernel of their own, which ends with the last; what each printed."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    kernel = NotebookClient(notebook, timeout=60, kernel_name="python3", shutdown_kernel="immediate")
+    kernel = NotebookClient(notebook, timeout=150, kernel_name="python3", shutdown_kernel="immediate")
     kernel.execute(env={**cluster.environment(), "RAY_ADDRESS": cluster.address})
     return [
         "".join(_said(output.get("text", "")) for output in cell.outputs if output.output_type == "stream")
@@ -40,7 +40,7 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
     )
     said = run_cells(
         cluster,
-        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=90)",
+        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=150)",
         "rows = lab.results()\nprint(rows.height, (rows['y'] == 2 * rows['x']).all())",
         "print(lab.update_results(), lab.update_results())",
     )
@@ -49,7 +49,7 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
 
 @pytest.mark.long
 def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster: Cluster, lab_name: str) -> None:
-    submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=90, progress=False))"
+    submit = "sweep = lab.submit(fit, {'x': range(20)}, name='fit'); print(sweep.wait(timeout=150, progress=False))"
     refused = (
         "try:\n    lab.submit(fit, {'x': range(20)}, name='fit')\nexcept raylab.SweepExists as error:\n    print(error)"
     )
@@ -66,7 +66,7 @@ def test_run_the_cell_see_the_error_fix_the_function_run_the_cell_again(cluster:
         "def fit(x):\n    return {'y': x / 3}",
         refused,
         "print(lab.submit(fit, {'x': range(20)}).name)",
-        "print(lab.submit(fit, {'x': range(20)}).name, lab.wait(timeout=90, progress=False))",
+        "print(lab.submit(fit, {'x': range(20)}).name, lab.wait(timeout=150, progress=False))",
     )
     assert said[2:4] == ["True\n", "20 NameError: name 'nothing' is not defined\n"]
     assert said[5].endswith("True\n") or said[5].startswith("True\n")  # two streams, in either order
@@ -98,7 +98,7 @@ def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cl
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in (submit, "sweep.wait(progress=False)")]
     )
-    kernel = NotebookClient(notebook, timeout=90, kernel_name="python3", shutdown_kernel="immediate")
+    kernel = NotebookClient(notebook, timeout=150, kernel_name="python3", shutdown_kernel="immediate")
     with pytest.raises(CellExecutionError):
         kernel.execute(env={**cluster.environment(), "RAY_ADDRESS": cluster.address})
     outputs = notebook.cells[1].outputs

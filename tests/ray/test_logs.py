@@ -91,7 +91,7 @@ def test_whoever_prints_and_what_none_does_with_it(cluster: Cluster, lab_name: s
         return [f"C {x}", f"aside {x}", f"error {x}", f"process {x}", f"python {x}"]
     for word, kept in (("all", range(6)), ("failed", (1, 3, 5)), ("none", ())):
         sweep = lab.submit(everywhere, {"x": range(6)}, name=word, capture=word)
-        assert sweep.wait(timeout=90, progress=False)
+        assert sweep.wait(timeout=150, progress=False)
         for x in range(6):
             try:
                 assert sorted(sweep.log(x).splitlines()) == whole(x), sweep.log(x)
@@ -107,7 +107,7 @@ def test_whoever_prints_and_what_none_does_with_it(cluster: Cluster, lab_name: s
 def test_over_ray_client_by_name_and_by_the_command(cluster: Cluster, lab_name: str) -> None:
     submit = """
     sweep = raylab.Lab(name).submit(dying, {"how": ["raise", "exit"]}, name="far")
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     """
     look = """
     from raylab.terminal.command import main
@@ -187,7 +187,7 @@ def test_the_command_finds_the_labs_own_log_at_work_and_at_rest(cluster: Cluster
 def test_a_lease_that_ends_leaves_no_file(cluster: Cluster, lab_name: str) -> None:
     script = """
     sweep = raylab.Lab(name).submit(dying, {"how": ["raise"], "n": range(9)}, name="tidy", capture="all")
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     """
     folder = Path("/tmp") / f"raylab-said-{os.getuid()}"
     cluster.client(DEATHS + _dedent(script).replace("dying", "lambda how, n: dying(how)"), name=lab_name)

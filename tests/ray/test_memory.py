@@ -41,7 +41,7 @@ def test_rays_memory_monitor_takes_the_greedy_trial_and_not_the_lab() -> None:
     lab = raylab.Lab("lab")
     before = lab.info()
     sweep = lab.submit(greedy, {"x": range(100)}, name="greedy")
-    assert sweep.wait(timeout=90), sweep.progress()
+    assert sweep.wait(timeout=150), sweep.progress()
     assert [lab.info()[word] for word in ("pid", "started")] == [before[word] for word in ("pid", "started")]
     print(json.dumps(sweep.failures().select("x", "_status", "_error").rows()))
     """

@@ -42,7 +42,7 @@ def test_one_is_started_inside_the_process_and_the_notebook_resumes(alone: dict[
     second = """
     lab = raylab.Lab("own")
     assert 5 <= lab.progress().ready < 200
-    assert lab.wait(timeout=90)
+    assert lab.wait(timeout=150)
     assert lab.results().height == 200
     """
     Client(ALONE + _dedent(second), None, env=alone).wait()

@@ -24,7 +24,7 @@ import raylab
 from of_another_project import trial
 lab = raylab.Lab(name)
 sweep = lab.submit(trial, {"x": range(8)}, name="origins", if_exists="continue")
-assert sweep.wait(timeout=90, progress=False)
+assert sweep.wait(timeout=150, progress=False)
 print(json.dumps(sweep.info(), default=str))
 """
 
@@ -95,13 +95,13 @@ def test_a_worker_with_another_version_of_what_is_imported_is_told_once(
     lab = raylab.Lab(name)
     place = {"env_vars": {"PYTHONPATH": old}}
     sweep = lab.submit(trial, {"x": range(8)}, name="apart", runtime_env=place)
-    assert sweep.wait(timeout=90, progress=False)
-    assert lab.wait("apart", timeout=90) and sweep.wait(timeout=90)
+    assert sweep.wait(timeout=150, progress=False)
+    assert lab.wait("apart", timeout=150) and sweep.wait(timeout=150)
     (workers,) = sweep.info()["code"][0]["workers"]
     assert workers["packages"]["numpy"] == workers["packages"]["polars"] == "0.1"
     assert len(workers["differs"]) == 1, workers["differs"]
     plain = lab.submit(trial, {"x": range(8)}, name="plain")
-    assert plain.wait(timeout=90, progress=False)
+    assert plain.wait(timeout=150, progress=False)
     assert plain.info()["code"][0]["workers"][0]["differs"] == []
     """
     words = {"project": str(root), "old": str(old), "name": common_lab}

@@ -29,10 +29,10 @@ sweep = raylab.Lab(name).submit(square, {"x": range(100)}, name=sweep)
 """
 LOOK = """
 lab = raylab.Lab(name, create=False)
-assert lab.wait(sweep, timeout=90) and lab.update_results(sweep) == 100
+assert lab.wait(sweep, timeout=150) and lab.update_results(sweep) == 100
 assert (lab.results(sweep)["y"] == lab.results(sweep)["x"] ** 2).all() and lab.results(sweep).height == 100
 assert lab.sweep(sweep).extend({"x": range(110)}) == 10
-assert lab.wait(timeout=90) and lab.results(sweep)["x"].to_list() == list(range(110))
+assert lab.wait(timeout=150) and lab.results(sweep)["x"].to_list() == list(range(110))
 """
 
 
@@ -110,7 +110,7 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
         return {"y": x, "blob": random.Random(seed).randbytes(20_000_000 if x == 7 else 1_000)}
     near = raylab.Lab(name)
     sweep = near.submit(big, {"x": range(20)}, name="big")
-    assert near.wait(timeout=90)
+    assert near.wait(timeout=150)
     far = raylab.Lab(name)
     far._client._files = Tables(RemoteReader(far._client.connection.call, ""))
     for arguments in ({}, {"status": "all", "metadata": True}):

@@ -62,7 +62,7 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pat
     lab = raylab.Lab(name)
     noisy = lab.submit(model.noisy, {"x": range(5)}, name="noisy", repeats=2, seed=1)
     where = lab.submit(model.where, {"x": range(3)}, name="where")
-    assert noisy.wait(timeout=90, progress=False) and where.wait(timeout=90, progress=False)
+    assert noisy.wait(timeout=150, progress=False) and where.wait(timeout=150, progress=False)
     about = ["_point", "_seed", "_code"]
     here = raylab.run_here(model.noisy, {"x": range(5)}, n=4, repeats=2, seed=1, metadata=about)
     assert here.drop("text").equals(noisy.results(metadata=about).drop("text")), here

@@ -47,16 +47,16 @@ def test_what_failed_and_crashed_runs_again_also_where_the_lab_is_killed_meanwhi
     script = """
     lab = raylab.Lab(name)
     sweep = submit(lab, "retried")
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     assert sweep.progress().by_status == {"done": 29, "failed": 10, "crashed": 1}, sweep.progress()
     before = sweep.results(status="all", metadata=True)
     assert lab.sweep("retried").retry(status="crashed") == 1
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     assert sweep.progress().by_status == {"done": 29, "failed": 10, "crashed": 1}
     os.remove(mark)
     assert sweep.retry() == 11
     os.kill(lab.info()["pid"], 9)
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     assert sweep.progress().by_status == {"done": 40}
     after = sweep.results(status="all", metadata=True)
     same = ["x", "_point", "_seed"]
@@ -77,7 +77,7 @@ def test_the_command_runs_again_what_failed_and_starts_a_lab_at_rest(
 ) -> None:
     script = """
     lab = raylab.Lab(name)
-    assert submit(lab, "commanded").wait(timeout=90, progress=False)
+    assert submit(lab, "commanded").wait(timeout=150, progress=False)
     """
     cluster.client(TRIALS + _dedent(script), name=lab_name, mark=str(mark))
     assert _command(cluster, "retry", lab_name, "commanded", "--status", "timed_out") == (
@@ -116,12 +116,12 @@ def test_a_sweep_goes_on_with_mended_code_of_a_module_beside_the_script(
     good = "def f(x, mark):\\n    # mended\\n    return {'y': x, 'by': 22}\\n"
     lab = raylab.Lab(name)
     sweep = submit(lab, "mended", code(bad))
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     assert sweep.progress().by_status == {"done": 30, "failed": 10}
     with warnings.catch_warnings(record=True) as told:
         submit(lab, "mended", code(good), if_exists="continue", runtime_env={"env_vars": {"MENDED": "1"}})
     assert "10 trials that failed run again" in str(told[0].message), told
-    assert sweep.wait(timeout=90, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     with warnings.catch_warnings(record=True) as told:
         frame = sweep.results(metadata=["_code"])
     assert "versions 1 and 2" in str(told[0].message)

@@ -26,7 +26,7 @@ def ports(pid):
 
 lab = raylab.Lab(name)
 lab.submit(lambda x: {"y": x}, {"x": range(100)}, name="some")
-assert lab.wait(timeout=60)
+assert lab.wait(timeout=150)
 bare = Bare.remote()
 print(json.dumps([len(ports(lab.info()["pid"])), len(ports(ray.get(bare.pid.remote())))]))
 ray.kill(bare)
@@ -100,7 +100,7 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     submit = """
     lab = raylab.Lab(name)
     sweep = lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1)
-    assert lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1).wait(timeout=60)
+    assert lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1).wait(timeout=150)
     broken = lab.submit(Burst, {"x": [1]}, name="broken")
     while not broken.progress().reason:
         pass

@@ -114,7 +114,7 @@ def test_a_wait_ends_when_an_environment_cannot_be_built_and_the_lab_goes_on_try
     def experiment(x):
         return absent_here.work(x)
     sweep = raylab.Lab(name).submit(experiment, {"x": range(20)}, name="absent")
-    assert sweep.wait(timeout=80, progress=False) is False
+    assert sweep.wait(timeout=150, progress=False) is False
     now = sweep.progress()
     assert now.state == "running" and "absent_here" in now.reason and now.waiting == 20, now
     print("ended")
@@ -259,7 +259,7 @@ def test_an_interrupted_wait_says_one_line_and_the_interrupt_arrives(
 ) -> None:
     script = GATED + INTERRUPTED.replace("CALL", call)
     with cluster.begin(script, address=getattr(cluster, way), name=held_lab, gate=str(tmp_path / "gate")) as client:
-        client.printed("looked", timeout=60)
+        client.printed("looked")
         os.kill(client._tree.process.pid, signal.SIGINT)
         client.printed("reached")
         assert client.ended() == 0, client.stderr

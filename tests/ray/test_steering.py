@@ -24,7 +24,7 @@ def timed(x):
 def until(is_so):
     begun = time.monotonic()
     while not is_so():
-        assert time.monotonic() < begun + 60
+        assert time.monotonic() < begun + 100
         time.sleep(0.02)
 """
 
@@ -41,14 +41,14 @@ def test_what_has_begun_ends_by_itself_and_a_pause_outlives_the_lab(
     assert before.state == "paused" and before.reason.startswith("paused by ") and before.running >= 1, before
     assert sweep.wait(timeout=1, progress=False) is False
     open(gate, "w").close()
-    assert sweep.wait(timeout=60, progress=False) is False
+    assert sweep.wait(timeout=150, progress=False) is False
     after = sweep.progress()
     assert after.running == 0 and after.done >= before.running and after.done + after.waiting == 40, (before, after)
 
     os.kill(lab.info()["pid"], 9)
     assert sweep.progress() == after
     lab.resume("paused")
-    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     """
     cluster.client(GATED + _dedent(script), name=common_lab, gate=str(gate))
     assert raylab.Notebook(cluster.home / common_lab).progress("paused").done == 40
@@ -63,7 +63,7 @@ def test_no_more_run_at_once_than_are_allowed_until_that_changes(cluster: Cluste
     alone = sweep.results().sort("begun")
     assert all(end <= begin for end, begin in zip(alone["ended"][:-1], alone["begun"][1:])), alone
     sweep.change(max_concurrency=None)
-    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     rest = sweep.results().sort("begun")
     assert any(end > begin for end, begin in zip(rest["ended"][:-1], rest["begun"][1:])), rest
     """
@@ -82,9 +82,9 @@ def test_a_higher_priority_goes_before_long_trials_that_wait(cluster: Cluster, c
     low = lab.submit(long, {"x": range(12)}, name="low", order="design")
     until(lambda: low.progress().running == 2)
     high = lab.submit(timed, {"x": range(8)}, name="high", priority=1)
-    assert high.wait(timeout=60, progress=False)
+    assert high.wait(timeout=150, progress=False)
     first, last = high.results()["begun"].min(), high.results()["begun"].max()
-    assert low.wait(timeout=60, progress=False)
+    assert low.wait(timeout=150, progress=False)
     between = low.results().filter(pl.col("begun").is_between(first, last))
     assert between.height == 0, (first, last, low.results())
     """

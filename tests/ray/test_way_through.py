@@ -58,7 +58,7 @@ LOOK = """
 import json
 lab = raylab.Lab(lab, create=False)
 sweep = lab.sweep("coarse")
-assert sweep.wait(timeout=90) is True
+assert sweep.wait(timeout=150) is True
 assert sweep.ready() and lab.ready() and sweep.ready_fraction() == lab.ready_fraction() == 1.0
 assert sweep.number_of_results() == lab.number_of_results() == 100
 assert (sweep.update_results(), sweep.update_results(), lab.update_results()) == (100, 0, 0)
@@ -128,7 +128,7 @@ def test_failures_tell_the_error_and_leave_the_rest_alone(found: Path) -> None:
 def test_the_same_seed_gives_the_same_results_in_another_lab(lab: raylab.Lab, found: Path) -> None:
     """In one that is in memory."""
     exec(SUBMIT.replace("raylab.Lab(lab)", "lab"), {"raylab": raylab, "lab": lab, "__name__": "__main__"})
-    assert lab.wait(timeout=60)
+    assert lab.wait(timeout=150)
     order = ["p", "L", "_repeat"]
     assert_frame_equal(lab.results().sort(order), pl.read_ipc(found / "done.arrow").sort(order))
 

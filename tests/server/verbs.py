@@ -35,7 +35,7 @@ class Disk(SystemCalls):
 
     def create(self, path: Path) -> int:
         self.asked.set()
-        assert self.free.wait(20)
+        assert self.free.wait(100)
         return super().create(path)
 
     def listdir(self, path: Path) -> list[str]:
@@ -88,7 +88,7 @@ class Nowhere:
 
 
 async def until(is_so: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while not is_so():
             await asyncio.sleep(0.01)
 

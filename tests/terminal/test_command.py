@@ -35,7 +35,7 @@ def f(x):
     return {"y": 2 * x}
 
 sweep = raylab.Lab(lab).submit(f, raylab.Factorial(x=range(10)), name="coarse")
-assert sweep.wait(timeout=50, progress=False)
+assert sweep.wait(timeout=150, progress=False)
 """
 
 HOLD = """
@@ -446,7 +446,7 @@ def test_what_is_deleted_for_good_is_named_twice(
 ) -> None:
     monkeypatch.setattr("raylab.client.resting.look", lambda name, address: lab._client)
     sweep = lab.submit(lambda x: {"y": x}, {"x": range(3)}, name="coarse")
-    assert sweep.wait(timeout=60, progress=False)
+    assert sweep.wait(timeout=150, progress=False)
     assert main(["archive", "test", "coarse"]) == 0
     assert "`raylab archive test coarse --undo` shows it" in capsys.readouterr().out
     assert main(["status", "test"]) == 0
@@ -777,11 +777,11 @@ def test_what_ran_when_the_cluster_was_ended_runs_again(background: Background, 
     assert status.splitlines()[1].split()[:4] == ["held", "0%", "0/40", "0"]
     gate.touch()
     assert background.start().returncode == 0
-    rest = raylab(background.env, "wait", "kept", "--timeout", "60")
+    rest = raylab(background.env, "wait", "kept", "--timeout", "100")
     assert rest.returncode == 1
     assert "at rest" in rest.stderr
     Client("raylab.Lab('kept')", None, env=background.env).wait()
-    done = raylab(background.env, "wait", "kept", "--timeout", "60")
+    done = raylab(background.env, "wait", "kept", "--timeout", "100")
     assert done.returncode == 0, done.stderr
     assert "40 of 40 trials" in done.stderr
     assert raylab(background.env, "results", "kept").stdout.count("\n") == 41
@@ -869,10 +869,10 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(cluster: Cluster, lab_name: s
             assert watch.stdout is not None
             assert watch.stdout.readline().startswith(b"SWEEP")
             watch.send_signal(signal.SIGINT)
-            _, complaint = watch.communicate(timeout=20)
+            _, complaint = watch.communicate(timeout=100)
         assert watch.returncode == 130
         assert complaint.splitlines()[-1] == b"raylab: interrupted; nothing was cancelled"
         assert complaint.count(b"interrupted") == 1
     finally:
         gate.touch()
-    assert cluster.command("wait", lab_name, "--timeout", "50", "--quiet").returncode == 0
+    assert cluster.command("wait", lab_name, "--timeout", "100", "--quiet").returncode == 0
