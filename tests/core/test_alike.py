@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -62,6 +62,6 @@ def test_texts_are_alike_whatever_number_stands_in_them(text: str, one: int, oth
 
 @pytest.mark.parametrize("piece", ["a", "a/", "/tmp/", "'", "a'", "1_", "tmp", "0a", "-", "a1.", "/var/folders/"])
 def test_no_text_takes_long(piece: str) -> None:
-    started = perf_counter()
+    started = process_time()
     normalised(piece * 100_000)
-    assert perf_counter() - started < 0.5
+    assert process_time() - started < 10, "it takes hundredths, or minutes"

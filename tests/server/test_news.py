@@ -1,23 +1,33 @@
-"""Whoever waits for news hears of them soon, seldom, and once."""
+"""Whoever waits for news hears of them soon, seldom, and once. By a clock that jumps to the next thing to happen."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from simulation.clock import Loop
 from sweeps import at_work
 
-from raylab.server import news as news_module
 from raylab.server.at_work import AtWork
-from raylab.server.news import News
+from raylab.server.news import LONGEST_S, SPACING_S, News
 
 LONG = 10.0
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 20))
+    loop = Loop(random.Random(0))
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.end()
+
+
+def now() -> float:
+    """How much time has gone by."""
+    return asyncio.get_running_loop().time()
 
 
 async def waits(news: News, sweeps: list[AtWork] | None, longest: float = LONG) -> asyncio.Task[None]:
@@ -27,18 +37,14 @@ async def waits(news: News, sweeps: list[AtWork] | None, longest: float = LONG) 
     return task
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news_module, "SPACING_S", 0.05)
-
-
 def test_urgent_news_answer_at_once() -> None:
     async def story() -> None:
         news, a = News(), at_work("a")
         waiting = await waits(news, [a])
         news.post(a, urgent=True)
         assert news.number([a]) == 1
-        await asyncio.wait_for(waiting, 0.04)
+        await waiting
+        assert now() == 0
 
     run(story())
 
@@ -52,7 +58,7 @@ def test_other_news_are_gathered_for_a_while() -> None:
             news.post(b)
         assert news.number([a, b]) == 0
         await waiting
-        assert (news.number([a]), news.number([b]), news.number(None)) == (1, 1, 2)
+        assert (news.number([a]), news.number([b]), news.number(None), now()) == (1, 1, 2, SPACING_S)
 
     run(story())
 
@@ -63,9 +69,9 @@ def test_urgent_news_take_along_what_was_held_and_nothing_is_told_twice() -> Non
         news.post(a)
         news.post(b, urgent=True)
         assert (news.number([a]), news.number([b])) == (1, 1)
-        waiting = await waits(news, None, longest=0.15)
+        waiting = await waits(news, None, longest=3 * SPACING_S)
         await waiting
-        assert news.number(None) == 2
+        assert (news.number(None), now()) == (2, 3 * SPACING_S)
 
     run(story())
 
@@ -90,7 +96,8 @@ def test_who_waits_for_all_hears_of_a_sweep_that_came_later() -> None:
         news.post(a, urgent=True)
         waiting = await waits(news, None)
         news.post(at_work("new"), urgent=True)
-        await asyncio.wait_for(waiting, 0.5)
+        await waiting
+        assert now() == 0
 
     run(story())
 
@@ -100,21 +107,18 @@ def test_who_has_not_seen_the_latest_is_answered_at_once() -> None:
         news, a = News(), at_work("a")
         news.post(a, urgent=True)
         news.post(a, urgent=True)
-        await asyncio.wait_for(news.differs([a], 1, LONG), 0.5)
+        await news.differs([a], 1, LONG)
+        assert now() == 0
 
     run(story())
 
 
-def test_without_news_the_answer_comes_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("longest", "after"), [(0.05, 0.05), (0.0, 0.0), (-1.0, 0.0), (LONG, LONG), (1e9, LONGEST_S)])
+def test_without_news_the_answer_comes_when_the_time_is_over(longest: float, after: float) -> None:
     async def story() -> None:
         news, a = News(), at_work("a")
-        loop = asyncio.get_running_loop()
-        for longest in (0.05, 0.0, -1.0):
-            began = loop.time()
-            await news.differs([a], 0, longest)
-            assert max(longest, 0) - 0.01 <= loop.time() - began < 1
-        monkeypatch.setattr(news_module, "LONGEST_S", 0.05)
-        await asyncio.wait_for(news.differs([a], 0, 1e9), 1)
+        await news.differs([a], 0, longest)
+        assert now() == pytest.approx(after)
 
     run(story())
 
