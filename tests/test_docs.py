@@ -23,12 +23,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clusters import Client, WarmClient, clean_environment, free_port, processes_of
+from clusters import Client, WarmClient, clean_environment, free_port, one_starts, processes_of
 
 import raylab
 from raylab.client.started import parse
@@ -217,9 +217,10 @@ class Machine:
             words += ["--num-cpus", "2", "--port", str(free_port()), "--client-port", str(free_port())]
             words += ["--temp-dir", str(self.root / "r")]
         command = [sys.executable, "-m", "raylab.terminal.command", *words]
-        done = subprocess.run(
-            command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=180, check=False
-        )
+        with one_starts() if words[0] == "start" else nullcontext():
+            done = subprocess.run(
+                command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=180, check=False
+            )
         assert done.returncode == 0, f"{line}: {done.stderr}"
 
     def close(self) -> None:

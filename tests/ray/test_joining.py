@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from clusters import Client, Cluster, clean_environment, eventually, free_port
+from clusters import Client, Cluster, clean_environment, eventually, free_port, one_starts
 
 import raylab
 
@@ -53,7 +54,8 @@ class Machine:
         )
 
     def start(self, *words: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
-        return self.raylab("start", *words, "--temp-dir", str(self.root / "r"), env=env)
+        with one_starts():
+            return self.raylab("start", *words, "--temp-dir", str(self.root / "r"), env=env)
 
     def pids(self) -> list[int]:
         """What runs with its temp dir, found in another way than the command finds it."""
@@ -126,9 +128,11 @@ def test_in_the_foreground_it_ends_with_the_command(machines: tuple[Machine, Mac
     machine = machines[0]
     ports = ["--port", str(free_port()), "--client-port", str(free_port()), "--temp-dir", str(machine.root / "r")]
     command = [sys.executable, "-u", "-m", "raylab.terminal.command", "start", "--block", "--num-cpus", "1", *ports]
-    with subprocess.Popen(command, env=machine.env, stdout=subprocess.PIPE, text=True) as block:
-        assert block.stdout is not None
-        assert "Ctrl-C or SIGTERM ends it" in block.stdout.readline()
+    with ExitStack() as stack:
+        with one_starts():
+            block = stack.enter_context(subprocess.Popen(command, env=machine.env, stdout=subprocess.PIPE, text=True))
+            assert block.stdout is not None
+            assert "Ctrl-C or SIGTERM ends it" in block.stdout.readline()
         already = machine.start("--block")
         assert already.returncode == 4
         assert "--block ends only what it started" in already.stderr

@@ -102,8 +102,9 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     sweep = lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1)
     assert lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1).wait(timeout=150)
     broken = lab.submit(Burst, {"x": [1]}, name="broken")
+    import time
     while not broken.progress().reason:
-        pass
+        time.sleep(0.05)
     assert "Sly: sly words" in broken.progress().reason, broken.progress()
     broken.cancel()
     import os

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from clusters import Client, Cluster, clean_environment, eventually, free_port
+from clusters import Client, Cluster, clean_environment, eventually, free_port, one_starts
 from sweeps import Bench
 
 from raylab import Lab, __version__, errors
@@ -687,7 +687,8 @@ class Background:
 
     def start(self) -> subprocess.CompletedProcess[str]:
         words = ["--num-cpus", "1", "--port", str(self.port), "--client-port", str(self.client_port)]
-        return raylab(self.env, "start", *words, "--temp-dir", str(self.folder))
+        with one_starts():
+            return raylab(self.env, "start", *words, "--temp-dir", str(self.folder), timeout=150)
 
     def pids(self) -> list[int]:
         """Its processes, found in another way than the command finds them."""
