@@ -4,7 +4,8 @@ the examples in docstrings hold.
 Comments in the pages say how, each on a line of its own before the fence:
 
     <!-- cluster -->                 this bash block starts the cluster that the page's blocks need: from nothing
-    <!-- cluster, or in memory -->   likewise; the tests take labs in memory, since Ray makes no difference to the page
+    <!-- cluster, or in memory -->   likewise; the tests take labs in memory, since Ray makes no difference to the page;
+                                     its commands find them at rest
     <!-- commands -->                the lines of this bash block end well, after the Python blocks before them
     <!-- session: the next day -->   this block begins a new process; without one a block goes on in the page's last
     <!-- not run: why -->            this block is not run
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from pathlib import Path
 
 import pytest
 from clusters import Client, WarmClient, clean_environment, free_port, one_starts, processes_of
+from forks import Forks
 
 import raylab
 from raylab.client.started import parse
@@ -121,11 +124,11 @@ for name in raylab.labs().filter("running")["name"]:
 
 
 LABS_IN_MEMORY = """
-import atexit, contextlib, pathlib, raylab, raylab.testing
+import contextlib, pathlib, raylab, raylab.testing
 
-def _lab(name, *, create=True, _open={}, _labs=contextlib.ExitStack()):
-    if not _open:
-        atexit.register(_labs.close)
+_labs = contextlib.ExitStack()
+
+def _lab(name, *, create=True, _open={}):
     if name not in _open:
         notebook = pathlib.Path.home() / "raylab" / name
         assert create or notebook.exists(), name
@@ -133,8 +136,20 @@ def _lab(name, *, create=True, _open={}, _labs=contextlib.ExitStack()):
     return _open[name]
 
 raylab.Lab = _lab
+with _labs:
 """
-"""What lets a script have labs in memory. Their notebooks stay, where those of real ones are."""
+"""Before the lines of a script whose labs are in memory. Their notebooks stay, where those of real ones are."""
+
+NO_CLUSTER = """
+import sys
+import ray._private.services as services
+from raylab.terminal.command import main
+
+services.psutil.process_iter = lambda *_: iter(())      # Ray looks for clusters of anybody on this machine
+services.find_bootstrap_address = lambda folder: None
+sys.exit(main(sys.argv[1:]))
+"""
+"""A command where no cluster runs."""
 
 
 def test_every_page_with_code_says_how_to_start() -> None:
@@ -163,12 +178,12 @@ def test_the_story_of_a_page_holds_where_a_cluster_runs_and_no_lab_is(page: Path
 
 
 @pytest.mark.parametrize("page", WITHOUT_RAY, ids=ids(WITHOUT_RAY))
-def test_the_story_of_a_page_holds_in_labs_in_memory(page: Path, tmp_path: Path) -> None:
+def test_the_story_of_a_page_holds_in_labs_in_memory(page: Path, tmp_path: Path, forks: Forks) -> None:
     assert start_lines(page.read_text()) == ["raylab start"]
-    tell(page, Machine(tmp_path), LABS_IN_MEMORY)
+    tell(page, ForkedMachine(tmp_path, forks))
 
 
-def tell(page: Path, machine: Machine, prelude: str = "") -> None:
+def tell(page: Path, machine: Machine) -> None:
     """Run what the page has, where its cluster runs."""
     text = page.read_text()
     for session in sessions(text):
@@ -176,7 +191,7 @@ def tell(page: Path, machine: Machine, prelude: str = "") -> None:
             for line in session.commands:
                 machine.run(line)
         else:
-            session.check(machine.script(prelude + session.script()), page.name)
+            session.check(machine.script(session.script()), page.name)
 
 
 def test_the_readme_and_the_tutorial_begin_with_a_cluster() -> None:
@@ -267,6 +282,36 @@ class WarmMachine(Machine):
             self.close()
             self._warm = WarmClient(self._address, self.env)
         return self._warm
+
+
+class ForkedMachine(Machine):
+    """One on which no cluster runs: labs are in memory, and commands find them at rest."""
+
+    def __init__(self, root: Path, forks: Forks) -> None:
+        super().__init__(root)
+        self._forks = forks
+
+    def run(self, line: str) -> None:
+        _, *words = shlex.split(line)
+        self._run(NO_CLUSTER, *words)
+
+    def script(self, code: str) -> str:
+        return self._run(LABS_IN_MEMORY + textwrap.indent(code, "    "))
+
+    def _run(self, code: str, *words: str) -> str:
+        path = self.root / "script.py"
+        path.write_text(code)
+        done = self._forks.run(path, *words, cwd=self.root / "cwd", env=self.env)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Processes that have loaded what every page needs: two seconds of a core each."""
+    found = Forks("numpy", "polars", "raylab", "raylab.testing", "raylab.terminal.command", "raylab.client.resting")
+    yield found
+    found.close()
 
 
 @pytest.fixture

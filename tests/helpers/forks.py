@@ -15,7 +15,7 @@ import sys
 import tempfile
 import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -35,7 +35,9 @@ class Forks:
             env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
-    def run(self, script: Path, *words: str, cwd: Path, beside: bool) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: Path, *words: str, cwd: Path, beside: bool = False, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a script in a process of its own and wait for its end.
 
         Args:
@@ -43,8 +45,15 @@ class Forks:
             words: what follows its name.
             cwd: the folder that it runs in.
             beside: whether it finds modules that lie beside it.
+            env: all of its environment; that of the first process if None.
         """
-        order = {"script": str(script), "words": words, "cwd": str(cwd), "beside": beside}
+        order = {
+            "script": str(script),
+            "words": words,
+            "cwd": str(cwd),
+            "beside": beside,
+            "env": None if env is None else dict(env),
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -56,8 +65,11 @@ class Forks:
         self._process.communicate()
 
 
-def _run(script: str, words: Sequence[str], cwd: str, beside: bool) -> None:
+def _run(script: str, words: Sequence[str], cwd: str, beside: bool, env: Mapping[str, str] | None) -> None:
     """In the fork."""
+    if env is not None:
+        os.environ.clear()
+        os.environ.update(env)
     os.chdir(cwd)
     sys.argv[:] = [script, *words]
     if beside:
@@ -78,6 +90,8 @@ def _forked(order: dict[str, object]) -> tuple[int, str, str]:
                 os.dup2(err.fileno(), 2)
                 _run(**order)  # type: ignore[arg-type]
                 code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
             except BaseException:
                 traceback.print_exc()
             finally:

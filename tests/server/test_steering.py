@@ -58,7 +58,7 @@ def test_the_nodes_are_those_on_which_something_runs(lab: raylab.Lab, sweep: ray
     assert lab.sweeps()["nodes"].to_list() == [[{"node": platform.node(), "running": 1}]]
     gate.touch()
     sweep.wait(timeout=60, progress=False)
-    until(lambda: not sweep.progress().nodes)
+    eventually(lambda: not sweep.progress().nodes)
     assert (sweep.progress().rate, lab.sweeps()["rate"].to_list()) == (0.0, [0.0])
 
 
@@ -67,10 +67,10 @@ def test_of_a_sweep_that_is_cancelled_or_replaced_nothing_runs_anywhere(
 ) -> None:
     sweep.cancel()
     gate.touch()
-    until(lambda: not sweep.progress().nodes)
+    eventually(lambda: not sweep.progress().nodes)
     again = lab.submit(doubled, {"x": range(3)}, name="gated", if_exists="replace")
     assert again.wait(timeout=60, progress=False)
-    until(lambda: not lab.progress().nodes)
+    eventually(lambda: not lab.progress().nodes)
     assert lab.progress("gated~1").nodes == {}
 
 
