@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from raylab.core.harmless import harmless
 from raylab.core.shown import aligned, plural
 from raylab.core.status import Progress, Status
-from raylab.display.figures import STATES, duration, percent, places, speed
+from raylab.display.figures import STATES, duration, endings, percent, places, speed
 from raylab.display.html import moment
 from raylab.display.reasons import reasons
 
@@ -53,13 +53,25 @@ def of_lab(name: str, place: str, sweeps: Sequence[Status], left: int, hidden: i
 
 def of_progress(progress: Progress) -> str:
     """Counts, of one sweep or of several."""
-    statuses = [f"{count:,} {word}" for word, count in progress.by_status.items() if word not in ("done", "failed")]
-    return _lines(_state(progress), *_standing(progress), f"of the failed ones {', '.join(statuses)}" * bool(statuses))
+    return _lines(_state(progress), *_standing(progress))
 
 
 def of_silence(what: str, why: str) -> str:
     """Why there is nothing to show."""
     return _one_line(f"{what}: {why}")
+
+
+def counts(sweep: Progress) -> list[tuple[str, int, str]]:
+    """What became of its trials: a word, how many, and what to know of these.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> counts(replace(Progress.of([]), total=9, done=5, waiting=4, retrying=1))
+        [('done', 5, ''), ('waiting', 4, '1 retrying')]
+    """
+    more = {"failed": endings(sweep.by_status), "waiting": f"{sweep.retrying:,} retrying" if sweep.retrying else ""}
+    words = ("done", "failed", "running", "waiting", "cancelled")
+    return [(word, count, more.get(word, "")) for word in words if (count := getattr(sweep, word))]
 
 
 def bar(sweep: Progress, cells: int = CELLS) -> str:
@@ -82,11 +94,9 @@ def _standing(sweep: Progress) -> list[str]:
     far = f"{bar(sweep)}  {percent(sweep.ready, sweep.asked)}  {sweep.ready:,} of {plural(sweep.asked, 'trial')}"
     rate = speed(sweep.rate) if sweep.outstanding and sweep.rate else ""
     left = f"about {duration(sweep.eta_s)} left" if sweep.outstanding and sweep.eta_s is not None else ""
-    words = ("done", "failed", "running", "waiting", "cancelled")
-    counts = [f"{getattr(sweep, word):,} {word}" for word in words if getattr(sweep, word)]
-    retrying = f" ({sweep.retrying:,} of the waiting ones to be tried again)" if sweep.retrying else ""
+    said = [f"{count:,} {word}" + (f" ({more})" if more else "") for word, count, more in counts(sweep)]
     where = f"on {places(sweep.nodes)}" if sweep.nodes else ""
-    return [sweep.reason, ", ".join(filter(None, [far, rate, left])), ", ".join(counts) + retrying, where]
+    return [sweep.reason, ", ".join(filter(None, [far, rate, left])), ", ".join(said), where]
 
 
 def _failures(sweep: Status) -> str:

@@ -52,7 +52,8 @@ def of_sweep(sweep: Status, lab: str, look: Look) -> Card:
     """One sweep: state and reason, how far, what failed and why, who asked for it."""
     causes = [each.told() for each in sweep.causes]
     others = sweep.failed - sum(each.count for each in sweep.causes)
-    html = render("card_sweep.html", sweep=sweep, lab=lab, look=look, causes=causes, others=max(0, others))
+    facts = {"counts": card_text.counts(sweep), "causes": causes, "others": max(0, others)}
+    html = render("card_sweep.html", sweep=sweep, lab=lab, look=look, **facts)
     return Card(html=html, text=card_text.of_sweep(sweep, lab))
 
 
@@ -74,7 +75,8 @@ def of_lab(name: str, place: str, sweeps: Sequence[Status], look: Look, hidden: 
 
 def of_progress(progress: Progress) -> Card:
     """Counts of a sweep, or of several."""
-    return Card(html=render("card_progress.html", sweep=progress), text=card_text.of_progress(progress))
+    html = render("card_progress.html", sweep=progress, counts=card_text.counts(progress))
+    return Card(html=html, text=card_text.of_progress(progress))
 
 
 def of_design(design: DesignShown, text: str) -> Card:

@@ -74,6 +74,17 @@ def places(nodes: Mapping[str, int]) -> str:
     return f"{named} and {left:,} more nodes" if left else named
 
 
+def endings(by_status: Mapping[str, int]) -> str:
+    """How trials failed other than by an exception; nothing where none did.
+
+    Example:
+        >>> endings({"done": 5, "failed": 1, "crashed": 2, "timed_out": 1})
+        '2 crashed, 1 timed out'
+    """
+    others = [(word.replace("_", " "), count) for word, count in by_status.items() if word not in ("done", "failed")]
+    return ", ".join(f"{count:,} {word}" for word, count in others if count)
+
+
 def width(stream: TextIO) -> int | None:
     """The columns of the terminal a stream writes to; None if it is none."""
     return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None

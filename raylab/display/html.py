@@ -16,7 +16,7 @@ from markupsafe import Markup
 from raylab.core.harmless import harmless
 from raylab.core.shown import plural
 from raylab.core.status import Counts
-from raylab.display.figures import STATES, duration, percent, places, speed
+from raylab.display.figures import STATES, duration, endings, percent, places, speed
 from raylab.display.reasons import reasons
 
 LEAST = 0.5
@@ -82,6 +82,7 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "count": lambda number: f"{number:,}",
         "duration": duration,
+        "endings": endings,
         "moment": moment,
         "places": places,
         "plural": plural,
