@@ -202,7 +202,7 @@ def test_a_card_is_drawn_in_the_theme_of_its_page_and_moves_nothing_beside_it() 
     """Each rule holds inside of a card, and the colours are those of the page's theme, else the system's."""
     card = of_progress_of_nothing()
     (styles,) = re.findall(r"<style>(.*?)</style>", card, re.S)
-    plain = re.sub(r"/\*.*?\*/|@keyframes \S+ \{.*?\} \}|@media [^{]*", "", styles, flags=re.S)
+    plain = re.sub(r"/\*.*?\*/|@keyframes \S+ \{.*?\} \}|@(media|container) [^{]*", "", styles, flags=re.S)
     selectors = [each.strip() for rule in re.findall(r"([^{}]+)\{", plain) for each in rule.split(",")]
     assert [each for each in selectors if each and ".raylab" not in each] == []
     for theme in ('[data-jp-theme-light="false"]', ".vscode-dark", 'html[theme="dark"]'):
