@@ -29,6 +29,7 @@ LAYERS = (
     {"sweep", "trying"},
     {"lab"},
     {"compat"},
+    {"pages"},
     {"terminal", "testing"},
 )
 """From the bottom, by the first name after `raylab`; a new module has to be given its place here."""
@@ -81,7 +82,9 @@ HOMES = {
     "tqdm": ("raylab.client.bar",),
     "IPython": ("raylab.client.kernel",),
     "jinja2": ("raylab.display.html",),
-    "markupsafe": ("raylab.display.html",),
+    "markupsafe": ("raylab.display.html", "raylab.display.page"),
+    "starlette": ("raylab.pages.board",),
+    "uvicorn": ("raylab.pages.serving",),
     "yaml": ("raylab.notebook.crate",),
     "scipy": ("raylab.core.scipy_stats", "raylab.notebook.statistics"),
     "packaging": ("raylab.core.authors",),
@@ -183,7 +186,7 @@ def test_the_face_imports_nothing_when_it_is_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["core", "compat", "notebook", "worker", "code", "rerun", "server", "client", "terminal"]
+    "folder", ["core", "compat", "notebook", "worker", "code", "rerun", "server", "client", "pages", "terminal"]
 )
 def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
     body = modules()[f"raylab.{folder}"].body

@@ -70,6 +70,7 @@ class Client:
     """An attachment to the lab of this name; see `Lab` for the arguments, the errors, and what the answers mean."""
 
     at_work = True
+    remark = ""  # a lab at work speaks for itself
 
     def __init__(
         self,
@@ -84,6 +85,10 @@ class Client:
         self.connection: Calls = connection or _attached(name, address, notebook, create)
         self._seen: dict[str, int] = {}  # rows at the last update_results(), by folder: a replaced sweep had another
         self._files: Tables | None = None
+
+    def woke(self) -> bool:
+        """It never rested."""
+        return False
 
     # changing ---------------------------------------------------------------------------------------------------
 

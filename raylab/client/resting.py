@@ -1,4 +1,4 @@
-"""A lab that nobody runs, for the reading commands: what its notebook says. Looking leaves it at rest.
+"""A lab that nobody runs, for who only reads: what its notebook says. Looking leaves it at rest.
 
 The notebook is read where it lies, if that is on this machine, else through short tasks on the cluster's head node.
 """
@@ -23,7 +23,7 @@ from raylab.notebook import layout
 from raylab.notebook.picking import Columns
 from raylab.notebook.row_stream import RowStream
 from raylab.notebook.statistics import Words
-from raylab.offline import diffs_of, overview, pinned, streams, through
+from raylab.offline import Notebook, diffs_of, overview, pinned, streams, through
 from raylab.server.known_labs import Place, known
 
 
@@ -33,6 +33,14 @@ def look(name: str, address: str | None) -> Client | Resting:
     Raises:
         LabNotFound, NotebookDamaged, VersionMismatch, LabUnavailable: as attaching.
     """
+    found = look_silently(name, address)
+    if isinstance(found, Resting):
+        say(found.remark)
+    return found
+
+
+def look_silently(name: str, address: str | None) -> Client | Resting:
+    """The same, for who looks again and again."""
     name = layout.check_name(name, "lab")
     try:
         connect(address, start=False)
@@ -45,31 +53,31 @@ def look(name: str, address: str | None) -> Client | Resting:
     return Resting(found) if isinstance(found, Place) else Client(name, connection=found)
 
 
-class Resting:
-    """A lab at rest, with those methods of a client that read.
+class OnDisk:
+    """A notebook, with those methods of a client that read.
 
     Args:
-        place: of its notebook.
-        here: no cluster runs, and the notebook is this machine's.
+        notebook: this one.
     """
 
     at_work = False
 
-    def __init__(self, place: Place, *, here: bool = False) -> None:
-        self.name = place.name
-        self.here = here
-        self.reader = local_store(place.notebook, place.id) or at_rest(place.notebook)
-        self._notebook = through(self.reader)
-        left = self.outstanding(None)
-        first = "`raylab start` and then " if here else ""
-        starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
-        goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
-        say(f"the lab {self.name!r} is at rest, so this is what its notebook in {place.notebook} says; {goes_on}")
+    def __init__(self, notebook: Notebook) -> None:
+        self.name = notebook.name
+        self._notebook = notebook
+
+    @property
+    def remark(self) -> str:
+        """What there is to know of who tells it, in a sentence."""
+        return f"this is what the notebook in {self._notebook.place} says, whether or not a lab is at work on it"
+
+    def woke(self) -> bool:
+        """Whether a lab is at work on it by now, as far as one would know."""
+        return False
 
     def overview(self, sweep: Which = None, archived: bool = False) -> list[Status]:
-        """As the lab says it, but that nothing runs."""
-        found = overview(self._notebook, sweep, archived)
-        return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]
+        """As the lab says it, as far as the disk knows."""
+        return overview(self._notebook, sweep, archived)
 
     def info(self, sweep: str | None = None) -> dict[str, Any]:
         """A sweep's account; the notebook's if None."""
@@ -100,6 +108,9 @@ class Resting:
     def failures(self, sweep: str | None, by: str | None) -> pl.DataFrame:
         return self._notebook.failures(sweep, by=by)
 
+    def warnings(self, sweep: str | None) -> pl.DataFrame:
+        return self._notebook.warnings(sweep)
+
     def summary(self, sweep: str | None, of: Words, by: Words, confidence: float | None) -> pl.DataFrame:
         return self._notebook.summary(sweep, of, by=by, confidence=confidence)
 
@@ -121,3 +132,43 @@ class Resting:
 
     def log(self, sweep: str | None, point: int, repeat: int, attempt: int | None) -> str:
         return self._notebook.log(sweep, point, repeat, attempt=attempt)
+
+
+class Resting(OnDisk):
+    """A lab at rest.
+
+    Args:
+        place: of its notebook.
+        here: no cluster runs, and the notebook is this machine's.
+    """
+
+    def __init__(self, place: Place, *, here: bool = False) -> None:
+        self.here = here
+        self.place = place.notebook
+        self.reader = local_store(place.notebook, place.id) or at_rest(place.notebook)
+        super().__init__(through(self.reader))
+        self.name = place.name
+
+    @property
+    def remark(self) -> str:
+        """That it is at rest, and how it goes on, in a sentence."""
+        left = self.outstanding(None)
+        first = "`raylab start` and then " if self.here else ""
+        starts = f"{first}raylab.Lab({self.name!r}) in Python starts it"
+        goes_on = f"{left:,} trials are outstanding, {starts} and they go on" if left else starts
+        return f"the lab {self.name!r} is at rest, so this is what its notebook in {self.place} says; {goes_on}"
+
+    def woke(self) -> bool:
+        """Whether its actor may be there by now; starts nothing."""
+        if not self.here:
+            return self.name in attaching.running()
+        try:
+            connect(None, start=False)
+        except NoCluster:
+            return False
+        return True
+
+    def overview(self, sweep: Which = None, archived: bool = False) -> list[Status]:
+        """As the lab says it, but that nothing runs."""
+        found = super().overview(sweep, archived)
+        return [replace(each, state="at rest", reason="") if each.state == "running" else each for each in found]

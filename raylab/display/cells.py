@@ -32,6 +32,20 @@ def short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
+def plus_minus(mean: float, half: float) -> str:
+    """A mean and half of its interval, both as exact as two digits of the latter are.
+
+    Example:
+        >>> plus_minus(5694.21, 1268.7), plus_minus(0.12345, 0.0213), plus_minus(1.0, 0.0), plus_minus(2e-9, 1e-9)
+        ('5700 ± 1300', '0.123 ± 0.021', '1 ± 0', '2e-09 ± 1e-09')
+    """
+    if not (math.isfinite(half) and half and 1e-4 < half < 1e6):
+        return f"{short(mean)} ± {half:.2g}"
+    digits = 1 - math.floor(math.log10(half))
+    mean, half = round(mean, digits), round(half, digits)
+    return f"{mean:.{max(0, digits)}f} ± {half:.{max(0, digits)}f}"
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""

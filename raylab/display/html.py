@@ -36,7 +36,14 @@ def render(template: str, **given: Any) -> str:
 def styles(*more: str) -> Markup:
     """The style sheet that all pages have in common, and others after it; names hold inside of an element of the class
     `raylab`."""
-    return Markup("".join(map(_source, ("style.css", *more))))
+    return Markup("").join(map(source, ("style.css", *more)))
+
+
+def source(name: str) -> Markup:
+    """A file of `templates/` as it is."""
+    loader = _environment().loader
+    assert loader is not None
+    return Markup(loader.get_source(_environment(), name)[0])
 
 
 def moment(value: datetime | int | None) -> str:
@@ -93,9 +100,3 @@ def _environment() -> jinja2.Environment:
     }
     made.globals |= {"percent": percent, "styles": styles}
     return made
-
-
-def _source(name: str) -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,7 @@ class Table:
         total: int,
         about: Mapping[str, str] = {},
         notes: Sequence[str] = (),
+        numbers: Collection[str] = (),
     ) -> Table:
         """The first rows of a frame as a table.
 
@@ -58,6 +60,7 @@ class Table:
             total: how many rows there are in all.
             about: units and descriptions of columns.
             notes: what else there is to say.
+            numbers: columns whose texts are numbers.
 
         Example:
             >>> table = Table.of("Squares", [{"x": 2, "y": 4.0}], ["x", "y"], total=10)
@@ -65,10 +68,8 @@ class Table:
             ([['2', '4']], 9)
         """
         shown = rows[:LONGEST_TABLE]
-        columns = [
-            Column(name=name, about=about.get(name, ""), is_number=all(is_number(row[name]) for row in shown))
-            for name in names
-        ]
+        aligned = {name for name in names if name in numbers or all(is_number(row[name]) for row in shown)}
+        columns = [Column(name=name, about=about.get(name, ""), is_number=name in aligned) for name in names]
         cells = [[short(row[name]) for name in names] for row in shown]
         return Table(title=title, columns=columns, rows=cells, more=total - len(shown), notes=notes)
 
@@ -79,6 +80,30 @@ class Figure:
 
     title: str
     svg: str
+
+    @property
+    def address(self) -> str:
+        """The document as an address: an image, in which nothing is run and nothing is loaded."""
+        return f"data:image/svg+xml;base64,{b64encode(self.svg.encode()).decode()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabFacts:
+    """What a page says of a lab.
+
+    Attributes:
+        name: its name.
+        user: whose it is.
+        notebook: where that lies.
+        remark: what there is to know of who tells it, in a sentence; empty where the lab is at work.
+        trouble: what keeps anybody from telling more, in sentences.
+    """
+
+    name: str
+    user: str
+    notebook: str
+    remark: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,14 +90,24 @@ def _rows(
     return _beside(around[own[AT]], own.drop(AT), record.repeats > 1)
 
 
+def table_names(view: View) -> list[str]:
+    """Which tables a sweep has."""
+    return [name for name, fields in _tables(view).items() if fields]
+
+
+def _tables(view: View) -> dict[str, list[Field]]:
+    """By the names of all results the columns on disk that hold tables."""
+    return {name: list(filter(_is_table, fields)) for name, fields in view.results.items()}
+
+
 def _fields(view: View, sweep: str, name: str) -> list[Field]:
     """The columns on disk that hold a table.
 
     Raises:
         ValueError: there is none of this name, and something has come in.
     """
-    tables = {each: list(filter(_is_table, fields)) for each, fields in view.results.items()}
-    there = [each for each, fields in tables.items() if fields]
+    tables = _tables(view)
+    there = table_names(view)
     is_others = name in view.parameters or name in RESERVED
     own = f"{name}__result" if is_others else name  # a table may be called as a parameter is
     if own in there or not view.results or (own in tables and all(map(_has_nothing, view.results[own]))):

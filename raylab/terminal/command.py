@@ -19,6 +19,7 @@ from raylab.terminal.verbs_import import import_
 from raylab.terminal.verbs_info import info
 from raylab.terminal.verbs_log import log
 from raylab.terminal.verbs_notebook import copy, verify
+from raylab.terminal.verbs_pages import board, report
 from raylab.terminal.verbs_read import ls, status, wait, watch
 from raylab.terminal.verbs_rows import failures, results
 from raylab.terminal.verbs_start import start, stop
@@ -27,7 +28,7 @@ from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_R
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
 VERBS = (
-    *(start, stop, ls, status, watch, wait, results, failures, log, info, verify, copy, import_),
+    *(start, stop, ls, status, watch, wait, results, failures, log, info, report, board, verify, copy, import_),
     *(retry, pause, resume, cancel, archive, rm, shutdown),
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from raylab.client.speech import say
 from raylab.core.provenance import few
+from raylab.display.account_words import changed
 from raylab.display.figures import width
 from raylab.errors import SweepNotFound
 from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
@@ -18,6 +19,8 @@ from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word
 
 COLUMN = 12
 """Where what is said of a thing begins."""
+
+DIFF = "--diff prints it"
 
 
 @verb(
@@ -87,7 +90,7 @@ def _print_diff(found: Mapping[str, Any], diff: bytes | None) -> None:
     """The very bytes: they are for a program."""
     version = found["code"][-1]
     if diff is None:
-        say(f"there is no diff of version {version['version']} of {found['name']!r}: {_changed(version)}")
+        say(f"there is no diff of version {version['version']} of {found['name']!r}: {changed(version, DIFF)}")
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(diff)
@@ -142,7 +145,7 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if version["commit"] or version["branch"]:
         where = f" on {version['branch']}" if version["branch"] else ""
         remote = f", {version['remote']}" if version["remote"] else ""
-        yield "  git", f"{version['commit'] or 'no commit yet'}{where}{remote}; {_changed(version)}"
+        yield "  git", f"{version['commit'] or 'no commit yet'}{where}{remote}; {changed(version, DIFF)}"
     if version["git"]:
         yield "  git", str(version["git"])
     if version["untracked"]:
@@ -155,15 +158,3 @@ def _of_version(version: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         differs = f"; {'; '.join(workers['differs'])}" if workers["differs"] else ""
         which = f"{few(workers['nodes'])}: Python {workers['python']} on {workers['platform']}"
         yield "  ran on", f"{which}{differs}"
-
-
-def _changed(version: Mapping[str, Any]) -> str:
-    """How far the working tree was from its commit."""
-    if version["dirty"] is None:
-        return "what was changed is not known"
-    if not version["dirty"]:
-        return "nothing changed"
-    if version["diff"] is None:
-        return "not all of the code is in the commit, and no diff is kept"
-    size, cut = version["diff_bytes"], ", and more" if version["diff_cut"] else ""
-    return f"changed, by a diff of {size:,} bytes{cut} (--diff prints it)"
