@@ -7,7 +7,7 @@ facts are the same page.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +16,32 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from raylab import __version__
+from raylab.core.policy import Policy
 from raylab.core.provenance import few
 from raylab.core.status import Progress, Status
-from raylab.display.account_words import asks, changed
 from raylab.display.figures import percent
 from raylab.display.html import render, source
 from raylab.display.portrait import LabFacts, Portrait
+from raylab.display.working_tree import changed
 
 REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """A Content-Security-Policy: the page runs no script and loads nothing."""
+
+
+def asks(account: Mapping[str, Any]) -> str:
+    """What each trial asks for, and how it is ended and tried again, as `info()` of a sweep tells it.
+
+    Example:
+        >>> asks({"resources": {"CPU": 2}, "time_limit": 60.0, "retries": 1})
+        '2 CPU, at most 60 s, 1 retry'
+    """
+    found = [Policy(resources=dict(account["resources"])).amounts]
+    if account["time_limit"] is not None:
+        found.append(f"at most {account['time_limit']:g} s")
+    if retries := account["retries"]:
+        found.append("1 retry" if retries == 1 else f"{retries} retries")
+    return ", ".join(filter(None, found))
+
 
 WORDS: dict[str, Any] = {"asks": asks, "changed": changed, "few": few}
 

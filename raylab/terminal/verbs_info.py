@@ -11,8 +11,8 @@ from typing import Any
 
 from raylab.client.speech import say
 from raylab.core.provenance import few
-from raylab.display.account_words import changed
 from raylab.display.figures import width
+from raylab.display.working_tree import changed
 from raylab.errors import SweepNotFound
 from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
 from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word

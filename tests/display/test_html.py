@@ -36,7 +36,7 @@ def test_text_of_strangers_is_text(sweep: Status) -> None:
     said = piece("sweeps(found)", found=[named]) + piece("causes(rows)", rows=[each.told() for each in named.causes])
     assert "<script" not in said
     assert "\x1b" not in said
-    assert said.count("&lt;script&gt;") == 5
+    assert said.count("&lt;script&gt;") == 6
 
 
 def test_what_is_markup_stays_so() -> None:
