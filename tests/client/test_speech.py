@@ -20,7 +20,7 @@ from raylab.server.joining import differing
 
 ROOT = Path(raylab.__file__).parent
 
-GROUPS = ("start", "read", "rows", "info", "notebook", "import", "change", "end")
+GROUPS = ("start", "read", "rows", "info", "notebook", "pages", "import", "change", "end")
 VERBS = {f"terminal/verbs_{group}.py" for group in GROUPS}
 TRIALS = {"compat/epyc/combinators.py"}
 SPEAKERS = {"client/speech.py", "terminal/export.py", "terminal/meant.py", "server/birth.py", *VERBS, *TRIALS}
