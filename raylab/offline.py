@@ -16,11 +16,13 @@ from raylab.core.failed_now import in_force
 from raylab.core.handle import Handle, Which, find, handles, is_list, no_one_sweep, only
 from raylab.core.history import History, fold
 from raylab.core.publishing import Publication
-from raylab.core.request import SweepRecord
+from raylab.core.request import Request, SweepRecord
 from raylab.core.showing import Bundle, Showing
 from raylab.core.status import Progress, Status, on_disk
 from raylab.core.summary import Summary
 from raylab.display.cards import Look, of_lab, of_silence
+from raylab.display.plots import NotebookPlots
+from raylab.display.subject import Subject
 from raylab.errors import LabNotFound, LogNotFound, NotebookDamaged, RaylabError, SweepNotFound, told
 from raylab.notebook import layout
 from raylab.notebook.copy import copy as copied
@@ -38,6 +40,7 @@ from raylab.notebook.salvage import salvage as salvaged
 from raylab.notebook.statistics import Words, check_confidence, summary
 from raylab.notebook.store import Reader
 from raylab.notebook.survey import survey
+from raylab.notebook.table_files import openings
 from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
@@ -98,8 +101,10 @@ class Notebook(Showing):
 
     def _records(self) -> History:
         """What was asked, by sweep."""
-        requests = [row for loaded in self._files.of(layout.REQUESTS) for row in from_rows(loaded.table)]
-        return fold(requests)
+        return fold(self._requests())
+
+    def _requests(self) -> list[Request]:
+        return [row for loaded in self._files.of(layout.REQUESTS) for row in from_rows(loaded.table)]
 
     def sweeps(self, *, archived: bool = False) -> pl.DataFrame:
         """One row for each sweep: its name, user, state, and its trials in numbers, as far as the disk knows.
@@ -204,6 +209,20 @@ class Notebook(Showing):
         check_confidence(confidence)
         record = choose(self._records(), name, self.name)
         return summary(record, self._of(record), of, by, confidence)
+
+    plot = NotebookPlots()
+
+    def _subject(self, name: str | None) -> Subject:
+        records = self._records()
+        record = choose(records, name, self.name)
+        held = self._survey(record)
+        return Subject(
+            record=record,
+            files=self._of(record),
+            progress=on_disk(record, held, in_force(record, held.causes)),
+            lives=lambda: openings(self._reader, layout.REQUESTS),
+            requests=self._requests,
+        )
 
     def warnings(self, name: str | None = None) -> pl.DataFrame:
         """The warnings that trials showed, grouped; see `Sweep.warnings`. Reads no rows.

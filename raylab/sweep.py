@@ -20,6 +20,8 @@ from raylab.core.status import Progress
 from raylab.core.statuses import USUAL
 from raylab.core.stretches import in_turn
 from raylab.core.tabular import is_frame
+from raylab.display.plots import SweepPlots
+from raylab.display.subject import Subject
 from raylab.errors import DesignError
 from raylab.rerun.report import Rerun
 
@@ -42,6 +44,11 @@ class Sweep(Showing):
         self._client = client
         self._handle = handle
         self.name = handle.name
+
+    plot = SweepPlots()
+
+    def _subject(self) -> Subject:
+        return self._client.subject(self._handle)
 
     @property
     def design(self) -> Design:

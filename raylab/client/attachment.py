@@ -35,6 +35,7 @@ from raylab.core.retry import stay
 from raylab.core.settling import settled
 from raylab.core.status import Progress, Status
 from raylab.core.statuses import check_failed
+from raylab.display.subject import Subject
 from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.diffs import by_version, diffs
@@ -43,10 +44,12 @@ from raylab.notebook.frames import check_status, updates, warnings_frame
 from raylab.notebook.named_tables import results, scan
 from raylab.notebook.picking import Columns, check_columns
 from raylab.notebook.place import store_at
+from raylab.notebook.requests import from_rows
 from raylab.notebook.row_stream import RowStream, opened
 from raylab.notebook.statistics import Words, check_confidence, summary
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
+from raylab.notebook.table_files import openings
 from raylab.notebook.tables import Tables
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
@@ -340,6 +343,19 @@ class Client:
         with Interruptible(lambda: READING):
             record = self.record(None if sweep is None else only(sweep))
             return summary(record, self._read(record), of, by, confidence)
+
+    def subject(self, sweep: str | Handle | None) -> Subject:
+        """What a plot of a sweep is of."""
+        with Interruptible(lambda: READING):
+            record = self.record(sweep)
+            this = Handle(record.name, record.folder)
+            return Subject(
+                record=record,
+                files=self._read(record),
+                progress=self.progress(this),
+                lives=lambda: openings(self.reader, layout.REQUESTS),
+                requests=lambda: [row for file in self._tables.of(layout.REQUESTS) for row in from_rows(file.table)],
+            )
 
     def to_xarray(self, sweep: str | Handle | None) -> Any:
         with Interruptible(lambda: READING):

@@ -129,6 +129,13 @@ def updates(record: SweepRecord, files: Sequence[Loaded], since: int) -> pl.Data
     return view.rows(tables).collect()
 
 
+def executions(record: SweepRecord, files: Sequence[Loaded], metadata: Sequence[str]) -> pl.DataFrame:
+    """A row for each time that a trial ran, also where it ran again since: this metadata of it, in order of arrival."""
+    view, tables = viewed(record, files, "all", metadata)
+    rows = view.every_attempt().rows(tables, ("_point", "_repeat", "_attempt"))
+    return rows.unique(["_point", "_repeat", "_attempt"], keep="first", maintain_order=True).collect()
+
+
 def trial(
     record: SweepRecord,
     files: Sequence[Loaded],
@@ -221,6 +228,12 @@ class View:
         made = copy(self)
         made.seen = [heading for heading in self.seen if heading.name not in self.results]
         made.columns = [field.name for heading in made.seen for field in heading.fields]
+        return made
+
+    def every_attempt(self) -> View:
+        """What is seen of a sweep but its results, of every time that a trial ran."""
+        made = self.without_results()
+        made._filters = []
         return made
 
     @property

@@ -187,16 +187,33 @@ def _entries(path: tuple[str, ...], kind: DataType) -> Iterator[_Number]:
                 yield from [_Number(inner, field.type)] if _is_number(field.type) else _entries(inner, field.type)
 
 
+def known_results(record: SweepRecord, files: Sequence[Loaded]) -> dict[str, bool]:
+    """The results there are, in their order, each with whether it has numbers; those in dicts by names with dots.
+
+    Args:
+        record: the sweep.
+        files: its files in force, in order.
+    """
+    view, _ = viewed(record, files, "done", False)
+    return {name: bool(each.numbers) for name, each in _there(view).items() if each.numbers or each.others}
+
+
+def _there(view: View) -> dict[str, _Result]:
+    """The results and metadata that are seen, by name."""
+    seen = [each for each in view.seen if each.name not in {*view.parameters, "_repeat"}]
+    there = {each.name: _result(each) for each in seen}
+    for entry in chain.from_iterable(map(_of_dicts, seen)):  # a result that is called as an entry of another one stands
+        there.setdefault(entry.name, entry)
+    return there
+
+
 def _chosen(view: View, of: Words) -> list[_Result]:
     """The results that are summed up: all that have numbers, if none are named.
 
     Raises:
         ValueError: there is no such one, or it has no number.
     """
-    seen = [each for each in view.seen if each.name not in {*view.parameters, "_repeat"}]
-    there = {each.name: _result(each) for each in seen}
-    for entry in chain.from_iterable(map(_of_dicts, seen)):  # a result that is called as an entry of another one stands
-        there.setdefault(entry.name, entry)
+    there = _there(view)
     numeric = [each for each in there.values() if each.numbers]
     shown = some_of(each.name for each in numeric)
     wanted = _words(of, "of")

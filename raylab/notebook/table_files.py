@@ -209,6 +209,16 @@ def last_opening(reader: Reader, folder: str) -> FileInfo | None:
     return None
 
 
+def openings(reader: Reader, folder: str) -> list[FileInfo]:
+    """All openings of a table, in order: one for each writer that it has had."""
+    journal, _ = file_names(reader, folder)
+    found = []
+    for name in journal:
+        with suppress(FileNotFoundError):  # sealed meanwhile, so it was no opening
+            found.append(load(reader.get(f"{folder}/journal/{name}"), name).info)
+    return [info for info in found if info.kind == OPENING]
+
+
 def file_names(reader: Reader, folder: str) -> tuple[list[str], list[str]]:
     """The journal's file names, and then the parts': in this order a seal leaves no gap."""
     journal, parts = (
