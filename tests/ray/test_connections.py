@@ -13,9 +13,6 @@ import raylab
 
 HERE = str(Path(__file__).parent)
 
-LAB = "connections"
-"""One lab for all these tests."""
-
 START = """
 import os, signal, sys, threading, time
 sys.path.insert(0, here)
@@ -48,7 +45,9 @@ def begin(cluster: Cluster, script: str, name: str, grace_s: int, **more: Any) -
     return cluster.client(START + lines, address="", env=env, here=HERE, server=server, name=name, **more)
 
 
-def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_waits_for_ever(cluster: Cluster) -> None:
+def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_waits_for_ever(
+    cluster: Cluster, common_lab: str
+) -> None:
     script = """
     from raylab.client.remote import RemoteReader
     from raylab.notebook.tables import Tables
@@ -82,8 +81,8 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
     proxy.thaw()
     assert lab._client.connection.call("hello")["protocol"] and lab.wait(timeout=30)
     """
-    begin(cluster, script, LAB, 30)
-    sweeps = raylab.Notebook(cluster.home / LAB).sweeps().filter(pl.col("name").str.contains("^(cut|heavy)-"))
+    begin(cluster, script, common_lab, 30)
+    sweeps = raylab.Notebook(cluster.home / common_lab).sweeps().filter(pl.col("name").str.contains("^(cut|heavy)-"))
     assert dict(sweeps.select("name", "rows").rows()) == {
         **{f"cut-{after}": 20 for after in (1, 800)},
         **{f"heavy-{after}": 1 for after in (100_000, 302_000)},
@@ -93,7 +92,9 @@ def test_a_call_that_is_cut_is_answered_once_the_connection_is_back_and_none_wai
 @pytest.mark.parametrize(
     "outage", [pytest.param(2.4, id="refused"), pytest.param(6.5, id="given up", marks=pytest.mark.long)]
 )
-def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(cluster: Cluster, outage: float) -> None:
+def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(
+    cluster: Cluster, common_lab: str, outage: float
+) -> None:
     """Either it reaches the server, which has cleaned up after 2 s, or it does not within the 5 s of Ray's one try."""
     script = """
     lab = raylab.Lab(name)
@@ -121,6 +122,6 @@ def test_a_client_that_comes_back_too_late_is_told_what_to_do_and_can_do_it(clus
     assert lab.results(slowly).height == 60 and lab.results(repeated).height == 10
     """
     slowly, repeated = f"slow-{outage}", f"again-{outage}"
-    begin(cluster, script, LAB, 2, outage=outage, slowly=slowly, repeated=repeated)
-    rows = raylab.Notebook(cluster.home / LAB).results(slowly, metadata=True)
+    begin(cluster, script, common_lab, 2, outage=outage, slowly=slowly, repeated=repeated)
+    rows = raylab.Notebook(cluster.home / common_lab).results(slowly, metadata=True)
     assert rows.select(pl.col("_point").n_unique()).item() == rows.height == 60

@@ -24,9 +24,9 @@ def slow(x, seed):
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab, which is killed in some of these tests."""
-    return "deaths"
+    return common_lab
 
 
 def check_each_once(notebook: Path, sweep: str, total: int, status: dict[str, int] | None = None) -> None:
@@ -66,7 +66,7 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
     killer.start()
     assert sweep.wait(timeout=150) is True
     killer.join()
-    assert lab.update_results() == 400 and lab.update_results() == 0
+    assert sweep.update_results() == 400 and sweep.update_results() == 0
     """
     cluster.client(SLOW + _dedent(script), name=lab_name)
     check_each_once(cluster.home / lab_name, "slow", 400)

@@ -13,9 +13,9 @@ import raylab
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab has the experiments of all these tests, as a lab of several people would."""
-    return "experiments"
+    return common_lab
 
 
 def test_a_module_beside_the_script_travels_and_the_folder_may_go(

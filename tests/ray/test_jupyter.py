@@ -10,9 +10,9 @@ from nbclient.exceptions import CellExecutionError
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab has the sweeps of all these tests."""
-    return "jupyter"
+    return common_lab
 
 
 def run_cells(cluster: Cluster, *cells: str) -> list[str]:
@@ -40,9 +40,9 @@ def test_define_submit_end_the_kernel_and_come_back(cluster: Cluster, lab_name: 
     )
     said = run_cells(
         cluster,
-        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait(timeout=150)",
-        "rows = lab.results()\nprint(rows.height, (rows['y'] == 2 * rows['x']).all())",
-        "print(lab.update_results(), lab.update_results())",
+        f"import raylab\nlab = raylab.Lab({lab_name!r}, create=False)\nlab.wait('cells', timeout=150)",
+        "rows = lab.results('cells')\nprint(rows.height, (rows['y'] == 2 * rows['x']).all())",
+        "print(lab.update_results('cells'), lab.update_results('cells'))",
     )
     assert said[1:] == ["100 True\n", "100 0\n"]
 

@@ -38,16 +38,16 @@ deadly = ["kill", "segfault", "raise", "abort", "terminate"]
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab for the tests that look at nothing but their own sweep."""
-    return "logs"
+    return common_lab
 
 
 def test_the_last_words_of_those_whose_process_died(cluster: Cluster, lab_name: str) -> None:
     script = """
     lab = raylab.Lab(name)
     sweep = lab.submit(dying, {"how": deadly}, name="deaths")
-    slow = lab.submit(dying, {"how": ["limit"]}, name="slow", time_limit=1)
+    slow = lab.submit(dying, {"how": ["limit"]}, name="hanging", time_limit=1)
     assert lab.wait(timeout=150, progress=False)
     found = {row["how"]: row for row in sweep.failures().iter_rows(named=True)}
     status = {how: row["_status"] for how, row in found.items()}
@@ -127,8 +127,10 @@ def test_over_ray_client_by_name_and_by_the_command(cluster: Cluster, lab_name: 
         cluster.client(look, address=address, name=lab_name)
 
 
-def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(cluster: Cluster, tmp_path: Path) -> None:
-    name, mark = "restarted", tmp_path / "deaths"
+def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(
+    cluster: Cluster, lab_name: str, tmp_path: Path
+) -> None:
+    mark = tmp_path / "deaths"
     script = """
     def dying(x, mark):
         with open(mark, "a") as file:
@@ -136,7 +138,7 @@ def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(cluster: C
         print("death", os.path.getsize(mark))
         os._exit(1)
     lab = raylab.Lab(name)
-    sweep = lab.submit(dying, {"x": [1], "mark": [mark]}, name="s")
+    sweep = lab.submit(dying, {"x": [1], "mark": [mark]}, name="restarted")
     while not os.path.exists(mark) or os.path.getsize(mark) < 2:
         time.sleep(0.02)
     os.kill(lab.info()["pid"], signal.SIGKILL)
@@ -144,7 +146,7 @@ def test_a_lab_that_died_between_the_deaths_has_the_words_of_the_last(cluster: C
     assert sweep.failures()["_status"].to_list() == ["crashed"]
     print(sweep.log(0))
     """
-    said = cluster.client(DEATHS + _dedent(script), name=name, mark=str(mark)).split()
+    said = cluster.client(DEATHS + _dedent(script), name=lab_name, mark=str(mark)).split()
     assert said == ["death", str(len(mark.read_text()))]
 
 
@@ -162,26 +164,27 @@ def test_the_words_come_from_another_node_as_well(own_cluster: Cluster) -> None:
 def test_the_command_finds_the_labs_own_log_at_work_and_at_rest(cluster: Cluster) -> None:
     script = """
     from raylab.terminal.command import main
-    import contextlib, io
-    def shown():
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            assert main(["log", name]) == 0, err.getvalue()
-        return out.getvalue(), err.getvalue()
-    lab = raylab.Lab(name)
-    pid = lab.info()["pid"]
-    for at in range(2):
-        text, where = shown()
-        assert f"the lab {name!r} is open" in text, text
-        assert ":actor_name:" not in text
-        path = where.split(" in ")[-1].split(" and ")[0].strip()
-        assert os.path.exists(path) and f"-{pid}." in path, where
-        if not at:
-            lab.shutdown()
+    import contextlib, io, os
+    if pid is None:
+        pid = raylab.Lab(name).info()["pid"]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(["log", name]) == 0, err.getvalue()
+    text, where = out.getvalue(), err.getvalue()
+    assert f"the lab {name!r} is open" in text, text
+    assert ":actor_name:" not in text
+    path = where.split(" in ")[-1].split(" and ")[0].strip()
+    assert os.path.exists(path) and f"-{pid}." in path, where
+    print(pid)
     """
-    for address in (cluster.address, cluster.client_address):
-        name = "own-client" if address.startswith("ray") else "own-driver"
-        cluster.client("import os\n" + _dedent(script), address=address, name=name)
+    name, pid = "own", None
+    for _ in ("at work", "at rest"):
+        for address in (cluster.address, cluster.client_address):
+            pid = int(cluster.client(_dedent(script), address=address, name=name, pid=pid))
+        cluster.client(
+            "raylab.Lab(name, create=False).shutdown() if raylab.labs().filter(name=name)['running'][0] else 0",
+            name=name,
+        )
 
 
 def test_a_lease_that_ends_leaves_no_file(cluster: Cluster, lab_name: str) -> None:

@@ -31,7 +31,7 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
             time.sleep(0.01)
         os._exit(1)
 
-    ray.init(log_to_driver=False, logging_level="ERROR")
+    raylab.labs()                                               # connected, as a lab is
     for turn, size in enumerate([10, 10, 1_000_000, 1_000_000]):
         log = f"{folder}/{turn}"
         open(log, "w").close()
@@ -49,7 +49,7 @@ def test_batches_that_were_yielded_survive_the_death_of_their_worker(
         assert got == list(range(len(got))) and len(got) >= (6 if instant else 7), (turn, got)
         assert ahead <= AHEAD + 1, ahead
     """
-    cluster.client(script, folder=str(tmp_path), instant=instant, fresh=True)
+    cluster.client(script, folder=str(tmp_path), instant=instant)
 
 
 @pytest.mark.parametrize("death", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
@@ -72,7 +72,7 @@ def test_a_repeated_attempt_of_a_task_knows_that_it_is_one(cluster: Cluster, tmp
             time.sleep(0.01)
         DEATH
 
-    ray.init(log_to_driver=False, logging_level="ERROR")
+    raylab.labs()                                               # connected, as a lab is
     options = {"num_returns": "streaming", "max_retries": 1, "_generator_backpressure_num_objects": 2}
     got = []
     try:
@@ -84,7 +84,7 @@ def test_a_repeated_attempt_of_a_task_knows_that_it_is_one(cluster: Cluster, tmp
     assert got == ["header"], got
     """
     log = tmp_path / "attempts"
-    cluster.client(script.replace("DEATH", death), log=str(log), fresh=True)
+    cluster.client(script.replace("DEATH", death), log=str(log))
     assert log.read_text() == "01"
 
 
@@ -108,7 +108,7 @@ def test_ray_tells_when_a_process_ended_though_its_task_is_begun_again_and_runs(
         while not os.path.exists(told):
             time.sleep(0.02)
 
-    ray.init(log_to_driver=False, logging_level="ERROR")
+    raylab.labs()                                               # connected, as a lab is
     options = {"num_returns": "streaming", "max_retries": 1, "_generator_backpressure_num_objects": 2}
     stream = lease.options(**options).remote(told)
     process, began = ray.get(next(stream))
@@ -121,4 +121,4 @@ def test_ray_tells_when_a_process_ended_though_its_task_is_begun_again_and_runs(
     assert ray_internals.ended_at(process) == ended
     assert ray_internals.ended_at("f" * 56) is None, "nobody"
     """
-    cluster.client(script.replace("DEATH", death), told=str(tmp_path / "told"), fresh=True)
+    cluster.client(script.replace("DEATH", death), told=str(tmp_path / "told"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from clusters import Client, Cluster, clean_environment
+from clusters import COMMON_LAB, Client, Cluster, clean_environment
 
 HASHES = {"PYTHONHASHSEED": "0"}
 """As workers have it."""
@@ -71,7 +71,7 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pat
         *((x, 2, 0, True) for x in range(4)), (4, 0, 2, False)
     ], summed
     """
-    cluster.client(dedent(script), name="rerun", cwd=folder)
+    cluster.client(dedent(script), name=COMMON_LAB, cwd=folder)
     (folder / "model.py").write_text("def noisy(x):\n    return 'newer'\n")
     return folder
 
@@ -79,7 +79,7 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("way", ["driver", "ray://"])
 def test_from_a_handle(cluster: Cluster, submitted: Path, way: str) -> None:
     address = cluster.client_address if way == "ray://" else None
-    cluster.client(AGAIN, name="rerun", cwd=submitted, address=address, env=HASHES)
+    cluster.client(AGAIN, name=COMMON_LAB, cwd=submitted, address=address, env=HASHES)
 
 
 def test_from_the_notebook_alone(cluster: Cluster, submitted: Path) -> None:
@@ -90,6 +90,6 @@ def test_from_the_notebook_alone(cluster: Cluster, submitted: Path) -> None:
     assert notebook.rerun("where", 2).same is False
     assert "ray" not in sys.modules
     """
-    place = str(cluster.home / "rerun")
+    place = str(cluster.home / COMMON_LAB)
     with Client(dedent(script), None, env={**clean_environment(), **HASHES}, place=place) as client:
         assert client.ended() == 0, client.stderr

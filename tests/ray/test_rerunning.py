@@ -28,9 +28,9 @@ def submit(lab, name, code=fragile, **more):
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab for these tests, each of which looks at its own sweep."""
-    return "rerunning"
+    return common_lab
 
 
 @pytest.fixture

@@ -25,8 +25,7 @@ def ports(pid):
     return [found.laddr.port for found in psutil.Process(pid).net_connections("inet") if found.status == "LISTEN"]
 
 lab = raylab.Lab(name)
-lab.submit(lambda x: {"y": x}, {"x": range(100)}, name="some")
-assert lab.wait(timeout=150)
+assert lab.submit(lambda x: {"y": x}, {"x": range(100)}, name="listening").wait(timeout=150)
 bare = Bare.remote()
 print(json.dumps([len(ports(lab.info()["pid"])), len(ports(ray.get(bare.pid.remote())))]))
 ray.kill(bare)
@@ -71,8 +70,8 @@ class Burst(raylab.Experiment):
 """
 
 
-def test_the_lab_opens_no_port_of_its_own(cluster: Cluster, lab_name: str) -> None:
-    labs, bare = answer(cluster.client(LISTENING, name=lab_name))
+def test_the_lab_opens_no_port_of_its_own(cluster: Cluster, common_lab: str) -> None:
+    labs, bare = answer(cluster.client(LISTENING, name=common_lab))
     assert labs <= bare, "beyond what Ray opens for any actor"
 
 
@@ -95,13 +94,13 @@ def test_raylab_start_says_truly_whether_a_token_is_wanted(
     assert wants_token() is wanted
 
 
-def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
+def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, common_lab: str, tmp_path: Path) -> None:
     log = tmp_path / "loaded"
     submit = """
     lab = raylab.Lab(name)
     sweep = lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1)
     assert lab.submit(Trap(log), {"x": range(30)}, name="trap", seed=1).wait(timeout=150)
-    broken = lab.submit(Burst, {"x": [1]}, name="broken")
+    broken = lab.submit(Burst, {"x": [1]}, name="burst")
     import time
     while not broken.progress().reason:
         time.sleep(0.05)
@@ -120,9 +119,9 @@ def test_nobody_but_a_worker_loads_what_a_user_sent(cluster: Cluster, lab_name: 
     assert lab.info()["pid"] != first
     print(json.dumps([first, lab.info()["pid"], os.getpid()]))
     """
-    submitter = answer(cluster.client(TRAPS + _dedent(submit), name=lab_name, log=str(log), fresh=True))
-    others = answer(cluster.client(look, name=lab_name, fresh=True))
-    notebook = raylab.Notebook(cluster.home / lab_name)
+    submitter = answer(cluster.client(TRAPS + _dedent(submit), name=common_lab, log=str(log), fresh=True))
+    others = answer(cluster.client(look, name=common_lab))
+    notebook = raylab.Notebook(cluster.home / common_lab)
     workers = set(notebook.results("trap")["pid"])
     root = Path(notebook.place)
     for path in (cluster.home, root, *root.rglob("*")):

@@ -11,9 +11,9 @@ import raylab
 
 
 @pytest.fixture
-def lab_name() -> str:
+def lab_name(common_lab: str) -> str:
     """One lab has them all, so that they run in processes that others have used."""
-    return "trials"
+    return common_lab
 
 
 DRAWS = {
@@ -134,7 +134,7 @@ def test_warnings_are_each_trials_own_and_their_texts_are_grouped(cluster: Clust
         if x % 2:
             warnings.warn("odd")
         return {"y": x}
-    sweep = raylab.Lab(name).submit(fits, {"x": range(400)})
+    sweep = raylab.Lab(name).submit(fits, {"x": range(400)}, name="warned")
     assert sweep.wait(timeout=150)
     rows = sweep.results(metadata=["_warnings"])
     assert (rows["_warnings"] == 1 + rows["x"] % 2).all(), rows
@@ -145,7 +145,7 @@ def test_warnings_are_each_trials_own_and_their_texts_are_grouped(cluster: Clust
         ["UserWarning", "odd", 200, 200, "odd", 1, 0],
     ]
     assert answer(cluster.client(script, name=lab_name)) == expected
-    assert raylab.Notebook(cluster.home / lab_name).warnings("fits").rows() == list(map(tuple, expected))
+    assert raylab.Notebook(cluster.home / lab_name).warnings("warned").rows() == list(map(tuple, expected))
 
 
 def test_to_end_rays_connection_is_a_failed_row_and_all_else_of_ray_works(cluster: Cluster, lab_name: str) -> None:

@@ -32,9 +32,9 @@ def gated(x, gate):
 
 
 @pytest.fixture
-def busy_lab() -> str:
+def busy_lab(common_lab: str) -> str:
     """One lab for the tests that look at nothing but their own sweep."""
-    return "busy"
+    return common_lab
 
 
 def test_cancelling_gives_up_what_is_not_recorded_and_submitting_again_goes_on(

@@ -79,7 +79,7 @@ def found(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a second client read after a first one submitted and ended."""
     out = tmp_path_factory.mktemp("way")
     cluster.client(SUBMIT, lab="way", fresh=True)
-    info = answer(cluster.client(LOOK, lab="way", out=str(out), fresh=True))
+    info = answer(cluster.client(LOOK, lab="way", out=str(out)))
     assert info["notebook"] == str(cluster.home / "way")
     assert {"name", "notebook", "node", "pid", "started", "user", "raylab", "ray", "python", "format"} <= info.keys()
     return out
