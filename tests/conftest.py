@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from clusters import Cluster
 from hypothesis import HealthCheck, settings
+from rewriting import rewrite
 
 import raylab
 
@@ -53,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     would compile it, a tenth to a fifth of a second of a core."""
     if not hasattr(config, "workerinput"):  # once, and not in each of xdist's processes
         compileall.compile_dir(Path(raylab.__file__).parent, quiet=2)
+        if config.getoption("numprocesses", None):
+            rewrite(Path(__file__).parent.rglob("test_*.py"), config)
 
 
 @pytest.hookimpl(optionalhook=True)

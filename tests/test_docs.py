@@ -30,8 +30,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clusters import Client, WarmClient, clean_environment, free_port, one_starts, processes_of
+from clusters import Client, WarmClient, clean_environment, eventually, free_port, one_starts, processes_of
 from forks import Forks
+from sealed import is_sealed
 
 import raylab
 from raylab.client.started import parse
@@ -191,6 +192,8 @@ def tell(page: Path, machine: Machine) -> None:
             for line in session.commands:
                 machine.run(line)
         else:
+            if "raylab.Lab(" not in session.script():  # it reads files, which a lab may be about to seal
+                eventually(lambda: all(is_sealed(place, folder) for place, folder in machine.complete()))
             session.check(machine.script(session.script()), page.name)
 
 
@@ -234,9 +237,16 @@ class Machine:
         command = [sys.executable, "-m", "raylab.terminal.command", *words]
         with one_starts() if words[0] == "start" else nullcontext():
             done = subprocess.run(
-                command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=180, check=False
+                command, env=self.env, cwd=self.root / "cwd", capture_output=True, text=True, timeout=300, check=False
             )
         assert done.returncode == 0, f"{line}: {done.stderr}"
+
+    def complete(self) -> Iterator[tuple[Path, str]]:
+        """The sweeps of its labs of which nothing is outstanding: their notebook and their folder there."""
+        for place in (self.root / "home" / "raylab").glob("*/notebook.json"):
+            found = raylab.Notebook(place.parent)
+            for row in found.sweeps(archived=True).filter(state="ready").iter_rows(named=True):
+                yield place.parent, found.info(row["name"])["folder"]
 
     def close(self) -> None:
         """Nothing of it runs any more but its cluster."""
@@ -244,7 +254,7 @@ class Machine:
     def script(self, code: str) -> str:
         """What a process of its own prints that runs this code."""
         with Client(code, None, env=self.env) as client:
-            assert client.ended(180) == 0, client.stderr
+            assert client.ended(300) == 0, client.stderr
             assert "inside this process" not in client.stderr, "it goes to the cluster that stays"
             return client.stdout
 
@@ -286,6 +296,10 @@ class WarmMachine(Machine):
 
 class ForkedMachine(Machine):
     """One on which no cluster runs: labs are in memory, and commands find them at rest."""
+
+    def complete(self) -> Iterator[tuple[Path, str]]:
+        """No lab outlives its script."""
+        return iter(())
 
     def __init__(self, root: Path, forks: Forks) -> None:
         super().__init__(root)

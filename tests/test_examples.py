@@ -28,7 +28,7 @@ def run(folder: Path, *words: str) -> str:
         env=env,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=350,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

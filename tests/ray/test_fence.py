@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 from clusters import LAB, Cluster, answer, eventually
+from sealed import is_sealed
 
 import raylab
-from raylab.notebook.file import OPENING
-from raylab.notebook.posix import PosixStore
-from raylab.notebook.table_files import file_header, file_names
 
 SUBMIT = """
 import json, os, time
@@ -49,16 +47,6 @@ print(json.dumps(said))
 def second_cluster() -> Iterator[Cluster]:
     with Cluster() as other:
         yield other
-
-
-def is_sealed(notebook: Path, folder: str) -> bool:
-    """Whether only openings are left in a table's journal."""
-    store = PosixStore(notebook)
-    names, _ = file_names(store, folder)
-    try:
-        return all(file_header(store, f"{folder}/journal/{name}").kind == OPENING for name in names)
-    except FileNotFoundError:
-        return False  # it is being sealed
 
 
 def files(notebook: Path) -> set[str]:
