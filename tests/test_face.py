@@ -30,8 +30,8 @@ LAB = {
     "submit": (
         "experiment, design=None, *, name=None, repeats=1, seed=None, order='random', description='', units=None, "
         "notify=None, if_exists='fail', retries=0, time_limit=None, priority=0, max_concurrency=None, "
-        "max_failures=None, capture='failed', ignore=(), num_cpus=1, num_gpus=0, memory=None, grow=None, resources=None, "
-        "ray_remote_args=None, runtime_env=None, include=()"
+        "max_failures=None, capture='failed', ignore=(), num_cpus=1, num_gpus=0, memory=None, grow=None, "
+        "resources=None, ray_remote_args=None, runtime_env=None, include=()"
     ),
     "sweep": "name",
     "sweeps": "*, archived=False",
