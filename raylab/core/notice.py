@@ -23,7 +23,8 @@ class Notice:
     Attributes:
         key: by which it is known as the same.
         event: of which kind.
-        message: what is told of it, as JSON takes it; nothing of what had happened before anybody was to be told.
+        message: what is told of it, as JSON takes it.
+        to: who is told, by the keys of the recipients: those that were to be told when it happened.
         time_us: when it was noted.
         told: who was told, by the keys of the recipients: empty, or why that was given up.
     """
@@ -31,16 +32,17 @@ class Notice:
     key: str
     event: Event
     message: Mapping[str, Any] = field(default_factory=dict)
+    to: tuple[str, ...] = ()
     time_us: int = 0
     told: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """What a request says of it."""
-        return {"key": self.key, "event": self.event, "message": dict(self.message)}
+        return {"key": self.key, "event": self.event, "message": dict(self.message), "to": list(self.to)}
 
     def is_open(self, recipient: Recipient) -> bool:
         """Whether somebody is still to be told of it."""
-        return bool(self.message) and self.event in recipient.on and recipient.key not in self.told
+        return recipient.key in self.to and self.event in recipient.on and recipient.key not in self.told
 
 
 Notices = Mapping[str, Notice]
@@ -49,10 +51,12 @@ Notices = Mapping[str, Notice]
 
 def noted(before: Notices, request: Request) -> Notices:
     """The notices of a sweep after one more request of the kind `noticed` or `told`."""
-    key = request.body["key"]
+    body = request.body
+    key = body["key"]
     if request.kind == "noticed":
-        return before if key in before else {**before, key: Notice(**request.body, time_us=request.time_us)}
+        notice = Notice(**{**body, "to": tuple(body["to"])}, time_us=request.time_us)
+        return before if key in before else {**before, key: notice}
     if key not in before:
         return before
-    told = {**before[key].told, request.body["to"]: request.body["outcome"]}
+    told = {**before[key].told, body["to"]: body["outcome"]}
     return {**before, key: replace(before[key], told=told)}

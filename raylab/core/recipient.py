@@ -162,7 +162,8 @@ def _recipient(given: object) -> Recipient:
     if isinstance(given, str):
         return Recipient(url=_url(given))
     if not isinstance(given, Mapping):
-        raise DesignError(f"{WANTED}; got {type(given).__name__} {repr_of(given, 60)}")
+        known = f" {given!r}" if isinstance(given, int | float) else ""  # of anything else a part may be an address
+        raise DesignError(f"{WANTED}; got {type(given).__name__}{known}")
     if unknown := [word for word in given if word not in _WORDS]:
         raise DesignError(f"notify has the words {', '.join(_WORDS)}; got {unknown[0]!r}")
     if ("url" in given) == ("command" in given):
@@ -233,6 +234,6 @@ def _shape(given: object) -> Shape | Literal[""]:
         if given == shape:
             return shape
     raise DesignError(
-        f"shape says how an address wants it, {', '.join(map(repr, SHAPES))}, or None: by its host; got "
+        f"shape says how an address of notify wants it, {', '.join(map(repr, SHAPES))}, or None: by its host; got "
         f"{repr_of(given, 60)}"
     )

@@ -35,14 +35,19 @@ MINUTE_S: Final = 60.0
 """So many messages go to one recipient in a minute; what comes beyond that waits, and goes as one."""
 
 
-def standstill(now: Status, record: SweepRecord) -> str:
-    """What keeps a sweep from running that is to run, in a word; empty if nothing does."""
-    if not now.outstanding or record.paused:
+def standstill(now: Status, trouble: str) -> str:
+    """What keeps a sweep from running that is to run, in a word; empty if nothing does.
+
+    Args:
+        now: how far it is.
+        trouble: why its files cannot be used; empty if they can.
+    """
+    if not now.outstanding:
         return ""
+    if trouble:
+        return "unusable"
     if now.state in ("infeasible", "disk_full"):
         return now.state
-    if now.state == "paused":  # and no request says so: its files cannot be used
-        return "unusable"
     return "environment" if now.troubles >= TROUBLES else ""
 
 

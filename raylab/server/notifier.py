@@ -93,7 +93,7 @@ class Notifier:
         self._noting: dict[tuple[str, str], Notice] = {}  # by folder and key; on their way to the disk
         self._settled: set[tuple[str, str, str]] = set()  # folder, key, recipient: whose row is on its way, or there
         self._going: set[str] = set()  # recipients that are being told
-        self._pausing: set[str] = set()  # those of them that are told again later
+        self._later: set[str] = set()  # those of them that have to wait, or were not told at the last try
         self._writing = 0
         self._telling: asyncio.TimerHandle | None = None
         self._warned: set[tuple[str, str]] = set()
@@ -131,6 +131,8 @@ class Notifier:
         if not wanted or not self._is_up or sweep.is_over:
             self._stood.pop(sweep, None)
             return
+        if not self._is_taken_up(sweep):
+            return
         now, now_us = standing(self._lab, sweep), time.time_ns() // 1_000
         found = happened(sweep.record, now, self._standstill(sweep, now))
         known = self._lab.sweeps.records.notices.get(sweep.key, {})
@@ -138,9 +140,16 @@ class Notifier:
             if event in wanted and (sweep.key, key) not in self._noting:
                 self._lab.spawn(self._note(sweep, self._notice(sweep, key, event, now, now_us)))
 
+    def _is_taken_up(self, sweep: AtWork) -> bool:
+        """Whether the ledger knows what was asked last: one that was complete and has just grown looks complete, until
+        it is taken up again."""
+        queue = self._lab.ledger.queues.get(sweep.key)
+        asked = sweep.record
+        return queue is None or (queue.record.segments, queue.cancelled) == (asked.segments, asked.cancelled)
+
     def _standstill(self, sweep: AtWork, now: Status) -> str:
         """What has kept a sweep from running for a while."""
-        word, loop_time = standstill(now, sweep.record), asyncio.get_running_loop().time()
+        word, loop_time = standstill(now, sweep.trouble), asyncio.get_running_loop().time()
         if not word:
             self._stood.pop(sweep, None)
             return ""
@@ -162,7 +171,8 @@ class Notifier:
             ident=sweeps.identity.id if sweeps.identity else "",
             at_us=now_us,
         )
-        notice = Notice(key=key, event=event, message=said, time_us=now_us)
+        to = tuple(each.key for each in self._recipients(sweep) if event in each.on)
+        notice = Notice(key=key, event=event, message=said, to=to, time_us=now_us)
         self._noting[sweep.key, key] = notice
         return notice
 
@@ -192,7 +202,7 @@ class Notifier:
             known = records.notices.get(sweep.key, {})
             unwritten = [each for (key, _), each in self._noting.items() if trouble and key == sweep.key]
             for notice in (*known.values(), *unwritten):
-                for each in self._recipients(sweep) if notice.message else ():
+                for each in self._recipients(sweep):
                     wanted = recipient is None or each.key == recipient.key
                     if wanted and notice.is_open(each) and (sweep.key, notice.key, each.key) not in self._settled:
                         found.append((each, Due(sweep, notice)))
@@ -233,16 +243,15 @@ class Notifier:
                 else:
                     sent.append(loop.time())
                     tries = 0
+                    self._later.discard(recipient.key)
                     self._settle(recipient, some, "")
         finally:
             self._going.discard(recipient.key)
+            self._later.discard(recipient.key)
 
     async def _pause(self, recipient: Recipient, seconds: float) -> None:
-        self._pausing.add(recipient.key)
-        try:
-            await self._sleep(seconds)
-        finally:
-            self._pausing.discard(recipient.key)
+        self._later.add(recipient.key)
+        await self._sleep(seconds)
 
     def _as_it_is(self, recipient: Recipient, some: Sequence[Due]) -> Recipient:
         """What is asked for by now: the same address, perhaps in another shape."""
@@ -303,7 +312,7 @@ class Notifier:
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._noting or self._telling or self._going - self._pausing or self._writing)
+        return bool(self._noting or self._telling or self._going - self._later or self._writing)
 
 
 def _post(recipient: Recipient, said: Mapping[str, Any], environment: Mapping[str, str]) -> None:
