@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from clusters import Cluster, answer, eventually
+from hook import hook
 
 import raylab
 from raylab.core import schedule
@@ -72,6 +73,41 @@ def test_a_waiting_client_carries_on_over_deaths_of_the_actor(cluster: Cluster, 
     check_each_once(cluster.home / lab_name, "slow", 400)
     openings = list((cluster.home / lab_name / "requests").rglob("*.arrow"))
     assert len(openings) >= 3, "the actor was started again twice"
+
+
+def test_what_becomes_of_a_sweep_is_told_once_whoever_is_down_or_killed(
+    cluster: Cluster, lab_name: str, tmp_path: Path
+) -> None:
+    submitting = """
+    lab = raylab.Lab(name)
+    command = {"command": f"cat >> {told}"}
+    sweep = lab.submit(slow, {"x": range(3)}, name="told", notify=[{"url": url, "on": ["ended"]}, command])
+    assert sweep.wait(timeout=60, progress=False)
+    until = time.monotonic() + 60
+    while "Connection refused" not in lab._client.overview("told")[0].remark:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.kill(lab.info()["pid"], 9)
+    lab.info()
+    """
+    killing = """
+    lab = raylab.Lab(name)
+    until = time.monotonic() + 60
+    while lab._client.overview("told")[0].remark:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.kill(lab.info()["pid"], 9)
+    assert lab.sweep("told").extend({"x": [7]}) == 1
+    """
+    words = {"name": lab_name, "told": str(tmp_path / "told")}
+    with hook(up=False) as there:
+        cluster.client(SLOW + _dedent(submitting), url=there.url, **words)
+        there.start()
+        eventually(lambda: there.came, timeout=60)
+        cluster.client(SLOW + _dedent(killing), **words)
+        eventually(lambda: len(there.came) == 2, timeout=60)
+    assert [each.json["done"] for each in there.came] == [3, 4]
+    eventually(lambda: len((tmp_path / "told").read_text().splitlines()) == 2, timeout=60)
 
 
 @pytest.mark.long
