@@ -19,6 +19,7 @@ from raylab.client.speech import say
 from raylab.client.waiting import Mark, tell_end, tell_remarks
 from raylab.core.handle import Handle, Which
 from raylab.core.status import Status
+from raylab.display.subject import Subject
 from raylab.notebook import layout
 from raylab.notebook.picking import Columns
 from raylab.notebook.row_stream import RowStream
@@ -113,6 +114,10 @@ class OnDisk:
 
     def summary(self, sweep: str | None, of: Words, by: Words, confidence: float | None) -> pl.DataFrame:
         return self._notebook.summary(sweep, of, by=by, confidence=confidence)
+
+    def subject(self, sweep: str | None) -> Subject:
+        """What a plot of a sweep is of."""
+        return self._notebook._subject(sweep)
 
     def results(
         self,

@@ -114,6 +114,7 @@ class Portrait:
         account: `info()` of it.
         tables: of its results.
         figures: of its results.
+        course: figures of how it went.
         causes: why trials failed: rows of `failures(by="cause")`.
         warnings: what trials showed: rows of `warnings()`.
         remarks: why something of this is not there, in sentences.
@@ -122,6 +123,7 @@ class Portrait:
     account: Mapping[str, Any]
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    course: Sequence[Figure] = ()
     causes: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[Mapping[str, Any]] = ()
     remarks: Sequence[str] = field(default_factory=tuple)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from raylab.client.waiting import Mark
 from raylab.core.handle import Handle, Which
 from raylab.core.publishing import Publication
 from raylab.core.status import Status
+from raylab.display import plots
 from raylab.display.cells import plus_minus, short
 from raylab.display.portrait import LONGEST_TABLE, Figure, Portrait, Table
+from raylab.display.subject import Subject
 from raylab.errors import NotebookDamaged, told
 from raylab.notebook.named_tables import table_names
 from raylab.notebook.row_stream import RowStream
@@ -33,6 +36,20 @@ MOST_TABLES = 5
 
 CONFIDENCE = 0.95
 
+OF_RESULTS = "What came out"
+
+FIGURES: dict[str, Callable[[Subject], Any]] = {
+    OF_RESULTS: plots.picture,
+    "When trials ran, and where": plots.timeline,
+    "How long trials took": plots.durations,
+}
+
+FAILURES = (NotebookDamaged, ModuleNotFoundError, ValueError, MemoryError)
+"""What may hinder reading or drawing, and becomes a sentence on the page."""
+
+Read: TypeAlias = Callable[[str, Callable[[], Any], Any], Any]
+"""Reads what is called so; a sentence and the last of these where it cannot."""
+
 
 class Source(Protocol):
     """Who tells: the client of a lab at work, or what reads a notebook."""
@@ -50,6 +67,7 @@ class Source(Protocol):
     def failures(self, sweep: Any, by: str | None) -> Any: ...
     def warnings(self, sweep: Any) -> Any: ...
     def summary(self, sweep: Any, of: Any, by: Any, confidence: float | None) -> Any: ...
+    def subject(self, sweep: Any) -> Subject: ...
     def results(self, sweep: Any, status: Any, metadata: Any, table: str | None = None) -> Any: ...
     def streams(self, sweep: Any, *, status: Any, metadata: Any) -> list[RowStream]: ...
 
@@ -76,14 +94,16 @@ def portrait(source: Source, now: Status, *, diff: bool = False) -> Portrait:
     def read(what: str, found: Callable[[], T], otherwise: T) -> T:
         try:
             return found()
-        except (NotebookDamaged, ModuleNotFoundError, ValueError, MemoryError) as error:
+        except FAILURES as error:
             remarks.append(f"{what} cannot be shown: {told(error) if isinstance(error, MemoryError) else error}")
             return otherwise
 
+    figures = read("figures", lambda: list(_figures(source, this, now, read)), [])
     return Portrait(
         account=account,
         tables=read("results", lambda: list(_tables(source, this, now, about)), []),
-        figures=read("figures", lambda: _figures(source, this, now), []),
+        figures=[each for each in figures if each.title == OF_RESULTS],
+        course=[each for each in figures if each.title != OF_RESULTS],
         causes=read("failures", lambda: _causes(source, this, now), []),
         warnings=read("warnings", lambda: source.warnings(this).to_dicts(), []),
         remarks=remarks,
@@ -104,9 +124,17 @@ def _causes(source: Source, this: Handle, now: Status) -> list[dict[str, Any]]:
     return found
 
 
-def _figures(source: Source, this: Handle, now: Status) -> list[Figure]:
-    """Pictures of the results."""
-    return []
+def _figures(source: Source, this: Handle, now: Status, read: Read) -> Iterator[Figure]:
+    """Pictures of the results, and of how the sweep went; one that cannot be made is left out, with a sentence."""
+    if not now.rows or now.rows > SUMMED:
+        return
+    from raylab.display.charts import svg  # altair, which not everybody has
+
+    subject = source.subject(this)
+    for title, draw in FIGURES.items():
+        picture = read(f"the figure {title!r}", partial(lambda draw: svg(draw(subject)), draw), None)
+        if picture is not None:
+            yield Figure(title=title, svg=picture)
 
 
 # results ----------------------------------------------------------------------------------------------------------

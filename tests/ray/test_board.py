@@ -64,11 +64,11 @@ def test_a_board_goes_on_when_its_lab_is_killed_and_ends_at_ctrl_c(
 def test_a_board_goes_on_when_its_cluster_has_ended(own_cluster: Cluster, lab_name: str, tmp_path: Path) -> None:
     """Ray ends whatever is connected to it a minute later."""
     own_cluster.client(SUBMIT, name=lab_name, sweep="first")
-    with board(own_cluster, own_cluster.address, lab_name, tmp_path) as (tree, address), chromium() as browser:
-        with Sight(browser, address) as sight:
-            sight.shows("first")
-            own_cluster.kill()
-            sight.page.get_by_text("the lab does not answer").first.wait_for(timeout=300_000)
-            assert "first" in sight.text()
-            assert tree.running
-            assert "Traceback" not in sight.text()
+    there = board(own_cluster, own_cluster.address, lab_name, tmp_path)
+    with there as (tree, address), chromium() as browser, Sight(browser, address) as sight:
+        sight.shows("first")
+        own_cluster.kill()
+        sight.page.get_by_text("the lab does not answer").first.wait_for(timeout=300_000)
+        assert "first" in sight.text()
+        assert tree.running
+        assert "Traceback" not in sight.text()
