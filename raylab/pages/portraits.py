@@ -98,7 +98,7 @@ def portrait(source: Source, now: Status, *, diff: bool = False) -> Portrait:
             remarks.append(f"{what} cannot be shown: {told(error) if isinstance(error, MemoryError) else error}")
             return otherwise
 
-    figures = read("figures", lambda: list(_figures(source, this, now, read)), [])
+    figures: list[Figure] = read("figures", lambda: list(_figures(source, this, now, read)), [])
     return Portrait(
         account=account,
         tables=read("results", lambda: list(_tables(source, this, now, about)), []),
