@@ -75,20 +75,20 @@ def seconds(spans: pl.Series) -> pl.Series:
     return spans.dt.total_microseconds() / 1e6
 
 
-def jsonable(value: Any) -> Any:
-    """A value as JSON has it, whatever it is: numbers that are not finite by their names, bytes in base64, times as
-    ISO 8601 has them, durations in seconds, decimals as text.
+def jsonable(value: Any, odd: Callable[[float], Any] | None = None) -> Any:
+    """A value as JSON has it, whatever it is: numbers that are not finite by their names, or what `odd` makes of them,
+    bytes in base64, times as ISO 8601 has them, durations in seconds, decimals as text.
 
     Example:
         >>> jsonable({"loss": [1.5, float("-inf")], "raw": b"x"})
         {'loss': [1.5, '-Infinity'], 'raw': 'eA=='}
     """
     if isinstance(value, float):
-        return value if math.isfinite(value) else _name(value)
+        return value if math.isfinite(value) else (odd or _name)(value)
     if isinstance(value, dict):
-        return {name: jsonable(each) for name, each in value.items()}
+        return {name: jsonable(each, odd) for name, each in value.items()}
     if isinstance(value, list | tuple | pl.Series):
-        return [jsonable(each) for each in value]
+        return [jsonable(each, odd) for each in value]
     if isinstance(value, bytes):
         return _bytes(value)
     if isinstance(value, datetime | date | time):

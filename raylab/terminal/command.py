@@ -14,22 +14,24 @@ from collections.abc import Sequence
 from raylab.client.speech import say
 from raylab.errors import LabBusy, RaylabError, told
 from raylab.terminal.verbs_change import cancel, pause, resume, retry
+from raylab.terminal.verbs_completion import completion
 from raylab.terminal.verbs_end import archive, rm, shutdown
 from raylab.terminal.verbs_import import import_
 from raylab.terminal.verbs_info import info
 from raylab.terminal.verbs_log import log
 from raylab.terminal.verbs_notebook import copy, verify
 from raylab.terminal.verbs_pages import board, report
-from raylab.terminal.verbs_read import ls, status, wait, watch
+from raylab.terminal.verbs_read import ls, status
 from raylab.terminal.verbs_rows import failures, results
 from raylab.terminal.verbs_start import start, stop
+from raylab.terminal.verbs_watch import wait, watch
 from raylab.terminal.words import BAD_INPUT, DONE, INTERRUPTED, NOT_FOUND, NOT_READY, UNAVAILABLE, Misuse, parser
 
 ABOUT = "Labs on a Ray cluster: submit a sweep from Python, close the laptop, come back to the results."
 
 VERBS = (
     *(start, stop, ls, status, watch, wait, results, failures, log, info, report, board, verify, copy, import_),
-    *(retry, pause, resume, cancel, archive, rm, shutdown),
+    *(retry, pause, resume, cancel, archive, rm, shutdown, completion),
 )
 
 
@@ -42,7 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: for `--help` and `--version`, and with code 2 for what cannot be understood.
     """
-    found, unknown = parser(VERBS, ABOUT).parse_known_args(words)
+    top = parser(VERBS, ABOUT)
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        from raylab.terminal.completion import complete
+
+        complete(top)
+    found, unknown = top.parse_known_args(words)
     given = vars(found)
     verb, own = given.pop("verb"), given.pop("parser")
     if unknown:

@@ -15,17 +15,31 @@ from raylab.errors import RaylabError, told
 from raylab.notebook.frame_files import write_arrow, write_parquet
 from raylab.terminal.cells import Notes
 from raylab.terminal.sheet import write_xlsx
-from raylab.terminal.text_files import write_csv, write_jsonl
+from raylab.terminal.text_files import write_csv, write_json, write_jsonl, write_markdown
 
 Writer: TypeAlias = Callable[[IO[bytes], Iterable[pl.DataFrame], Notes], int]
 """Writes frames of the same columns, notes what it made of values that its format cannot hold; gives the number of
 rows."""
 
+WIDE = 200
+"""Characters of a table's line where no terminal says how many there are."""
+
+
+def write_table(sink: IO[bytes], frames: Iterable[pl.DataFrame], notes: Notes) -> int:
+    """As a terminal shows rows: the head and the tail of them. Gives the number of rows."""
+    frame = pl.concat(list(frames))
+    sink.write(f"{picture(frame, WIDE)}\n".encode("utf-8", "backslashreplace"))
+    return frame.height
+
+
 WRITERS: dict[str, Writer] = {
     "parquet": lambda sink, frames, _: write_parquet(sink, frames),
     "csv": write_csv,
     "arrow": lambda sink, frames, _: write_arrow(sink, frames),
+    "json": write_json,
     "jsonl": write_jsonl,
+    "markdown": write_markdown,
+    "table": write_table,
     "xlsx": write_xlsx,
 }
 """By the words of `raylab.terminal.formats`."""
@@ -89,8 +103,13 @@ def check_place(path: Path) -> None:
         raise ValueError(f"{path} cannot be written: it is a folder; give a file's name")
 
 
-def show(frame: pl.DataFrame, columns: int) -> None:
-    """Print the head and tail of a frame, with all the columns that the terminal's width can bear."""
+def picture(frame: pl.DataFrame, columns: int) -> str:
+    """The head and tail of a frame, with all the columns that a terminal's width can bear."""
     most = max(4, columns // 12)
     with pl.Config(tbl_width_chars=columns, tbl_rows=20, tbl_cols=most, tbl_hide_column_data_types=columns < 60):
-        print(harmless(str(frame)))
+        return harmless(str(frame))
+
+
+def show(frame: pl.DataFrame, columns: int) -> None:
+    """Print that."""
+    print(picture(frame, columns))

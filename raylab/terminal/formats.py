@@ -8,15 +8,18 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "parquet": (".parquet",),
     "csv": (".csv",),
     "arrow": (".arrow", ".feather", ".ipc"),
+    "json": (".json",),
     "jsonl": (".jsonl", ".ndjson"),
+    "markdown": (".md",),
+    "table": (),
     "xlsx": (".xlsx",),
     "netcdf": (".nc",),
 }
-"""By the word for it, the suffixes of each format."""
+"""By the word for it, the suffixes of each format. A table is for people: the head and the tail of the rows."""
 
 SUFFIXES = tuple(suffix for some in FORMATS.values() for suffix in some)
 
-BINARY = frozenset(FORMATS) - {"csv", "jsonl"}
+BINARY = frozenset({"parquet", "arrow", "xlsx", "netcdf"})
 """What no terminal shows."""
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from raylab.core.handle import Handle
     from raylab.core.status import Status
 
-LAB = word("lab", metavar="LAB")
-SWEEP = word("sweep", metavar="SWEEP")
+LAB = word("lab", metavar="LAB", help="the lab's name")
+SWEEP = word("sweep", metavar="SWEEP", help="the sweep's name")
 YES = word("--yes", action="store_true", help="do not ask")
 
 

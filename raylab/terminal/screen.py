@@ -1,25 +1,40 @@
-"""What the command shows at a terminal: tables that fit, and a canvas that is drawn again and again. Text only."""
+"""What the command prints of sweeps and of what failed: tables that fit the terminal. Text only."""
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from raylab.core.harmless import harmless
 from raylab.core.status import Status
-from raylab.display.figures import STATES, duration, percent
+from raylab.display.figures import STATES, duration, percent, places, speed
 from raylab.display.reasons import reasons
 
-HEADER = ("SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE")
-ALIGNED = "<>>>><"
+COLUMNS = {
+    "name": ("SWEEP", "<"),
+    "share": ("READY", ">"),
+    "trials": ("TRIALS", ">"),
+    "failed": ("FAILED", ">"),
+    "rate": ("RATE", ">"),
+    "eta": ("ETA", ">"),
+    "priority": ("PRIORITY", ">"),
+    "state": ("STATE", "<"),
+    "user": ("USER", "<"),
+    "since": ("SINCE (UTC)", "<"),
+}
+"""What is said of each sweep: its heading, and the side to which it stands."""
+
+DROPPED = ("since", "user", "priority", "trials", "rate", "eta", "failed")
+"""What narrow terminals lose, the first first."""
+
+GAP = "  "
+LABEL = 12
+"""Where what is said of a thing begins, below a table."""
+
 SHORTEST_NAME = 8
 LAST_LINES = 3
 """Of what a trial printed, beside the cause of its failure."""
-
-KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 5), (0, 1, 5))
-"""Which columns to show, from wide terminals to narrow ones."""
 
 
 def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
@@ -31,16 +46,39 @@ def table(sweeps: Sequence[Status], columns: int | None) -> list[str]:
     """
     if not sweeps:
         return ["no sweeps yet"]
-    several = len({sweep.user for sweep in sweeps}) > 1
-    cells = [HEADER, *map(_cells, sweeps)]
-    lines = _fitting(cells, columns)
+    rows = [cells(sweep) for sweep in sweeps]
+    kept = fitting(rows, columns)
+    lines = _cut_to(rows, kept, columns)
     found = [lines[0]]
     for sweep, line in zip(sweeps, lines[1:], strict=True):
         found.append(line)
-        for remark in _remarks(sweep, several):
+        for remark in remarks(sweep, kept):
             found += _wrapped(remark, columns)
         found += _wrapped(reasons(sweep), columns, max_lines=2, placeholder=" …")
     return [cut(harmless(line), columns) for line in found]
+
+
+def details(sweep: Status, columns: int | None) -> list[str]:
+    """What there is to say of one sweep beside its numbers, a line or some for each thing."""
+    counts = {"done": sweep.done, **{word: n for word, n in sweep.by_status.items() if word != "done"}}
+    counts |= {"running": sweep.running, "waiting": sweep.waiting, "cancelled": sweep.cancelled}
+    pairs = {
+        "submitted": f"{since(sweep)} UTC by {sweep.user}",
+        "trials": ", ".join(f"{count:,} {word}" for word, count in counts.items() if count),
+        "priority": str(sweep.priority),
+        "nodes": places(sweep.nodes) if sweep.nodes else "",
+        "design": f"{sweep.design}{f', {sweep.repeats:,} repeats' if sweep.repeats > 1 else ''}",
+        "about": sweep.description,
+    }
+    found: list[str] = []
+    for name, words in pairs.items():
+        found += textwrap.wrap(
+            " ".join(harmless(words).split()),
+            columns or 10_000,
+            initial_indent=f"{name:<{LABEL}}",
+            subsequent_indent=" " * LABEL,
+        )
+    return found
 
 
 def causes(rows: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
@@ -87,7 +125,7 @@ def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(f"{cell:{side}{size}}" for cell, side, size in zip(row, sides, widths, strict=True)).rstrip()
+        GAP.join(f"{cell:{side}{size}}" for cell, side, size in zip(row, sides, widths, strict=True)).rstrip()
         for row in rows
     ]
 
@@ -97,32 +135,61 @@ def cut(line: str, columns: int | None) -> str:
     return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"
 
 
-def _fitting(cells: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
-    """The cells in lines, without what the terminal has no room for; the last thing to suffer are long names."""
-    excess = 0
-    for kept in KEPT:
-        lines = aligned([[row[at] for at in kept] for row in cells], "".join(ALIGNED[at] for at in kept))
-        excess = max(map(len, lines)) - (columns or 10_000)
-        if excess <= 0:
-            return lines
-    longest = max(SHORTEST_NAME, max(len(row[0]) for row in cells) - excess)
-    return aligned([(cut(row[0], longest), row[1], row[5]) for row in cells], "<><")
+def cells(sweep: Status) -> dict[str, str]:
+    """What stands in each of the COLUMNS."""
+    moves = sweep.outstanding > 0
+    return {
+        "name": _one_line(sweep.name),
+        "share": percent(sweep.ready, sweep.asked),
+        "trials": f"{sweep.ready:,}/{sweep.asked:,}",
+        "failed": f"{sweep.failed:,}",
+        "rate": speed(sweep.rate) if moves and sweep.rate else "",
+        "eta": duration(sweep.eta_s) if moves else "",
+        "priority": str(sweep.priority),
+        "state": STATES.get(sweep.state, sweep.state),
+        "user": _one_line(sweep.user),
+        "since": since(sweep),
+    }
 
 
-def _cells(sweep: Status) -> tuple[str, ...]:
-    eta = duration(sweep.eta_s) if sweep.ready < sweep.asked else ""
-    share, count = percent(sweep.ready, sweep.asked), f"{sweep.ready:,}/{sweep.asked:,}"
-    return (sweep.name, share, count, f"{sweep.failed:,}", eta, STATES.get(sweep.state, sweep.state))
+def _one_line(text: str) -> str:
+    return " ".join(harmless(text).split())
 
 
-def _remarks(sweep: Status, several: bool) -> list[str]:
-    """What there is to say about a sweep beside its numbers."""
+def since(sweep: Status) -> str:
+    """When it was submitted, to the minute, in UTC."""
+    return f"{sweep.submitted:%Y-%m-%d %H:%M}"
+
+
+def fitting(rows: Sequence[Mapping[str, str]], columns: int | None, spare: int = 0) -> list[str]:
+    """Which of the COLUMNS a terminal has room for, where so many characters are wanted for something else."""
+    kept = list(COLUMNS)
+    sizes = {name: max(len(head), *(len(row[name]) for row in rows)) for name, (head, _) in COLUMNS.items()}
+    for name in DROPPED:
+        if columns is None or sum(sizes[each] + len(GAP) for each in kept) - len(GAP) + spare <= columns:
+            break
+        kept.remove(name)
+    return kept
+
+
+def _cut_to(rows: Sequence[Mapping[str, str]], kept: Sequence[str], columns: int | None) -> list[str]:
+    """Rows in lines, below their headings; the last thing to suffer are long names."""
+    told = [{name: head for name, (head, _) in COLUMNS.items()}, *rows]
+    sides = "".join(COLUMNS[name][1] for name in kept)
+    lines = aligned([[row[name] for name in kept] for row in told], sides)
+    excess = max(map(len, lines)) - (columns or 10_000)
+    if excess <= 0:
+        return lines
+    longest = max(SHORTEST_NAME, max(len(row["name"]) for row in told) - excess)
+    return aligned([[cut(row["name"], longest), *(row[name] for name in kept[1:])] for row in told], sides)
+
+
+def remarks(sweep: Status, kept: Sequence[str]) -> list[str]:
+    """What there is to say about a sweep beside what stands in the columns that were kept."""
     found = [sweep.reason] if sweep.reason else []
-    terms = [f"of {sweep.user}"] if several else []
-    if sweep.outstanding:
-        terms += _terms(sweep)
-    if terms:
-        found.append(", ".join(terms))
+    whose = [f"of {sweep.user}"] * ("user" not in kept) + [f"since {since(sweep)} UTC"] * ("since" not in kept)
+    terms = [" ".join(whose), *(_terms(sweep, kept) if sweep.outstanding else ())]
+    found += filter(None, [", ".join(filter(None, terms))])
     if sweep.failed and sweep.first_error and sweep.first_error not in sweep.reason:
         found.append(f"{sweep.failed:,} failed, the first with {sweep.first_error}")
     if sweep.remark:
@@ -132,10 +199,10 @@ def _remarks(sweep: Status, several: bool) -> list[str]:
     return [" ".join(remark.split()) for remark in found]
 
 
-def _terms(sweep: Status) -> list[str]:
-    """How what is left of it is run, as far as that is not as usual."""
-    found = []
-    if sweep.priority:
+def _terms(sweep: Status, kept: Sequence[str]) -> list[str]:
+    """Where what is left of it runs, and how, as far as that is not as usual."""
+    found = [f"on {places(sweep.nodes)}"] if sweep.nodes else []
+    if sweep.priority and "priority" not in kept:
         found.append(f"priority {sweep.priority}")
     if sweep.max_concurrency is not None:
         found.append(f"at most {sweep.max_concurrency:,} at once")
@@ -143,29 +210,3 @@ def _terms(sweep: Status) -> list[str]:
         most = sweep.max_failures
         found.append(f"pauses at {f'{most:,.0f}' if most >= 1 else f'{100 * most:g}%'} failed")
     return found
-
-
-class Canvas:
-    """Lines that are drawn over the last ones at a terminal, and one after the other, when they differ, elsewhere."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._last: list[str] = []
-
-    def draw(self, lines: Sequence[str]) -> None:
-        """Show these lines; at a terminal no more of them than it has."""
-        if not self._stream.isatty():
-            if list(lines) != self._last:
-                self._stream.write("\n".join(lines) + "\n")
-        else:
-            lines = _fitted(lines, os.get_terminal_size(self._stream.fileno()).lines - 1)
-            back = f"\x1b[{len(self._last)}F" if self._last else ""
-            self._stream.write(f"{back}\x1b[J" + "\n".join(lines) + "\n")
-        self._stream.flush()
-        self._last = list(lines)
-
-
-def _fitted(lines: Sequence[str], most: int) -> Sequence[str]:
-    if len(lines) <= most or most < 3:
-        return lines
-    return [*lines[: most - 1], f"… and {len(lines) - most + 1} lines more"]

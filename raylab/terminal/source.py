@@ -10,6 +10,7 @@ from typing import Any
 from raylab.notebook.row_stream import RowStream
 from raylab.offline import Notebook, streams
 from raylab.terminal.gathering import Asked
+from raylab.terminal.narrowing import Narrowing
 from raylab.terminal.verbs_read import look
 from raylab.terminal.words import Misuse
 
@@ -30,23 +31,25 @@ class Source:
         self._found = found
         self._streams: Callable[..., list[RowStream]] = found.streams if notebook is None else partial(streams, found)
 
-    def rows(self, status: list[str], columns: bool | list[str], table: str | None = None) -> Asked:
+    def rows(self, status: list[str], narrowing: Narrowing, table: str | None = None) -> Asked:
         """The rows, or those of a table; of several sweeps with a column `_sweep`."""
         several = len(self._names) > 1
         which = self._names if several else next(iter(self._names), None)
-        whole = partial(self._found.results, which, status=status, metadata=columns)
+        words = {"status": status, "metadata": narrowing.needed}
+        whole = partial(self._found.results, which, **words)
         if table is not None:
-            return Asked(whole=partial(whole, table=table))
+            return Asked(whole=partial(whole, table=table), narrowing=narrowing)
         return Asked(
             several=several,
             whole=whole,
-            streams=partial(self._streams, which, status=status, metadata=columns),
+            streams=partial(self._streams, which, **words),
+            narrowing=narrowing,
         )
 
-    def summary(self, of: list[str] | None, by: list[str] | None) -> Asked:
+    def summary(self, of: list[str] | None, by: list[str] | None, narrowing: Narrowing) -> Asked:
         """What the results of one sweep come to."""
         whole = partial(self._found.summary, self._one("--summary"), of=of, by=by, confidence=0.95)
-        return Asked(whole=whole)
+        return Asked(whole=whole, narrowing=narrowing)
 
     def dataset(self) -> Any:
         """The results of one sweep as an xarray.Dataset."""

@@ -11,8 +11,10 @@ from typing import IO
 import polars as pl
 import polars.selectors as cs
 
+from raylab.core.harmless import harmless
 from raylab.terminal.cells import NOT_FINITE, Notes, is_exact, is_finite, jsonable, leaves, plain
 
+NULLED = "what is no finite number is null"
 LARGE = "integers beyond 2^53 are exact here, and read as floats by JavaScript and jq"
 
 
@@ -49,6 +51,54 @@ def write_jsonl(sink: IO[bytes], frames: Iterable[pl.DataFrame], notes: Notes) -
         elif told.height:
             sink.write(_written(told.write_ndjson))
     return rows
+
+
+def write_json(sink: IO[bytes], frames: Iterable[pl.DataFrame], notes: Notes) -> int:
+    """As one JSON list with an object for each row. Gives the number of rows.
+
+    What is no finite number is null: who reads a list whole expects numbers in a column, and JSON has none for it.
+    """
+    rows = 0
+    sink.write(b"[")
+    for frame in _slices(frames):
+        told = _flat(frame, notes)
+        for name in told.columns:
+            if not is_finite(told[name]):
+                notes.add(NULLED, name)
+            if not is_exact(told[name]):
+                notes.add(LARGE, name)
+        for row in told.iter_rows(named=True):
+            text = json.dumps(jsonable(row, lambda _: None), ensure_ascii=False, allow_nan=False)
+            sink.write(f"{',' * bool(rows)}\n{text}".encode("utf-8", "backslashreplace"))
+            rows += 1
+    sink.write(b"\n]\n")
+    return rows
+
+
+def write_markdown(sink: IO[bytes], frames: Iterable[pl.DataFrame], notes: Notes) -> int:
+    """As a table in Markdown, numbers to the right. Gives the number of rows."""
+    rows = 0
+    for at, frame in enumerate(_slices(frames)):
+        told = plain(frame, notes=notes)
+        if not at:
+            sink.write(_row([_marked(name) for name in told.columns]))
+            sink.write(_row(["---:" if kind.is_numeric() else "---" for kind in told.dtypes]))
+        for row in told.iter_rows():
+            sink.write(_row(["" if value is None else _marked(value) for value in row]))
+            rows += 1
+    return rows
+
+
+def _marked(value: object) -> str:
+    """A value as the text of a cell, which no sign of it ends, and which is no markup."""
+    text = harmless(" ".join(str(value).split()))
+    for sign in "\\|`*_<[":
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def _row(cells: Iterable[str]) -> bytes:
+    return f"| {' | '.join(cells)} |\n".encode("utf-8", "backslashreplace")
 
 
 def _slices(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -13,6 +13,7 @@ from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb, word
     SWEEP,
     ADDRESS,
     more="What runs ends by itself; `raylab resume` lets it go on.",
+    example="raylab pause perc coarse",
 )
 def pause(lab: str, sweep: str, address: str | None) -> int:
     found, meant, now = look_up(lab, sweep, address)
@@ -30,7 +31,14 @@ def pause(lab: str, sweep: str, address: str | None) -> int:
     return DONE
 
 
-@verb("let a paused or cancelled sweep go on", LAB, SWEEP, ADDRESS, more="Its failures count anew.")
+@verb(
+    "let a paused or cancelled sweep go on",
+    LAB,
+    SWEEP,
+    ADDRESS,
+    more="Its failures count anew.",
+    example="raylab resume perc coarse",
+)
 def resume(lab: str, sweep: str, address: str | None) -> int:
     found, meant, now = look_up(lab, sweep, address)
     if not now.outstanding and not now.cancelled:
@@ -49,6 +57,7 @@ def resume(lab: str, sweep: str, address: str | None) -> int:
     YES,
     ADDRESS,
     more="Submitting it again goes on, and so does `raylab resume`.",
+    example="raylab cancel perc coarse --yes",
 )
 def cancel(lab: str, sweep: str, yes: bool, address: str | None) -> int:
     found, meant, now = look_up(lab, sweep, address)
@@ -78,6 +87,7 @@ def cancel(lab: str, sweep: str, yes: bool, address: str | None) -> int:
     ),
     ADDRESS,
     more="With the same seeds, under the code and the policy in force. The rows there are stay.",
+    example="raylab retry perc coarse --status crashed,out_of_memory",
 )
 def retry(lab: str, sweep: str, status: tuple[str, ...], address: str | None) -> int:
     found, meant, now = look_up(lab, sweep, address)

@@ -16,6 +16,7 @@ SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="a sweep of it (default: 
     word("--undo", action="store_true", help="show it again"),
     ADDRESS,
     more="By its name it is there as before; status --all and ls --all list it. A lab that is hidden is at rest.",
+    example="raylab archive perc coarse",
 )
 def archive(lab: str, sweep: str | None, undo: bool, address: str | None) -> int:
     if sweep is None:
@@ -41,6 +42,7 @@ def archive(lab: str, sweep: str | None, undo: bool, address: str | None) -> int
     word("--force", action="store_true", help="a lab with trials outstanding or sweeps that are locked, too"),
     ADDRESS,
     more="What runs of a sweep is stopped. It asks for the name again.",
+    example="raylab rm perc coarse",
 )
 def rm(lab: str, sweep: str | None, yes: bool, force: bool, address: str | None) -> int:
     if sweep is None:
@@ -85,6 +87,7 @@ def _rm_lab(lab: str, yes: bool, force: bool, address: str | None) -> int:
     word("--force", action="store_true", help="with trials outstanding, too"),
     ADDRESS,
     more="The notebook stays; attaching starts the lab again.",
+    example="raylab shutdown perc",
 )
 def shutdown(lab: str, force: bool, address: str | None) -> int:
     from raylab.client.calls import Connection

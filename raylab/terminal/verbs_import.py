@@ -17,6 +17,7 @@ from raylab.terminal.words import ADDRESS, DONE, NOT_READY, verb, word
     ADDRESS,
     more="Each result set becomes a sweep, with all that is\nrecorded; the same again adds nothing. The lab is made if "
     "there is none.",
+    example="raylab import old-notebook.h5 perc",
 )
 def import_(file: Path, lab: str, name: str | None, address: str | None) -> int:
     from raylab.client.attaching import none_here

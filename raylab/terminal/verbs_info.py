@@ -14,7 +14,8 @@ from raylab.core.provenance import few
 from raylab.display.figures import width
 from raylab.display.working_tree import changed
 from raylab.errors import SweepNotFound
-from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep, print_json
+from raylab.terminal.as_json import print_json
+from raylab.terminal.verbs_read import LAB, NOTEBOOK, look, only_sweep
 from raylab.terminal.words import ADDRESS, DONE, Misuse, number, verb, word
 
 COLUMN = 12
@@ -37,6 +38,7 @@ DIFF = "--diff prints it"
         "the one that --code says",
     ),
     word("--json", action="store_true", help="as JSON: an object; the diff is in it with --diff"),
+    example="raylab info perc coarse --diff | git apply",
 )
 def info(
     lab: str | None,

@@ -21,6 +21,7 @@ NUMBER = number(int, 0, 2**63 - 1, "a whole number from 0 on")
     word("--attempt", type=NUMBER, metavar="N", help="which attempt at the trial (default: the one of its record)"),
     ADDRESS,
     NOTEBOOK,
+    example="raylab log perc coarse 17 --repeat 2",
 )
 def log(
     lab: str | None,

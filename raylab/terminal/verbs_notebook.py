@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raylab.client.speech import say
 from raylab.errors import LabNotFound, NotebookDamaged
+from raylab.terminal.as_json import print_json
 from raylab.terminal.screen import aligned
 from raylab.terminal.words import ADDRESS, DAMAGED, DONE, Misuse, verb, word
 
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 @verb(
     "check every file of a notebook",
     word("lab", metavar="LAB|FOLDER", help="a lab of this machine, or the folder of a notebook"),
+    word("--json", action="store_true", help="as JSON: an object with what is there, and what is wrong with it"),
     more="Needs no lab and no cluster.",
+    example="raylab verify ~/raylab/perc",
 )
-def verify(lab: str) -> int:
+def verify(lab: str, json: bool) -> int:
     from raylab.notebook.place import store_at
     from raylab.notebook.verify import inspect
 
@@ -29,6 +33,10 @@ def verify(lab: str) -> int:
     if place is None:
         raise _nothing(lab, names)
     found = inspect(store_at(place))
+    if json:
+        numbers = {"notebook": place, "files": found.files, "rows": found.rows, "bytes": found.bytes}
+        print_json({**numbers, "findings": _told(found.findings)})
+        return DAMAGED if found.findings else DONE
     if not found.findings:
         print(f"all is whole: {found.files:,} files, {found.rows:,} rows, {found.bytes:,} bytes in {place}")
         return DONE
@@ -46,6 +54,10 @@ def _show_findings(findings: Sequence[Finding]) -> None:
         trials = "?" if each.trials is None else f"{each.trials:,}"
         cells.append((each.file, each.sweep or "", rows, trials, " ".join(each.what.split())))
     print("\n".join(aligned(cells, "<<>><")))
+
+
+def _told(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in findings]
 
 
 def _here(lab: str) -> tuple[str | None, str]:
@@ -101,22 +113,24 @@ OF_CRATES = (
     ),
     *OF_CRATES,
     ADDRESS,
+    word("--json", action="store_true", help="as JSON: an object with what was made, and what was lost"),
     more="A copy is a notebook of its own:\nraylab.Lab(LAB, notebook=NEW) goes on with it. It can be taken while the "
     "lab works, also of a lab on another machine;\ncut, it goes on when it is repeated.",
+    example="raylab copy perc /backup/perc",
 )
-def copy(old: str, new: str, salvage: bool, address: str | None, crate: bool, **words: Any) -> int:
+def copy(old: str, new: str, salvage: bool, address: str | None, crate: bool, json: bool, **words: Any) -> int:
     if not crate and (given := [word for word, value in words.items() if value]):
         raise Misuse(f"--{given[0].replace('_', '-')} is about a parcel; say --crate, too")
     if crate and salvage:
         raise Misuse("--salvage makes a notebook, --crate a parcel: salvage first, then make a parcel of that notebook")
     try:
-        return _crate(old, new, address, **words) if crate else _copy(old, new, salvage, address)
+        return _crate(old, new, address, json, **words) if crate else _copy(old, new, salvage, address, json)
     except NotebookDamaged as error:
         say(str(error))
         return DAMAGED
 
 
-def _copy(old: str, new: str, salvage: bool, address: str | None) -> int:
+def _copy(old: str, new: str, salvage: bool, address: str | None, json: bool) -> int:
     from raylab.notebook.copy import copy as copied
     from raylab.notebook.place import absolute, store_at
     from raylab.notebook.salvage import salvage as salvaged
@@ -127,6 +141,10 @@ def _copy(old: str, new: str, salvage: bool, address: str | None) -> int:
         copying, lost = salvaged(source, target)
     else:
         copying = copied(source, target)
+    if json:
+        made = {"notebook": target.place, "name": copying.identity.name, "files": copying.files, "bytes": copying.size}
+        print_json({**made, "lost": _told(lost)})
+        return DONE
     if lost:
         _show_findings(lost)
         print("what was in these files is lost; the sweeps concerned are paused: submit them again, and they go on")
@@ -139,6 +157,7 @@ def _crate(
     old: str,
     new: str,
     address: str | None,
+    json: bool,
     *,
     sweep: list[str] | None,
     title: str | None,
@@ -163,6 +182,12 @@ def _crate(
         say("no licence was given, so nobody may use what is in the parcel unasked: --licence CC-BY-4.0, for instance")
     if not author:
         say(f"no author was given, so the parcel names {', '.join(packed.authors)}: --author 'Name <email> ORCID'")
+    if json:
+        print_json(
+            {"parcel": packed.place, "sweeps": packed.sweeps, "files": packed.files, "bytes": packed.size}
+            | {"authors": packed.authors}
+        )
+        return DONE
     count = f"{len(packed.sweeps):,} sweeps" if len(packed.sweeps) > 1 else f"the sweep {packed.sweeps[0]!r}"
     print(f"a parcel of {count}, {packed.files:,} files, {packed.size:,} bytes, is in {packed.place}")
     return DONE

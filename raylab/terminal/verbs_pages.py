@@ -36,6 +36,7 @@ T = TypeVar("T", bound=_Ending)
         help="with what was changed since the commit that a sweep was submitted from; it may hold secrets",
     ),
     more="The page needs no network and no raylab. Values of environment variables are left out.",
+    example="raylab report perc coarse -o coarse.html",
 )
 def report(
     lab: str | None,
@@ -76,6 +77,7 @@ def report(
     ),
     word("--open", action="store_true", help="open it in the browser"),
     more="It prints the address, which is all that one needs to know to look; nothing of the lab can be changed there.",
+    example="raylab board perc --open",
 )
 def board(lab: str | None, address: str | None, notebook: Path | None, port: int, open: bool) -> int:
     import secrets

@@ -1,23 +1,20 @@
-"""The verbs that ask and read: `raylab ls`, `status`, `watch`, `wait`. They start no lab."""
+"""The verbs that ask how far it is: `raylab ls`, `status`. They start no lab."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from raylab.client.speech import NOTHING_CANCELLED, Interruptible, say
+from raylab.client.speech import say
 from raylab.display.figures import width
-from raylab.terminal.screen import Canvas, aligned, table
-from raylab.terminal.words import ADDRESS, DONE, JSON, NOT_READY, Misuse, number, verb, word
+from raylab.terminal.as_json import print_json
+from raylab.terminal.screen import aligned, details, table
+from raylab.terminal.words import ADDRESS, DONE, JSON, Misuse, verb, word
 
 if TYPE_CHECKING:
     from raylab.client.attachment import Client
     from raylab.client.resting import Resting
-
-POLL_S = 20.0
-SECONDS = number(float, 0, float("inf"), "seconds from 0 on")
 
 LAB = word("lab", nargs="?", metavar="LAB", help="the lab's name")
 SWEEP = word("sweep", nargs="?", metavar="SWEEP", help="of one sweep (default: all there are)")
@@ -27,7 +24,7 @@ NOTEBOOK = word(
 )
 
 
-@verb("list the labs of a cluster", ADDRESS, ALL, JSON)
+@verb("list the labs of a cluster", ADDRESS, ALL, JSON, example="raylab ls --json")
 def ls(address: str | None, all: bool, json: bool) -> int:
     from raylab.lab import labs
 
@@ -44,12 +41,18 @@ def ls(address: str | None, all: bool, json: bool) -> int:
     return DONE
 
 
-def print_json(value: Any) -> None:
-    """Times are text in it, as ISO 8601 has them."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=lambda moment: moment.isoformat()))
-
-
-@verb("show how far the sweeps of a lab are", LAB, SWEEP, ADDRESS, NOTEBOOK, ALL, JSON)
+@verb(
+    "show how far the sweeps of a lab are",
+    LAB,
+    SWEEP,
+    ADDRESS,
+    NOTEBOOK,
+    ALL,
+    JSON,
+    more="Of each: how much is ready and failed, trials per second, the time left, its priority, whose it is and since "
+    "when; of one SWEEP also its design, and on which nodes it runs.",
+    example="raylab status perc coarse",
+)
 def status(
     lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, all: bool, json: bool
 ) -> int:
@@ -63,7 +66,10 @@ def status(
     if json:
         print_json([each.told() for each in found])
     else:
-        print("\n".join(table(found, width(sys.stdout))))
+        columns = width(sys.stdout)
+        print("\n".join(table(found, columns)))
+        if (sweep if notebook is None else lab) is not None:
+            print("\n".join(["", *details(found[0], columns)]))
     return DONE
 
 
@@ -81,34 +87,3 @@ def only_sweep(lab: str | None, sweep: str | None) -> str | None:
     if sweep is not None:
         raise Misuse("with --notebook, give a sweep and no lab")
     return lab
-
-
-@verb("show it again whenever there is news, until all is in", LAB, SWEEP, ADDRESS, more="Ctrl-C cancels nothing.")
-def watch(lab: str | None, sweep: str | None, address: str | None) -> int:
-    with Interruptible(lambda: NOTHING_CANCELLED):
-        return _follow(look(lab, address), sweep)
-
-
-def _follow(lab: Client | Resting, sweep: str | None) -> int:
-    canvas = Canvas(sys.stdout)
-    which = None if sweep is None else lab.pinned(sweep)
-    mark, sweeps = lab.news(which, None, None)
-    while True:
-        canvas.draw(table(sweeps, width(sys.stdout)))
-        if not any(each.outstanding for each in sweeps):
-            return DONE
-        if not lab.at_work:
-            return NOT_READY
-        mark, sweeps = lab.news(which, mark, POLL_S)
-
-
-@verb(
-    "wait until all is in, with a bar",
-    LAB,
-    SWEEP,
-    ADDRESS,
-    word("--timeout", type=SECONDS, metavar="S", help="seconds to wait at most"),
-    word("--quiet", action="store_true", help="no bar, the exit code says it all"),
-)
-def wait(lab: str | None, sweep: str | None, address: str | None, timeout: float | None, quiet: bool) -> int:
-    return DONE if look(lab, address).wait(sweep, timeout, not quiet) else NOT_READY

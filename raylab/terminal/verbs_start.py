@@ -41,6 +41,7 @@ CPUS = number(int, 1, 2**31, "a whole number from 1 on")
     more="Trials run in the\nfolder where it is started; labs lie in RAYLAB_HOME (~/raylab) of the first machine, the "
     "head. A second one joins\nwith the line that the head prints, `raylab start --address HEAD`. Both need the "
     "same Ray and Python (minor\nversion), and the same token if there is one (~/.ray/auth_token).",
+    example="raylab start --num-cpus 8",
 )
 def start(
     address: str | None,
@@ -117,6 +118,7 @@ def _block(found: Started) -> int:
 @verb(
     "end what `raylab start` started on this machine, and nothing else",
     more="Where the machine had\njoined another one's cluster, that goes on without it.",
+    example="raylab stop",
 )
 def stop() -> int:
     from raylab.terminal import background

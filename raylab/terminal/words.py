@@ -6,8 +6,11 @@ A verb is a function whose arguments are its words; it loads what is heavy only 
 from __future__ import annotations
 
 import argparse
+import platform
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, NoReturn, TypeAlias
 
 from raylab import __version__
@@ -18,16 +21,22 @@ DAMAGED = NOT_READY
 CODES = """\
 exit codes:
   0  done; with `wait`, everything is in
-  1  not ready: the timeout is over, what is left stands still or its lab is at rest, or a lab still has trials to
-     run; with `verify` and `copy`: something is damaged
+  1  not ready: the timeout is over, what is left stands still or its lab is at
+     rest, or a lab still has trials to run; with `verify` and `copy`:
+     something is damaged
   2  bad usage or bad input
   3  there is no such lab, sweep or notebook
   4  the cluster or the lab does not answer, or cannot go on
-  130  Ctrl-C; it cancels nothing, and of a change that was under way a line says what is known
+  130  Ctrl-C; it cancels nothing, and of a change that was under way a line
+     says what is known
 """
 
 Word: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 """An argument or an option, as argparse's `add_argument` takes it."""
+
+
+HELP_COLUMNS = 79
+"""Of the texts of `--help`, which argparse leaves as they are."""
 
 
 class Misuse(Exception):
@@ -42,6 +51,7 @@ class Verb:
     what: str
     more: str
     words: tuple[Word, ...]
+    example: str
 
     @property
     def name(self) -> str:
@@ -49,9 +59,9 @@ class Verb:
         return self.run.__name__.rstrip("_")
 
 
-def verb(what: str, *words: Word, more: str = "") -> Callable[[Callable[..., int]], Verb]:
-    """Makes a verb of a function: what it does in a few words, what it takes, more to know of it."""
-    return lambda run: Verb(run, what, more, words)
+def verb(what: str, *words: Word, more: str = "", example: str) -> Callable[[Callable[..., int]], Verb]:
+    """Makes a verb of a function: what it does in a few words, what it takes, more to know of it, an example."""
+    return lambda run: Verb(run, what, more, words, example)
 
 
 def word(*names: str, type: Callable[[str], Any] = str, **about: Any) -> Word:
@@ -89,6 +99,19 @@ ADDRESS = word(
 JSON = word("--json", action="store_true", help="as JSON: a list with an object for each")
 
 
+def versions() -> str:
+    """Of all that a question about raylab depends on. Loads none of it."""
+    return f"raylab {__version__} (Python {platform.python_version()}, Ray {metadata.version('ray')})"
+
+
+class Version(argparse.Action):
+    """Prints the versions, which it looks up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(versions())
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's, whose errors are one line."""
 
@@ -100,11 +123,19 @@ def parser(verbs: Sequence[Verb], about: str) -> Parser:
     """Reads a command line; the result's `verb` and `parser` are those of the verb, the rest is its words."""
     shape = argparse.RawDescriptionHelpFormatter
     top = Parser(prog="raylab", description=about, epilog=CODES, formatter_class=shape)
-    top.add_argument("--version", action="version", version=f"raylab {__version__}")
+    top.add_argument(
+        "--version",
+        action=Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="print the versions of raylab, Python and Ray, and exit",
+    )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in verbs:
-        text = f"{verb.what[0].upper()}{verb.what[1:]}. {verb.more}".strip()
-        own = commands.add_parser(verb.name, help=verb.what, description=text, epilog=CODES, formatter_class=shape)
+        text = f"{verb.what[0].upper()}{verb.what[1:]}. {' '.join(verb.more.split())}".strip()
+        end = f"example:\n  {verb.example}\n\n{CODES}"
+        about = textwrap.fill(text, HELP_COLUMNS)
+        own = commands.add_parser(verb.name, help=verb.what, description=about, epilog=end, formatter_class=shape)
         own.set_defaults(verb=verb, parser=own)
         for names, more in verb.words:
             own.add_argument(*names, **more)

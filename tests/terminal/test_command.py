@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
@@ -174,7 +176,9 @@ def test_every_verb_has_its_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_version_is_that_of_raylab(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"raylab {__version__}\n")
+    assert ended.value.code == 0
+    known = f"Python {platform.python_version()}, Ray {version('ray')}"
+    assert capsys.readouterr().out == f"raylab {__version__} ({known})\n"
 
 
 @pytest.mark.parametrize(
@@ -232,10 +236,11 @@ def test_a_cluster_that_is_not_there_is_said_at_once(capsys: pytest.CaptureFixtu
 def test_a_notebook_is_read_without_a_cluster(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--notebook", str(notebook)]) == 0
     header, done, error, half, reason = capsys.readouterr().out.splitlines()
-    assert header.split() == ["SWEEP", "READY", "TRIALS", "FAILED", "ETA", "STATE"]
-    assert done.split() == ["done", "100%", "4/4", "1", "ready"]
+    columns = ["SWEEP", "READY", "TRIALS", "FAILED", "RATE", "ETA", "PRIORITY", "STATE", "USER", "SINCE", "(UTC)"]
+    assert header.split() == columns
+    assert done.split()[:-3] == ["done", "100%", "4/4", "1", "0", "ready"]
     assert error.startswith("  1 failed, the first with ZeroDivisionError")
-    assert half.split() == ["half", "50.0%", "4/8", "0", "?", "running"]
+    assert half.split()[:-3] == ["half", "50.0%", "4/8", "0", "?", "0", "running"]
     assert "whether a lab is at work on it, `raylab ls` tells" in reason
 
 
@@ -250,7 +255,9 @@ def test_what_is_said_of_sweeps_is_json_if_asked_for(notebook: Path, capsys: pyt
 
 def test_one_sweep_of_a_notebook(notebook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--notebook", str(notebook), "half"]) == 0
-    assert "done" not in capsys.readouterr().out
+    shown = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("done") for line in shown)
+    assert "trials      4 done, 4 waiting" in shown
     assert main(["status", "--notebook", str(notebook), "nope"]) == 3
     assert "'done', 'half'" in capsys.readouterr().err
 
@@ -370,7 +377,7 @@ def test_what_the_help_of_results_promises_is_taken(
     statuses = re.findall(
         r"[a-z_]+", told.partition("--status WORDS ")[2].partition("several")[0].replace("(default)", "")
     )
-    assert len(suffixes) == 9, told
+    assert len(suffixes) == 11, told
     assert len(statuses) == 5, told
     words = ["results", "--notebook", str(notebook), "done"]
     for number, suffix in enumerate(suffixes):
@@ -809,7 +816,7 @@ def test_a_lab_from_the_command_line(cluster: Cluster, lab_name: str, tmp_path: 
     listed = cluster.command("ls")
     assert any(line.split()[0::2][:2] == [lab_name, "running"] for line in listed.stdout.splitlines())
     status = cluster.command("status", lab_name)
-    assert status.stdout.splitlines()[1].split() == ["coarse", "100%", "10/10", "1", "ready"]
+    assert status.stdout.splitlines()[1].split()[:6] == ["coarse", "100%", "10/10", "1", "0", "ready"]
     assert "ValueError: three" in status.stdout
     assert cluster.command("watch", lab_name, "coarse").stdout == status.stdout
     wait = cluster.command("wait", lab_name, "--timeout", "5")

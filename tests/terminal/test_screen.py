@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 import unicodedata
 from typing import Any
 
@@ -20,20 +18,25 @@ from raylab.core.status import Status
 from raylab.display.figures import duration, percent, width
 from raylab.terminal import screen
 from raylab.terminal.export import show
-from raylab.terminal.screen import Canvas, cut, table
+from raylab.terminal.screen import cut, details, table
+
+SINCE = 1_796_098_800_000_000
+"""2026-12-01 04:20 UTC."""
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 
 
 def sweep(name: str = "coarse", **words: Any) -> Status:
-    known = {"total": 2_000, "done": 500, "failed": 3, "eta_s": 90.0, "state": "running"}
+    known = {"total": 2_000, "done": 500, "failed": 3, "waiting": 1_497, "eta_s": 90.0, "state": "running"}
+    known |= {"submitted_us": SINCE}
     return status(name, **{**known, "first_error": "ValueError: bad 7", **words})
 
 
 def test_a_table_says_how_far_and_what_failed() -> None:
     assert table([sweep()], 80) == [
-        "SWEEP   READY     TRIALS  FAILED    ETA  STATE",
-        "coarse  25.1%  503/2,000       3  2 min  running",
+        "SWEEP   READY     TRIALS  FAILED  RATE    ETA  PRIORITY  STATE    USER",
+        "coarse  25.1%  503/2,000       3  17/s  2 min         0  running  ada",
+        "  since 2026-12-01 04:20 UTC",
         "  3 failed, the first with ValueError: bad 7",
     ]
 
@@ -87,11 +90,11 @@ def causes(*counts: int) -> list[Failing]:
 
 def test_the_commonest_causes_stand_below_a_sweep_and_fit() -> None:
     shown = table([sweep(failed=9, causes=commonest(causes(4, 3, 1, 1)))], 80)
-    assert shown[2] == "  9 failed, the first with ValueError: bad 7"
-    assert shown[3].startswith("  4 × ValueError: kind a word")
+    assert shown[3] == "  9 failed, the first with ValueError: bad 7"
+    assert shown[4].startswith("  4 × ValueError: kind a word")
     assert shown[-1].endswith(" …")
     assert max(map(len, shown)) <= 80
-    assert len(shown) == 3 + 2
+    assert len(shown) == 4 + 2
     shown = table([sweep(failed=9, causes=commonest(causes(4, 3, 1, 1)))], None)
     assert shown[-1].endswith("(fit.py:2), 1 other")
 
@@ -108,13 +111,16 @@ def test_states_are_readable() -> None:
 
 
 def test_no_time_is_left_when_all_is_in() -> None:
-    shown = table([sweep(done=2_000, failed=0, eta_s=0.0, state="ready")], None)[1]
-    assert shown.split() == ["coarse", "100%", "2,000/2,000", "0", "ready"]
+    shown = table([sweep(done=2_000, failed=0, waiting=0, eta_s=0.0, state="ready")], None)[1]
+    assert shown.split() == ["coarse", "100%", "2,000/2,000", "0", "0", "ready", "ada", "2026-12-01", "04:20"]
 
 
 def test_what_was_given_up_is_said() -> None:
     shown = table([status("a", total=4, done=1, cancelled=3, state="cancelled")], None)
-    assert (shown[1].split(), shown[2]) == (["a", "100%", "1/1", "0", "cancelled"], "  3 cancelled")
+    assert (shown[1].split(), shown[2]) == (
+        ["a", "100%", "1/1", "0", "0", "cancelled", "ada", "1970-01-01", "00:00"],
+        "  3 cancelled",
+    )
 
 
 def test_no_sweeps() -> None:
@@ -126,14 +132,14 @@ def test_a_table_fits_from_40_columns_on(names: list[str], columns: int, total: 
     rows = [sweep(name, total=total + 503, state="infeasible", reason="word " * 30) for name in names]
     shown = table(rows, columns)
     assert max(map(len, shown)) <= columns
-    assert sum(line.endswith("waits for resources") for line in shown) == len(names), "the state is never cut"
+    assert sum("waits for resources" in line for line in shown) == len(names), "the state is never cut"
 
 
 def test_narrow_terminals_lose_counts_first_and_names_last() -> None:
     long = "a-sweep-with-a-rather-long-name"
     assert "TRIALS" in table([sweep(long)], 80)[0]
-    assert "TRIALS" not in table([sweep(long)], 66)[0]
-    assert table([sweep(long)], 66)[1].startswith(long)
+    assert "TRIALS" not in table([sweep(long)], 60)[0]
+    assert table([sweep(long)], 60)[1].startswith(long)
     assert table([sweep(long)], 40)[1].startswith("a-sweep-with-a")
 
 
@@ -161,42 +167,32 @@ def test_a_file_has_no_width() -> None:
     assert width(io.StringIO()) is None
 
 
-def test_off_a_terminal_only_what_differs_is_written() -> None:
-    stream = io.StringIO()
-    canvas = Canvas(stream)
-    for lines in (["a", "b"], ["a", "b"], ["a", "c"]):
-        canvas.draw(lines)
-    assert stream.getvalue() == "a\nb\na\nc\n"
-
-
-def test_at_a_terminal_it_is_drawn_over_itself_and_stays_inside() -> None:
-    reader, writer = pty.openpty()
-    import termios
-
-    termios.tcsetwinsize(writer, (5, 40))
-    with open(writer, "w") as stream:  # noqa: PTH123 - a descriptor, not a path
-        assert width(stream) == 40
-        canvas = Canvas(stream)
-        canvas.draw(["a", "b"])
-        canvas.draw([str(n) for n in range(9)])
-        canvas.draw(["c"])
-        shown = ""
-        while not shown.endswith("c\n"):  # the terminal hands it over in pieces, when it likes
-            shown += os.read(reader, 10_000).decode().replace("\r\n", "\n")
-    os.close(reader)
-    assert shown == "\x1b[Ja\nb\n\x1b[2F\x1b[J0\n1\n2\n… and 6 lines more\n\x1b[4F\x1b[Jc\n"
-
-
 def test_what_is_not_as_usual_is_said_of_what_is_left() -> None:
     odd = {"priority": -2, "max_concurrency": 1_000, "max_failures": 0.05, "first_error": None}
-    assert table([sweep(waiting=1_497, **odd)], 80)[2:] == ["  priority -2, at most 1,000 at once, pauses at 5% failed"]
-    assert table([sweep(done=2_000, failed=0, state="ready", **odd)], 80)[2:] == []
+    assert table([sweep(**odd)], None)[2:] == ["  at most 1,000 at once, pauses at 5% failed"]
+    assert " ".join(" ".join(table([sweep(**odd)], 60)[2:]).split()) == (
+        "of ada since 2026-12-01 04:20 UTC, priority -2, at most 1,000 at once, pauses at 5% failed"
+    )
+    assert table([sweep(done=2_000, failed=0, waiting=0, state="ready", **odd)], None)[2:] == []
 
 
-def test_whose_a_sweep_is_is_said_where_there_are_several_users() -> None:
-    mine, theirs = sweep(first_error=None), sweep("fine", user="bob", waiting=1_497, max_failures=3, first_error=None)
-    assert table([theirs], 80)[2:] == ["  pauses at 3 failed"]
-    assert table([mine, theirs], 80)[2::2] == ["  of ada", "  of bob, pauses at 3 failed"]
+def test_whose_it_is_since_when_and_where_it_runs_is_said_at_each_width() -> None:
+    one = sweep(user="bob", nodes={"head": 2, "worker": 4}, priority=3, first_error=None)
+    for columns in (40, 60, 80, 100, 200, None):
+        shown = " ".join(" ".join(table([one], columns)).split())
+        assert "bob" in shown
+        assert "2026-12-01 04:20" in shown
+        assert "worker (4), head (2)" in shown
+        assert "PRIORITY" in shown or "priority 3" in shown
+    assert "17/s" in " ".join(table([one], 80))
+
+
+def test_the_details_of_a_sweep_fit_and_hold_no_escape() -> None:
+    one = sweep(by_status={"done": 500, "crashed": 3}, nodes={"head": 2}, description=f"about {ODD} " + "word " * 30)
+    shown = details(one, 60)
+    assert max(map(len, shown)) <= 60
+    assert "trials      500 done, 3 crashed, 1,497 waiting" in shown
+    assert "\x1b" not in "".join(shown)
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(1, 10**9), st.floats(1e-9, 0.999), st.integers(40, 80))
