@@ -16,8 +16,9 @@ from raylab.pages.portraits import Source, portrait
 from raylab.pages.report import lab_facts
 from raylab.pages.watch import News
 
-REST_S = 2.0
-"""A notebook that nobody is known to work on is looked at so often: it may lie open on another machine."""
+REST_S = 5.0
+"""A notebook that nobody is known to work on is looked at so often: a lab may have begun to, here or elsewhere. Of a
+lab at rest on another machine each look is some short tasks on the head."""
 
 
 class Asking:

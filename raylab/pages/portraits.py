@@ -25,7 +25,7 @@ from raylab.notebook.statistics import STATISTICS
 
 T = TypeVar("T")
 
-SUMMED = 2_000_000
+SUMMED = 1_000_000
 """Of so many rows the results are summed up, which takes all of them in memory: some 200 MB of four columns."""
 
 BY_POINT = 100_000
