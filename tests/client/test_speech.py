@@ -20,10 +20,11 @@ from raylab.server.joining import differing
 
 ROOT = Path(raylab.__file__).parent
 
-GROUPS = ("start", "read", "rows", "info", "notebook", "pages", "import", "change", "end")
+GROUPS = ("start", "read", "rows", "info", "notebook", "pages", "import", "change", "end", "completion")
 VERBS = {f"terminal/verbs_{group}.py" for group in GROUPS}
 TRIALS = {"compat/epyc/combinators.py"}
-SPEAKERS = {"client/speech.py", "terminal/export.py", "terminal/meant.py", "server/birth.py", *VERBS, *TRIALS}
+COMMAND = {f"terminal/{name}.py" for name in ("export", "meant", "as_json", "words")}
+SPEAKERS = {"client/speech.py", "server/birth.py", *COMMAND, *VERBS, *TRIALS}
 """Who may print: this one way, the command what was asked for, a child process to its parent, and what runs in a trial,
 whose words are kept."""
 

@@ -59,7 +59,7 @@ def checked(card: Card) -> str:
         *("div", "span", "strong", "bdi", "style", "p", "b", "code", "pre", "ol", "li"),
         *("table", "thead", "tbody", "tr", "th", "td"),
     }
-    assert {name for name, _ in found.attributes} <= {"class", "style", "role", "aria-label", "scope"}
+    assert {name for name, _ in found.attributes} <= {"class", "style", "role", "aria-label", "scope", "colspan"}
     assert not re.search(r"https?:|url\(|@import|//[a-z]", card.html)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", card.html + card.text)
     assert set(card.bundle()) == {"text/plain", "text/html"}
