@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
 import nbformat
 import pytest
-from clusters import Cluster
+from clusters import Cluster, eventually
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+import raylab
+
+STORY = Path(__file__).parents[2] / "examples" / "disconnected.ipynb"
 
 
 @pytest.fixture
@@ -110,3 +120,57 @@ def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cl
     assert "site-packages" not in shown
     assert shown.count("\n") < 25, shown
     cluster.client("raylab.Lab(name).cancel('held')", name=lab_name)
+
+
+# the example --------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_goes_on_where_its_kernel_was_killed(cluster: Cluster, tmp_path: Path, gate: Path) -> None:
+    """Its kernel is killed while the sweep runs, and it is run again from the top: no trial runs twice."""
+    ran = tmp_path / "ran"
+    story = nbformat.read(STORY, as_version=4)
+    nbformat.validate(story)
+    assert [cell for cell in story.cells if cell.get("outputs") or cell.get("execution_count")] == []
+    (experiment,) = [cell for cell in story.cells if "def walk(p, steps, rng):" in cell.source]
+    noted = RECORDING.format(ran=str(ran), gate=str(gate))
+    experiment.source = experiment.source.replace("rng):", "rng, seed):").replace("    place =", f"{noted}    place =")
+    env = {**cluster.environment(), "RAY_ADDRESS": cluster.address}
+
+    def ready() -> int:
+        return raylab.Notebook(cluster.home / "disconnected").progress("walks").ready
+
+    def kill_in_the_middle(cell: Any, cell_index: int) -> None:
+        def kill() -> None:
+            eventually(ready, timeout=100)
+            os.kill(first.km.provisioner.pid, signal.SIGKILL)
+
+        if cell.source == "sweep.watch()":
+            threading.Thread(target=kill).start()
+
+    first = NotebookClient(
+        nbformat.from_dict(story), timeout=110, kernel_name="python3", on_cell_execute=kill_in_the_middle
+    )
+    with pytest.raises(DeadKernelError):
+        first.execute(env=env)
+    assert 0 < ready() < 440, "in the middle"
+    gate.touch()
+
+    second = nbformat.from_dict(story)
+    NotebookClient(second, timeout=110, kernel_name="python3", shutdown_kernel="immediate").execute(env=env)
+    outputs = [each for cell in second.cells for each in cell.get("outputs", ())]
+    assert [each for each in outputs if each.output_type == "error"] == []
+    rows = raylab.Notebook(cluster.home / "disconnected").results("walks", metadata=True)
+    assert rows.height == 660
+    assert rows["_attempt"].to_list() == [1] * rows.height
+    assert sorted(map(int, ran.read_text().split())) == sorted(rows["_seed"]), "each ran once, and no other"
+    cards = [each.data["text/plain"] for each in outputs if "text/html" in each.get("data", {})]
+    assert "660 of 660 trials" in cards[-1]
+
+
+RECORDING = """    import os, time
+    with open({ran!r}, "a") as file:
+        file.write(f"{{seed}}\\n")
+    while os.path.getsize({ran!r}) > 1_000 and not os.path.exists({gate!r}):
+        time.sleep(0.02)
+"""
+"""What makes a trial note that it runs, and those after the first ones wait for a gate."""
