@@ -125,6 +125,7 @@ def test_interrupting_a_wait_shows_one_line_and_no_page_of_traceback(cluster: Cl
 # the example --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(400)  # two kernels, each of which attaches and draws a picture: half a minute on a quiet machine
 def test_the_example_goes_on_where_its_kernel_was_killed(cluster: Cluster, tmp_path: Path, gate: Path) -> None:
     """Its kernel is killed while the sweep runs, and it is run again from the top: no trial runs twice."""
     ran = tmp_path / "ran"
