@@ -76,7 +76,7 @@ def message(
         "time": datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds"),
         "submitted": now.submitted.isoformat(timespec="seconds"),
         "user": now.user,
-        "description": now.description,
+        "description": harmless(now.description)[:MOST_TEXT],
         "state": now.state,
         "reason": harmless(now.reason),
         "total": now.total,

@@ -117,7 +117,12 @@ def _lines(found: Mapping[str, Any], columns: int | None) -> list[str]:
 def _of_lab(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in found.items():
         if value not in (None, "", []):
-            yield name, _said(value)
+            yield name, _recipients(value) if name == "notify" else _said(value)
+
+
+def _recipients(found: list[dict[str, Any]]) -> str:
+    """Who is told of what."""
+    return "; ".join(f"{each['to']} ({', '.join(each['on'])})" for each in found) or "nobody"
 
 
 def _said(value: Any) -> str:
@@ -132,6 +137,8 @@ def _of_sweep(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "about", str(found["description"])
     for name, about in found["units"].items():
         yield "column", f"{name}: {'; '.join(about[word] for word in ('description', 'units') if word in about)}"
+    if found["notify"] is not None:  # else it is the lab's
+        yield "notify", _recipients(found["notify"])
     for version in found["code"]:
         yield "", ""
         yield "code", f"version {version['version']}, from {version['user']}, {_said(version['submitted'])}"

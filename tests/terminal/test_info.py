@@ -164,3 +164,21 @@ def test_units_and_descriptions_stand_beside_their_columns(tmp_path: Path, capsy
     main(["info", "--notebook", str(tmp_path / "lab"), "s"])
     told = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("column")]
     assert told == ["L: m", "k: a try", "share: of all; 1", "t: temperature of the bath; K"]
+
+
+def test_who_is_told_is_said_and_no_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = [{"url": "https://example.org/s3cr3t", "on": ["paused", "failed"]}, {"command": "true $HOOK"}]
+    with testing.lab(notebook=tmp_path / "lab") as lab:
+        lab.submit(lambda x: {"y": x}, {"x": [1]}, name="told", notify=to, seed=1)
+        lab.submit(lambda x: {"y": x}, {"x": [1]}, name="nobody", notify=[], seed=1)
+        lab.submit(lambda x: {"y": x}, {"x": [1]}, name="silent", seed=1)
+    for name, words in (
+        ("told", "example.org (paused, failed); the command true (ended, paused,"),
+        ("nobody", "nobody"),
+    ):
+        assert main(["info", "--notebook", str(tmp_path / "lab"), name]) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert f"notify {words}" in told
+        assert "s3cr3t" not in told
+    assert main(["info", "--notebook", str(tmp_path / "lab"), "silent"]) == 0
+    assert "\nnotify" not in capsys.readouterr().out
