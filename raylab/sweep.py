@@ -107,7 +107,7 @@ class Sweep(Showing):
         """Wait until all is in; see `Lab.wait`."""
         return self._client.wait(self._handle, timeout, progress)
 
-    def watch(self, *, timeout: float | None = None) -> None:
+    def watch(self, *, timeout: float | None = None, plot: bool = False) -> None:
         """Show how far it is, again whenever there is news, until it ends or what is left stands still.
 
         In a notebook's cell a card is drawn again in place: in JupyterLab, VS Code and Colab alike, without widgets.
@@ -116,16 +116,18 @@ class Sweep(Showing):
 
         Args:
             timeout: seconds to watch at most; None watches as long as it takes.
+            plot: in a cell, draw `plot()` below the card, again as rows come in. Each row is read once.
 
         Raises:
             LabUnavailable: the lab does not answer; where it falls silent meanwhile, a line says so.
+            ModuleNotFoundError: a plot is asked for, and altair or vl-convert is not installed.
             SweepNotFound: it was replaced or removed; where that happens meanwhile, a line says so.
             ValueError: the timeout is no number of seconds from 0 on.
 
         Example:
             >>> raylab.Lab("percolation").sweep("coarse").watch()     # doctest: +SKIP
         """
-        self._client.watch(self._handle, timeout)
+        self._client.watch(self._handle, timeout, plot)
 
     def results(
         self,

@@ -63,7 +63,7 @@ SWEEP = {
     "number_of_results": "",
     "update_results": "",
     "wait": "*, timeout=None, progress=True",
-    "watch": "*, timeout=None",
+    "watch": "*, timeout=None, plot=False",
     "results": "*, status='done', metadata=False, table=None, columns=None",
     "scan": "*, status='done', metadata=False, table=None, columns=None",
     "to_xarray": "",

@@ -19,6 +19,7 @@ from raylab.client.calls import Calls, Connection
 from raylab.client.change import changes
 from raylab.client.cluster import NoCluster, connect
 from raylab.client.growing import check_modules, close, growth_of, growth_to, standing
+from raylab.client.live_plot import LivePlot
 from raylab.client.recognition import recognised
 from raylab.client.remote import RemoteReader
 from raylab.client.session import ANSWER_S
@@ -40,6 +41,7 @@ from raylab.errors import LogNotFound, NotebookDamaged, RaylabError, SweepNotFou
 from raylab.notebook import layout
 from raylab.notebook.diffs import by_version, diffs
 from raylab.notebook.failures import check_by, failures
+from raylab.notebook.file import Loaded
 from raylab.notebook.frames import check_status, updates, warnings_frame
 from raylab.notebook.named_tables import results, scan
 from raylab.notebook.picking import Columns, check_columns
@@ -50,7 +52,7 @@ from raylab.notebook.statistics import Words, check_confidence, summary
 from raylab.notebook.store import Reader, Store
 from raylab.notebook.survey import survey
 from raylab.notebook.table_files import openings
-from raylab.notebook.tables import Tables
+from raylab.notebook.tables import Tables, joined
 from raylab.notebook.trial_logs import find_log, named
 from raylab.notebook.union import of_sweeps, scanned, together
 from raylab.notebook.xarrays import dataset
@@ -253,8 +255,8 @@ class Client:
     def wait(self, sweep: Which, timeout: float | None, shown: bool) -> bool:
         return wait(self, sweep, timeout, shown)
 
-    def watch(self, sweep: Which, timeout: float | None) -> None:
-        watch(self, sweep, timeout)
+    def watch(self, sweep: Which, timeout: float | None, plot: bool = False) -> None:
+        watch(self, sweep, timeout, LivePlot(self.pinned(only(sweep)), self.subject) if plot else None)
 
     def updates(self, sweep: Handle, since: int, timeout: float | None) -> Iterator[pl.DataFrame]:
         if not is_whole(since) or since < 0:
@@ -344,14 +346,14 @@ class Client:
             record = self.record(None if sweep is None else only(sweep))
             return summary(record, self._read(record), of, by, confidence)
 
-    def subject(self, sweep: str | Handle | None) -> Subject:
-        """What a plot of a sweep is of."""
+    def subject(self, sweep: str | Handle | None, known: Sequence[Loaded] = ()) -> Subject:
+        """What a plot of a sweep is of. Of its rows only those are read that came after the files that are known."""
         with Interruptible(lambda: READING):
             record = self.record(sweep)
             this = Handle(record.name, record.folder)
             return Subject(
                 record=record,
-                files=self._read(record),
+                files=joined(known, self._read(record, known[-1].info.stop if known else 0)),
                 progress=self.progress(this),
                 lives=lambda: openings(self.reader, layout.REQUESTS),
                 requests=lambda: [row for file in self._tables.of(layout.REQUESTS) for row in from_rows(file.table)],

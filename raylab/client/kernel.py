@@ -29,18 +29,20 @@ class Output:
     def __init__(self) -> None:
         self._place: Any = None
 
-    def show(self, bundle: Mapping[str, str]) -> None:
+    def show(self, bundle: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
         """Show it there.
 
         Args:
             bundle: the same by MIME type, of which the front end takes the richest that it knows.
+            about: what is to be known of it, by MIME type, as the size of a picture.
         """
         from IPython.display import display
 
+        given: dict[str, Any] = {"raw": True, "metadata": dict(about or {})}
         if self._place is None:
-            self._place = display(dict(bundle), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._place = display(dict(bundle), display_id=True, **given)  # type: ignore[no-untyped-call]
         else:
-            self._place.update(dict(bundle), raw=True)
+            self._place.update(dict(bundle), **given)
 
 
 @contextmanager

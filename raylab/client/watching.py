@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from raylab.client.glance import drawn
 from raylab.client.kernel import Output, in_kernel
+from raylab.client.live_plot import LivePlot
 from raylab.client.speech import Interruptible, say
 from raylab.client.waiting import Newsgiver, Seen, deadline, follow, stages
 from raylab.core.handle import Which, handles
@@ -16,9 +17,11 @@ from raylab.core.status import Progress, Status
 from raylab.display.cards import Card, Look
 from raylab.errors import LabFenced, LabUnavailable, SweepNotFound
 
+NO_CELL = "plot=True draws in a notebook's cell; here is the bar alone, and sweep.plot().save('plot.svg') makes a file"
 
-def watch(lab: Newsgiver, sweep: Which, timeout: float | None) -> None:
-    """Watch a sweep, several or all of them. See `Sweep.watch`."""
+
+def watch(lab: Newsgiver, sweep: Which, timeout: float | None, plot: LivePlot | None = None) -> None:
+    """Watch a sweep, several or all of them, one perhaps with a plot. See `Sweep.watch`."""
     until = deadline(timeout)
     named = handles(sweep)
     seen = Seen(lab.name if named is None else ", ".join(each.name for each in named))
@@ -26,8 +29,10 @@ def watch(lab: Newsgiver, sweep: Which, timeout: float | None) -> None:
     with suppress(KeyboardInterrupt), Interruptible(seen.interrupted):
         try:
             if in_kernel():
-                _draw(looks, seen, Canvas(drawn(lab.name, sweep)))
+                _draw(looks, seen, Canvas(drawn(lab.name, sweep)), plot)
             else:
+                if plot is not None:
+                    say(NO_CELL)
                 follow(looks, seen, True)
         except (LabFenced, LabUnavailable, SweepNotFound) as error:
             if seen.progress is None:
@@ -35,11 +40,15 @@ def watch(lab: Newsgiver, sweep: Which, timeout: float | None) -> None:
             say(str(error))  # what was watched is not there any more: that is what there is to see
 
 
-def _draw(looks: Iterator[list[Status]], seen: Seen, canvas: Canvas) -> None:
+def _draw(looks: Iterator[list[Status]], seen: Seen, canvas: Canvas, plot: LivePlot | None) -> None:
     with canvas:
         for found in looks:
             seen.progress = Progress.of(found)
             canvas.draw(found)
+            if plot is not None:
+                plot.draw(seen.progress)
+        if plot is not None and seen.progress is not None:
+            plot.draw(seen.progress, is_last=True)
 
 
 class Canvas:

@@ -8,6 +8,7 @@ in it. Altair's settings stay as they are: where a person has chosen a renderer,
 from __future__ import annotations
 
 import io
+import json
 from base64 import b64encode
 from typing import Any
 
@@ -32,6 +33,19 @@ ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
 """What the menu of a page offers: PNG and SVG. Vega's editor lies in the network."""
 
 
+class InScript(json.JSONEncoder):
+    """JSON that may stand in a script of a page: what a trial raised may say `</script>`, which would end it."""
+
+    def encode(self, o: Any) -> str:
+        return super().encode(o).replace("<", "\\u003c")
+
+
+def _of_page(words: dict[str, Any]) -> dict[str, Any]:
+    """How a page is written, in Altair's words, but for what a person says otherwise."""
+    usual = {"inline": True, "embed_options": {"actions": ACTIONS}}
+    return {**usual, **words, "json_kwds": {"cls": InScript, **(words.get("json_kwds") or {})}}
+
+
 class Offline(alt.TopLevelMixin):  # type: ignore[misc]
     """What a chart that needs no network does otherwise than Altair's."""
 
@@ -47,13 +61,11 @@ class Offline(alt.TopLevelMixin):  # type: ignore[misc]
     def save(self, fp: Any, format: Any = None, **kwds: Any) -> None:
         """As Altair's `save`: PNG, SVG, PDF, JSON or HTML, by the suffix; a page has all that it needs in it."""
         is_page = format == "html" or str(fp).endswith(".html")
-        own = {"inline": True, "embed_options": {"actions": ACTIONS}} if is_page else {}
-        super().save(fp, format, **(own | kwds))
+        super().save(fp, format, **(_of_page(kwds) if is_page else kwds))
 
     def to_html(self, *args: Any, **kwds: Any) -> str:
         """As Altair's `to_html`; the page has all that it needs in it."""
-        words = {"inline": True, "embed_options": {"actions": ACTIONS}} | kwds
-        page: str = super().to_html(*args, **words)
+        page: str = super().to_html(*args, **_of_page(kwds))
         return page
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from raylab.notebook.file import Loaded
 from raylab.notebook.store import Reader
 from raylab.notebook.table_files import Known, listing
@@ -17,3 +19,11 @@ class Tables:
     def of(self, folder: str, since: int = 0) -> list[Loaded]:
         """The files of a table in force, as `listing` has them."""
         return listing(self._reader, folder, self._known.setdefault(folder, Known()), since)
+
+
+def joined(known: Sequence[Loaded], new: Sequence[Loaded]) -> list[Loaded]:
+    """The files of a table, of those that were read earlier and those that have what came since; a part that was sealed
+    meanwhile stands for the commits in it."""
+    if not new:
+        return list(known)
+    return [*(file for file in known if file.info.stop <= new[0].info.seq), *new]

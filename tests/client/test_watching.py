@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from statuses import status
 
-from raylab.client import watching
+import raylab
+import raylab.testing
+from raylab.client import live_plot, watching
+from raylab.client.live_plot import LivePlot
 from raylab.client.waiting import Mark
 from raylab.client.watching import watch
 from raylab.core.handle import Handle, Which
-from raylab.core.status import Status
+from raylab.core.status import Progress, Status
 from raylab.errors import LabFenced, LabUnavailable, SweepNotFound
+from raylab.notebook.tables import joined
 
 
 class Story:
@@ -117,3 +122,75 @@ def test_it_ends_at_its_time(cell: list[Mapping[str, str]]) -> None:
     assert len(cell) == 2
     with pytest.raises(ValueError, match="a number from 0 on, or None; got -1"):
         watch(Story(), "a", -1)
+
+
+# -- with a plot
+
+
+def test_a_plot_is_drawn_below_the_card_and_reads_what_is_new_only(
+    monkeypatch: pytest.MonkeyPatch, cell: list[Mapping[str, str]]
+) -> None:
+    pictures: list[Any] = []
+    asked: list[int] = []
+
+    class Picture:
+        def show(self, bundle: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+            pictures.append(next(value for kind, value in bundle.items() if "vegalite" in kind))
+
+    monkeypatch.setattr(live_plot, "Output", Picture)
+    with raylab.testing.lab() as lab:
+        sweep = lab.submit(lambda x: {"y": x}, {"x": range(4)}, name="alive")
+        sweep.wait(progress=False)
+        client = lab._client
+        live = LivePlot(client.pinned("alive"), client.subject, clock=lambda: 0.0)
+        live.draw(sweep.progress())
+        live.draw(sweep.progress())  # nothing is new
+        sweep.extend({"x": range(4, 7)})
+        sweep.wait(progress=False)
+        read = client._read
+        monkeypatch.setattr(client, "_read", lambda record, since: asked.append(since) or read(record, since))
+        live.draw(sweep.progress())
+    rows = [sorted(row["x"] for row in next(iter(each["datasets"].values()))) for each in pictures]
+    assert rows == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5, 6]]
+    assert asked == [4]
+
+
+def test_a_plot_takes_a_share_of_the_time_only_and_the_last_one_is_always_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter([0.0, 0.0, 2.0, 5.0, 11.0, 13.0, 14.0, 15.0, 15.0, 16.0])
+    drawn: list[int] = []
+
+    class Drawn:
+        def _repr_mimebundle_(self) -> tuple[dict[str, Any], dict[str, Any]]:
+            return {}, {}
+
+    class Picture:
+        def show(self, bundle: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+            drawn.append(now.rows)
+
+    monkeypatch.setattr(live_plot, "Output", Picture)
+    monkeypatch.setattr(live_plot, "picture", lambda subject: Drawn())
+    live = LivePlot(Handle("a"), lambda sweep, known: SimpleNamespace(files=[]), clock=lambda: next(times))  # type: ignore[arg-type, return-value]
+    for rows, is_last in ((1, False), (2, False), (3, False), (4, False), (4, True), (4, True)):
+        now = Progress.of([sweep(rows=rows)])
+        live.draw(now, is_last)
+    # Drawing took 2 s of the first 10, and so the second one, at 5 s, is left out; it took 2 s at 11 s, too.
+    assert drawn == [1, 3, 4]
+
+
+def test_a_plot_where_no_cell_is_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with raylab.testing.lab() as lab:
+        lab.submit(lambda x: x, {"x": range(3)}, name="here").watch(timeout=60, plot=True)
+    assert "plot=True draws in a notebook's cell" in capsys.readouterr().err
+
+
+def test_files_that_are_known_and_new_ones_are_one_table_also_where_a_part_was_sealed() -> None:
+    def file(seq: int, stop: int) -> Any:
+        return SimpleNamespace(info=SimpleNamespace(seq=seq, stop=stop))
+
+    one, two, three, part = file(0, 5), file(5, 7), file(7, 9), file(0, 7)
+    assert joined([one, two], [three]) == [one, two, three]
+    assert joined([one, two], [two, three]) == [one, two, three]
+    assert joined([one, two], [part, three]) == [part, three]
+    assert joined([one, two], []) == [one, two]
