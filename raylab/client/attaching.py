@@ -42,7 +42,8 @@ def _survey(name: str | None, notebook: str | None) -> Survey:
 
 def survey(name: str | None = None, notebook: str | None = None) -> Survey:
     """Ask the head node for the labs it knows."""
-    return on_head(_survey, name, notebook)
+    with Meanwhile("waiting for the cluster's head node to say which labs it has"):
+        return on_head(_survey, name, notebook)
 
 
 def running() -> list[str]:
@@ -60,11 +61,10 @@ def attach(name: str, *, notebook: str | None, create: bool) -> Connection:
         VersionMismatch: client and lab do not speak the same protocol.
         LabUnavailable: the cluster or the lab does not answer.
     """
-    with Meanwhile(f"attaching to the lab {name!r}"):
-        connection = _at_work(name, notebook)
-        if connection is not None:
-            return connection
-        place = _to_start(name, notebook, create)
+    connection = _at_work(name, notebook)
+    if connection is not None:
+        return connection
+    place = _to_start(name, notebook, create)
     with Meanwhile(f"starting the lab {name!r}"):
         return _started(name, place)
 
@@ -103,11 +103,13 @@ def none_here(name: str | None, error: NoCluster) -> NoCluster:
 def _at_work(name: str, notebook: str | None) -> Connection | None:
     """The lab's actor, if it is there."""
     connection = Connection(name)
-    if not connection.find():
-        return None
-    connection.greet()
+    with Meanwhile(f"attaching to the lab {name!r}: asking the Ray cluster for it"):
+        if not connection.find():
+            return None
     try:
-        info = connection.info()
+        with Meanwhile(f"attaching to the lab {name!r}: waiting for its answer"):
+            connection.greet()
+            info = connection.info()
     except (LabFenced, NotebookDamaged) as error:  # its verbs say so too, but `shutdown` is the way out of it
         say(str(error))
         return connection

@@ -453,7 +453,13 @@ def _answers(port: int) -> bool:
 
 def without_waiting(err: str) -> str:
     """What a process said, but for what it says where the machine is busy."""
-    waiting = ("raylab: connecting to", "raylab: attaching to", "raylab: starting the lab", "raylab: still ")
+    waiting = (
+        "raylab: connecting to",
+        "raylab: attaching to",
+        "raylab: waiting for",
+        "raylab: starting the lab",
+        "raylab: still ",
+    )
     return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(waiting))
 
 
