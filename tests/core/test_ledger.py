@@ -1025,6 +1025,15 @@ def test_pressure_stops_launches_until_it_falls(story: Story) -> None:
     assert len(only(Launch, story.tell(PressureChanged(high=False)))) == 2
 
 
+def test_nobody_knows_how_long_what_stands_behind_a_higher_priority_takes(story: Story) -> None:
+    low = {"recorded": ((0, 4),), "by_status": {"done": 4}, "seconds": 4.0, "slots": 2}
+    story.tell(opened(100, sweep="low", **low))
+    assert story.counts("low").rate == pytest.approx(2.0)
+    story.tell(opened(100, sweep="high", priority=1, **low))
+    assert story.counts("low").eta_s is story.counts("low").rate is None
+    assert story.counts("high").rate == pytest.approx(2.0)
+
+
 def test_what_no_node_can_run_has_one_lease_standing_and_others_are_not_in_its_way(story: Story) -> None:
     launch = one(Launch, story.tell(opened(10, sweep="big", slots=0)))
     assert story.ledger.standing("big")[0] == "infeasible"
