@@ -110,7 +110,7 @@ class Notifier:
             for sweep in self._lab.sweeps.in_force():
                 if sweep.is_at_work or sweep.trouble:
                     self.look(sweep)
-            if self._noting:  # the disk takes nothing
+            if self._noting:  # the disk takes nothing, which may be what there is to tell
                 self._tell()
             await asyncio.sleep(LOOK_S)
 
@@ -177,16 +177,12 @@ class Notifier:
         return notice
 
     async def _note(self, sweep: AtWork, notice: Notice) -> None:
-        """Write that it has happened, then tell it. Where the disk takes nothing, which may be what there is to tell,
-        it is told first."""
-        this = sweep.key, notice.key
-        if self._lab.recorder.trouble:
-            self._tell()
+        """Write that it has happened, then tell it."""
         try:
             row = Request(kind="noticed", sweep=sweep.name, folder=sweep.key, body=notice.body())
             await self._lab.sweeps.note(row)
         finally:
-            del self._noting[this]
+            del self._noting[sweep.key, notice.key]
         self._tell()
 
     # who is told ------------------------------------------------------------------------------------------------
