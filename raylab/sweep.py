@@ -58,8 +58,8 @@ class Sweep(Showing):
     def info(self) -> dict[str, Any]:
         """What was asked: name, user, when, experiment, design, repeats, seed, order, the policy in force, and whether
         the sweep is archived or locked; a sentence on each class of trials, where they ask for different things; of one
-        that was set aside, by whom and when (None of others). `notify` has a dict for each who is told, with the host of
-        the address alone; None where the sweep leaves it to the lab.
+        that was set aside, by whom and when (None of others). `notify` has a dict for each who is told, with the
+        host of the address alone; None where the sweep leaves it to the lab.
 
         `code` has a dict for each version of the experiment's code, the first one first: its number `version`, `user`,
         `submitted`, and `differs`, a list of what it differs in from the one before. `_code` in
