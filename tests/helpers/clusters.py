@@ -521,7 +521,7 @@ class Client:
     def stderr(self) -> str:
         return self._tree.err.read_text()
 
-    def printed(self, words: str, timeout: float = PATIENCE_S) -> str:
+    def printed(self, words: str, timeout: float = ANSWER_S) -> str:
         """All that it printed, as soon as these words are there."""
 
         def look() -> str:

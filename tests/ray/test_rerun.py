@@ -76,7 +76,7 @@ def submitted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-@pytest.mark.parametrize("way", ["driver", "ray://"])
+@pytest.mark.parametrize("way", [pytest.param("driver", marks=pytest.mark.long), "ray://"])
 def test_from_a_handle(cluster: Cluster, submitted: Path, way: str) -> None:
     address = cluster.client_address if way == "ray://" else None
     cluster.client(AGAIN, name=COMMON_LAB, cwd=submitted, address=address, env=HASHES)
