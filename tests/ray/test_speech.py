@@ -217,9 +217,9 @@ def test_another_patch_of_python_is_the_same(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def held_lab(common_lab: str, call: str) -> str:
-    """One lab for those who wait for all of it, which has no other sweep than the one that is held."""
-    return "held" if call == "lab.wait()" else common_lab
+def held_lab() -> str:
+    """One lab, which has no other sweep than the one that is held."""
+    return "held"
 
 
 @pytest.fixture
