@@ -41,6 +41,8 @@ waiting.is_over = looked
 lab.submit(held, {"x": [1, 2]}, name="held").watch()
 """,
     "6 * 7",
+    "sweep.watch(plot=True)",
+    "sweep.plot()",
 )
 
 
@@ -63,6 +65,16 @@ def test_nothing_warns_and_nothing_fails(outputs: dict[str, list[Any]]) -> None:
     said = "".join(map(streams, outputs.values()))
     assert [word for word in ("Warning", "ipywidgets", "IProgress") if word in said] == []
     assert [each for some in outputs.values() for each in some if each.output_type == "error"] == []
+
+
+def test_a_plot_is_a_chart_that_front_ends_draw_themselves_beside_a_picture(outputs: dict[str, list[Any]]) -> None:
+    card, live = outputs["sweep.watch(plot=True)"]
+    (plain,) = outputs["sweep.plot()"]
+    assert "text/html" in card["data"]
+    for each in (live, plain):
+        assert set(each["data"]) == {"application/vnd.vegalite.v5+json", "image/png", "text/plain"}
+        assert len(next(iter(each["data"]["application/vnd.vegalite.v5+json"]["datasets"].values()))) == 30
+        assert each["metadata"]["image/png"]["width"] > 300
 
 
 def test_watching_draws_one_output_again_until_all_is_in(outputs: dict[str, list[Any]]) -> None:

@@ -198,6 +198,12 @@ def test_a_trial_that_kills_its_process_is_recorded_as_crashed_and_all_others_ar
     (row,) = sweep.failures().to_dicts()
     assert (row["x"], row["_status"]) == (777, "crashed") and row["_error"], row
     assert sweep.results(status="crashed", metadata=True)["_attempt"].to_list() == [3]
+    drawn = [row for rows in sweep.plot.timeline().to_dict()["datasets"].values() for row in rows]
+    died = [row["at"] for row in drawn if row.get("event") == "a process died"]
+    bars = [row for row in drawn if "lane" in row]
+    assert died and {row["status"] for row in bars} == {"done", "crashed"}, drawn[-9:]
+    assert sum(row["n"] for row in bars if row["status"] == "done") == 2999, bars
+    assert sweep.plot().data["failed"].sum() == 1
     """
     cluster.client(_dedent(script), name=lab_name)
     check_each_once(cluster.home / lab_name, "deadly", 3000, {"done": 2999, "crashed": 1})
