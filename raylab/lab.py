@@ -22,6 +22,7 @@ from raylab.client.runtime_env import environment
 from raylab.client.submission import check_if_exists, check_ignore, custom, policy, submission
 from raylab.code.pack import Include, pack, several
 from raylab.core.design import Factorial, as_design
+from raylab.core.given import parameter_name
 from raylab.core.handle import Handle, Which
 from raylab.core.names import read_name
 from raylab.core.showing import Bundle, Showing
@@ -84,15 +85,23 @@ class Lab(Showing):
 
     def __setitem__(self, axis: str, levels: Any) -> None:
         """Set an axis of this client's; `submit` without a design takes the full factorial of them."""
-        self.axes[read_name(axis)] = levels
+        self.axes[parameter_name(axis)] = levels
 
     def __getitem__(self, axis: str) -> Any:
-        if (name := read_name(axis)) in self.axes:
-            return self.axes[name]
-        raise SweepNotFound(f"a lab's items are its axes, and there is none {axis!r}; a sweep is lab.sweep({axis!r})")
+        return self.axes[self._axis(axis)]
 
     def __delitem__(self, axis: str) -> None:
-        del self.axes[read_name(axis)]
+        del self.axes[self._axis(axis)]
+
+    def _axis(self, given: str) -> str:
+        """The name of an axis that is there."""
+        name = read_name(given) if isinstance(given, str) else given
+        if name not in self.axes:
+            raise SweepNotFound(
+                f"the items of a lab are its axes in this process, and there is none {given!r}; a sweep is "
+                f"lab.sweep({given!r})"
+            )
+        return name
 
     # submitting -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from raylab.client.cluster import NoCluster, address_here, on_head
 from raylab.client.lab_birth import give_birth
 from raylab.client.session import ANSWER_S, patiently
 from raylab.client.speech import Meanwhile, say
+from raylab.core.closest import did_you_mean
 from raylab.core.handle import names_of
 from raylab.errors import LabFenced, LabNotFound, LabUnavailable, NameRefused, NotebookDamaged, RaylabError
 from raylab.server import known_labs
@@ -138,9 +139,10 @@ def _place(found: Survey, name: str, verb: str) -> Place:
 def not_found(name: str, labs: Sequence[Place]) -> LabNotFound:
     """That there is no such lab, and which there are."""
     said = f"there is no lab {name!r} on this cluster; labs there are: {_listed(labs)}"
+    said += did_you_mean(name, [place.name for place in labs])
     here = [place.notebook for place in known_labs.known() if place.name == name]
     if here:  # another cluster answers than the one that the lab was on
-        said += f"; this machine has a notebook of a lab of that name: `raylab status --notebook {here[0]}` reads it"
+        said += f". This machine has a notebook of a lab of that name: `raylab status --notebook {here[0]}` reads it"
     return LabNotFound(said)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from raylab.client.demands import RESOURCES, follows
 from raylab.client.submission import AMOUNTS, custom, policy
+from raylab.core.closest import did_you_mean
 from raylab.core.policy import Policy
 from raylab.core.units import changed as changed_units
 from raylab.errors import DesignError
@@ -32,6 +33,10 @@ ELSEWHERE = {
     "include": "other files are another version of the code: submit it with if_exists='continue'",
     "repeats": "more repeats are what extend(repeats=...) is for",
     "design": "more points are what extend(design) is for",
+    "experiment": "other code goes on with the sweep by submit(..., if_exists='continue')",
+    "seed": "another seed is another sweep: submit it under another name",
+    "order": "another order is another sweep: submit it under another name",
+    "name": "a sweep keeps its name: submit it under another one",
 }
 """What belongs to no policy, and where it can be changed."""
 
@@ -52,7 +57,7 @@ def changes(before: Policy, words: Mapping[str, Any]) -> dict[str, Any]:
     """
     for word in words:
         if word not in WORDS:
-            where = f". {ELSEWHERE[word]}" if word in ELSEWHERE else ""
+            where = f": {ELSEWHERE[word]}" if word in ELSEWHERE else did_you_mean(word, WORDS)
             raise DesignError(f"change takes {', '.join(WORDS[:-1])} and {WORDS[-1]}; got {word!r}{where}")
     for word in words.keys() & RESOURCES.keys():
         if follows(words[word]):

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from raylab.core.closest import did_you_mean
 from raylab.core.cutting import MOST_CLASSES, MOST_POINTS, cut
 from raylab.core.design import Design, Factorial
 from raylab.core.kinds import MISSING, type_name
@@ -152,7 +153,8 @@ def _by_level(design: Design, name: str, demand: Mapping[Any, Any]) -> _Levels:
             f"parameters than one give a polars expression. It got {repr_of(demand, 200)}"
         )
     if read_name(parameter) not in design.axes:
-        raise DesignError(f"{name} is given by {parameter!r}, and {_parameters(design)}")
+        meant = did_you_mean(parameter, design.parameters)
+        raise DesignError(f"{name} is given by {parameter!r}, and {_parameters(design)}{meant}")
     known: dict[Hashable, float | None] = {}
     for level, amount in amounts.items():
         known[key_of(exact(level, f"{name} by {parameter!r}"))] = _amount(name, amount, f"for {parameter}={level!r}")

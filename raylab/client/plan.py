@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 
+from raylab.core.closest import did_you_mean
 from raylab.core.design import Design
 from raylab.core.doubles import doubles
 from raylab.core.kinds import is_whole
@@ -40,7 +41,7 @@ def check_plan(design: Design, repeats: int, seed: int | None, order: str) -> No
     if seed is not None and (not is_whole(seed) or not 0 <= seed < 2**63):
         raise DesignError(f"seed is a whole number, 0 ≤ seed < 2^63, or None to have one drawn; got {seed!r}")
     if order not in KINDS:
-        raise DesignError(f"order is one of {', '.join(map(repr, KINDS))}; got {order!r}")
+        raise DesignError(f"order is {' or '.join(map(repr, KINDS))}; got {order!r}{did_you_mean(order, KINDS)}")
     check_size(sum(design.weights().values()), design)  # before a level of gigabytes is written down
 
 

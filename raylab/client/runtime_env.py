@@ -107,7 +107,7 @@ def _check_words(words: Mapping[str, Any]) -> None:
     for word in words:
         if word not in known:
             raise DesignError(
-                f"runtime_env has the word {word!r}, which nobody reads; the words are {', '.join(sorted(known))}."
+                f"runtime_env has the word {word!r}, which nobody reads; the words are {', '.join(sorted(known))}"
                 f"{did_you_mean(word, known)}"
             )
 

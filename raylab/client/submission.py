@@ -13,6 +13,7 @@ from raylab.client.plan import check_size
 from raylab.client.provenance import Origin
 from raylab.client.runtime_env import environment_ingredients
 from raylab.code.pack import Code
+from raylab.core.closest import did_you_mean
 from raylab.core.design import Design
 from raylab.core.kinds import is_whole
 from raylab.core.partition import WHOLE, Partition
@@ -51,7 +52,10 @@ def check_if_exists(word: object) -> None:
     """
     words = " or ".join(map(repr, IF_EXISTS))
     if not isinstance(word, str) or word not in IF_EXISTS:
-        raise DesignError(f"if_exists says what to do if something else has the name, {words}; got {word!r}")
+        raise DesignError(
+            f"if_exists says what to do if something else has the name, {words}; got {word!r}"
+            f"{did_you_mean(word, IF_EXISTS)}"
+        )
 
 
 def check_ignore(ignore: object) -> tuple[str, ...]:
@@ -94,7 +98,9 @@ def policy(
     if not isinstance(description, str):
         raise DesignError(f"description is a text, got {description!r}")
     if not is_whole(retries) or retries < 0:
-        raise DesignError(f"retries is how often a trial that raised is tried again, from 0 on; got {retries!r}")
+        raise DesignError(
+            f"retries is how often a trial that raised is tried again, a whole number from 0 on; got {retries!r}"
+        )
     if time_limit is not None and not _is_duration(time_limit):
         raise DesignError(f"time_limit is what one trial may take, in seconds above 0, or None; got {time_limit!r}")
     if not is_whole(priority) or abs(priority) > MOST:
@@ -181,8 +187,18 @@ def _capture(word: object) -> str:
 def _amounts(resources: Mapping[str, float | None]) -> dict[str, float]:
     for name, amount in resources.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float | None) or not 0 <= (amount or 0) < 2**63:
-            raise DesignError(f"{name} is an amount of a resource, a number from 0 on; got {amount!r}")
+            raise DesignError(f"{_needed(name)}; got {amount!r}")
     return {name: amount or 0 for name, amount in resources.items() if amount or name == "CPU"}
+
+
+def _needed(resource: str) -> str:
+    """What an amount of a resource says of each trial, by the argument that gives it."""
+    if resource == "memory":
+        return "memory is how many bytes each trial needs, a number from 0 on, as 4e9"
+    word = next((word for word, name in AMOUNTS.items() if name == resource), None)
+    if word:
+        return f"{word} is how many {resource}s each trial needs, a number from 0 on"
+    return f"resources says how much of {resource!r} each trial needs, a number from 0 on"
 
 
 def _check_plain(what: str, value: Mapping[str, Any]) -> None:

@@ -49,6 +49,8 @@ class Seen:
 def wait(lab: Newsgiver, sweep: Which, timeout: float | None, shown: bool) -> bool:
     """Wait for a sweep, several or all of them; whether all is in. See `Lab.wait`."""
     until = deadline(timeout)
+    if isinstance(sweep, Real):
+        raise ValueError(f"wait takes the name of a sweep, or a list of names, first; seconds are timeout={sweep}")
     named = handles(sweep)
     seen = Seen(lab.name if named is None else ", ".join(each.name for each in named))
     with Interruptible(seen.interrupted):

@@ -12,19 +12,19 @@ MANY = 20
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A question that follows a sentence, with the name that is most like the word; empty if none is.
+    """The end of a sentence, and a question with the name that is most like the word; empty if none is.
 
     Whether letters are capitals makes no difference to which names are alike.
 
     Example:
         >>> did_you_mean("beta", ["alpha", "Beta"])
-        " Did you mean 'Beta'?"
+        ". Did you mean 'Beta'?"
         >>> did_you_mean("x", ["alpha", "Beta"])
         ''
     """
     names = {name.casefold(): name for name in known}
     close = get_close_matches(str(word).casefold(), names, n=1)
-    return f" Did you mean {names[close[0]]!r}?" if close else ""
+    return f". Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def some_of(names: Iterable[str]) -> str:

@@ -53,4 +53,7 @@ def as_design(value: Any) -> Design:
         "a Factorial, a Points, a mapping of axes, a frame, or a list of mappings; or it is sampled, as a Sobol, a "
         "LatinHypercube or a Random"
     )
-    raise DesignError(f"a design is {accepted}; got {type_name(value)}")
+    way = "The levels of one parameter are given by its name, as {'x': [1, 2, 3]}"
+    if callable(value):
+        way = "submit takes the experiment first, the design second"
+    raise DesignError(f"a design is {accepted}; got {type_name(value)}. {way}")

@@ -24,6 +24,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from raylab.core.axes import Axis, Places, read_axis
+from raylab.core.closest import did_you_mean, some_of
 from raylab.core.kinds import MISSING, Missing, is_whole, type_name
 from raylab.core.names import read_name
 from raylab.core.showing import Bundle, Showing
@@ -97,8 +98,8 @@ class Design(Showing, ABC):
         try:
             return self.axes[read_name(name)]
         except KeyError:
-            known = ", ".join(self.parameters) or "none"
-            raise DesignError(f"this design has no parameter {name!r}; its parameters are: {known}") from None
+            known = f"its parameters are {some_of(self.parameters)}{did_you_mean(name, self.parameters)}"
+            raise DesignError(f"this design has no parameter {name!r}; {known}") from None
 
     def column(self, name: str, points: Places) -> list[Any]:
         """The level of a parameter at each of these points."""
@@ -263,7 +264,8 @@ class Design(Showing, ABC):
             raise TypeError(f"a design is not indexed by {type_name(i)}; {hint}") from None
         at = number + self.size if number < 0 else number
         if not 0 <= at < self.size:
-            raise IndexError(f"point {number} of a design of {self.size:,} points")
+            points = plural(self.size, "point")
+            raise IndexError(f"there is no point {number} in a design of {points}; they count from 0")
         point = self._point(at)
         # An experiment may change what it is given; the next trial must not see that.
         for name in self._changeable:

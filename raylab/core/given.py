@@ -118,21 +118,24 @@ def _of_mappings(given: Any) -> tuple[list[tuple[Any, list[Any]]], int]:
     names: dict[Any, None] = {}
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise DesignError(f"row {number} of Points must map names to values; got {type_name(row)}")
+            raise DesignError(
+                f"row {number} of Points must map names to values; got {type_name(row)}. The levels of one parameter "
+                "are given by its name, as {'x': [1, 2, 3]}"
+            )
         names.update(dict.fromkeys(row))
     return [(name, [row.get(name, MISSING) for row in rows]) for name in names], len(rows)
 
 
 def _named(pairs: Sequence[tuple[Any, Any]], what: str, how: str) -> dict[str, Any]:
     """The pairs as a dict, the names checked and as Python reads them."""
-    names = [_checked(name) for name, _ in pairs]
+    names = [parameter_name(name) for name, _ in pairs]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DesignError(f"{what} was given {', '.join(map(repr, twice))} twice, {how}")
     return dict(zip(names, (value for _, value in pairs), strict=True))
 
 
-def _checked(name: Any) -> str:
+def parameter_name(name: Any) -> str:
     if not isinstance(name, str):
         raise DesignError(f"the name of a parameter is a string; got {name!r} ({type_name(name)})")
     check_text(name := str.__str__(name), "a parameter's name")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from raylab.core.closest import did_you_mean
 from raylab.core.history import History
 from raylab.core.names import read_name
 from raylab.core.request import Removed, SweepRecord
@@ -107,7 +108,8 @@ def find(sweeps: History, wanted: Handle, lab: str) -> SweepRecord:
         removed = [each for each in sweeps.removed.values() if each.name == wanted.name]
         if removed:
             raise SweepNotFound(_gone(sweeps, wanted, removed[-1]))
-        raise SweepNotFound(f"the lab {lab!r} has no sweep {wanted.name!r}; its sweeps: {listed(sweeps, wanted.name)}")
+        there = f"its sweeps: {listed(sweeps, wanted.name)}{did_you_mean(wanted.name, [*sweeps, *sweeps.aside])}"
+        raise SweepNotFound(f"the lab {lab!r} has no sweep {wanted.name!r}; {there}")
     if wanted.folder in ("", known.folder):
         return known
     meant = next((each for each in sweeps.aside.values() if each.folder == wanted.folder), None)

@@ -7,10 +7,10 @@ it is given and where it is looked up. Standard library only.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["as_read", "read_name"]
+__all__ = ["as_read", "one_or_several", "read_name"]
 
 
 def read_name(name: str) -> str:
@@ -21,6 +21,16 @@ def read_name(name: str) -> str:
         True
     """
     return name if name.isascii() else unicodedata.normalize("NFKC", name)
+
+
+def one_or_several(given: object) -> list[Any]:
+    """What stands where a word or several may stand, as a list; whether these are words is the caller's to see.
+
+    Example:
+        >>> one_or_several("p"), one_or_several(("p", "L")), one_or_several(7)
+        (['p'], ['p', 'L'], [7])
+    """
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
 
 
 class _Read(dict[str, Any]):

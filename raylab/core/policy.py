@@ -208,4 +208,6 @@ def _amount(name: str, amount: float) -> str:
     """
     if name != "memory":
         return f"{amount:g} {'s' if name == 'time_limit' else name}"
+    if amount < 1e5:  # whoever meant megabytes sees it
+        return f"{amount:,g} bytes memory"
     return f"{amount / 1e9:g} GB memory" if amount >= 1e9 else f"{amount / 1e6:g} MB memory"

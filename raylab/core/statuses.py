@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from raylab.core.closest import did_you_mean
+from raylab.core.names import one_or_several
+
 STATUSES = ("done", "failed", "crashed", "out_of_memory", "timed_out")
 """All there are. A trial that is cancelled has no rows."""
 
@@ -27,13 +30,15 @@ def check_failed(status: str | Iterable[str]) -> tuple[str, ...]:
         >>> check_failed("timed_out"), check_failed(["failed", "crashed", "failed"])
         (('timed_out',), ('failed', 'crashed'))
     """
-    words = [status] if isinstance(status, str) else list(status) if isinstance(status, Iterable) else [status]
+    words = one_or_several(status)
     there = ", ".join(map(repr, FAILED))
     if "done" in words:
         raise ValueError(
             f"what is done is not run again; status is one or several of {there}. Independent runs of the same points, "
             "with seeds of their own, are what more repeats are for"
         )
-    if not words or any(word not in FAILED for word in words):
-        raise ValueError(f"status says which failures are run again, one or several of {there}; got {status!r}")
+    odd = [word for word in words if word not in FAILED]
+    if odd or not words:
+        meant = did_you_mean(odd[0], FAILED) if odd else ""
+        raise ValueError(f"status says which failures are run again, one or several of {there}; got {status!r}{meant}")
     return tuple(dict.fromkeys(words))

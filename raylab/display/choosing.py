@@ -157,7 +157,7 @@ def _known(columns: Columns, word: str, name: Any) -> str:
     if name in columns.results or name in columns.metadata or (not columns.results and word == "y"):
         return name
     close = did_you_mean(name, [*columns.parameters, *columns.results])
-    raise ValueError(f"{word} names a parameter or a result; there is no {name!r}.{close} {_there(columns)}")
+    raise ValueError(f"{word} names a parameter or a result; there is no {name!r}{close or '.'} {_there(columns)}")
 
 
 def _there(columns: Columns) -> str:

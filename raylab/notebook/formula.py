@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.closest import did_you_mean, some_of
 from raylab.core.design import Design
 from raylab.core.kinds import type_name
 from raylab.core.names import read_name
@@ -78,8 +79,8 @@ class Formula:
         names = {root: root if root in known else read_name(root) for root in roots}
         if unknown := sorted(root for root, name in names.items() if name not in known):
             raise DesignError(
-                f"{self._what} is given by {', '.join(map(repr, unknown))}, and the design has the parameters "
-                f"{self._known}"
+                f"{self._what} is given by {some_of(unknown)}, and the design has the parameters {self._known}"
+                f"{did_you_mean(unknown[0], self._columns.names)}"
             )
         return names
 

@@ -20,7 +20,9 @@ import polars.selectors as cs
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from raylab.core.closest import did_you_mean
 from raylab.core.design import Design
+from raylab.core.names import one_or_several
 from raylab.core.request import SweepRecord
 from raylab.core.statuses import STATUSES
 from raylab.core.summary import together
@@ -53,10 +55,12 @@ def check_status(status: str | Sequence[str]) -> list[str]:
     Raises:
         ValueError: one of the words is no status, or there is none.
     """
-    words = [status] if isinstance(status, str) else list(status)
+    words = one_or_several(status)
     unknown = [word for word in words if word != "all" and word not in STATUSES]
     if unknown or not words:
-        raise ValueError(f"status is one or several of {', '.join(map(repr, STATUSES))}, or 'all'; got {status!r}")
+        meant = did_you_mean(unknown[0], [*STATUSES, "all"]) if unknown else ""
+        known = ", ".join(map(repr, STATUSES))
+        raise ValueError(f"status is one or several of {known}, or 'all'; got {status!r}{meant}")
     return list(STATUSES) if "all" in words else words
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from raylab.core.closest import did_you_mean, some_of
+from raylab.core.names import one_or_several
 from raylab.core.summary import Names
 from raylab.notebook.arrow_types import STRING, Field
 from raylab.notebook.columns import TABLE, clean_name, numbered_name, result_name
@@ -124,16 +126,16 @@ def _asked(metadata: bool | Sequence[str], there: Mapping[str | bytes, list[Fiel
     had = [name for name in known if name in ALWAYS or name in there]
     if isinstance(metadata, bool):
         return had if metadata else []
-    wanted = [metadata] if isinstance(metadata, str) else list(metadata)
+    wanted = one_or_several(metadata)
     wanted = [
-        next((name for name in SOMETIMES if word.startswith(f"{name}__") and len(there.get(name, ())) > 1), word)
+        next((name for name in SOMETIMES if f"{word}".startswith(f"{name}__") and len(there.get(name, ())) > 1), word)
         for word in wanted
     ]
     unknown = [word for word in wanted if word not in known and word not in UNSEEN]
     if unknown:
         raise ValueError(
-            f"metadata is True, or a list of column names; there is no {', '.join(map(repr, unknown))}, "
-            f"there are {', '.join(had)}"
+            f"metadata is True, or a list of names of columns about the trials; there is no {some_of(unknown)}, there "
+            f"are {', '.join(had)}{did_you_mean(unknown[0], known)}"
         )
     return list(dict.fromkeys(wanted))
 

@@ -7,14 +7,14 @@ knows yet there are nulls, and a warning says so. A name that nothing has, once 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 import polars.selectors as cs
 
 from raylab.core.closest import did_you_mean, some_of
-from raylab.core.names import read_name
+from raylab.core.names import one_or_several, read_name
 from raylab.notebook.frames import outside
 from raylab.notebook.headings import ALWAYS
 from raylab.notebook.rows import RESERVED
@@ -33,7 +33,7 @@ def check_columns(columns: object) -> list[str] | None:
     """
     if columns is None:
         return None
-    names: list[Any] = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, str) else [columns]
+    names = one_or_several(columns)
     odd = [name for name in names if not isinstance(name, str)]
     if odd or not names:
         came = repr(odd[0]) if odd else "no name"
@@ -45,8 +45,12 @@ def metadata_for(columns: Columns, metadata: bool | Sequence[str]) -> bool | lis
     """The metadata that has to be read: what is asked for as such, and what is among the columns."""
     if metadata is True:
         return True
-    asked = [metadata] if isinstance(metadata, str) else list(metadata or ())
-    return list(dict.fromkeys([*asked, *(name for name in check_columns(columns) or () if name in RESERVED)]))
+    named = [name for name in check_columns(columns) or () if name in RESERVED]
+    return list(dict.fromkeys([*_listed(metadata), *named]))
+
+
+def _listed(metadata: bool | Sequence[str]) -> list[Any]:
+    return [] if metadata is False else one_or_several(metadata)
 
 
 def picked(
@@ -75,13 +79,13 @@ def picked(
     refused = [name for name in unknown if has_results or name.startswith("_")]
     if refused:
         raise ValueError(
-            f"there is no column {refused[0]!r} in the results of {sweeps}; there are {some_of(there)}."
+            f"there is no column {refused[0]!r} in the results of {sweeps}; there are {some_of(there)}"
             f"{did_you_mean(refused[0], [*there, *ALWAYS])}"
         )
     if unknown:
         tell_not_yet(unknown, sweeps)
         frame = frame.with_columns(pl.repeat(None, pl.len(), dtype=pl.Float64).alias(name) for name in unknown)
-    beside: list[str] = [name for name in there if name in RESERVED and (metadata is True or name in (metadata or ()))]
+    beside: list[str] = [name for name in there if name in RESERVED and (metadata is True or name in _listed(metadata))]
     kept = dict.fromkeys([*(name if name in unknown else read for name, read in names.items()), *beside])
     return frame.select(cs.by_name(list(kept)))
 

@@ -7,12 +7,12 @@ row; a point of which trials are missing says so, and one of which nothing is in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from raylab.core.closest import did_you_mean, some_of
-from raylab.core.names import read_name
+from raylab.core.names import one_or_several, read_name
 from raylab.core.request import SweepRecord
 from raylab.core.retry import is_taken_back
 from raylab.extras import needed
@@ -109,7 +109,7 @@ def _words(given: Words, what: str) -> list[str] | None:
     """
     if given is None:
         return None
-    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    names = one_or_several(given)
     if odd := [name for name in names if not isinstance(name, str)]:
         raise ValueError(f"{what} is a name, or several; got {odd[0]!r}")
     return list(dict.fromkeys(names))
@@ -120,7 +120,7 @@ def _keys(by: Words, parameters: Sequence[str]) -> list[str]:
     if unknown := [name for name in names if name not in parameters]:
         raise ValueError(
             f"by names parameters, whose levels are told apart; there is no {some_of(unknown)}, there are "
-            f"{some_of(parameters)}.{did_you_mean(unknown[0], parameters)}"
+            f"{some_of(parameters)}{did_you_mean(unknown[0], parameters)}"
         )
     return names
 
@@ -228,7 +228,7 @@ def _chosen(view: View, of: Words) -> list[_Result]:
         if name not in there and view.results:
             known = [each.name for each in numeric]
             raise ValueError(
-                f"of names results; there is no {name!r}, those with numbers are {shown}.{did_you_mean(name, known)}"
+                f"of names results; there is no {name!r}, those with numbers are {shown}{did_you_mean(name, known)}"
             )
         each = there.get(name, _Result(name=name))  # nothing is in, so nobody knows
         if each.others and not each.numbers:

@@ -86,7 +86,7 @@ class Narrowing:
         unknown = [name for name in self._condition.meta.root_names() if name not in frame.columns]
         if unknown:
             raise ValueError(
-                f"--where speaks of {unknown[0]!r}, and there is no such column; there are {some_of(frame.columns)}."
+                f"--where speaks of {unknown[0]!r}, and there is no such column; there are {some_of(frame.columns)}"
                 f"{did_you_mean(unknown[0], frame.columns)}"
             )
         try:

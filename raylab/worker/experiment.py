@@ -21,7 +21,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from raylab.core.names import as_read
-from raylab.errors import ExperimentError
+from raylab.errors import ExperimentError, repr_of
 from raylab.worker.generators import common, seeder
 from raylab.worker.outcome import ATOMS, Outcome, Row, UnfitResultError, failure, known_names, read, read_epyc
 from raylab.worker.recorded import Recorded
@@ -356,8 +356,9 @@ def _kind(experiment: object) -> Literal["recorded", "experiment", "epyc", "func
         return "epyc"
     if not callable(experiment):
         raise ExperimentError(
-            f"{name} ({type(experiment).__name__}) cannot be run: a function, a raylab.Experiment or an "
-            f"object with epyc's set() and run() is expected."
+            f"the experiment is {repr_of(experiment, 60)} ({type(experiment).__name__}), which cannot be run: a "
+            "function itself is expected, without calling it (f, and not f(...)), a raylab.Experiment, or an object "
+            "with epyc's set() and run(). The experiment comes first, the design second."
         )
     if type(experiment).__module__.startswith("ray.") and hasattr(experiment, "remote"):
         raise ExperimentError(f"{name} is a Ray remote function; give the plain one, without @ray.remote.")

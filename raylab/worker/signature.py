@@ -65,13 +65,19 @@ def check_takes(name: str, takes: Takes | None, parameters: Sequence[str], optio
     if unknown:
         raise ExperimentError(
             f"{name} does not take {_listed(unknown)}, which the design gives; it takes "
-            f"{_listed(sorted(takes.named)) or 'nothing'}.{did_you_mean(unknown[0], sorted(takes.named))} "
+            f"{_listed(sorted(takes.named)) or 'nothing'}{did_you_mean(unknown[0], sorted(takes.named)) or '.'} "
             f"Rename the axis, leave it out, or add **kwargs."
         )
     missing = [p for p in takes.required if p not in parameters and p not in ("seed", "rng")]
     if missing:
+        if not parameters:
+            levels = f"{missing[0]!r}: [...]"
+            raise ExperimentError(
+                f"{name} needs {_listed(missing)}, and there is no axis. Give a design, as {{{levels}}}; or set the "
+                f"axes of the lab first, as lab[{missing[0]!r}] = [...]; or give it a default."
+            )
         raise ExperimentError(
-            f"{name} needs {_listed(missing)}, and the design gives {_listed(parameters) or 'nothing'}. "
+            f"{name} needs {_listed(missing)}, and the design gives {_listed(parameters)}. "
             f"Add an axis, or give it a default."
         )
     partly = [p for p in takes.required if p in optional and p not in ("seed", "rng")]

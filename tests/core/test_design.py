@@ -449,7 +449,7 @@ def test_slices_and_numbers_outside_are_refused() -> None:
     with pytest.raises(TypeError):
         design.places("x", np.array([0.5]))
     for ask in (design.axis, lambda name: design.places(name, np.array([0]))):
-        with pytest.raises(DesignError, match="no parameter 'y'; its parameters are: x"):
+        with pytest.raises(DesignError, match="no parameter 'y'; its parameters are 'x'"):
             ask("y")
 
 

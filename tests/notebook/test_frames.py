@@ -86,7 +86,7 @@ def test_the_repeat_stands_behind_the_parameters_when_there_are_repeats(tmp_path
 
 def test_metadata_that_nobody_has_is_refused_with_what_there_is(tmp_path: Path) -> None:
     sweep(tmp_path, picked(), Factorial(p=range(4)))
-    with pytest.raises(ValueError, match=r"there is no '_sead', 'x', there are _seq, _point, .*_pid$"):
+    with pytest.raises(ValueError, match=r"no '_sead', 'x', there are _seq, _point, .*_pid. Did you mean '_seed'"):
         frame(tmp_path, metadata=["_seed", "_sead", "x"])
 
 
