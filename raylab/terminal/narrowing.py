@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 import polars.selectors as cs
 
 from raylab.core.closest import did_you_mean, some_of
 from raylab.notebook.picking import metadata_for, picked
+
+OF_ALL = ("Agg", "Over", "Window", "Rolling", "Len")
+"""What polars calls the parts of an expression that look at more than one row."""
 
 REPEAT = "_repeat"
 """Of metadata it is seen unasked."""
@@ -59,8 +61,9 @@ class Narrowing:
         """Whether it may be applied to a part of the rows: `loss = max(loss)` speaks of all of them."""
         if self._condition is None:
             return True
-        tells: Any = getattr(self._condition.meta, "is_row_separable", None)  # polars of 2025 does not tell
-        return tells is not None and bool(tells())
+        # polars' own `is_row_separable` says so of `y = max(y)`, too
+        tree = self._condition.meta.serialize(format="json")
+        return not any(f'"{kind}"' in tree for kind in OF_ALL)
 
     def of(self, frame: pl.DataFrame, known: Collection[str] = ()) -> pl.DataFrame:
         """The rows and columns that are wanted.

@@ -190,7 +190,8 @@ def test_it_is_drawn_over_itself_and_the_last_picture_stays(screen: Screen) -> N
     assert "\x1b[?1049h" not in screen.shown, "no other screen: the picture stays"
 
 
-def test_another_size_is_another_picture_without_news(screen: Screen) -> None:
+def test_another_size_is_another_picture_without_news(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SILENT_S", float("inf"))
     with Picture("perc", console_of(screen)) as picture:
         picture.show([at_work(user="a-user")])
         eventually(lambda: screen.has("STATE"))

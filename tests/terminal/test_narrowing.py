@@ -150,3 +150,9 @@ def test_a_condition_touches_nothing_but_the_rows(notebook: Path) -> None:
     for text in ("read_csv('/etc/passwd')", "(select 1) = 1", "x in (select x from t)"):
         with pytest.raises(ValueError, match="--where"):
             Narrowing(where=text).of(Notebook(notebook).results("a"))
+
+
+def test_a_condition_that_speaks_of_all_rows_is_not_applied_to_parts_of_them() -> None:
+    assert Narrowing(where="x > 1 AND y IS NOT NULL").is_by_row
+    assert not Narrowing(where="y = max(y)").is_by_row
+    assert Narrowing(columns=["x"]).is_by_row
