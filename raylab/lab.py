@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from raylab.core.tabular import is_frame
 from raylab.errors import SweepNotFound
 from raylab.notebook import layout
 from raylab.notebook.inventory import sweeps_frame
+from raylab.query.limits import TIMEOUT_S
 from raylab.server.known_labs import Place
 from raylab.sweep import Sweep
 from raylab.worker.experiment import check_parameters
@@ -472,6 +473,33 @@ class Lab(Showing):
     ) -> pl.LazyFrame:
         """The columns of `results` as a LazyFrame, in the order of `_seq`: that of arrival, not of the design."""
         return self._client.scan(name, status, metadata, table, columns)
+
+    def query(
+        self,
+        function: Callable[[pl.LazyFrame], Any],
+        name: Which = None,
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+        table: str | None = None,
+        memory: float | None = None,
+        timeout: float | None = TIMEOUT_S,
+    ) -> Any:
+        """What a function makes of the rows, on the lab's node; see `Sweep.query`.
+
+        Args:
+            function: is given the rows, a LazyFrame.
+            name: of the sweep; the only one that is not archived if None. A list of names gives the rows of all of
+                them, with a column `_sweep`.
+            status, metadata, table: which rows, as of `scan`.
+            memory, timeout: as of `Sweep.query`.
+
+        Example:
+            >>> lab = raylab.Lab("percolation")                                                    # doctest: +SKIP
+            >>> lab.query(lambda rows: rows.group_by("_sweep").len(), ["coarse", "fine"])          # doctest: +SKIP
+        """
+        words = {"status": status, "metadata": metadata, "table": table, "memory": memory, "timeout": timeout}
+        return self._client.query(name, function, **words)
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -23,6 +23,7 @@ from raylab.core.tabular import is_frame
 from raylab.display.plots import SweepPlots
 from raylab.display.subject import Subject
 from raylab.errors import DesignError
+from raylab.query.limits import TIMEOUT_S
 from raylab.rerun.report import Rerun
 
 
@@ -151,6 +152,54 @@ class Sweep(Showing):
     ) -> pl.LazyFrame:
         """The rows that are in, as a LazyFrame in the order of `_seq`; see `Lab.scan`."""
         return self._client.scan(self._handle, status, metadata, table, columns)
+
+    def query(
+        self,
+        function: Callable[[pl.LazyFrame], Any],
+        *,
+        status: str | Sequence[str] = "done",
+        metadata: bool | Sequence[str] = False,
+        table: str | None = None,
+        memory: float | None = None,
+        timeout: float | None = TIMEOUT_S,
+    ) -> Any:
+        """What a function makes of the rows that are in, worked out on the lab's node: only the answer travels.
+
+        The function runs once, in a process of its own there, with all rows that are in at the call; the lab and its
+        trials go on beside it. It travels as experiments do, with the values that it captures and the local modules
+        that it reaches; packages are those of the node. It finds an empty folder; what it prints is printed here, what
+        it warns of is warned of here, and what it raises is raised here, with a note that has its own lines. Two
+        queries of a user run at once on a node, further ones wait for their turn.
+
+        Args:
+            function: is given the rows, a polars LazyFrame with the columns of `scan`; returns a LazyFrame (collected
+                with polars's streaming engine), a DataFrame, a Series, an expression (over all rows), or one number,
+                text or time.
+            status, metadata, table: which rows, as of `scan`.
+            memory: bytes that it may take; a quarter of the node's if None. Files of the notebook do not count.
+            timeout: seconds that it may take, its turn in line not counted; None for as long as it takes.
+
+        Returns:
+            A DataFrame of a LazyFrame, a DataFrame or an expression; else what the function returned. 2^30 bytes at
+            most.
+
+        Raises:
+            MemoryError: it took more memory than it may, or the node had none left for it.
+            TimeoutError: it took longer than it may.
+            TypeError: the function is none, or returned something else.
+            ValueError: the function cannot travel, the answer is too large, or an argument cannot be used.
+            RuntimeError: its process ended without an answer; the message says how. Or the function raised something of
+                a class that is not loaded here.
+            LabUnavailable: the node does not answer; it is safe to ask again.
+            SweepNotFound: the sweep was replaced or removed meanwhile.
+
+        Example:
+            >>> sweep = raylab.Lab("percolation").sweep("coarse")                                  # doctest: +SKIP
+            >>> sweep.query(lambda rows: rows.group_by("p").agg(pl.col("spans").mean()))           # doctest: +SKIP
+            >>> sweep.query(lambda rows: pl.col("largest").quantile(0.99))                         # doctest: +SKIP
+        """
+        words = {"status": status, "metadata": metadata, "table": table, "memory": memory, "timeout": timeout}
+        return self._client.query(self._handle, function, **words)
 
     def to_xarray(self) -> Any:
         """The results that are in, as an xarray.Dataset. Needs xarray: `pip install 'raylab[xarray]'`.

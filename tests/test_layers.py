@@ -25,6 +25,7 @@ LAYERS = (
     {"rerun"},
     {"offline"},
     {"server"},
+    {"query"},
     {"client"},
     {"sweep", "trying"},
     {"lab"},
@@ -64,6 +65,9 @@ HOMES = {
         "raylab.display.durations",
         "raylab.notebook.union",
         "raylab.client.attachment",
+        "raylab.client.querying",
+        "raylab.query.answer",
+        "raylab.query.process",
         "raylab.compat.epyc.table",
         "raylab.client.demands",
         "raylab.client.resting",
@@ -84,7 +88,7 @@ HOMES = {
     "h5netcdf": ("raylab.terminal.netcdf",),
     "threadpoolctl": ("raylab.worker.threads",),
     "pathspec": ("raylab.code.named_files",),
-    "psutil": ("raylab.terminal.processes", "raylab.terminal.network"),
+    "psutil": ("raylab.terminal.processes", "raylab.terminal.network", "raylab.query.host"),
     "h5py": ("raylab.compat.epyc.files",),
     "pandas": ("raylab.compat.epyc.table",),
     "xarray": ("raylab.notebook.xarrays",),
@@ -197,7 +201,8 @@ def test_the_face_imports_nothing_when_it_is_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["core", "compat", "notebook", "worker", "code", "rerun", "server", "client", "pages", "terminal"]
+    "folder",
+    ["core", "compat", "notebook", "worker", "code", "rerun", "server", "query", "client", "pages", "terminal"],
 )
 def test_a_folder_itself_says_only_what_it_is(folder: str) -> None:
     body = modules()[f"raylab.{folder}"].body

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from raylab.client import querying
 from raylab.client.attaching import attach, none_here
 from raylab.client.calls import Calls, Connection
 from raylab.client.change import changes
@@ -328,6 +329,22 @@ class Client:
                 metadata=metadata,
                 columns=columns,
             )
+
+    def query(self, sweep: Which, function: Callable[[pl.LazyFrame], Any], **words: Any) -> Any:
+        """What a function makes of the rows of `scan`, on the lab's node; the words are those of `querying.asked`."""
+        of = querying.asked(function, **words)
+        with Interruptible(lambda: READING):
+            found = [self.pinned(each) for each in handles(sweep) or (self._only(),)]
+            info = self.connection.info()
+            is_reached = local_store(info["notebook"], info["id"]) is not None
+        sweeps = found if is_list(sweep) else found[0]
+        query = of(info["notebook"], info["id"], sweeps)
+        return querying.run(query, querying.is_here(info["node"], is_reached))
+
+    def _only(self) -> Handle:
+        """The only sweep there is."""
+        record = self.record(None)
+        return Handle(record.name, record.folder)
 
     def streams(self, sweep: Which, *, status: str | Sequence[str], metadata: bool | Sequence[str]) -> list[RowStream]:
         """The rows that `results` gives, to be streamed: of each sweep a stream."""

@@ -77,19 +77,11 @@ def pack(
         ExperimentError: it cannot be pickled, is too large, or something to include does not exist.
     """
     name = label(experiment)
-    data, met = pickled(experiment)
-    if len(data) > LIMIT_BYTES:
-        raise ExperimentError(
-            f"{name} has {_megabytes(len(data))} when pickled, more than {_megabytes(LIMIT_BYTES)}: it carries data in "
-            "a global, a default, a closure or an attribute. Load the data inside the experiment."
-        )
     finder = Finder()
-    found = _gather({*met, *reached}, include, extra, finder)
-    _check_size(name, found.files)
+    data, found = _loaded(experiment, include, extra, reached, finder)
     ingredients = object_ingredients(experiment, set(found.modules))
     ingredients |= file_ingredients(found.modules, found.files, found.included)
     ingredients |= package_ingredients(found.names, finder)
-    zipped = _zip(found.files) if found.files else None
     outer = {
         "python": this_python(),
         "seeds": seeds(found.names, found.modules, finder),
@@ -98,12 +90,23 @@ def pack(
     }
     return Code(
         pickle=pickle.dumps(outer, protocol=4),
-        modules=zipped,
+        modules=_zip(found.files),
         ingredients=ingredients,
         label=name,
         warnings=_copied_generators(found.modules),
         imports=imported(found.names, finder),
     )
+
+
+def luggage(function: object) -> tuple[bytes, bytes | None]:
+    """The pickle of a function that is to run once, somewhere else, and a zip of the local modules that it reaches;
+    None if there are none.
+
+    Raises:
+        ExperimentError: it cannot be pickled, or is too large.
+    """
+    data, found = _loaded(function, (), {}, (), Finder())
+    return data, _zip(found.files)
 
 
 def several(include: Include | Iterable[Include], *more: Include) -> list[Include]:
@@ -123,6 +126,26 @@ class _Load:
     names: set[str]  # of all modules that were met
     files: dict[str, Path]
     included: set[str]  # names in `files` that `include=` brought
+
+
+def _loaded(
+    value: object,
+    include: Include | Iterable[Include],
+    extra: Mapping[str, Path],
+    reached: Iterable[str],
+    finder: Finder,
+) -> tuple[bytes, _Load]:
+    """The pickle of something, and what travels beside it."""
+    name = label(value)
+    data, met = pickled(value)
+    if len(data) > LIMIT_BYTES:
+        raise ExperimentError(
+            f"{name} has {_megabytes(len(data))} when pickled, more than {_megabytes(LIMIT_BYTES)}: it carries data in "
+            f"a global, a default, a closure or an attribute. Load the data inside of {name}."
+        )
+    found = _gather({*met, *reached}, include, extra, finder)
+    _check_size(name, found.files)
+    return data, found
 
 
 def _gather(
@@ -181,7 +204,9 @@ def _check_size(name: str, files: Mapping[str, Path]) -> None:
     )
 
 
-def _zip(files: Mapping[str, Path]) -> bytes:
+def _zip(files: Mapping[str, Path]) -> bytes | None:
+    if not files:
+        return None
     # Of the mode only what matters: umasks differ, programs in a package must stay programs.
     named = ((name, 0o755 if path.stat().st_mode & 0o100 else 0o644, path) for name, path in sorted(files.items()))
     return _zipped(tuple((name, mode, path.read_bytes()) for name, mode, path in named))

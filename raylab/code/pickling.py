@@ -148,7 +148,7 @@ def _explanation(experiment: object, error: Exception) -> str:
     if isinstance(cause, _ObjectRefError):
         advice = "It dies with this client: give the value itself, or the path of a file."
     else:
-        advice = "Open files, locks, connections and generators cannot travel: make it inside the experiment."
+        advice = f"Open files, locks, connections and generators cannot travel: make it inside of {name}."
     text = str(cause).splitlines()[0] if str(cause) else ""
     return f"{name} cannot be pickled, because of {what}{where}: {type(cause).__name__}: {text}. {advice}"
 

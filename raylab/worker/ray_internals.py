@@ -5,9 +5,13 @@ A new version of Ray may change any of these. `tests/ray/test_ray.py` holds what
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -79,6 +83,27 @@ def is_connected() -> bool:
     """Whether this process is connected to a cluster; without importing Ray."""
     ray: Any = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
+
+
+PICKLES = "ray.cloudpickle.cloudpickle"
+"""The module whose functions a pickle of Ray's cloudpickle calls when it is loaded."""
+
+
+@cache
+def pickles_alone() -> Any:
+    """That module without the rest of Ray, which it does not need: Ray takes a process two to three times as long to
+    load as polars and Arrow do together."""
+    ray = importlib.util.find_spec("ray")
+    if ray is None or not ray.submodule_search_locations:
+        return importlib.import_module(PICKLES)
+    file = Path(ray.submodule_search_locations[0], *PICKLES.split(".")[1:]).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location("raylab_cloudpickle", file)
+    if spec is None or spec.loader is None or not file.exists():
+        return importlib.import_module(PICKLES)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from clusters import Cluster
+from clusters import Cluster, eventually
 from polars.testing import assert_frame_equal
 
 import raylab
@@ -147,3 +147,50 @@ def test_results_and_copies_come_the_same_where_the_folder_cannot_be_reached(
     assert raylab.Notebook(new).identity.origins == (raylab.Notebook(cluster.home / lab_name).identity.id,)
     files = list((cluster.home / lab_name / "sweeps" / "big").rglob("*.arrow"))
     assert max(file.stat().st_size for file in files) > 8 * 2**20
+
+
+BESIDE = """
+import os, platform
+import polars as pl
+platform.node = lambda: "laptop"              # this process is on another machine than the lab
+lab = raylab.Lab("guarded")
+sweep = lab.submit(lambda x: {"y": x * x}, {"x": range(100)}, name="queried")
+sweep.wait(timeout=90, progress=False)
+def total(rows):
+    print("parent", os.getppid())
+    return rows.select(pl.col("y").sum())
+assert sweep.query(total).item() == sum(x * x for x in range(100))
+large = lab.query(lambda rows: pl.Series("n", range(1_500_000)), "queried")     # more than one piece
+assert large.len() == 1_500_000 and large[-1] == 1_499_999
+class Mine(Exception):
+    pass
+def fail(rows):
+    raise Mine("here")
+try:
+    sweep.query(fail)
+except Mine as error:
+    assert "in fail" in error.__notes__[0], error.__notes__
+else:
+    raise AssertionError("nothing was raised")
+"""
+
+ASK_ON = """
+import platform, time
+platform.node = lambda: "laptop"
+def forever(rows):
+    import os
+    open(began, "w").write(str(os.getpid()))
+    time.sleep(1000)
+raylab.Lab("guarded").sweep("queried").query(forever)
+"""
+
+
+def test_a_query_runs_beside_the_data_and_ends_with_its_client(guarded: Cluster, tmp_path: Path) -> None:
+    for address in (guarded.client_address, guarded.address):
+        guarded.client(BESIDE, address=address)
+    began = tmp_path / "began"
+    with guarded.begin(ASK_ON, address=guarded.address, began=str(began)) as client:
+        pid = int(eventually(lambda: began.exists() and began.read_text(), 100))
+        assert guarded.workers("ray::Query")  # it is the cluster's, not the client's
+        client.kill()
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), 100)
