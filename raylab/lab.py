@@ -504,8 +504,9 @@ class Lab(Showing):
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of
         raylab, Ray, Python and the notebook's format; `notify`: who is told of sweeps that name nobody, each with the
-        host of the address (`to`), the events (`on`) and the `shape`, where one was given."""
-        return self._client.connection.info()
+        host of the address (`to`), the events (`on`) and the `shape`, where one was given; `dashboard`: the address of
+        Ray's dashboard, None where none runs."""
+        return self._client.info()
 
     def shutdown(self, *, force: bool = False) -> None:
         """End the lab's actor. The notebook stays; attaching again starts the lab on it.

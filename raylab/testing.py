@@ -144,6 +144,9 @@ class _Process:
     def log(self) -> OwnLog:
         return OwnLog(node=NODE, files=(), text="")
 
+    def dashboard(self) -> None:
+        """No Ray runs."""
+
     def end(self) -> None:
         """The connection ends the thread."""
 

@@ -230,9 +230,14 @@ class Client:
     def info(self, sweep: str | Handle | None = None) -> dict[str, Any]:
         """A sweep's account; the lab's if None."""
         if sweep is None:
-            return self.connection.info()
+            return self.connection.info() | {"dashboard": self.dashboard()}
         record, environments = self.connection.call("account", only(sweep))
         return account(record, environments, diffs(self.reader, record))
+
+    def dashboard(self) -> str | None:
+        """The address of Ray's dashboard, if one runs."""
+        found: str | None = self.connection.call("dashboard")
+        return found
 
     def diffs(self, sweep: str) -> list[bytes | None]:
         """What was changed in the working tree of each code version, as git says it."""

@@ -105,8 +105,12 @@ class LabActor:
         """What the lab itself wrote; also of one that cannot work."""
         return await asyncio.to_thread(self._surroundings.log)
 
+    async def dashboard(self) -> str | None:
+        """The address of Ray's dashboard, if one runs; not in `info`, which each reader asks for."""
+        return await asyncio.to_thread(self._surroundings.dashboard)
+
     async def info(self) -> dict[str, Any]:
-        """What `Lab.info()` gives."""
+        """What `Lab.info()` gives, but for the dashboard."""
         lab = await self._open()
         assert lab.sweeps.identity is not None
         return {

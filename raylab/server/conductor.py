@@ -20,6 +20,7 @@ from typing import Any
 from raylab.core import events as ev
 from raylab.core.causes import merged
 from raylab.core.design import Design
+from raylab.core.lease_name import whose
 from raylab.core.ledger import Ledger
 from raylab.core.request import Request, SweepRecord
 from raylab.core.schedule import flush_interval, slots, totals
@@ -245,6 +246,8 @@ class Conductor:
             tried=sweep.record.policy.tried(need, "timed_out"),
             environments=self.environments.known,
             logs_full=sweep.table is not None and sweep.table.logs_full,
+            of=whose(self.sweeps.name, sweep.name),
+            positions=sweep.record.positions,
         )
         self.pool.launch(lease, sweep.package, sweep.record.modules)
 

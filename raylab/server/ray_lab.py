@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from raylab.server import known_labs
+from raylab.server import dashboard, known_labs
 from raylab.server.actor import LabActor
 from raylab.server.own_log import OwnLog, own_log
 from raylab.server.pool import Pool, Report, Room
@@ -22,6 +22,11 @@ class RayLabActor(LabActor):
     def __init__(self, name: str, notebook: str, user: str) -> None:
         _write_times()
         super().__init__(name, notebook, user, RayActor())
+        self._shown = f"lab {name} on {notebook}"
+
+    def __repr__(self) -> str:
+        """What Ray's own windows show of the actor, and write before what it logs."""
+        return self._shown
 
 
 def _write_times() -> None:
@@ -56,6 +61,9 @@ class RayActor:
 
     def log(self) -> OwnLog:
         return own_log(os.getpid())
+
+    def dashboard(self) -> str | None:
+        return dashboard.running()
 
     def end(self) -> None:
         ray.kill(self._context.current_actor, no_restart=True)

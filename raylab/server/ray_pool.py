@@ -28,6 +28,7 @@ import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raylab.core.events import End
+from raylab.core.lease_name import task_name, title
 from raylab.errors import LabUnavailable
 from raylab.server.lease_ends import LeaseFailed, ended, first_lines, judge, words_of
 from raylab.server.pool import Ended, Left, Report, Room
@@ -58,6 +59,7 @@ def _lease(order: LeaseOrder, package: Package) -> Iterator[Header | Batch]:
         LeaseFailed: the experiment could not be loaded, or rows not be made.
     """
     if ray_internals.attempt() == 0:
+        ray_internals.set_title(title(order.of, order.start, order.stop))
         try:
             for item in run_lease(order, package):
                 yield _signed(item) if isinstance(item, Header) else item
@@ -176,6 +178,7 @@ class RayPool:
     def ask(self, order: LeaseOrder, package: Any, modules: str | None) -> Any:
         """Hand a lease to Ray; the stream of what it brings."""
         return self._remote.options(
+            name=task_name(order.of, order.start, order.positions),
             num_returns="streaming",
             max_retries=1,
             _generator_backpressure_num_objects=AHEAD,

@@ -27,5 +27,8 @@ class Surroundings(Protocol):
     def log(self) -> OwnLog:
         """What the lab itself wrote. May block."""
 
+    def dashboard(self) -> str | None:
+        """The address of a dashboard that shows what the lab runs in, if there is one. May block."""
+
     def end(self) -> None:
         """End the lab's process, for good."""

@@ -44,7 +44,7 @@ from raylab.worker.time_limit import Alarm, rang
 from raylab.worker.unpack import load, unpack
 from raylab.worker.working_folder import back_again, private_folder
 
-WIRE = 11
+WIRE = 12
 """The version of what lab and workers say to each other; a worker of another one refuses the lease."""
 
 BLOCK = 4_096
@@ -97,6 +97,8 @@ class LeaseOrder:
     tried: str = ""  # what is said of the time limits before, where a trial takes too long
     environments: tuple[str, ...] = ()  # the digests of those that the lab knows of workers
     logs_full: bool = False  # what trials print is only counted
+    of: str = ""  # which sweep's it is, where Ray shows it
+    positions: int = 0  # how many that sweep has
 
     @property
     def threads(self) -> int:

@@ -65,6 +65,22 @@ def ended_at(worker: str) -> float | None:
     return None if found is None or found.is_alive or not found.end_time_ms else found.end_time_ms / 1_000
 
 
+def set_title(title: str) -> None:
+    """What `ps`, `top` and the dashboard call this process, until Ray calls it otherwise: at the end of its task."""
+    from ray._raylet import setproctitle  # type: ignore[attr-defined]  # its stubs lack it
+
+    setproctitle(title)
+
+
+def dashboard() -> str | None:
+    """Where the cluster's dashboard was started, as HOST:PORT; None if none was. Asks the cluster. (A process knows what
+    was there when it began: a dashboard is started beside a head's first workers.)"""
+    from ray._private.services import get_webui_url_from_internal_kv
+
+    found: str | None = get_webui_url_from_internal_kv()
+    return found or None
+
+
 def logs_folder() -> str:
     """Where the processes of this node, in this session of its cluster, have their logs."""
     from ray._private.worker import global_worker

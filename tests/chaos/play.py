@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from clusters import LAB, Client, SmallDisk, eventually
+from clusters import LAB, LEASE, Client, SmallDisk, eventually
 
 import raylab
 from chaos.arena import Arena
@@ -219,7 +219,7 @@ class Round:
         self.result.faults[ACTOR] += 1
 
     def _kill_workers(self, fault: Fault) -> None:
-        running = self.arena.active.workers("ray::_lease")
+        running = self.arena.active.workers(LEASE)
         random.Random(fault.draw).shuffle(running)
         for pid in running[: 1 + (fault.draw < 0.3)]:
             with contextlib.suppress(ProcessLookupError):

@@ -60,6 +60,9 @@ sys.exit(main(words))
 LAB = "ray::RayLabActor"
 """The title of a lab's process."""
 
+LEASE = "ray::lease "
+"""How the title of a process begins that runs trials."""
+
 COMMON_LAB = "common"
 """The lab that tests of several modules share."""
 
@@ -281,7 +284,7 @@ class Cluster:
         return [pid for tree in (self._tree, *self._nodes) if tree is not None for pid in tree.pids()]
 
     def workers(self, title: str = "ray::") -> list[int]:
-        """Its worker processes whose title begins so; "ray::_lease" are those that run trials at the moment."""
+        """Its worker processes whose title begins so; LEASE are those that run trials at the moment."""
         return [pid for pid in self.pids() if _title(pid).startswith(title)]
 
     def logs(self) -> str:

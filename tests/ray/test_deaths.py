@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from clusters import Cluster, answer, eventually
+from clusters import LEASE, Cluster, answer, eventually
 from hook import hook
 
 import raylab
@@ -176,7 +176,7 @@ def test_killed_workers_cost_nobody_a_result(
     for _ in range(3 * rounds):
         before = recorded(notebook, sweep)
         eventually(lambda before=before: recorded(notebook, sweep) > before + 20 or mark.exists())
-        kill(chance.choice(eventually(lambda: cluster.workers("ray::_lease"))))
+        kill(chance.choice(eventually(lambda: cluster.workers(LEASE))))
     gate.touch()
     eventually(lambda: recorded(notebook, sweep) == total)
     check_each_once(notebook, sweep, total)
