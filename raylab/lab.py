@@ -482,6 +482,7 @@ class Lab(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
         memory: float | None = None,
         timeout: float | None = TIMEOUT_S,
     ) -> Any:
@@ -491,15 +492,16 @@ class Lab(Showing):
             function: is given the rows, a LazyFrame.
             name: of the sweep; the only one that is not archived if None. A list of names gives the rows of all of
                 them, with a column `_sweep`.
-            status, metadata, table: which rows, as of `scan`.
+            status, metadata, table, columns: which rows, as of `scan`.
             memory, timeout: as of `Sweep.query`.
 
         Example:
             >>> lab = raylab.Lab("percolation")                                                    # doctest: +SKIP
             >>> lab.query(lambda rows: rows.group_by("_sweep").len(), ["coarse", "fine"])          # doctest: +SKIP
         """
-        words = {"status": status, "metadata": metadata, "table": table, "memory": memory, "timeout": timeout}
-        return self._client.query(name, function, **words)
+        words = {"status": status, "metadata": metadata, "table": table, "columns": columns}
+        limits = {"memory": memory, "timeout": timeout}
+        return self._client.query(name, function, **words, **limits)
 
     def info(self) -> dict[str, Any]:
         """The lab: name, notebook (its folder), node, pid of the actor, started (UTC), user, and the versions of

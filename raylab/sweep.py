@@ -160,6 +160,7 @@ class Sweep(Showing):
         status: str | Sequence[str] = "done",
         metadata: bool | Sequence[str] = False,
         table: str | None = None,
+        columns: str | Sequence[str] | None = None,
         memory: float | None = None,
         timeout: float | None = TIMEOUT_S,
     ) -> Any:
@@ -175,7 +176,7 @@ class Sweep(Showing):
             function: is given the rows, a polars LazyFrame with the columns of `scan`; returns a LazyFrame (collected
                 with polars's streaming engine), a DataFrame, a Series, an expression (over all rows), or one number,
                 text or time.
-            status, metadata, table: which rows, as of `scan`.
+            status, metadata, table, columns: which rows, as of `scan`.
             memory: bytes that it may take; a quarter of the node's if None. Files of the notebook do not count.
             timeout: seconds that it may take, its turn in line not counted; None for as long as it takes.
 
@@ -198,8 +199,9 @@ class Sweep(Showing):
             >>> sweep.query(lambda rows: rows.group_by("p").agg(pl.col("spans").mean()))           # doctest: +SKIP
             >>> sweep.query(lambda rows: pl.col("largest").quantile(0.99))                         # doctest: +SKIP
         """
-        words = {"status": status, "metadata": metadata, "table": table, "memory": memory, "timeout": timeout}
-        return self._client.query(self._handle, function, **words)
+        words = {"status": status, "metadata": metadata, "table": table, "columns": columns}
+        limits = {"memory": memory, "timeout": timeout}
+        return self._client.query(self._handle, function, **words, **limits)
 
     def to_xarray(self) -> Any:
         """The results that are in, as an xarray.Dataset. Needs xarray: `pip install 'raylab[xarray]'`.

@@ -27,6 +27,7 @@ from raylab.code.pack import luggage
 from raylab.core.handle import Handle
 from raylab.errors import ExperimentError, LabUnavailable, repr_of
 from raylab.notebook.frames import check_status, outside
+from raylab.notebook.picking import Columns, check_columns
 from raylab.query import answer
 from raylab.query.asked import Asked, Outcome
 from raylab.query.host import Query
@@ -47,6 +48,7 @@ def asked(
     status: str | Sequence[str],
     metadata: bool | Sequence[str],
     table: str | None,
+    columns: Columns,
     memory: float | None,
     timeout: float | None,
 ) -> Callable[[str, str, Handle | list[Handle]], Asked]:
@@ -62,6 +64,7 @@ def asked(
             f"query(lambda rows: rows.select(...)); got {type(function).__name__} {repr_of(function, 60)}"
         )
     check_status(status)
+    check_columns(columns)
     if memory is not None and not (_is_number(memory) and memory >= LEAST_BYTES):
         raise ValueError(
             f"memory is a number of bytes from {LEAST_BYTES:,} on ({size(LEAST_BYTES)}: Python and polars take a part "
@@ -82,6 +85,7 @@ def asked(
             status=status,
             metadata=metadata,
             table=table,
+            columns=columns,
             function=pickled,
             modules=modules,
             memory=None if memory is None else int(memory),

@@ -22,7 +22,7 @@ class Asked:
         place: of the notebook, on the node that runs the query.
         ident: the notebook's id: another one may lie there by now.
         sweeps: those that are meant, by their folders; a list where the rows of several are wanted as one frame.
-        status, metadata, table: which rows, as `scan` takes them.
+        status, metadata, table, columns: which rows, and what of them, as `scan` takes it.
         function: the pickle of the function.
         modules: a zip of the local modules that it reaches; None if there are none.
         memory: how many bytes it may take; None for a share of the node's.
@@ -36,6 +36,7 @@ class Asked:
     status: str | Sequence[str]
     metadata: bool | Sequence[str]
     table: str | None
+    columns: str | Sequence[str] | None
     function: bytes
     modules: bytes | None
     memory: int | None

@@ -97,7 +97,9 @@ def _rows(asked: Asked) -> pl.LazyFrame:
     notebook: Notebook = through(PosixStore(asked.place, _Mapping()))
     if notebook.identity.id != asked.ident:
         raise NotebookDamaged(f"another notebook lies in {asked.place} by now; attach to the lab again")
-    return notebook.scan(asked.sweeps, status=asked.status, metadata=asked.metadata, table=asked.table)
+    return notebook.scan(
+        asked.sweeps, status=asked.status, metadata=asked.metadata, table=asked.table, columns=asked.columns
+    )
 
 
 def _function(asked: Asked, folder: Path) -> Callable[[pl.LazyFrame], object]:

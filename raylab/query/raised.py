@@ -15,9 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import raylab
-
-OURS = str(Path(raylab.__file__).parent)
+OURS = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,11 +73,11 @@ def set_title(title: str) -> None:
 
 
 def dashboard() -> str | None:
-    """Where the cluster's dashboard was started, as HOST:PORT; None if none was. Asks the cluster. (A process knows what
-    was there when it began: a dashboard is started beside a head's first workers.)"""
+    """Where the cluster's dashboard was started, as HOST:PORT; None if none was. Asks the cluster: a process's own
+    knowledge is of when it began, and a dashboard may come up later."""
     from ray._private.services import get_webui_url_from_internal_kv
 
-    found: str | None = get_webui_url_from_internal_kv()
+    found: str | None = get_webui_url_from_internal_kv()  # type: ignore[no-untyped-call]
     return found or None
 
 

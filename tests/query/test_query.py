@@ -84,6 +84,7 @@ def test_the_rows_are_those_of_scan_whatever_is_asked_of_them(sweep: raylab.Swee
     found = sweep.query(lambda rows: rows, status="all", metadata=["_status", "_pid"])
     assert found.equals(sweep.scan(status="all", metadata=["_status", "_pid"]).collect())
     assert found.height == 10
+    assert sweep.query(lambda rows: rows, columns=["y", "x"]).columns == ["y", "x"]
     assert sweep.query(lambda rows: rows.group_by("x").agg(pl.col("y").mean()).sort("x")).rows() == [
         (0, 0.0), (1, 1.0), (2, 4.0), (4, 16.0)
     ]  # fmt: skip
