@@ -37,7 +37,9 @@ LAB = {
     "sweeps": "*, archived=False",
     "results": "name=None, *, status='done', metadata=False, table=None, columns=None",
     "scan": "name=None, *, status='done', metadata=False, table=None, columns=None",
-    "query": "function, name=None, *, status='done', metadata=False, table=None, columns=None, memory=None, timeout=600.0",
+    "query": (
+        "function, name=None, *, status='done', metadata=False, table=None, columns=None, memory=None, timeout=600.0"
+    ),
     "update_results": "name=None",
     "number_of_results": "name=None",
     "ready": "name=None",
