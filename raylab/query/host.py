@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,6 @@ import psutil
 
 from raylab.core.trial_log import END_BYTES, LIMIT_BYTES, text_of
 from raylab.query.asked import Asked, Outcome
-from raylab.query.guard import ENDED
 from raylab.query.limits import Use, allowed, overrun
 from raylab.query.line import place
 from raylab.query.process import ANSWER, ASKED, OUTCOME
@@ -91,8 +91,8 @@ class Query:
                 if not is_held:
                     return
                 self._has_place.set()
-                with _started(asked) as (guard, folder):
-                    self._outcome = self._watched(guard, folder, asked)
+                with _started(asked) as (process, folder):
+                    self._outcome = self._watched(process, folder, asked)
                     self._answer = folder / ANSWER
                     self._done.set()
                     while self._outcome.size and not self._is_over():  # until the answer was fetched
@@ -102,14 +102,14 @@ class Query:
         finally:
             self._done.set()
 
-    def _watched(self, guard: subprocess.Popen[bytes], folder: Path, asked: Asked) -> Outcome:
+    def _watched(self, process: subprocess.Popen[bytes], folder: Path, asked: Asked) -> Outcome:
         """What comes of a query that runs; it is ended where it takes too much."""
         total, is_machine = _memory()
         memory = allowed(asked.memory, total)
         began = time.monotonic()
-        family = _Family(guard.pid)
+        family = _Family(process.pid)
         why: Raised | None = None
-        while not (folder / ENDED).exists() and guard.poll() is None and not self._is_over():
+        while (code := process.poll()) is None and not self._is_over():
             left = psutil.virtual_memory().available if is_machine else None
             use = Use(seconds=time.monotonic() - began, bytes=family.bytes(), left=left)
             if (why := overrun(use, memory=memory, total=total, timeout=asked.timeout)) is not None:
@@ -119,7 +119,7 @@ class Query:
         if why is None and (folder / OUTCOME).exists():
             found: Outcome = pickle.loads((folder / OUTCOME).read_bytes())
             return replace(found, out=out, err=err)
-        return Outcome(kind="raised", raised=why or _died(folder, err), out=out, err=err)
+        return Outcome(kind="raised", raised=why or _died(code, err), out=out, err=err)
 
 
 @contextmanager
@@ -129,8 +129,8 @@ def _started(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     (folder / ASKED).write_bytes(pickle.dumps(asked))
     (folder / "work").mkdir()
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        guard = subprocess.Popen(
-            [sys.executable, "-P", "-m", "raylab.query.guard", str(folder), str(NICE)],
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "raylab.query.start", str(folder), str(NICE)],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,
@@ -139,20 +139,21 @@ def _started(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
             start_new_session=True,  # a Ctrl-C here is for whoever waits, who ends the query then
         )
     try:
-        yield guard, folder
+        yield process, folder
     finally:
-        assert guard.stdin is not None
-        guard.stdin.close()
-        guard.wait()
+        assert process.stdin is not None
+        process.stdin.close()  # now the guard ends it
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Family:
     """The processes of a query."""
 
     def __init__(self, pid: int) -> None:
-        self._guard: psutil.Process | None = None
+        self._head: psutil.Process | None = None
         with suppress(psutil.Error):
-            self._guard = psutil.Process(pid)
+            self._head = psutil.Process(pid)
         self._all: list[psutil.Process] = []
         self._looks = 0
 
@@ -160,7 +161,7 @@ class _Family:
         """The memory that they take; without files, which the system drops again."""
         if self._looks % FAMILY_EVERY == 0 or not self._all:
             with suppress(psutil.Error):
-                self._all = [] if self._guard is None else self._guard.children(recursive=True)
+                self._all = [] if self._head is None else [self._head, *self._head.children(recursive=True)]
         self._looks += 1
         return sum(map(_own_bytes, self._all))
 
@@ -195,12 +196,9 @@ def _printed(path: Path) -> str:
         return ""
 
 
-def _died(folder: Path, err: str) -> Raised:
+def _died(code: int | None, err: str) -> Raised:
     """Why a query has no outcome: its process ended itself, or was ended."""
-    code = 0
-    with suppress(OSError, ValueError):
-        code = int((folder / ENDED).read_text())
     last = next((line.strip() for line in reversed(err.splitlines()) if line.strip()), "")
-    how = f"by signal {-code}" if code < 0 else f"with code {code}"
+    how = "when nobody waited for it" if code is None else f"by signal {-code}" if code < 0 else f"with code {code}"
     text = f"the query's process on the lab's node ended {how}, without an answer; nothing else was touched"
     return Raised(module="builtins", name="RuntimeError", text=f"{text}. Its last words: {last}" if last else text)
