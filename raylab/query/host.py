@@ -89,11 +89,12 @@ class Query:
         try:
             with place(self._is_over) as is_held:
                 if not is_held:
+                    self._outcome = Outcome(kind="raised", raised=_died(None, ""))
                     return
                 self._has_place.set()
                 with _started(asked) as (process, folder):
-                    self._outcome = self._watched(process, folder, asked)
                     self._answer = folder / ANSWER
+                    self._outcome = self._watched(process, folder, asked)
                     self._done.set()
                     while self._outcome.size and not self._is_over():  # until the answer was fetched
                         self._over.wait(1.0)
