@@ -173,6 +173,9 @@ class Resting(OnDisk):
             return False
         return True
 
+    def dashboard(self) -> None:
+        """There is nothing of it to see there."""
+
     def overview(self, sweep: Which = None, archived: bool = False) -> list[Status]:
         """As the lab says it, but that nothing runs."""
         found = super().overview(sweep, archived)

@@ -56,13 +56,16 @@ def ls(address: str | None, all: bool, json: bool) -> int:
 def status(
     lab: str | None, sweep: str | None, address: str | None, notebook: Path | None, all: bool, json: bool
 ) -> int:
+    dashboard = None
     if notebook is not None:
         from raylab.offline import Notebook, overview
 
         name = only_sweep(lab, sweep)
         found = overview(Notebook(notebook), name, all)
     else:
-        found = look(lab, address).overview(sweep, all)
+        seen = look(lab, address)
+        found = seen.overview(sweep, all)
+        dashboard = None if json else seen.dashboard()
     if json:
         print_json([each.told() for each in found])
     else:
@@ -70,6 +73,8 @@ def status(
         print("\n".join(table(found, columns)))
         if (sweep if notebook is None else lab) is not None:
             print("\n".join(["", *details(found[0], columns)]))
+    if dashboard is not None:
+        say(f"Ray's dashboard is at {dashboard}")
     return DONE
 
 

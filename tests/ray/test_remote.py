@@ -163,7 +163,9 @@ assert sweep.query(total).item() == sum(x * x for x in range(100))
 large = lab.query(lambda rows: pl.Series("n", range(1_500_000)), "queried")     # more than one piece
 assert large.len() == 1_500_000 and large[-1] == 1_499_999
 assert lab.info()["dashboard"] is None          # this cluster has none
-titles = lab.submit(lambda x: open("/proc/self/cmdline").read().strip(chr(0) + " "), {"x": range(3)}, name="tïtle", seed=1)
+def own(x):
+    return open("/proc/self/cmdline").read().strip(chr(0) + " ")
+titles = lab.submit(own, {"x": range(3)}, name="tïtle", seed=1)
 titles.wait(timeout=90, progress=False)
 found = titles.results()["value"]
 assert all(title.startswith("ray::lease guarded/tïtle ") and title[-1] in "012" for title in found), found.to_list()
