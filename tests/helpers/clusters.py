@@ -38,8 +38,11 @@ ANSWER_S = 200.0
 IDLE = {"RAY_kill_idle_workers_interval_ms": "20000"}
 """Of what `raylab start` sets a part: a test's sweeps share their processes, and the labs of many tests keep few."""
 
-GAVE_UP, STARTS = "timed out during startup", 3
+GAVE_UP, STARTS = "timed out during startup", 5
 """What Ray says where a node was not up within 30 s, on the busiest machine too; and how often it may say so."""
+
+AGENTS = ("dashboard-agent-grpc-port", "dashboard-agent-listen-port", "metrics-export-port", "runtime-env-agent-port")
+"""Ray's words for the ports of a node's agents."""
 
 END_LABS = """
 import ray
@@ -249,10 +252,10 @@ class Cluster:
         command += [f"--num-cpus={self.num_cpus}", "--num-gpus=0", "--object-store-memory=200000000"]
         # Nobody here scales a cluster, or reads on a client what workers print: five seconds of a core each cluster.
         command += ["--include-dashboard=false", "--no-monitor", "--include-log-monitor=false", f"--temp-dir={folder}"]
-        command += [
-            "--min-worker-port=0",
-            "--max-worker-port=0",
-        ]  # else two clusters of a machine get in each other's way
+        # Else two clusters of a machine get in each other's way.
+        command += ["--min-worker-port=0", "--max-worker-port=0"]
+        # For a port that is not given a node waits 15 s, until the agent that chooses it is there, and then gives up.
+        command += [f"--{agent}={free_port()}" for agent in AGENTS]
         self._tree = Tree(command, cwd=folder, env=self.environment(head=True))
         self.address, self.client_address = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client_port}"
         return self._tree
