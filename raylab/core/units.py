@@ -34,6 +34,8 @@ def read_units(given: object) -> dict[str, dict[str, str]]:
         >>> read_units({"T": ("K", "temperature of the bath"), "loss": "1"})
         {'T': {'units': 'K', 'description': 'temperature of the bath'}, 'loss': {'units': '1'}}
     """
+    if isinstance(given, Mapping) and (without := [name for name, about in given.items() if about is None]):
+        raise DesignError(f"{WANTED}; got None for {without[0]!r}. change(units=...) of a sweep takes a unit away")
     return {name: about for name, about in changed({}, given).items() if about}
 
 

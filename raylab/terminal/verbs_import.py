@@ -24,6 +24,7 @@ def import_(file: Path, lab: str, name: str | None, address: str | None) -> int:
     from raylab.client.attachment import Client
     from raylab.client.cluster import NoCluster, connect
     from raylab.compat.epyc.importing import import_notebook
+    from raylab.core.shown import plural
 
     try:
         connect(address, start=False)  # a cluster inside this process would end with it
@@ -44,5 +45,6 @@ def import_(file: Path, lab: str, name: str | None, address: str | None) -> int:
         there = "was there already" if each.known else "is there"
         print(f"{each.sweep.name} {there}: {now.rows:,} results{failed}")
         if each.stored.pending:
-            say(f"{each.stored.pending:,} runs of {each.stored.tag!r} were pending in the file; they were left out")
+            left = plural(each.stored.pending, "pending run")
+            say(f"{left} of {each.stored.tag!r} in the file: left out, as nothing came of them yet")
     return code

@@ -24,8 +24,13 @@ def test_what_is_no_unit_is_refused_and_what_was_expected_is_said(given: Any) ->
 def test_each_way_of_saying_it_is_one_form() -> None:
     ways = [("K", "bath"), ["K", "bath"], {"units": "K", "description": "bath"}, {"description": "bath", "units": "K"}]
     assert all(read_units({"T": way}) == {"T": {"units": "K", "description": "bath"}} for way in ways)
-    assert read_units({"T": {"description": "bath"}, "n": None, "x": {"units": None}}) == {"T": {"description": "bath"}}
+    assert read_units({"T": {"description": "bath"}, "x": {"units": None}}) == {"T": {"description": "bath"}}
     assert read_units(None) == {}
+
+
+def test_a_submission_takes_no_unit_away_and_says_what_does() -> None:
+    with pytest.raises(DesignError, match=r"got None for 'n'. change\(units=...\) of a sweep takes a unit away"):
+        read_units({"T": "K", "n": None})
 
 
 def test_a_change_names_the_columns_that_it_is_about() -> None:

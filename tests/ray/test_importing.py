@@ -17,7 +17,7 @@ def test_a_notebook_of_epyc_comes_into_a_new_lab_and_the_same_again_adds_nothing
         assert done.returncode == 0, done.stderr
         assert f"first {there}: 6 results, 1 of them of runs that failed" in done.stdout
         assert done.stdout.count("\n") == 5
-        assert "1 runs of 'arrays' were pending" in done.stderr
+        assert "1 pending run of 'arrays' in the file: left out" in done.stderr
     other = cluster.command("import", str(DATA / "notebook-v1.json"), lab_name, "--name", "first")
     assert (other.returncode, other.stdout) == (2, "")
     assert "it is not what" in other.stderr

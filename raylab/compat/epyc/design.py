@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from raylab.core.design import Design as Points_
+from raylab.core.design import Design as Made
 from raylab.core.design import Factorial, Points
 from raylab.errors import DesignError
 
@@ -24,7 +24,7 @@ class Design:
         """Pairs of the experiment and the parameters of each point."""
         return [(e, point) for point in self.points(ps)]
 
-    def points(self, ps: Mapping[str, list[Any]]) -> Points_:
+    def points(self, ps: Mapping[str, list[Any]]) -> Made:
         """The points as one of raylab's designs.
 
         Raises:
@@ -48,7 +48,7 @@ class FactorialDesign(Design):
         [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
 
-    def points(self, ps: Mapping[str, list[Any]]) -> Points_:
+    def points(self, ps: Mapping[str, list[Any]]) -> Made:
         """As a raylab `Factorial`, which lists no points."""
         return Factorial(ps)
 
@@ -61,7 +61,7 @@ class PointwiseDesign(Design):
         [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
 
-    def points(self, ps: Mapping[str, list[Any]]) -> Points_:
+    def points(self, ps: Mapping[str, list[Any]]) -> Made:
         """As raylab `Points`.
 
         Raises:
