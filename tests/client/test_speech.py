@@ -24,9 +24,9 @@ GROUPS = ("start", "read", "rows", "info", "notebook", "pages", "import", "chang
 VERBS = {f"terminal/verbs_{group}.py" for group in GROUPS}
 TRIALS = {"compat/epyc/combinators.py"}
 COMMAND = {f"terminal/{name}.py" for name in ("export", "meant", "as_json", "words")}
-SPEAKERS = {"client/speech.py", "server/birth.py", *COMMAND, *VERBS, *TRIALS}
-"""Who may print: this one way, the command what was asked for, a child process to its parent, and what runs in a trial,
-whose words are kept."""
+SPEAKERS = {"client/speech.py", "client/querying.py", "server/birth.py", *COMMAND, *VERBS, *TRIALS}
+"""Who may print: this one way, a query's own words, the command what was asked for, a child process to its parent, and
+what runs in a trial, whose words are kept."""
 
 
 def test_nobody_else_prints() -> None:
