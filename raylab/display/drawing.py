@@ -64,7 +64,8 @@ def _means(rows: Rows) -> list[Any]:
     drawn = base.transform_filter(f"isValid(datum['{rows.value.field}'])")
     layers = []
     if rows.has_intervals or rows.is_binned:
-        limits = {"y": alt.Y("low", type="quantitative", title=None), "y2": alt.Y2("high")}
+        # The layers share an axis, which has a title only where they all say the same one.
+        limits = {"y": alt.Y("low", type="quantitative", title=_title(rows)), "y2": alt.Y2("high")}
         if is_line and along > SPARSE:
             layers.append(drawn.mark_area(opacity=0.22, color=PLAIN).encode(**limits))
         else:
@@ -94,7 +95,7 @@ def _map(rows: Rows) -> list[Any]:
     shade = alt.Color(
         rows.value.field,
         type="quantitative",
-        title=rows.value.label if len(rows.choice.results) == 1 else None,
+        title=_title(rows),
         scale=alt.Scale(scheme=palette.SHADES, zero=False),
         legend=alt.Legend() if rows.frame.height else None,
     )
@@ -170,10 +171,10 @@ def _shares(rows: Rows) -> list[Any]:
 def _distribution(rows: Rows) -> list[Any]:
     bars = alt.Chart().mark_bar(binSpacing=0, stroke="white", strokeWidth=0.5, color=PLAIN)
     color = rows.columns.get(rows.choice.color or "")
-    label = rows.value.label if len(rows.choice.results) == 1 else None
+    scale = alt.Scale(zero=False, nice=False)
     return [
         bars.encode(
-            x=alt.X("from", type="quantitative", bin="binned", title=label, scale=alt.Scale(zero=False, nice=False)),
+            x=alt.X("from", type="quantitative", bin="binned", title=_title(rows), scale=scale),
             x2=alt.X2("to"),
             y=alt.Y("n", type="quantitative", title="trials"),
             tooltip=_tips(rows),
@@ -233,8 +234,12 @@ def decades(low: float, high: float) -> list[float]:
 
 
 def _down(rows: Rows) -> Any:
-    label = rows.value.label if len(rows.choice.results) == 1 else None
-    return alt.Y(rows.value.field, type="quantitative", title=label, scale=alt.Scale(zero=False))
+    return alt.Y(rows.value.field, type="quantitative", title=_title(rows), scale=alt.Scale(zero=False))
+
+
+def _title(rows: Rows) -> str | None:
+    """What stands at the axis of a result; of several each panel says its own."""
+    return rows.value.label if len(rows.choice.results) == 1 else None
 
 
 def _color(column: Column) -> Any:

@@ -50,7 +50,7 @@ def means(subject: Subject, choice: Choice, there: Columns) -> Rows:
     if is_binned:
         frame, count = _in_steps(_fewer_shades(rows), rows, x)
         remarks.append(f"summarised in {count:,} steps of {choice.x}: the mean, and the middle 80%, of each")
-    over = _over(subject, choice, has_intervals and not is_binned)
+    over = _over(rows, subject.record.repeats, has_intervals and not is_binned)
     frame = first_rows(frame, remarks)
     return replace(rows, frame=frame, has_intervals=has_intervals, is_binned=is_binned, remarks=[*over, *remarks])
 
@@ -77,7 +77,7 @@ def maps(subject: Subject, choice: Choice, there: Columns) -> Rows:
         choice=replace(choice, is_scattered=choice.is_scattered and not is_binned),
         frame=first_rows(frame, remarks),
         is_binned=is_binned,
-        remarks=[*_over(subject, choice, False), *remarks],
+        remarks=[*_over(rows, subject.record.repeats, False), *remarks],
     )
 
 
@@ -100,10 +100,10 @@ def _gathered(subject: Subject, choice: Choice) -> Rows:
     return Rows(choice=choice, frame=frame, columns=columns, value=value, remarks=remarks)
 
 
-def _over(subject: Subject, choice: Choice, has_intervals: bool) -> list[str]:
-    """Of what the means are, in a sentence; nothing where each is of one trial."""
-    over = [*choice.over, *(["repeats"] if subject.record.repeats > 1 else [])]
-    if not over:
+def _over(rows: Rows, repeats: int, has_intervals: bool) -> list[str]:
+    """Of what the means are, in a sentence; nothing where each is of one trial, as of a sampled design."""
+    over = [*rows.choice.over, *(["repeats"] if repeats > 1 else [])]
+    if not over or not (rows.frame["trials"] > 1).any():
         return []
     named = " and ".join([", ".join(over[:-1]), over[-1]] if len(over) > 1 else over)
     return [f"means over {named}" + (", with 95% intervals" if has_intervals else "")]

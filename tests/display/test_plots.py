@@ -82,6 +82,7 @@ def test_means_over_repeats_are_those_of_the_rows_and_what_failed_is_marked(lab:
     assert subtitle(chart) == ["100% of 66 trials are in, 3 failed", "means over repeats, with 95% intervals"]
     assert encoding(chart, "line")["x"]["title"] == "p / kPa"
     assert encoding(chart, "line")["y"]["title"] == "spans"
+    assert ">spans<" in svg(chart), "a layer without a title would take it from the others"
 
 
 def test_points_stand_where_there_are_no_repeats(lab: Lab) -> None:
@@ -89,6 +90,13 @@ def test_points_stand_where_there_are_no_repeats(lab: Lab) -> None:
     assert marks(chart) == {"point"}
     assert [(row["x"], row["value_"]) for row in rows_of(chart)] == [(x, float(x * x)) for x in range(5)]
     assert encoding(chart, "point")["y"]["title"] == "value"
+
+
+def test_means_of_one_trial_each_are_not_said_to_be_means(lab: Lab) -> None:
+    sampled = ran(lab, lambda a, b: a + b, raylab.Sobol(16, a=(0.0, 1.0), b=(0.0, 1.0)), name="sampled")
+    assert subtitle(sampled.plot(x="a", y="value")) == ["100% of 16 trials are in"]
+    grid = ran(lab, lambda a, b: a + b, {"a": range(5), "b": range(12)}, name="grid")
+    assert subtitle(grid.plot(x="a", y="value"))[1:] == ["means over b, with 95% intervals"]
 
 
 def test_two_parameters_of_numbers_are_a_map(lab: Lab) -> None:
