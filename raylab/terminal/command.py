@@ -49,7 +49,11 @@ def main(words: Sequence[str] | None = None) -> int:
         from raylab.terminal.completion import complete
 
         complete(top)
-    found, unknown = top.parse_known_args(words)
+    asked = sys.argv[1:] if words is None else words
+    if not asked:  # who types the name alone wants to know what there is
+        top.print_help(sys.stderr)
+        return BAD_INPUT
+    found, unknown = top.parse_known_args(asked)
     given = vars(found)
     verb, own = given.pop("verb"), given.pop("parser")
     if unknown:

@@ -112,7 +112,6 @@ finally:
 @pytest.mark.parametrize(
     "words",
     [
-        "",
         "nonsense",
         "start --port 0",
         "start --port x",
@@ -154,6 +153,13 @@ def test_bad_usage_is_one_line_and_code_2(words: str, capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert said.startswith("raylab")
     assert said.count("\n") == 1
+
+
+def test_the_name_alone_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert "start a Ray cluster" in err
 
 
 def test_an_error_names_the_verb_whose_help_helps(capsys: pytest.CaptureFixture[str]) -> None:
